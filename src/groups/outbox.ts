@@ -1,0 +1,36 @@
+import type { Service } from "../ordering/service.ts";
+
+/**
+ * A client session of this daemon, by the number that the session layer gave it. Numbers are not used again while
+ * the daemon runs.
+ */
+export type SessionNumber = number;
+
+/** What the groups layer asks of its host: the ordered transport below it, and the client sessions above it. */
+export interface GroupsOutbox {
+  /** Multicasts to the groups layers of all daemons of the configuration. */
+  multicast(service: Service, content: number, payload: Uint8Array): void;
+  /** Hands a data message over to local sessions; each is named once. `frame` is a little-endian Spread frame. */
+  deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void;
+  /** Hands over a membership message: a join, leave, disconnect or network view, a transitional signal or a self leave. */
+  notify(session: SessionNumber, notice: Notice): void;
+  /** The session's own numbered message has been delivered (or had been before: `duplicate`). */
+  ordered(session: SessionNumber, number: number, duplicate: boolean): void;
+  /** A numbered join was refused: the group's options differ from those asked for. */
+  refused(session: SessionNumber, number: number, group: string, why: string): void;
+  /** The session's end has been ordered: its private name is free again. */
+  ended(session: SessionNumber): void;
+  /** State exchange begins: deliver nothing from clients and read nothing of them. */
+  block(): void;
+  /** State exchange is complete. */
+  unblock(): void;
+}
+
+/** A membership message as a Spread frame, whole; built once per group where its bytes are the same for all. */
+export type Notice = {
+  readonly kind: "join" | "leave" | "disconnect" | "network" | "transitional" | "selfLeave";
+  readonly group: string;
+  /** Whether the configuration it belongs to is primary. */
+  readonly primary: boolean;
+  readonly frame: Uint8Array;
+};
