@@ -1,0 +1,33 @@
+/*
+ * `npm run bench [-- name …]`: runs the benchmarks one after the other, each in a process of its own, with a table on the
+ * terminal and JSON in bench/results/. Those that need network namespaces run as root only.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ALL = ["baseline", "throughput", "latency", "local", "idle", "join", "groups", "sim"];
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
+const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
+const unknown = names.filter((name) => !existsSync(join(root, "bench", `${name}.ts`)));
+if (unknown.length > 0) {
+  console.error(`No such benchmark: ${unknown.join(", ")}. There are: ${present().join(", ")}.`);
+  process.exit(2);
+}
+
+mkdirSync(join(root, "bench", "results"), { recursive: true });
+let failures = 0;
+for (const name of names.length > 0 ? names : present()) {
+  console.log(`\n== ${name} ==`);
+  const args = ["--expose-gc", "--import", "tsx", join("bench", `${name}.ts`), ...options];
+  const result = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+  if (result.status !== 0) failures += 1;
+}
+process.exitCode = failures === 0 ? 0 : 1;
+
+function present() {
+  return ALL.filter((name) => existsSync(join(root, "bench", `${name}.ts`)));
+}
