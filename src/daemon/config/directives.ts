@@ -1,0 +1,142 @@
+/** What may stand to the right of a directive's `=`. */
+export type ValueForm =
+  | { readonly form: "boolean" }
+  | { readonly form: "number"; readonly min: number; readonly max: number; readonly unit: string }
+  | { readonly form: "string"; readonly lengthMax: number; readonly example: string }
+  | { readonly form: "choice"; readonly choices: readonly string[]; readonly anyCase: boolean }
+  /** A set in braces, each with `!` before it to take it away again. */
+  | { readonly form: "flags" }
+  /** Nothing, or `= format`. */
+  | { readonly form: "format"; readonly lengthMax: number }
+  /** Nothing at all. */
+  | { readonly form: "bare" }
+  | { readonly form: "primaryPolicy" };
+
+export const DEBUG_FLAGS = [
+  "DEBUG",
+  "EXIT",
+  "PRINT",
+  "DATA_LINK",
+  "NETWORK",
+  "PROTOCOL",
+  "SESSION",
+  "CONFIGURATION",
+  "MEMBERSHIP",
+  "FLOW_CONTROL",
+  "STATUS",
+  "EVENTS",
+  "GROUPS",
+  "MEMORY",
+  "SKIPLIST",
+  "ACM",
+  "SECURITY",
+  "ALL",
+  "NONE",
+] as const;
+
+export const EVENT_PRIORITIES = ["pDEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL"] as const;
+
+export const TIMEOUT_DIRECTIVES = [
+  "TokenTimeout",
+  "HurryTimeout",
+  "AliveTimeout",
+  "JoinTimeout",
+  "RepTimeout",
+  "SegTimeout",
+  "GatherTimeout",
+  "FormTimeout",
+  "LookupTimeout",
+] as const;
+
+const boolean: ValueForm = { form: "boolean" };
+const timeout: ValueForm = { form: "number", min: 1, max: 999_999_999, unit: "milliseconds" };
+
+function string(lengthMax: number, example: string): ValueForm {
+  return { form: "string", lengthMax, example };
+}
+
+function number(min: number, max: number, unit: string): ValueForm {
+  return { form: "number", min, max, unit };
+}
+
+/** Spread's own directives (spread-client-protocol.md 9.2, 9.3). */
+const SPREAD_DIRECTIVES = {
+  DebugFlags: { form: "flags" },
+  EventPriority: { form: "choice", choices: EVENT_PRIORITIES, anyCase: false },
+  EventLogFile: string(255, "/var/log/amalgam.log"),
+  EventTimeStamp: { form: "format", lengthMax: 39 },
+  EventPreciseTimeStamp: { form: "bare" },
+  DangerousMonitor: boolean,
+  SocketPortReuse: { form: "choice", choices: ["on", "off", "auto"], anyCase: true },
+  RuntimeDir: string(255, "/var/run/spread"),
+  DaemonUser: string(32, "spread"),
+  DaemonGroup: string(32, "spread"),
+  AllowedAuthMethods: string(255, '"NULL IP"'),
+  RequiredAuthMethods: string(255, '"IP"'),
+  AccessControlPolicy: string(64, '"PERMIT"'),
+  MaxSessionMessages: number(1, 999_999_999, "messages"),
+  ActiveIPVersion: { form: "choice", choices: ["IPv4", "IPv6"], anyCase: true },
+  Window: number(1, 32_767, "packets"),
+  PersonalWindow: number(1, 32_767, "packets"),
+  AcceleratedRing: boolean,
+  AcceleratedWindow: number(0, 32_767, "packets"),
+  TokenTimeout: timeout,
+  HurryTimeout: timeout,
+  AliveTimeout: timeout,
+  JoinTimeout: timeout,
+  RepTimeout: timeout,
+  SegTimeout: timeout,
+  GatherTimeout: timeout,
+  FormTimeout: timeout,
+  LookupTimeout: timeout,
+  WideAreaNetwork: boolean,
+  ExcludeSegAddrsFromHash: boolean,
+  IgnoreMulticastJoinErrors: boolean,
+} as const satisfies Record<string, ValueForm>;
+
+/** What we add in the same syntax. A file that uses one of them is not for a Spread daemon any more. */
+const OUR_DIRECTIVES = {
+  Dissemination: { form: "choice", choices: ["auto", "multicast", "unicast"], anyCase: true },
+  TimeoutProfile: { form: "choice", choices: ["lan", "fast", "spread", "wan"], anyCase: true },
+  PrimaryPolicy: { form: "primaryPolicy" },
+  PayloadLimit: number(1_024, 999_999_999, "bytes"),
+  DatagramBytes: number(576, 65_507, "bytes"),
+  MaxSessions: number(1, 100_000, "sessions"),
+  MaxSessionBytes: number(65_536, 999_999_999, "bytes"),
+  HttpPort: number(0, 65_535, "as a port, 0 for none"),
+  HttpAddress: string(64, "127.0.0.1"),
+  UnixSocketDir: string(90, "/tmp"),
+  AccessFile: string(255, "/etc/amalgam/spread.access_ip"),
+  PasswordFile: string(255, "/etc/amalgam/passwords"),
+  Protocol: number(1, 255, "as a version of the datagrams"),
+} as const satisfies Record<string, ValueForm>;
+
+export const DIRECTIVES = { ...SPREAD_DIRECTIVES, ...OUR_DIRECTIVES } as const;
+export type DirectiveName = keyof typeof DIRECTIVES;
+
+export const DIRECTIVE_NAMES = Object.keys(DIRECTIVES) as readonly DirectiveName[];
+
+export function isDirective(word: string): word is DirectiveName {
+  return Object.hasOwn(DIRECTIVES, word);
+}
+
+export function valueForm(name: DirectiveName): ValueForm {
+  return DIRECTIVES[name];
+}
+
+const RESERVED = new Set<string>([
+  ...Object.keys(SPREAD_DIRECTIVES),
+  ...DEBUG_FLAGS,
+  ...EVENT_PRIORITIES,
+  "Spread_Segment",
+  "VirtualID",
+  "C",
+  "D",
+  "M",
+]);
+const RESERVED_ANY_CASE = new Set(["true", "false", "yes", "no", "on", "off", "auto"]);
+
+/** Whether Spread reads the word as a keyword, so that a daemon can be called that only in quotes. */
+export function isReserved(word: string): boolean {
+  return RESERVED.has(word) || RESERVED_ANY_CASE.has(word.toLowerCase());
+}

@@ -1,0 +1,31 @@
+import { lookup as dnsLookup } from "node:dns/promises";
+import { readFile } from "node:fs/promises";
+import { type ParsedSite, parseSiteConfig } from "./parse-site.ts";
+import { parseConfigFile } from "./parser.ts";
+
+/**
+ * Reads a spread.conf from a file and looks up the hosts that it names without an address. Throws a `ConfigError`
+ * for what is wrong in the file, and the error of the file system if it cannot be read.
+ */
+export async function loadSiteConfig(path: string): Promise<ParsedSite> {
+  return resolveSiteConfig(await readFile(path, "utf8"), path);
+}
+
+/** As `loadSiteConfig` for a text that is already here; `file` is its name in messages. */
+export async function resolveSiteConfig(text: string, file: string): Promise<ParsedSite> {
+  const addresses = new Map<string, string[]>();
+  for (const segment of parseConfigFile({ name: file, text }, []).segments) {
+    for (const { name, address } of segment.daemons) {
+      if (address === undefined && name !== undefined && name.text !== "") {
+        addresses.set(name.text, await addressesOf(name.text));
+      }
+    }
+  }
+  return parseSiteConfig(text, file, (name) => addresses.get(name) ?? []);
+}
+
+/** Unknown names have no addresses: the parser says so with the place in the file. */
+async function addressesOf(name: string): Promise<string[]> {
+  const found = await dnsLookup(name, { all: true }).catch(() => []);
+  return found.map((entry) => entry.address);
+}

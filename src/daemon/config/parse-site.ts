@@ -1,0 +1,98 @@
+import { spreadConfigHash, textHash } from "./hash.ts";
+import { parseConfigFile } from "./parser.ts";
+import type { Problem } from "./problem.ts";
+import { Settings } from "./settings.ts";
+import type { PrimaryPolicy, SiteConfig } from "./site.ts";
+import { DEFAULT_PORT, type HostLookup, topologyOf } from "./topology.ts";
+
+export type ParsedSite = { readonly site: SiteConfig; readonly warnings: readonly Problem[] };
+
+/**
+ * Reads the text of a spread.conf. Throws a `ConfigError` whose message shows the place and what would be right.
+ * `lookup` is asked for the addresses of daemons that the text gives by name only; without it they are an error.
+ */
+export function parseSiteConfig(text: string, file = "spread.conf", lookup: HostLookup = () => []): ParsedSite {
+  const warnings: Problem[] = [];
+  const parsed = parseConfigFile({ name: file, text }, warnings);
+  const settings = new Settings(parsed, warnings);
+  const http = settings.http();
+  const { segments, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
+  const primaryPolicy = settings.primaryPolicy(daemons.length);
+  const payloadBytesMax = settings.number("PayloadLimit", 16 * 1024 * 1024);
+  const hashed = {
+    segments: segments.map((segment) => ({
+      port: segment.port,
+      addresses: [segment.address, ...segment.moreAddresses],
+      daemons: segment.daemons,
+    })),
+    excludeSegmentAddresses: settings.boolean("ExcludeSegAddrsFromHash", false),
+    acceleratedExplicitly: settings.boolean("AcceleratedRing", false),
+  };
+  const site: SiteConfig = {
+    segments,
+    daemons,
+    family,
+    spreadHash: spreadConfigHash(hashed),
+    hash: agreementHash(segments, primaryPolicy, payloadBytesMax),
+    protocolVersion: settings.has("Protocol") ? settings.number("Protocol", 1) : undefined,
+    dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
+    ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
+    datagramBytes: settings.number("DatagramBytes", 1_400),
+    primaryPolicy,
+    timeouts: settings.timeouts(),
+    window: settings.window(),
+    sessions: {
+      sessionsMax: settings.number("MaxSessions", 4_000),
+      messagesMax: settings.number("MaxSessionMessages", 1_000),
+      bytesMax: settings.number("MaxSessionBytes", 32 * 1024 * 1024),
+      payloadBytesMax,
+      unixDirectory: settings.text("UnixSocketDir", "/tmp"),
+      portReuse: settings.text("SocketPortReuse", "auto") as "on" | "off" | "auto",
+    },
+    authentication: settings.authentication(),
+    dangerousMonitor: settings.boolean("DangerousMonitor", false),
+    http,
+    log: settings.log(),
+    runtime: {
+      directory: settings.text("RuntimeDir", "/var/run/spread"),
+      user: settings.text("DaemonUser", "spread"),
+      group: settings.text("DaemonGroup", "spread"),
+    },
+  };
+  return { site, warnings };
+}
+
+/** One daemon on this host, reachable from this host only: what runs without a configuration file. */
+export function localConfig(options: { name?: string; port?: number; httpPort?: number } = {}): SiteConfig {
+  return loopbackConfig([options.name ?? "localhost"], options);
+}
+
+/** Several daemons on this host that reach each other by loopback, at every tenth port from `port` on. */
+export function loopbackConfig(
+  names: readonly string[],
+  options: { port?: number; httpPort?: number } = {},
+): SiteConfig {
+  return parseSiteConfig(loopbackConfigText(names, options), "(local)").site;
+}
+
+/** The file that `loopbackConfig` stands for, to hand it to daemons in processes of their own. */
+export function loopbackConfigText(
+  names: readonly string[],
+  { port = DEFAULT_PORT, httpPort = 0 }: { port?: number; httpPort?: number } = {},
+): string {
+  const daemons = names.map((name, i) => `  "${name.replaceAll('"', "-")}" 127.0.0.1:${port + 10 * i}\n`).join("");
+  return `HttpPort = ${httpPort}\nDissemination = unicast\nSpread_Segment 127.0.0.255:${port} {\n${daemons}}\n`;
+}
+
+/**
+ * The hash in our datagrams: who the daemons are and where, and what they would decide differently if it differed.
+ * Timeouts, windows and addresses of segments are left out, so that they can be changed daemon by daemon.
+ */
+function agreementHash(segments: SiteConfig["segments"], policy: PrimaryPolicy, payloadBytesMax: number): number {
+  let text = `amalgam 1\npayload ${payloadBytesMax}\nprimary ${policy.kind} ${policy.kind === "static" ? policy.size : ""}\n`;
+  for (const segment of segments) {
+    text += "segment\n";
+    for (const { name, id, address, port } of segment.daemons) text += `${name} ${id} ${address} ${port}\n`;
+  }
+  return textHash(text);
+}

@@ -1,0 +1,195 @@
+import {
+  type MembershipTimeouts,
+  membershipTimeouts,
+  type TimeoutProfile,
+  timeoutsOfTable,
+} from "../../membership/timeouts.ts";
+import { type DirectiveName, TIMEOUT_DIRECTIVES } from "./directives.ts";
+import type { ConfigFile, Setting } from "./parser.ts";
+import { configError, type Problem, problemAt } from "./problem.ts";
+import {
+  AUTHENTICATION_METHODS,
+  type AuthenticationConfig,
+  type AuthenticationMethod,
+  type LogConfig,
+  type PrimaryPolicy,
+  type WindowConfig,
+} from "./site.ts";
+import { parseAddress } from "./address.ts";
+
+/** The directives of a file, each with its default, and the rules that need more than one of them. */
+export class Settings {
+  readonly #file: ConfigFile;
+  readonly #warnings: Problem[];
+
+  constructor(file: ConfigFile, warnings: Problem[]) {
+    this.#file = file;
+    this.#warnings = warnings;
+  }
+
+  has(name: DirectiveName): boolean {
+    return this.#file.settings.has(name);
+  }
+
+  boolean(name: DirectiveName, otherwise: boolean): boolean {
+    const value = this.#file.settings.get(name)?.value;
+    return typeof value === "boolean" ? value : otherwise;
+  }
+
+  number(name: DirectiveName, otherwise: number): number {
+    const value = this.#file.settings.get(name)?.value;
+    return typeof value === "number" ? value : otherwise;
+  }
+
+  text(name: DirectiveName, otherwise: string): string {
+    const value = this.#file.settings.get(name)?.value;
+    return typeof value === "string" ? value : otherwise;
+  }
+
+  words(name: DirectiveName): readonly string[] | undefined {
+    const value = this.#file.settings.get(name)?.value;
+    return typeof value === "object" ? value : undefined;
+  }
+
+  /** All nine timeouts of the file, or a profile. */
+  timeouts(): MembershipTimeouts {
+    const given = TIMEOUT_DIRECTIVES.filter((name) => this.has(name));
+    const first = given[0];
+    const wideArea = this.boolean("WideAreaNetwork", false);
+    if (first === undefined) {
+      return membershipTimeouts(this.text("TimeoutProfile", wideArea ? "wan" : "lan") as TimeoutProfile);
+    }
+    const missing = TIMEOUT_DIRECTIVES.filter((name) => !this.has(name));
+    if (missing.length > 0) {
+      const remedy = `Set these too: ${missing.join(", ")}; or use TimeoutProfile = lan, fast, spread or wan`;
+      throw this.#error(first, "timeouts are set all nine together or not at all", remedy);
+    }
+    if (this.has("TimeoutProfile")) this.#warn("TimeoutProfile", "the nine timeouts of this file override the profile");
+    const value = (name: DirectiveName) => this.number(name, 0);
+    return timeoutsOfTable([
+      value("TokenTimeout"),
+      value("HurryTimeout"),
+      value("AliveTimeout"),
+      value("JoinTimeout"),
+      value("RepTimeout"),
+      value("SegTimeout"),
+      value("GatherTimeout"),
+      value("FormTimeout"),
+      value("LookupTimeout"),
+    ]);
+  }
+
+  window(): WindowConfig {
+    const global = this.number("Window", 160);
+    const personal = this.number("PersonalWindow", Math.min(20, global));
+    if (personal > global) {
+      const remedy = `Window is ${global}: what one daemon may send per round is part of what all may`;
+      throw this.#error("PersonalWindow", `PersonalWindow is greater than Window`, remedy);
+    }
+    const accelerated = this.boolean("AcceleratedRing", !this.boolean("WideAreaNetwork", false));
+    const acceleratedPackets = this.number("AcceleratedWindow", Math.min(15, personal));
+    if (accelerated && acceleratedPackets > personal) {
+      const remedy = `PersonalWindow is ${personal}: a daemon cannot send more after the token than it may send at all`;
+      throw this.#error("AcceleratedWindow", "AcceleratedWindow is greater than PersonalWindow", remedy);
+    }
+    return { global, personal, accelerated, acceleratedPackets };
+  }
+
+  primaryPolicy(daemonCount: number): PrimaryPolicy {
+    const [kind = "majority", size = "0"] = this.words("PrimaryPolicy") ?? [];
+    if (kind !== "static") return { kind } as PrimaryPolicy;
+    if (Number(size) > daemonCount) {
+      const message = `no configuration could ever be primary: ${size} daemons are asked for and there are ${daemonCount}`;
+      throw this.#error("PrimaryPolicy", message);
+    }
+    if (Number(size) * 2 <= daemonCount) {
+      const message = `two sides of a split could both be primary: ${size} is not more than half of ${daemonCount} daemons`;
+      this.#warn("PrimaryPolicy", message, "Use this only if the network cannot split, or use majority");
+    }
+    return { kind, size: Number(size) };
+  }
+
+  authentication(): AuthenticationConfig {
+    const policy = this.text("AccessControlPolicy", "PERMIT");
+    if (policy !== "PERMIT") {
+      throw this.#error("AccessControlPolicy", `there is no access control policy ${policy}`, "There is PERMIT");
+    }
+    const asked = this.has("AllowedAuthMethods") || this.has("RequiredAuthMethods");
+    const allowed = this.#methods("AllowedAuthMethods");
+    if (asked && allowed.length === 0) {
+      const name = this.has("AllowedAuthMethods") ? "AllowedAuthMethods" : "RequiredAuthMethods";
+      const remedy = 'Without conditions beyond the required methods: AllowedAuthMethods = "NULL"';
+      this.#warn(name, "no client can connect: no allowed method is left", remedy);
+    }
+    return {
+      allowed: asked ? allowed : ["NULL"],
+      required: this.#methods("RequiredAuthMethods"),
+      accessFile: this.text("AccessFile", "spread.access_ip"),
+      passwordFile: this.text("PasswordFile", "/etc/shadow"),
+    };
+  }
+
+  log(): LogConfig {
+    const priorities: Readonly<Record<string, LogConfig["level"]>> = {
+      pDEBUG: "debug",
+      INFO: "info",
+      WARNING: "warning",
+      ERROR: "error",
+      CRITICAL: "critical",
+      FATAL: "fatal",
+    };
+    const stamped = this.has("EventTimeStamp") || this.has("EventPreciseTimeStamp");
+    return {
+      level: priorities[this.text("EventPriority", "INFO")] ?? "info",
+      flags: this.words("DebugFlags") ?? ["PRINT", "EXIT"],
+      file: this.has("EventLogFile") ? this.text("EventLogFile", "") : undefined,
+      timeFormat: stamped ? this.text("EventTimeStamp", "[%a %d %b %Y %H:%M:%S]") : undefined,
+      preciseTime: this.has("EventPreciseTimeStamp"),
+    };
+  }
+
+  http(): { readonly address: string; readonly port: number } | undefined {
+    const port = this.number("HttpPort", 0);
+    const address = parseAddress(this.text("HttpAddress", "127.0.0.1"));
+    if (address === undefined) {
+      throw this.#error(
+        "HttpAddress",
+        "HttpAddress is no address",
+        "For example 127.0.0.1, or 0.0.0.0 for all interfaces",
+      );
+    }
+    if (port === 0 && this.has("HttpAddress")) {
+      this.#warn("HttpAddress", "nothing listens at this address without HttpPort", "For example: HttpPort = 9803");
+    }
+    return port === 0 ? undefined : { address: address.text, port };
+  }
+
+  #methods(name: "AllowedAuthMethods" | "RequiredAuthMethods"): AuthenticationMethod[] {
+    const words = this.text(name, "")
+      .split(/\s+/)
+      .filter((word) => word !== "");
+    const known: AuthenticationMethod[] = [];
+    for (const word of words) {
+      const method = AUTHENTICATION_METHODS.find((candidate) => candidate === word);
+      if (method === undefined) {
+        const remedy = `There are ${AUTHENTICATION_METHODS.join(", ")}`;
+        this.#warn(name, `there is no authentication method ${JSON.stringify(word)}; it is ignored`, remedy);
+      } else if (!known.includes(method)) {
+        known.push(method);
+      }
+    }
+    return known;
+  }
+
+  #error(name: DirectiveName, message: string, remedy?: string): Error {
+    return configError(this.#file.source, this.#at(name), message, remedy);
+  }
+
+  #warn(name: DirectiveName, message: string, remedy?: string): void {
+    this.#warnings.push(problemAt("warning", this.#file.source, this.#at(name), message, remedy));
+  }
+
+  #at(name: DirectiveName): Setting["at"] {
+    return this.#file.settings.get(name)?.at ?? this.#file.end;
+  }
+}

@@ -1,0 +1,134 @@
+import type { MembershipTimeouts } from "../../membership/timeouts.ts";
+
+/** A site as its daemons must know it: complete, checked, the same for all of them (docs/configuration.md). */
+export type SiteConfig = {
+  readonly segments: readonly SegmentConfig[];
+  /** All daemons, in the order of the file: the order of rings and memberships. */
+  readonly daemons: readonly DaemonConfig[];
+  readonly family: "ipv4" | "ipv6";
+  /** Spread's hash of the configuration: monitors send it. */
+  readonly spreadHash: number;
+  /** Our own hash, in every datagram between daemons; it covers what they must agree on, and only that. */
+  readonly hash: number;
+  /** The version of the datagrams to send, or `undefined` for the newest one. */
+  readonly protocolVersion: number | undefined;
+  readonly dissemination: "auto" | "multicast" | "unicast";
+  readonly ignoreMulticastJoinErrors: boolean;
+  readonly datagramBytes: number;
+  readonly primaryPolicy: PrimaryPolicy;
+  readonly timeouts: MembershipTimeouts;
+  readonly window: WindowConfig;
+  readonly sessions: SessionLimits;
+  readonly authentication: AuthenticationConfig;
+  /** Whether monitors may cut the network and change the windows. */
+  readonly dangerousMonitor: boolean;
+  readonly http: { readonly address: string; readonly port: number } | undefined;
+  readonly log: LogConfig;
+  readonly runtime: RuntimeConfig;
+};
+
+export type SegmentConfig = {
+  /** The multicast or broadcast address; unicast addresses appear where multicast is not used. */
+  readonly address: string;
+  readonly multicast: boolean;
+  /** Further addresses that the file gives the segment. */
+  readonly moreAddresses: readonly string[];
+  readonly port: number;
+  readonly daemons: readonly DaemonConfig[];
+};
+
+export type DaemonConfig = {
+  readonly name: string;
+  /** The virtual id: from the file, or the hash of the name. */
+  readonly id: number;
+  /** Index of its segment. */
+  readonly segment: number;
+  /** Position in `SiteConfig.daemons`. */
+  readonly index: number;
+  readonly address: string;
+  /** Data and monitor datagrams and client connections; tokens use `port + 1`. */
+  readonly port: number;
+  /** The port of its HTTP endpoints, if the site has them. Daemons at one address count up from `HttpPort`. */
+  readonly httpPort: number | undefined;
+  /** Where it listens. Without a list in the file: clients everywhere, daemons at `address`. */
+  readonly interfaces: readonly InterfaceConfig[];
+};
+
+export type InterfaceConfig = {
+  readonly address: string;
+  /** For link-local IPv6 addresses. */
+  readonly zone: string | undefined;
+  readonly client: boolean;
+  readonly daemon: boolean;
+  readonly monitor: boolean;
+};
+
+/** Which side of a split may decide (architecture.md decision 16). */
+export type PrimaryPolicy =
+  /** More than half of the configured daemons. */
+  | { readonly kind: "majority" }
+  /** At least `size` daemons. */
+  | { readonly kind: "static"; readonly size: number }
+  /** The side with the daemon that the file names first. */
+  | { readonly kind: "oldest" }
+  /** No side ever: whoever replicates state decides otherwise. */
+  | { readonly kind: "none" };
+
+/** Windows of the ring in packets of `datagramBytes`; they are upper bounds of what adapts. */
+export type WindowConfig = {
+  readonly global: number;
+  readonly personal: number;
+  readonly accelerated: boolean;
+  readonly acceleratedPackets: number;
+};
+
+export type SessionLimits = {
+  readonly sessionsMax: number;
+  /** Messages queued for a client before its policy applies. */
+  readonly messagesMax: number;
+  /** Bytes queued for a client before its policy applies. */
+  readonly bytesMax: number;
+  readonly payloadBytesMax: number;
+  /** Where the Unix socket with the port's name is made. */
+  readonly unixDirectory: string;
+  readonly portReuse: "on" | "off" | "auto";
+};
+
+export type AuthenticationConfig = {
+  /** Methods a client may choose from, in the order they are offered. */
+  readonly allowed: readonly AuthenticationMethod[];
+  /** Methods every client must pass as well. */
+  readonly required: readonly AuthenticationMethod[];
+  readonly accessFile: string;
+  readonly passwordFile: string;
+};
+
+export const AUTHENTICATION_METHODS = ["NULL", "IP", "PWORD"] as const;
+export type AuthenticationMethod = (typeof AUTHENTICATION_METHODS)[number];
+
+export type LogConfig = {
+  readonly level: "debug" | "info" | "warning" | "error" | "critical" | "fatal";
+  /** Spread's event classes. Ours are not told apart by them, except that NONE silences the log. */
+  readonly flags: readonly string[];
+  /** `undefined` is the standard error. `%h` and `%H` stand for the host's name. */
+  readonly file: string | undefined;
+  readonly timeFormat: string | undefined;
+  readonly preciseTime: boolean;
+};
+
+/** What applies when the daemon is started as root. */
+export type RuntimeConfig = {
+  readonly directory: string;
+  readonly user: string;
+  readonly group: string;
+};
+
+/** The daemon of that name. */
+export function daemonNamed(site: SiteConfig, name: string): DaemonConfig | undefined {
+  return site.daemons.find((daemon) => daemon.name === name);
+}
+
+/** The daemon with that virtual id. */
+export function daemonWithId(site: SiteConfig, id: number): DaemonConfig | undefined {
+  return site.daemons.find((daemon) => daemon.id === id);
+}
