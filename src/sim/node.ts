@@ -1,0 +1,293 @@
+import { assert } from "../base/assert.ts";
+import type { Channel } from "../machine/network.ts";
+import type { EventQueue, EventTarget, SimEvent } from "./event-queue.ts";
+import type { NetworkModel, ProcessorModel } from "./network-model.ts";
+import type { SimProcess } from "./sim-process.ts";
+
+/** What `SimEvent.what` says to a node. The first two are those of datagrams on the wire, by channel. */
+export const ARRIVE_TOKEN = 0;
+export const ARRIVE_DATA = 1;
+const QUEUE_TOKEN = 2;
+const QUEUE_DATA = 3;
+const TURN = 4;
+const ALARM = 5;
+const ACTION = 6;
+
+/** Datagrams in a kernel's receive buffer. */
+class ReceiveQueue {
+  #items: (Uint8Array | undefined)[] = [];
+  #head = 0;
+  bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length;
+  }
+
+  push(bytes: Uint8Array, charged: number): void {
+    this.#items.push(bytes);
+    this.bytes += charged;
+  }
+
+  shift(overhead: number): Uint8Array | undefined {
+    const item = this.#items[this.#head];
+    if (item === undefined) return undefined;
+    this.#items[this.#head++] = undefined;
+    this.bytes -= item.length + overhead;
+    if (this.#head === this.#items.length || this.#head > 1024) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+    this.bytes = 0;
+  }
+}
+
+/**
+ * A computer in the simulated network: an interface, a kernel buffer per channel, a processor that handles one thing
+ * at a time and pauses as told, and a process or none.
+ */
+export class SimNode implements EventTarget {
+  readonly index: number;
+  readonly #events: EventQueue;
+  readonly #network: NetworkModel;
+  readonly #onDrop: () => void;
+  #processor: ProcessorModel;
+  #slowness = 1;
+  #process: SimProcess | undefined;
+  /** Starts so far; an event meant for an earlier one is ignored. */
+  #incarnation = 0;
+  readonly #tokens = new ReceiveQueue();
+  readonly #data = new ReceiveQueue();
+  /** The processor works or pauses until then. */
+  #busyUntil = 0;
+  /** The one valid turn event and alarm event; others are left-overs. */
+  #turnAt = Number.POSITIVE_INFINITY;
+  #alarmAt = Number.POSITIVE_INFINITY;
+  #portFree = 0;
+  #handledBytes = 0;
+  readonly #clockRate: number;
+  readonly #clockOffsetMs: number;
+
+  constructor(
+    index: number,
+    events: EventQueue,
+    network: NetworkModel,
+    processor: ProcessorModel,
+    clock: { readonly rate: number; readonly offsetMs: number },
+    onDrop: () => void,
+  ) {
+    this.index = index;
+    this.#events = events;
+    this.#network = network;
+    this.#processor = processor;
+    this.#clockRate = clock.rate;
+    this.#clockOffsetMs = clock.offsetMs;
+    this.#onDrop = onDrop;
+  }
+
+  get process(): SimProcess | undefined {
+    return this.#process;
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** What the node's own clock shows at a simulated time. */
+  localTime(now: number): number {
+    return this.#clockOffsetMs + now * this.#clockRate;
+  }
+
+  /** When a datagram leaves that is sent now: the work before it and its own cost lie in between. */
+  departure(bytes: number): number {
+    this.#spend(this.#events.now, bytes);
+    return this.#busyUntil;
+  }
+
+  /** Opens the next incarnation; call `start` with its process. */
+  prepare(): number {
+    assert(this.#process === undefined, "a node runs one process at a time");
+    this.#busyUntil = Math.max(this.#busyUntil, this.#events.now);
+    return ++this.#incarnation;
+  }
+
+  start(process: SimProcess): void {
+    this.#process = process;
+    this.#arm();
+  }
+
+  /** The process is gone, with all that its kernel held for it. */
+  crash(): void {
+    this.#process = undefined;
+    this.#incarnation++;
+    this.#tokens.clear();
+    this.#data.clear();
+    this.#turnAt = Number.POSITIVE_INFINITY;
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#busyUntil = this.#events.now;
+  }
+
+  /** Stops the processor for a while; the kernel goes on receiving. */
+  freeze(durationMs: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, this.#events.now) + durationMs;
+  }
+
+  /** Ends all freezes at once. */
+  thaw(): void {
+    this.#busyUntil = this.#events.now;
+    this.#scheduleTurn();
+    this.#arm();
+  }
+
+  /** Makes everything take so many times longer. */
+  slow(factor: number): void {
+    this.#slowness = factor;
+  }
+
+  setProcessor(processor: ProcessorModel): void {
+    this.#processor = processor;
+  }
+
+  /** Runs the action when the processor is free, if this incarnation still lives then. */
+  run(incarnation: number, action: (now: number) => void): void {
+    this.#events.push(Math.max(this.#events.now, this.#busyUntil), this, ACTION, incarnation, undefined, action);
+  }
+
+  fire(event: SimEvent): void {
+    switch (event.what) {
+      case ARRIVE_TOKEN:
+      case ARRIVE_DATA:
+        this.#arrive(event);
+        return;
+      case QUEUE_TOKEN:
+        this.#accept("token", event.bytes as Uint8Array, event.at);
+        return;
+      case QUEUE_DATA:
+        this.#accept("data", event.bytes as Uint8Array, event.at);
+        return;
+      case TURN:
+        if (event.at === this.#turnAt) this.#turn(event.at);
+        return;
+      case ALARM:
+        if (event.at === this.#alarmAt) this.#alarm(event.at);
+        return;
+      default:
+        this.#act(event);
+    }
+  }
+
+  /** The switch's port towards this node sends one datagram after the other. */
+  #arrive(event: SimEvent): void {
+    const bytes = event.bytes as Uint8Array;
+    const { at } = event;
+    const sending = bytes.length / this.#network.bytesPerMs;
+    if (this.#portFree > at) {
+      this.#portFree += sending;
+      this.#events.push(this.#portFree, this, event.what === ARRIVE_TOKEN ? QUEUE_TOKEN : QUEUE_DATA, 0, bytes);
+      return;
+    }
+    // Alone on its way, its time on the wire is that of the sender's interface.
+    this.#portFree = at + sending;
+    this.#accept(event.what === ARRIVE_TOKEN ? "token" : "data", bytes, at);
+  }
+
+  #accept(channel: Channel, bytes: Uint8Array, now: number): void {
+    if (this.#process === undefined) return;
+    if (this.#busyUntil <= now && this.#tokens.isEmpty && this.#data.isEmpty) {
+      this.#receive(channel, bytes, now);
+      return;
+    }
+    const queue = channel === "token" ? this.#tokens : this.#data;
+    const charged = bytes.length + this.#network.datagramOverheadBytes;
+    if (queue.bytes + charged > this.#network.receiveQueueBytes) {
+      this.#onDrop();
+      return;
+    }
+    queue.push(bytes, charged);
+    this.#scheduleTurn();
+  }
+
+  #scheduleTurn(): void {
+    if (this.#tokens.isEmpty && this.#data.isEmpty) return;
+    const at = Math.max(this.#busyUntil, this.#events.now);
+    if (this.#turnAt === at) return;
+    this.#turnAt = at;
+    this.#events.push(at, this, TURN);
+  }
+
+  #turn(now: number): void {
+    this.#turnAt = Number.POSITIVE_INFINITY;
+    if (this.#busyUntil > now || this.#process === undefined) {
+      this.#scheduleTurn();
+      return;
+    }
+    const dataFirst = this.#process.preferred === "data";
+    const isToken = dataFirst ? this.#data.isEmpty : !this.#tokens.isEmpty;
+    const bytes = (isToken ? this.#tokens : this.#data).shift(this.#network.datagramOverheadBytes);
+    if (bytes === undefined) return;
+    this.#receive(isToken ? "token" : "data", bytes, now);
+  }
+
+  #receive(channel: Channel, bytes: Uint8Array, now: number): void {
+    this.#spend(now, bytes.length);
+    this.#process?.receive(channel, bytes, this.localTime(now));
+    this.#scheduleTurn();
+    this.#arm();
+  }
+
+  #alarm(now: number): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    const process = this.#process;
+    if (process === undefined) return;
+    const local = this.localTime(now);
+    // Rounding may show the local clock a hair before the deadline that this event stands for.
+    if (this.#busyUntil <= now && process.deadline <= local + 1e-6) {
+      this.#spend(now, 0);
+      process.tick(Math.max(local, process.deadline));
+      this.#scheduleTurn();
+    }
+    this.#arm();
+  }
+
+  /** Queues the event of the process's deadline, unless an earlier one will look at it anyway. */
+  #arm(): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    const due = (process.deadline - this.#clockOffsetMs) / this.#clockRate;
+    if (due === Number.POSITIVE_INFINITY) return;
+    const at = Math.max(due, this.#busyUntil, this.#events.now);
+    if (at >= this.#alarmAt) return;
+    this.#alarmAt = at;
+    this.#events.push(at, this, ALARM);
+  }
+
+  #act(event: SimEvent): void {
+    if (event.value !== this.#incarnation || event.action === undefined) return;
+    if (this.#busyUntil > event.at) {
+      this.#events.push(this.#busyUntil, this, ACTION, event.value, undefined, event.action);
+      return;
+    }
+    this.#spend(event.at, 0);
+    event.action(this.localTime(event.at));
+    this.#scheduleTurn();
+    this.#arm();
+  }
+
+  #spend(now: number, bytes: number): void {
+    const { eventMs, byteMs, pauseEveryBytes, pauseMs } = this.#processor;
+    let until = Math.max(this.#busyUntil, now) + (eventMs + bytes * byteMs) * this.#slowness;
+    if (pauseEveryBytes > 0) {
+      this.#handledBytes += bytes;
+      if (this.#handledBytes >= pauseEveryBytes) {
+        this.#handledBytes = 0;
+        until += pauseMs;
+      }
+    }
+    this.#busyUntil = until;
+  }
+}
