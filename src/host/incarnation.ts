@@ -1,0 +1,34 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * A number for this start of a daemon, in whole seconds, greater than at every start before it: the wall clock's, or one
+ * more than the last one if the clock has gone back or two starts share a second. Kept in `directory`; without one
+ * the clock alone has to do.
+ */
+export function nextIncarnation(directory: string | undefined, daemon: string, wallSeconds: number): number {
+  const seconds = Math.floor(wallSeconds);
+  if (directory === undefined) return seconds;
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, `${daemon.replaceAll(/[^\w.-]/g, "_")}.incarnation`);
+  const incarnation = Math.max(seconds, lastIncarnation(path) + 1);
+  // Written aside, forced to disk and renamed, so that a crash leaves the old number or the new one.
+  const fresh = `${path}.new`;
+  const file = openSync(fresh, "w", 0o644);
+  writeSync(file, `${incarnation}\n`);
+  fsyncSync(file);
+  closeSync(file);
+  renameSync(fresh, path);
+  return incarnation;
+}
+
+function lastIncarnation(path: string): number {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return 0;
+  }
+  const value = Number(text.trim());
+  return Number.isSafeInteger(value) && value >= 0 && value < 2 ** 32 ? value : 0;
+}

@@ -1,0 +1,261 @@
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** A client connection of this daemon; numbers are not used again while it runs. */
+export type ConnectionNumber = number;
+
+export type ConnectionPeer = {
+  readonly transport: "tcp" | "unix";
+  /** Numeric, IPv4 in its own notation also on a dual-stack socket; empty for a Unix socket. */
+  readonly address: string;
+};
+
+/** What the streams tell. None of it is called from within a verb of `StreamHost`, except by `listen` never. */
+export interface StreamEvents {
+  opened(connection: ConnectionNumber, peer: ConnectionPeer): void;
+  /** Bytes in order, given away. */
+  received(connection: ConnectionNumber, bytes: Uint8Array): void;
+  /** There is room again after `write` returned false. */
+  drained(connection: ConnectionNumber): void;
+  /** Nothing more comes and nothing can be written. Told once, also after `close`. */
+  closed(connection: ConnectionNumber): void;
+}
+
+/** Bytes queued towards a client beyond which `write` asks to wait. */
+export const WRITE_HIGH_WATER_BYTES = 256 * 1024;
+/** Pieces below this are copied together: cheaper than to hand each to the kernel. */
+const COPY_BYTES_MAX = 8 * 1024;
+const SLAB_BYTES = 64 * 1024;
+const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * The client connections of a daemon, over TCP and a Unix socket. What is written during a turn leaves with `flush` in
+ * one system call per connection.
+ */
+export class StreamHost {
+  readonly #events: StreamEvents;
+  readonly #servers: Server[] = [];
+  readonly #streams = new Map<ConnectionNumber, Stream>();
+  #dirty: Stream[] = [];
+  #next = 1;
+
+  constructor(events: StreamEvents) {
+    this.#events = events;
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** Listens on TCP; resolves with the port, which the kernel chooses if 0 is asked for. */
+  async listenTcp(address: string, port: number): Promise<number> {
+    const server = this.#server("tcp");
+    await listening(server, { host: address, port, backlog: 1024, ipv6Only: address.includes(":") });
+    const bound = server.address();
+    return typeof bound === "object" && bound !== null ? bound.port : port;
+  }
+
+  /** Listens on a Unix socket. A socket left by a daemon that crashed is replaced; a living daemon's is not. */
+  async listenUnix(path: string): Promise<void> {
+    if (existsSync(path)) {
+      if (!lstatSync(path).isSocket()) throw new Error(`${path} exists and is no socket`);
+      if (await answers(path)) throw new Error(`${path} is in use by another daemon`);
+      unlinkSync(path);
+    }
+    const server = this.#server("unix");
+    await listening(server, { path, backlog: 1024 });
+    // Whoever may open a TCP connection to this host may use the socket: access is decided by authentication.
+    chmodSync(path, 0o777);
+  }
+
+  /** Queues bytes, which are given away. False: the client is slow, `drained` will be told. */
+  write(connection: ConnectionNumber, bytes: Uint8Array): boolean {
+    const stream = this.#streams.get(connection);
+    if (stream === undefined || stream.ending) return false;
+    if (!stream.dirty) {
+      stream.dirty = true;
+      this.#dirty.push(stream);
+    }
+    return stream.write(bytes);
+  }
+
+  /** Bytes that were written and have not been taken by the kernel. */
+  buffered(connection: ConnectionNumber): number {
+    return this.#streams.get(connection)?.buffered ?? 0;
+  }
+
+  /** Hands everything written since the last time to the kernel. */
+  flush(): void {
+    if (this.#dirty.length === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const stream of dirty) {
+      stream.dirty = false;
+      stream.flush();
+    }
+  }
+
+  /** Reads nothing more until `resume`: the client's sends back up. */
+  pause(connection: ConnectionNumber): void {
+    this.#streams.get(connection)?.socket.pause();
+  }
+
+  resume(connection: ConnectionNumber): void {
+    this.#streams.get(connection)?.socket.resume();
+  }
+
+  /** Sends what was written, then ends the connection. */
+  end(connection: ConnectionNumber): void {
+    const stream = this.#streams.get(connection);
+    if (stream === undefined) return;
+    stream.flush();
+    stream.end();
+  }
+
+  /** Accepts nobody any more. */
+  async stopListening(): Promise<void> {
+    const servers = this.#servers.splice(0);
+    await Promise.all(
+      servers.map(
+        (server) => new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve())),
+      ),
+    );
+  }
+
+  /** Ends all connections at once and stops listening. */
+  async close(): Promise<void> {
+    const stopped = this.stopListening();
+    for (const stream of this.#streams.values()) stream.socket.destroy();
+    await stopped;
+  }
+
+  #server(transport: "tcp" | "unix"): Server {
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) =>
+      this.#accept(socket, transport),
+    );
+    // A connection that fails before it is accepted, or no descriptors left: the others go on.
+    server.on("error", () => undefined);
+    this.#servers.push(server);
+    return server;
+  }
+
+  #accept(socket: Socket, transport: "tcp" | "unix"): void {
+    const connection = this.#next++;
+    const stream = new Stream(socket, () => this.#events.drained(connection));
+    this.#streams.set(connection, stream);
+    socket.on("data", (bytes: Uint8Array) => this.#events.received(connection, bytes));
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.#streams.delete(connection);
+      this.#events.closed(connection);
+    });
+    const address = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    this.#events.opened(connection, { transport, address });
+  }
+}
+
+/** One connection's way out: small pieces gathered in a slab, large ones as they are. */
+class Stream {
+  readonly socket: Socket;
+  dirty = false;
+  ending = false;
+  readonly #drained: () => void;
+  #slab = EMPTY;
+  #slabStart = 0;
+  #slabEnd = 0;
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
+  #waiting = false;
+
+  constructor(socket: Socket, drained: () => void) {
+    this.socket = socket;
+    this.#drained = drained;
+    socket.on("drain", () => this.#onDrain());
+  }
+
+  get buffered(): number {
+    return this.#pieceBytes + (this.#slabEnd - this.#slabStart) + this.socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (bytes.length > COPY_BYTES_MAX) {
+      this.#closeSlab();
+      this.#pieces.push(bytes);
+      this.#pieceBytes += bytes.length;
+    } else {
+      if (this.#slabEnd + bytes.length > this.#slab.length) {
+        this.#closeSlab();
+        this.#slab = new Uint8Array(new ArrayBuffer(SLAB_BYTES));
+        this.#slabStart = 0;
+        this.#slabEnd = 0;
+      }
+      this.#slab.set(bytes, this.#slabEnd);
+      this.#slabEnd += bytes.length;
+    }
+    if (this.buffered <= WRITE_HIGH_WATER_BYTES) return true;
+    this.#waiting = true;
+    return false;
+  }
+
+  flush(): void {
+    this.#closeSlab();
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    const { socket } = this;
+    if (socket.destroyed) return;
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+    // Taken at once, so that the socket will not tell: whoever waits is told all the same.
+    if (this.#waiting && socket.writableLength === 0) setImmediate(() => this.#onDrain());
+  }
+
+  end(): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.socket.end();
+    // A client that does not read must not keep a closed connection for ever.
+    this.socket.setTimeout(5_000, () => this.socket.destroy());
+    this.socket.resume();
+  }
+
+  #closeSlab(): void {
+    if (this.#slabEnd === this.#slabStart) return;
+    const piece = this.#slab.subarray(this.#slabStart, this.#slabEnd);
+    this.#pieces.push(piece);
+    this.#pieceBytes += piece.length;
+    this.#slabStart = this.#slabEnd;
+  }
+
+  #onDrain(): void {
+    if (!this.#waiting || this.socket.destroyed || this.buffered > WRITE_HIGH_WATER_BYTES / 2) return;
+    this.#waiting = false;
+    this.#drained();
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function listening(server: Server, options: Parameters<Server["listen"]>[0]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Whether somebody accepts connections at a Unix socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

@@ -1,0 +1,171 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Channel } from "../machine/network.ts";
+import { NEVER } from "../machine/machine.ts";
+import { TurnLoop } from "../machine/turn-loop.ts";
+import { TurnClock } from "./clock.ts";
+import { type UdpOptions, UdpNetwork, type UdpPeer, udpDefaults } from "./udp.ts";
+
+const BASE_PORT = 21_800 + (process.pid % 1000) * 10;
+const GROUP = { address: "239.77.3.9", port: BASE_PORT + 9 };
+const peers: UdpPeer[] = [0, 2, 4].map((offset, i) => ({
+  id: i + 1,
+  segment: 0,
+  address: "127.0.0.1",
+  port: BASE_PORT + offset,
+}));
+
+type Arrival = { readonly channel: Channel; readonly text: string; readonly viaMulticast: boolean };
+
+/** A daemon's datagrams, with what arrived. */
+class Station {
+  readonly arrivals: Arrival[] = [];
+  #wake: (() => void) | undefined;
+  network: UdpNetwork | undefined;
+
+  async open(id: number, more: Partial<UdpOptions> = {}): Promise<this> {
+    const self = peers.find((peer) => peer.id === id) as UdpPeer;
+    const others = peers.filter((peer) => peer.id !== id);
+    this.network = await UdpNetwork.open(
+      { self, others, family: "ipv4", ...udpDefaults, ...more },
+      (channel, bytes, _from, viaMulticast) => {
+        this.arrivals.push({ channel, text: Buffer.from(bytes).toString(), viaMulticast });
+        this.#wake?.();
+      },
+    );
+    return this;
+  }
+
+  async has(count: number): Promise<void> {
+    while (this.arrivals.length < count) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+const stations: Station[] = [];
+async function station(id: number, more: Partial<UdpOptions> = {}): Promise<Station> {
+  const opened = await new Station().open(id, more);
+  stations.push(opened);
+  return opened;
+}
+
+afterEach(async () => {
+  for (const { network } of stations.splice(0)) await network?.close();
+});
+
+describe("UdpNetwork", () => {
+  it("carries unicast and fan-out on the sockets of their channels", async () => {
+    const [a, b, c] = [await station(1), await station(2), await station(3)];
+    a.network?.multicast(0, "data", Buffer.from("all"));
+    a.network?.unicast(2, "token", Buffer.from("token"));
+    await Promise.all([b.has(2), c.has(1)]);
+    expect(b.arrivals).toContainEqual({ channel: "data", text: "all", viaMulticast: false });
+    expect(b.arrivals).toContainEqual({ channel: "token", text: "token", viaMulticast: false });
+    expect(c.arrivals).toEqual([{ channel: "data", text: "all", viaMulticast: false }]);
+    expect(a.arrivals).toEqual([]);
+  });
+
+  it("reaches every daemon of the host by multicast, and not itself", async () => {
+    const [a, b, c] = [
+      await station(1, { multicast: GROUP }),
+      await station(2, { multicast: GROUP }),
+      await station(3, { multicast: GROUP }),
+    ];
+    expect(a.network?.multicastFault).toBeUndefined();
+    if (a.network) a.network.useMulticast = true;
+    a.network?.multicast(0, "data", Buffer.from("all"));
+    a.network?.multicast(0, "token", Buffer.from("join"));
+    b.network?.unicast(1, "data", Buffer.from("end"));
+    await Promise.all([b.has(2), c.has(2), a.has(1)]);
+    for (const { arrivals } of [b, c]) {
+      expect(arrivals).toContainEqual({ channel: "data", text: "all", viaMulticast: true });
+      expect(arrivals).toContainEqual({ channel: "token", text: "join", viaMulticast: true });
+    }
+    expect(a.arrivals).toEqual([{ channel: "data", text: "end", viaMulticast: false }]);
+    expect(a.network?.counters.packetsSent).toBe(2);
+  });
+
+  it("counts what the kernel refuses and never throws, also after it was closed", async () => {
+    const a = await station(1);
+    const network = a.network as UdpNetwork;
+    network.unicast(2, "data", new Uint8Array(70_000));
+    while (network.counters.sendErrors === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(network.counters.lastSendError).toBe("EMSGSIZE");
+    await network.close();
+    network.unicast(2, "data", new Uint8Array(10));
+    expect(network.counters.sendErrors).toBe(1);
+  });
+
+  it("refuses a port that is taken and says what the kernel granted", async () => {
+    const a = await station(1);
+    expect(a.network?.receiveBufferBytes).toBeGreaterThan(0);
+    await expect(new Station().open(1)).rejects.toThrow("EADDRINUSE");
+  });
+
+  it("keeps a group that cannot be joined from stopping the daemon", async () => {
+    const a = await station(1, { multicast: { address: "10.255.255.254", port: BASE_PORT + 9 } });
+    expect(a.network?.canMulticast).toBe(false);
+    expect(a.network?.multicastFault).toBeDefined();
+  });
+});
+
+describe("a turn loop on Node", () => {
+  it("lets two machines pass a token around over real sockets", async () => {
+    const rounds = 50;
+    const finished = new Promise<number>((resolve) => {
+      for (const id of [1, 2]) {
+        const clock = new TurnClock();
+        const opened = new Station();
+        const loop = new TurnLoop(
+          {
+            deadline: NEVER,
+            tick: () => undefined,
+            prefersToken: true,
+            receive(channel, bytes) {
+              expect(channel).toBe("token");
+              const hop = bytes[0] as number;
+              if (hop === rounds) resolve(hop);
+              else opened.network?.unicast(3 - id, "token", Uint8Array.of(hop + 1));
+            },
+          },
+          Object.assign(clock, { flush: () => undefined }),
+        );
+        clock.drive(loop);
+        const self = peers[id - 1] as UdpPeer;
+        const others = peers.filter((peer) => peer.id !== id);
+        void UdpNetwork.open({ self, others, family: "ipv4", ...udpDefaults }, (channel, bytes) =>
+          loop.packet(channel, bytes),
+        ).then((network) => {
+          opened.network = network;
+          stations.push(opened);
+          if (stations.length === 2) network.unicast(3 - id, "token", Uint8Array.of(1));
+        });
+      }
+    });
+    expect(await finished).toBe(rounds);
+  });
+
+  it("wakes for a deadline, and not before it", async () => {
+    const clock = new TurnClock();
+    const due = clock.now() + 20;
+    const wokenAt = await new Promise<number>((resolve) => {
+      let deadline = due;
+      const loop = new TurnLoop(
+        {
+          get deadline() {
+            return deadline;
+          },
+          tick(now) {
+            deadline = NEVER;
+            resolve(now);
+          },
+          prefersToken: true,
+          receive: () => undefined,
+        },
+        Object.assign(clock, { flush: () => undefined }),
+      );
+      clock.drive(loop);
+      loop.run();
+    });
+    clock.stop();
+    expect(wokenAt).toBeGreaterThanOrEqual(due);
+  });
+});
