@@ -1,0 +1,85 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
+import type { DaemonStatus } from "./status.ts";
+
+/** Takes a status now; a promise where the daemon runs in a thread of its own. */
+export type StatusSource = () => DaemonStatus | Promise<DaemonStatus>;
+
+export type HttpEndpoints = AsyncDisposable & {
+  /** The port in use, also where 0 was asked for. */
+  readonly port: number;
+};
+
+/**
+ * Serves GET /metrics (Prometheus), /healthz (200 while the daemon answers at all), /readyz (200 while it serves
+ * clients, else 503) and /status (JSON). Rejects if the address cannot be listened at.
+ */
+export async function serveHttp(options: {
+  address: string;
+  port: number;
+  status: StatusSource;
+}): Promise<HttpEndpoints> {
+  const server = createServer((request, response) => {
+    answer(request, options.status).then(
+      (reply) => send(request, response, reply),
+      (error: unknown) => send(request, response, { code: 503, type: PLAIN, body: `no status: ${String(error)}\n` }),
+    );
+  });
+  // Scrapers keep connections; whoever sends nothing for long should not.
+  server.requestTimeout = 10_000;
+  server.maxConnections = 64;
+  await listening(server, options.port, options.address);
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : options.port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+const PLAIN = "text/plain; charset=utf-8";
+
+type Reply = { readonly code: number; readonly type: string; readonly body: string };
+
+async function answer(request: IncomingMessage, status: StatusSource): Promise<Reply> {
+  if (request.method !== "GET" && request.method !== "HEAD") return { code: 405, type: PLAIN, body: "GET only\n" };
+  const path = (request.url ?? "/").replace(/\?.*$/, "");
+  switch (path) {
+    case "/metrics":
+      return { code: 200, type: METRICS_CONTENT_TYPE, body: metricsText(await status()) };
+    case "/healthz":
+      await status();
+      return { code: 200, type: PLAIN, body: "ok\n" };
+    case "/readyz": {
+      const now = await status();
+      if (now.ready) return { code: 200, type: PLAIN, body: "ready\n" };
+      const why = `not ready: membership ${now.membershipState}, groups ${now.groupsState}\n`;
+      return { code: 503, type: PLAIN, body: why };
+    }
+    case "/status":
+      return { code: 200, type: "application/json", body: `${JSON.stringify(await status(), undefined, 2)}\n` };
+    default:
+      return { code: 404, type: PLAIN, body: "There are /metrics, /healthz, /readyz and /status.\n" };
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { code, type, body }: Reply): void {
+  response.writeHead(code, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function listening(server: Server, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, address, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}

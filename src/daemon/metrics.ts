@@ -1,0 +1,127 @@
+import { type DaemonStatus, MEMBERSHIP_STATES } from "./status.ts";
+
+/** The content type of Prometheus' text exposition format. */
+export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+type Sample = { readonly labels?: Readonly<Record<string, string>>; readonly value: number };
+
+/**
+ * A status in Prometheus' text format. Names and labels are stable: dashboards depend on them. No label has a value
+ * per client or group, so that the number of series does not grow with the load.
+ */
+export function metricsText(status: DaemonStatus): string {
+  const { configuration, ring, groups, sessions, site } = status;
+  const out = new Exposition();
+  const one = (value: number): Sample[] => [{ value }];
+
+  out.gauge("info", "The daemon's version and names; always 1.", [
+    { labels: { version: status.version, daemon: status.name, dissemination: site.dissemination }, value: 1 },
+  ]);
+  out.gauge("uptime_seconds", "Time since the daemon started.", one(status.uptimeMs / 1_000));
+  out.gauge("ready", "1 if the daemon serves clients now.", one(Number(status.ready)));
+  out.gauge(
+    "membership_state",
+    "1 for the state of daemon membership that the daemon is in.",
+    MEMBERSHIP_STATES.map((state) => ({ labels: { state }, value: Number(state === status.membershipState) })),
+  );
+
+  out.gauge("configuration_members", "Daemons in the configuration.", one(configuration.members.length));
+  out.gauge("configuration_configured", "Daemons in the configuration file.", one(site.daemons.length));
+  out.gauge("configuration_primary", "1 if the configuration is primary.", one(Number(configuration.primary)));
+  out.gauge("configuration_age_seconds", "Time since it was installed.", one(configuration.ageMs / 1_000));
+  out.counter("configuration_changes_total", "Configurations installed.", one(status.changeCount));
+  const last = status.changes[0];
+  if (last !== undefined) {
+    out.gauge(
+      "configuration_last_outage_seconds",
+      "How long the last change held up delivery.",
+      one(last.outageMs / 1_000),
+    );
+  }
+
+  out.counter("ring_token_rounds_total", "Rounds of the token.", one(ring.tokenRounds));
+  out.gauge("ring_token_round_seconds", "Time of a token's round, smoothed.", one(ring.tokenRoundMs / 1_000));
+  out.gauge("ring_token_round_max_seconds", "Longest recent round.", one(ring.tokenRoundMaxMs / 1_000));
+  out.counter("ring_tokens_resent_total", "Tokens passed on twice.", one(ring.tokensResent));
+  out.gauge(
+    "ring_unstable_packets",
+    "Packets that not all daemons are known to have.",
+    one(Math.max(0, ring.seq - ring.safe)),
+  );
+  out.gauge(
+    "ring_missing_packets",
+    "Packets that this daemon lacks or has with gaps before them.",
+    one(Math.max(0, ring.seq - ring.aru)),
+  );
+  out.gauge("ring_queued_packets", "Packets waiting for the token.", one(ring.queuedPackets));
+  out.gauge("ring_window_packets", "The ring's window now.", one(ring.windowPackets));
+  const directions = (sent: number, received: number): Sample[] => [
+    { labels: { direction: "sent" }, value: sent },
+    { labels: { direction: "received" }, value: received },
+  ];
+  out.counter("ring_packets_total", "Data packets on the ring.", directions(ring.packetsSent, ring.packetsReceived));
+  out.counter("ring_bytes_total", "Bytes of data packets.", directions(ring.bytesSent, ring.bytesReceived));
+  out.counter("ring_messages_total", "Ordered messages.", [
+    { labels: { direction: "sent" }, value: ring.messagesSent },
+    { labels: { direction: "delivered" }, value: ring.messagesDelivered },
+  ]);
+  out.counter(
+    "ring_retransmissions_total",
+    "Packets asked for, sent again by reach, and received twice.",
+    Object.entries(ring.retransmissions).map(([kind, value]) => ({ labels: { kind }, value })),
+  );
+
+  out.gauge("groups", "Groups with members.", one(groups.count));
+  out.gauge("groups_memberships", "Members of all groups together.", one(groups.memberships));
+
+  out.gauge("sessions", "Connected clients.", one(sessions.count));
+  out.gauge("sessions_limit", "Greatest number of clients.", one(sessions.limit));
+  out.gauge("sessions_detached", "Clients whose connection is gone and who may come back.", one(sessions.detached));
+  out.counter("sessions_rejected_total", "Connections refused.", one(sessions.rejected));
+  out.counter("sessions_expelled_total", "Clients closed for being slow.", one(sessions.expelled));
+  const inOut = (into: number, out_: number): Sample[] => [
+    { labels: { direction: "in" }, value: into },
+    { labels: { direction: "out" }, value: out_ },
+  ];
+  out.counter(
+    "sessions_messages_total",
+    "Messages from and to clients.",
+    inOut(sessions.messagesIn, sessions.messagesOut),
+  );
+  out.counter("sessions_bytes_total", "Bytes from and to clients.", inOut(sessions.bytesIn, sessions.bytesOut));
+  const longest = sessions.slowest.reduce((most, session) => Math.max(most, session.queuedMessages), 0);
+  out.gauge("sessions_longest_queue_messages", "The longest queue of a client.", one(longest));
+
+  out.counter(
+    "faults_total",
+    "Malformed or dropped input by kind.",
+    Object.entries(status.faults).map(([kind, value]) => ({ labels: { kind }, value })),
+  );
+  return out.text;
+}
+
+class Exposition {
+  text = "";
+
+  gauge(name: string, help: string, samples: readonly Sample[]): void {
+    this.#metric("gauge", name, help, samples);
+  }
+
+  counter(name: string, help: string, samples: readonly Sample[]): void {
+    this.#metric("counter", name, help, samples);
+  }
+
+  #metric(type: "gauge" | "counter", name: string, help: string, samples: readonly Sample[]): void {
+    if (samples.length === 0) return;
+    const full = `amalgam_${name}`;
+    this.text += `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n`;
+    for (const { labels = {}, value } of samples) {
+      const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+      this.text += `${full}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
+    }
+  }
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
