@@ -14,19 +14,28 @@ export interface GroupsOutbox {
   deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void;
   /** Hands over a membership message: a join, leave, disconnect or network view, a transitional signal or a self leave. */
   notify(session: SessionNumber, notice: Notice): void;
-  /** The session's own numbered message has been delivered (or had been before: `duplicate`). */
+  /**
+   * The session's own numbered message is delivered now (or had been before: `duplicate`). Called just before its
+   * `deliver` or its notices, so that a session that receives its own message knows the number.
+   */
   ordered(session: SessionNumber, number: number, duplicate: boolean): void;
   /** A numbered join was refused: the group's options differ from those asked for. */
   refused(session: SessionNumber, number: number, group: string, why: string): void;
   /** The session's end has been ordered: its private name is free again. */
   ended(session: SessionNumber): void;
-  /** State exchange begins: deliver nothing from clients and read nothing of them. */
+  /**
+   * State exchange begins: read nothing of clients, and give nothing of them to the ring, neither what is queued nor
+   * what restarts from the configuration before; only `multicast` of this layer goes on.
+   */
   block(): void;
   /** State exchange is complete. */
   unblock(): void;
 }
 
-/** A membership message as a Spread frame, whole; built once per group where its bytes are the same for all. */
+/**
+ * A membership message as a Spread frame, whole; built once per group where its bytes are the same for all: then it is
+ * the same object. Its bytes are never changed.
+ */
 export type Notice = {
   readonly kind: "join" | "leave" | "disconnect" | "network" | "transitional" | "selfLeave";
   readonly group: string;

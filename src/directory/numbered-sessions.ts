@@ -1,0 +1,131 @@
+/** A native session as all daemons remember it, whether it is connected or not. */
+export type NumberedSession = {
+  /** Its 16 bytes as 16 characters of code 0 … 255. */
+  readonly token: string;
+  /** All its messages up to this number have been ordered. */
+  readonly number: number;
+  /** Messages above `number` that weaker services have let overtake, ascending. */
+  readonly overtaken: readonly number[];
+  /** The table's count of ordered messages when this session last had one. */
+  readonly used: number;
+};
+
+/**
+ * The replicated table of numbered sessions: each daemon delivers a numbered message once, whichever daemons it was
+ * sent through (docs/protocols/native-session.md).
+ *
+ * Messages below the agreed service may overtake others of their session, differently at each daemon. They are kept
+ * beside the prefix until an ordered message passes them: then nothing below it can still come. They do not touch the
+ * age of a session, which therefore is the same at all daemons at each position of the agreed order, as is what is
+ * forgotten: sessions least recently used, once there are more than the table may hold.
+ */
+export class NumberedSessions {
+  readonly #capacity: number;
+  readonly #sessions = new Map<string, Entry>();
+  #clock = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get clock(): number {
+    return this.#clock;
+  }
+
+  /** The greatest number up to which everything has been ordered; 0 for a session that is not known. */
+  numberOf(token: string): number {
+    return this.#sessions.get(token)?.number ?? 0;
+  }
+
+  /** Notes the delivery of a message; false if it has been delivered before. `ordered`: it is agreed or safe. */
+  accept(token: string, number: number, ordered: boolean): boolean {
+    let entry = this.#sessions.get(token);
+    if (entry === undefined) {
+      entry = { number: 0, overtaken: [], used: this.#clock };
+      this.#sessions.set(token, entry);
+    }
+    const fresh = number > entry.number && !entry.overtaken.includes(number);
+    if (!ordered) {
+      if (fresh) overtake(entry, number);
+      return fresh;
+    }
+    entry.used = ++this.#clock;
+    if (number > entry.number) {
+      entry.number = number;
+      absorb(entry);
+    }
+    if (this.#sessions.size > this.#capacity) this.#forgetOldest();
+    return fresh;
+  }
+
+  /** Forgets a session, at a position of the agreed order that all daemons share. */
+  forget(token: string): void {
+    this.#sessions.delete(token);
+  }
+
+  /** In the order of tokens. */
+  export(): NumberedSession[] {
+    const all: NumberedSession[] = [];
+    for (const [token, entry] of this.#sessions) {
+      all.push({ token, number: entry.number, overtaken: entry.overtaken.slice(), used: entry.used });
+    }
+    return all.sort((a, b) => (a.token < b.token ? -1 : 1));
+  }
+
+  /** Adds what others know. The result does not depend on the order in which others are merged. */
+  merge(sessions: readonly NumberedSession[], clock: number): void {
+    for (const other of sessions) {
+      const entry = this.#sessions.get(other.token);
+      if (entry === undefined) {
+        const { number, used } = other;
+        this.#sessions.set(other.token, { number, used, overtaken: other.overtaken.slice() });
+        continue;
+      }
+      entry.number = Math.max(entry.number, other.number);
+      entry.used = Math.max(entry.used, other.used);
+      entry.overtaken = [...new Set([...entry.overtaken, ...other.overtaken])].sort((a, b) => a - b);
+      absorb(entry);
+    }
+    this.#clock = Math.max(this.#clock, clock);
+  }
+
+  /** To be called when all that is to be merged has been: what is forgotten then is the same everywhere. */
+  trim(): void {
+    if (this.#sessions.size > this.#capacity) this.#forgetOldest();
+  }
+
+  /** Down to three quarters of the capacity, so that it is rare. Ties are broken by token. */
+  #forgetOldest(): void {
+    const byAge = [...this.#sessions].sort(([a, x], [b, y]) => x.used - y.used || (a < b ? -1 : 1));
+    const surplus = this.#sessions.size - Math.floor((this.#capacity * 3) / 4);
+    for (let i = 0; i < surplus; i++) this.#sessions.delete((byAge[i] as [string, Entry])[0]);
+  }
+}
+
+/** How many numbers a session may have overtaken at most: with more, the lowest is taken as if all below had come. */
+export const OVERTAKEN_MAX = 256;
+
+type Entry = { number: number; overtaken: number[]; used: number };
+
+function overtake(entry: Entry, number: number): void {
+  let at = entry.overtaken.length;
+  while (at > 0 && (entry.overtaken[at - 1] as number) > number) at--;
+  entry.overtaken.splice(at, 0, number);
+  if (entry.overtaken.length > OVERTAKEN_MAX) entry.number = entry.overtaken[0] as number;
+  absorb(entry);
+}
+
+/** Restores: overtaken numbers are greater than `number + 1`. */
+function absorb(entry: Entry): void {
+  const { overtaken } = entry;
+  let gone = 0;
+  while (gone < overtaken.length && (overtaken[gone] as number) <= entry.number + 1) {
+    entry.number = Math.max(entry.number, overtaken[gone] as number);
+    gone++;
+  }
+  if (gone > 0) overtaken.splice(0, gone);
+}

@@ -1,0 +1,487 @@
+import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
+import type { DaemonId } from "../base/ids.ts";
+import { Directory } from "../directory/directory.ts";
+import type { Group } from "../directory/group.ts";
+import type { Member } from "../directory/member.ts";
+import { DEFAULT_OPTIONS, type GroupOptions, parseOptions } from "../directory/options.ts";
+import { Content } from "../ordering/content.ts";
+import { serviceRank } from "../ordering/service.ts";
+import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
+import { getU32 } from "../wire/bytes.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
+import { dataBytesOf, groupCountOf, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
+import { isGroupName, NAME_BYTES, parsePrivateGroup } from "../wire/spread/names.ts";
+import type { GroupsEvent, GroupsStateName } from "./cells.ts";
+import { type CompleteSet, Exchange } from "./exchange.ts";
+import { LocalMembers } from "./local-members.ts";
+import { NameCache } from "./name-cache.ts";
+import { lightNotice, networkNotices, selfLeaveNotice, transitionalNotice } from "./notices.ts";
+import type { GroupsOutbox, Notice, SessionNumber } from "./outbox.ts";
+import { encodeState } from "./state.ts";
+import { cutState } from "./state-piece.ts";
+
+/** What the groups layer of a daemon has to know about it and the others. */
+export type GroupsConfig = {
+  readonly me: DaemonId;
+  /** This daemon's name, as in its clients' private names. */
+  readonly daemonName: string;
+  /** The place of a daemon in the configuration file; unknown ones last. */
+  positionOf(daemon: DaemonId): number;
+  nameOf(daemon: DaemonId): string;
+  /** How much state goes into one message of the exchange. */
+  readonly statePieceBytes?: number;
+  /** How many numbered sessions are remembered. */
+  readonly sessionsMax?: number;
+};
+
+type State =
+  | { readonly name: "GOP" }
+  /** Daemons have gone: `members` go on together. */
+  | { readonly name: "GTRANS"; readonly members: ReadonlySet<DaemonId> }
+  | { readonly name: "GGATHER"; readonly exchange: Exchange }
+  /** Daemons have gone before the exchange was complete. */
+  | { readonly name: "GGT"; readonly exchange: Exchange; readonly next: TransitionalConfiguration };
+
+/**
+ * Process groups over extended virtual synchrony (protocols.md H.2): applies the ordered stream of client requests and
+ * configurations to the directory, tells local members of each change, exchanges state when daemons come together,
+ * and finds the local sessions for each message.
+ *
+ * Daemons that are known to hold equal directories form a synchronised set; its first member in configured order, its
+ * representative, speaks for it in an exchange (H3).
+ */
+export class Groups implements Upcalls {
+  readonly #config: GroupsConfig;
+  readonly #outbox: GroupsOutbox;
+  readonly #directory: Directory;
+  readonly #local = new LocalMembers();
+  readonly #names = new NameCache();
+  /** A daemon that starts behaves as if all others had just gone: it waits for its first regular configuration. */
+  #state: State;
+  #isNew = true;
+  /** The synchronised set, in configured order. */
+  #synchronised: readonly DaemonId[];
+  #primary = false;
+  /** What this daemon has told in the exchange as its set's representative. */
+  #told: Uint8Array | undefined;
+  /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
+  #held: Delivery[] = [];
+  #malformed = 0;
+
+  constructor(config: GroupsConfig, outbox: GroupsOutbox) {
+    this.#config = config;
+    this.#outbox = outbox;
+    this.#directory = new Directory(config, config.sessionsMax);
+    this.#state = { name: "GTRANS", members: new Set([config.me]) };
+    this.#synchronised = [config.me];
+  }
+
+  /** To be read only: the groups, their members and options, and the table of numbered sessions. */
+  get directory(): Directory {
+    return this.#directory;
+  }
+
+  get state(): GroupsStateName {
+    return this.#state.name;
+  }
+
+  /** The daemons known to hold an equal directory, this one included, in configured order. */
+  get synchronised(): readonly DaemonId[] {
+    return this.#synchronised;
+  }
+
+  /** Whether views are primary now. */
+  get primary(): boolean {
+    return this.#primary;
+  }
+
+  /** Payloads dropped because they were not well formed. */
+  get malformed(): number {
+    return this.#malformed;
+  }
+
+  /** A local client may now be delivered to. Its user name must be free: see `GroupsOutbox.ended`. */
+  attach(user: string, session: SessionNumber): void {
+    this.#local.attach(user, session);
+    for (const group of this.#groupsOf(user)) this.#local.join(group.name, session);
+  }
+
+  /** Nothing more is to be handed to this client, though it stays a member until its kill is ordered. */
+  detach(user: string): void {
+    const session = this.#local.sessionOf(user);
+    if (session === undefined) return;
+    for (const group of this.#groupsOf(user)) this.#local.leave(group.name, session);
+    this.#local.detach(user);
+  }
+
+  /** The local sessions in a group, in the order in which they came. The list is never changed. */
+  localMembers(group: string): readonly SessionNumber[] {
+    return this.#local.of(group);
+  }
+
+  optionsOf(group: string): GroupOptions | undefined {
+    return this.#directory.get(group)?.options;
+  }
+
+  /** The number up to which all messages of a numbered session (16 bytes) have been ordered. */
+  lastOrdered(token: Uint8Array): number {
+    return this.#directory.sessions.numberOf(this.#names.text(token, 0, token.length));
+  }
+
+  /** Forgets a numbered session. To be called by all daemons at the same position of the agreed order. */
+  forget(token: Uint8Array): void {
+    this.#directory.sessions.forget(this.#names.text(token, 0, token.length));
+  }
+
+  message(delivery: Delivery): void {
+    switch (delivery.content) {
+      case Content.frame:
+      case Content.numberedFrame:
+        if (this.#state.name === "GOP" || this.#state.name === "GTRANS") this.#onClientMessage(delivery);
+        else this.#hold(delivery);
+        break;
+      case Content.groupState:
+        this.#onState(delivery);
+        break;
+      default: // What else daemons tell each other is not for this layer.
+    }
+  }
+
+  transitional(configuration: TransitionalConfiguration): void {
+    const state = this.#state;
+    if (this.#isNew) {
+      assert(configuration.members.length === 1, "a new daemon comes alone");
+      return;
+    }
+    this.#cover("transitional");
+    switch (state.name) {
+      case "GOP":
+        this.#split(configuration);
+        break;
+      case "GGATHER":
+        this.#state = { name: "GGT", exchange: state.exchange, next: configuration };
+        break;
+      case "GTRANS":
+      case "GGT":
+        assert(false, "between two transitional configurations there is a regular one");
+    }
+  }
+
+  regular(configuration: RegularConfiguration): void {
+    const state = this.#state;
+    this.#cover("regular");
+    this.#isNew = false;
+    switch (state.name) {
+      case "GTRANS":
+        assert(
+          isSubset(state.members, configuration.members),
+          "the transitional members are in the next configuration",
+        );
+        this.#directory.prune(state.members);
+        this.#primary = configuration.primary;
+        if (configuration.members.length === state.members.size) this.#settle(configuration);
+        else {
+          this.#outbox.block();
+          this.#told = undefined;
+          this.#gather(configuration);
+        }
+        break;
+      case "GGT":
+        assert(isSubset(new Set(state.next.members), configuration.members), "the transitional members go on");
+        this.#restart(state.exchange, state.next);
+        this.#primary = configuration.primary;
+        this.#gather(configuration);
+        break;
+      case "GOP":
+      case "GGATHER":
+        assert(false, "between two regular configurations there is a transitional one");
+    }
+  }
+
+  // ---- changes of daemons -------------------------------------------------------------------------------------
+
+  /** H.2, transitional configuration in GOP. */
+  #split(configuration: TransitionalConfiguration): void {
+    const members = new Set(configuration.members);
+    assert(members.has(this.#config.me), "a configuration includes this daemon");
+    for (const { group, idBefore } of this.#directory.partition(configuration.id, members)) {
+      const sessions = this.#local.of(group.name);
+      if (sessions.length > 0) this.#notify(sessions, transitionalNotice(group.name, idBefore, this.#primary));
+    }
+    this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
+    this.#state = { name: "GTRANS", members };
+  }
+
+  /** All members of the configuration know the same: changed groups get their views (H4). */
+  #settle(configuration: RegularConfiguration): void {
+    this.#directory.settle(configuration.id, (group) => {
+      const sessions = this.#local.of(group.name);
+      if (sessions.length > 0) this.#notify(sessions, networkNotices(group, this.#config.me, this.#primary).shared);
+    });
+    this.#state = { name: "GOP" };
+  }
+
+  #gather(configuration: RegularConfiguration): void {
+    const representative = this.#synchronised[0];
+    assert(representative !== undefined, "a synchronised set has a member");
+    this.#state = { name: "GGATHER", exchange: new Exchange(configuration, representative) };
+    if (representative !== this.#config.me) {
+      this.#told = undefined;
+      return;
+    }
+    this.#told ??= encodeState(this.#directory.export());
+    const pieces = cutState(
+      this.#told,
+      configuration.id,
+      this.#synchronised,
+      this.#config.statePieceBytes ?? STATE_PIECE_BYTES,
+    );
+    for (let i = 0; i < pieces.length; i++) {
+      const service = i === pieces.length - 1 ? "agreed" : "reliable";
+      this.#outbox.multicast(service, Content.groupState, pieces[i] as Uint8Array);
+    }
+  }
+
+  /**
+   * The exchange was cut short. Sets whose states came in whole have become one with ours, provided that ours did too:
+   * only then do their members know it. Daemons that did not come along are removed (H.2, GGT).
+   */
+  #restart(exchange: Exchange, next: TransitionalConfiguration): void {
+    let unchanged = true;
+    if (exchange.isOwnComplete) {
+      for (const other of exchange.others()) {
+        this.#merge(other);
+        unchanged = false;
+      }
+    }
+    const members = new Set(next.members);
+    if (this.#directory.prune(members)) unchanged = false;
+    this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
+    this.#held = [];
+    if (!unchanged) this.#told = undefined;
+  }
+
+  #onState({ sender, payload }: Delivery): void {
+    const state = this.#state;
+    this.#cover("state");
+    assert(state.name === "GGATHER" || state.name === "GGT", "state is told only in an exchange");
+    if (state.exchange.receive(sender, payload) === "malformed") this.#malformed++;
+    if (!state.exchange.isComplete) return;
+
+    const { configuration } = state.exchange;
+    for (const other of state.exchange.others()) this.#merge(other);
+    this.#synchronised = configuration.members;
+    this.#told = undefined;
+    this.#settle(configuration);
+    this.#outbox.unblock();
+    const held = this.#held;
+    this.#held = [];
+    for (const delivery of held) this.#onClientMessage(delivery);
+    if (state.name === "GGT") this.#split(state.next);
+  }
+
+  #merge(other: CompleteSet): void {
+    assert(other.state !== undefined, "another set's state is kept");
+    this.#directory.merge(other.state);
+    const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
+    this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
+  }
+
+  /**
+   * A client message between a regular configuration and the end of the exchange. Agreed ones cannot be: their sender
+   * was blocked until the last state message, which goes before them in the total order. Weaker ones may have
+   * overtaken that message here (K31).
+   */
+  #hold(delivery: Delivery): void {
+    assert(serviceRank(delivery.service) < AGREED_RANK, "clients are blocked during a state exchange");
+    assert(this.#held.length < HELD_MAX, "flow control bounds what can overtake the state exchange");
+    this.#held.push(delivery);
+  }
+
+  // ---- clients ------------------------------------------------------------------------------------------------
+
+  #onClientMessage(delivery: Delivery): void {
+    const { payload } = delivery;
+    if (delivery.content === Content.frame) {
+      this.#onFrame(delivery, payload, 0);
+      return;
+    }
+    const high = payload.length < NUMBER_HEAD_BYTES ? HIGH_MAX : getU32(payload, TOKEN_BYTES);
+    if (high >= HIGH_MAX) {
+      this.#malformed++;
+      return;
+    }
+    const token = this.#names.text(payload, 0, TOKEN_BYTES);
+    const number = high * 0x1_0000_0000 + getU32(payload, TOKEN_BYTES + 4);
+    const isOrdered = serviceRank(delivery.service) >= AGREED_RANK;
+    const fresh = this.#directory.sessions.accept(token, number, isOrdered);
+    if (this.#isOwn(delivery)) this.#outbox.ordered(delivery.session, number, !fresh);
+    if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), number);
+  }
+
+  #onFrame(delivery: Delivery, frame: Uint8Array, number: number): void {
+    const groups = frame.length < HEADER_BYTES ? -1 : groupCountOf(frame, 0);
+    const body = HEADER_BYTES + groups * NAME_BYTES;
+    if (groups < 0 || body + dataBytesOf(frame, 0) !== frame.length) {
+      this.#malformed++;
+      return;
+    }
+    const type = typeOf(frame, 0);
+    if ((type & REQUESTS) === 0) {
+      this.#deliver(delivery, frame, type, groups);
+      return;
+    }
+    const user = parsePrivateGroup(this.#names.name(frame, SENDER, NAME_BYTES - 1))?.user;
+    if (user === undefined || (groups === 0 && (type & TypeBit.kill) === 0)) {
+      this.#malformed++;
+      return;
+    }
+    if ((type & TypeBit.join) !== 0)
+      this.#onJoin(delivery, user, this.#groupName(frame, 0), frame.subarray(body), number);
+    else if ((type & TypeBit.leave) !== 0) this.#onLeave(delivery, user, this.#groupName(frame, 0));
+    else this.#onKill(delivery, user);
+  }
+
+  #onJoin(delivery: Delivery, user: string, name: string, data: Uint8Array, number: number): void {
+    this.#cover("join");
+    if (!isGroupName(name)) return;
+    // Only native sessions, which number their messages, know of options.
+    const wanted = number === 0 ? DEFAULT_OPTIONS : parseOptions(data);
+    const joined =
+      typeof wanted === "string"
+        ? ({ kind: "refused", why: wanted } as const)
+        : this.#directory.join(name, delivery.sender, user, wanted);
+    if (joined.kind === "refused" && this.#isOwn(delivery)) {
+      this.#outbox.refused(delivery.session, number, name, joined.why);
+    }
+    if (joined.kind !== "joined") return;
+
+    const { group, member } = joined;
+    const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
+    if (session !== undefined) this.#local.join(name, session);
+    if (group.changed) this.#heavyChange(group, member, session);
+    else this.#lightChange("join", group, member);
+  }
+
+  #onLeave(delivery: Delivery, user: string, name: string): void {
+    this.#cover("leave");
+    const group = this.#directory.get(name);
+    const member = this.#directory.member(delivery.sender, user);
+    if (group === undefined || member === undefined || !group.has(member)) return;
+    const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
+    if (session !== undefined) {
+      this.#outbox.notify(session, selfLeaveNotice(name, this.#primary));
+      this.#local.leave(name, session);
+    }
+    this.#remove("leave", group, member);
+  }
+
+  /** The end of a client: it is out of all its groups, by name. */
+  #onKill(delivery: Delivery, user: string): void {
+    this.#cover("kill");
+    const member = this.#directory.member(delivery.sender, user);
+    const isLocal = delivery.sender === this.#config.me;
+    const session = isLocal ? this.#local.sessionOf(user) : undefined;
+    if (isLocal) this.detach(user);
+    if (member !== undefined) {
+      const groups = member.groups.slice().sort((a, b) => (a.name < b.name ? -1 : 1));
+      for (const group of groups) this.#remove("disconnect", group, member);
+    }
+    if (!isLocal) return;
+    if (session !== undefined) this.#outbox.ended(session);
+    else if (this.#isOwn(delivery)) this.#outbox.ended(delivery.session);
+  }
+
+  #remove(kind: "leave" | "disconnect", group: Group, member: Member): void {
+    this.#directory.leave(group, member);
+    if (group.changed) this.#heavyChange(group, undefined, undefined);
+    else this.#lightChange(kind, group, member);
+  }
+
+  #lightChange(kind: "join" | "leave" | "disconnect", group: Group, who: Member): void {
+    const sessions = this.#local.of(group.name);
+    if (sessions.length > 0) this.#notify(sessions, lightNotice(kind, group, who.name, this.#primary));
+  }
+
+  /**
+   * A client came or went while daemons of its group are partitioned: a view with all that may still be members, and
+   * at once the signal that this view is ending too (H.2, GTRANS).
+   */
+  #heavyChange(group: Group, joiner: Member | undefined, session: SessionNumber | undefined): void {
+    const sessions = this.#local.of(group.name);
+    if (sessions.length === 0) return;
+    const notices = networkNotices(group, this.#config.me, this.#primary, joiner);
+    for (const to of sessions) {
+      this.#outbox.notify(to, to === session && notices.joiner !== undefined ? notices.joiner : notices.shared);
+    }
+    this.#notify(sessions, transitionalNotice(group.name, group.id, this.#primary));
+  }
+
+  // ---- delivery -----------------------------------------------------------------------------------------------
+
+  #deliver(delivery: Delivery, frame: Uint8Array, type: number, groups: number): void {
+    let to: readonly SessionNumber[];
+    if (groups === 1) to = this.#destination(this.#groupName(frame, 0));
+    else {
+      const union = new Set<SessionNumber>();
+      for (let i = 0; i < groups; i++)
+        for (const session of this.#destination(this.#groupName(frame, i))) union.add(session);
+      to = [...union];
+    }
+    if ((type & TypeBit.selfDiscard) !== 0 && delivery.sender === this.#config.me && to.includes(delivery.session)) {
+      to = to.filter((session) => session !== delivery.session);
+    }
+    if (to.length > 0) this.#outbox.deliver(to, frame);
+  }
+
+  /** The local sessions behind a name: a group's members, or the one of a private name. */
+  #destination(name: string): readonly SessionNumber[] {
+    if (name.charCodeAt(0) !== HASH) return this.#local.of(name);
+    const parts = parsePrivateGroup(name);
+    if (parts === undefined || parts.daemon !== this.#config.daemonName) return NOBODY;
+    const session = this.#local.sessionOf(parts.user);
+    return session === undefined ? NOBODY : [session];
+  }
+
+  #groupName(frame: Uint8Array, n: number): string {
+    return this.#names.name(frame, HEADER_BYTES + n * NAME_BYTES, NAME_BYTES - 1);
+  }
+
+  #groupsOf(user: string): readonly Group[] {
+    return this.#directory.member(this.#config.me, user)?.groups ?? [];
+  }
+
+  /** Whether a session of this daemon has sent it; 0 is the daemon itself. */
+  #isOwn(delivery: Delivery): boolean {
+    return delivery.sender === this.#config.me && delivery.session !== 0;
+  }
+
+  #notify(sessions: readonly SessionNumber[], notice: Notice): void {
+    for (const session of sessions) this.#outbox.notify(session, notice);
+  }
+
+  #cover(event: GroupsEvent): void {
+    cover(`groups ${this.#state.name} ${event}`);
+  }
+}
+
+/** Stays below the size at which a message takes more than a few dozen packets (H6). */
+const STATE_PIECE_BYTES = 100_000;
+const HELD_MAX = 1 << 20;
+const AGREED_RANK = serviceRank("agreed");
+const TOKEN_BYTES = 16;
+/** Token and number before a numbered frame (ordering/content.ts). */
+const NUMBER_HEAD_BYTES = 24;
+/** Numbers are safe integers: at most 53 bits. */
+const HIGH_MAX = 0x20_0000;
+const SENDER = 4;
+const HASH = 0x23;
+const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
+const NOBODY: readonly SessionNumber[] = [];
+
+function isSubset(some: ReadonlySet<DaemonId>, all: readonly DaemonId[]): boolean {
+  const set = new Set(all);
+  for (const one of some) if (!set.has(one)) return false;
+  return true;
+}
