@@ -1,4 +1,5 @@
-import { readU32, writeU32, writeU64 } from "./fields.ts";
+import { getU32, setU32 } from "../bytes.ts";
+import { setU64 } from "./fields.ts";
 
 /**
  * The envelopes of the native session protocol (docs/protocols/native-session.md), and those of them that are written for every
@@ -57,12 +58,12 @@ export const NUMBER_ENVELOPE_BYTES = ENVELOPE_BYTES + 8;
 
 /** The length of the whole envelope at `offset`; its eight first bytes must be there. */
 export function envelopeBytes(bytes: Uint8Array, offset: number): number {
-  return 4 + readU32(bytes, offset);
+  return 4 + getU32(bytes, offset);
 }
 
 /** Writes the eight first bytes of an envelope with a body of this length. */
 export function writeEnvelope(bytes: Uint8Array, offset: number, kind: number, flags: number, bodyBytes: number): void {
-  writeU32(bytes, offset, bodyBytes + 4);
+  setU32(bytes, offset, bodyBytes + 4);
   bytes[offset + 4] = kind;
   bytes[offset + 5] = flags;
   bytes[offset + 6] = 0;
@@ -73,7 +74,7 @@ export function writeEnvelope(bytes: Uint8Array, offset: number, kind: number, f
 export function sendHead(number: number, frameBytes: number): Uint8Array {
   const head = new Uint8Array(SEND_HEAD_BYTES);
   writeEnvelope(head, 0, Kind.send, 0, 8 + frameBytes);
-  writeU64(head, ENVELOPE_BYTES, number);
+  setU64(head, ENVELOPE_BYTES, number);
   return head;
 }
 
@@ -92,15 +93,15 @@ export function writeDeliverHead(
   const own = ownNumber > 0;
   const flags = (primary ? DeliverFlag.primary : 0) | (own ? DeliverFlag.own : 0);
   writeEnvelope(bytes, offset, Kind.deliver, flags, (own ? 16 : 8) + frameBytes);
-  writeU64(bytes, offset + ENVELOPE_BYTES, deliveryNumber);
-  if (own) writeU64(bytes, offset + DELIVER_HEAD_BYTES, ownNumber);
+  setU64(bytes, offset + ENVELOPE_BYTES, deliveryNumber);
+  if (own) setU64(bytes, offset + DELIVER_HEAD_BYTES, ownNumber);
   return own ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES;
 }
 
 /** Writes an ACCEPTED, DELIVERED or ACK (16 bytes). */
 export function writeNumberEnvelope(bytes: Uint8Array, offset: number, kind: number, number: number): void {
   writeEnvelope(bytes, offset, kind, 0, 8);
-  writeU64(bytes, offset + ENVELOPE_BYTES, number);
+  setU64(bytes, offset + ENVELOPE_BYTES, number);
 }
 
 /** An envelope around a body, newly allocated. */

@@ -5,14 +5,14 @@ import {
   encodeEnvelope,
   envelopeBytes,
   Kind,
-  NATIVE_VERSION,
   SEND_HEAD_BYTES,
   sendHead,
   TOKEN_BYTES,
   writeDeliverHead,
   writeNumberEnvelope,
 } from "./envelope.ts";
-import { decodeUtf8, encodeUtf8, FieldReader, FieldWriter } from "./fields.ts";
+import { Reader, Writer } from "../bytes.ts";
+import { decodeUtf8, encodeUtf8, readText, readU64, writeLong, writeShort, writeU64 } from "./fields.ts";
 
 /** HELLO: who a client is, and what it had when it was connected last. */
 export type NativeHello = {
@@ -100,8 +100,8 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "welcome":
       return encodeEnvelope(Kind.welcome, 0, welcomeBody(message));
     case "refused": {
-      const body = new FieldWriter().u8(message.code).long(encodeUtf8(message.text)).finish();
-      return encodeEnvelope(Kind.refused, 0, body);
+      const body = writeLong(new Writer().u8(message.code), encodeUtf8(message.text));
+      return encodeEnvelope(Kind.refused, 0, body.finish());
     }
     case "send":
       return joined(sendHead(message.number, message.frame.length), message.frame);
@@ -120,7 +120,7 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "gap":
       return encodeEnvelope(Kind.gap, 0, gapBody(message));
     case "goAway":
-      return encodeEnvelope(Kind.goAway, 0, new FieldWriter().long(encodeUtf8(message.text)).finish());
+      return encodeEnvelope(Kind.goAway, 0, writeLong(new Writer(), encodeUtf8(message.text)).finish());
     case "ping":
       return encodeEnvelope(Kind.ping, 0, message.opaque);
     case "pong":
@@ -130,12 +130,9 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "statusReport":
       return encodeEnvelope(Kind.statusReport, 0, encodeUtf8(message.json));
     case "groupRefused": {
-      const body = new FieldWriter()
-        .u64(message.number)
-        .short(encodeUtf8(message.group))
-        .long(encodeUtf8(message.text))
-        .finish();
-      return encodeEnvelope(Kind.groupRefused, 0, body);
+      const body = writeU64(new Writer(), message.number);
+      writeLong(writeShort(body, encodeUtf8(message.group)), encodeUtf8(message.text));
+      return encodeEnvelope(Kind.groupRefused, 0, body.finish());
     }
   }
 }
@@ -144,58 +141,58 @@ export function encodeNative(message: NativeMessage): Uint8Array {
 export function decodeNative(bytes: Uint8Array): NativeMessage | undefined {
   if (bytes.length < ENVELOPE_BYTES || envelopeBytes(bytes, 0) !== bytes.length) return undefined;
   const flags = bytes[5] as number;
-  const fields = new FieldReader(bytes, ENVELOPE_BYTES);
+  const fields = new Reader(bytes, ENVELOPE_BYTES);
   const message = decodeBody(bytes, bytes[4] as number, flags, fields);
-  return message !== undefined && fields.finished ? message : undefined;
+  return message !== undefined && !fields.failed && fields.remaining === 0 ? message : undefined;
 }
 
-function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: FieldReader): NativeMessage | undefined {
+function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Reader): NativeMessage | undefined {
   switch (kind) {
     case Kind.hello:
       return decodeHelloBody(fields);
     case Kind.welcome:
       return decodeWelcomeBody(fields);
     case Kind.refused:
-      return { kind: "refused", code: (fields.u8() << 24) >> 24, text: fields.text(fields.u16()) };
+      return { kind: "refused", code: (fields.u8() << 24) >> 24, text: readText(fields, fields.u16()) };
     case Kind.send: {
       if (bytes.length < SEND_HEAD_BYTES) return undefined;
-      return { kind: "send", number: fields.u64(), frame: fields.rest() };
+      return { kind: "send", number: readU64(fields), frame: fields.raw(fields.remaining) };
     }
     case Kind.accepted:
-      return { kind: "accepted", number: fields.u64() };
+      return { kind: "accepted", number: readU64(fields) };
     case Kind.delivered:
-      return { kind: "delivered", number: fields.u64() };
+      return { kind: "delivered", number: readU64(fields) };
     case Kind.deliver: {
-      const deliveryNumber = fields.u64();
-      const ownNumber = flags & DeliverFlag.own ? fields.u64() : 0;
+      const deliveryNumber = readU64(fields);
+      const ownNumber = flags & DeliverFlag.own ? readU64(fields) : 0;
       return {
         kind: "deliver",
         deliveryNumber,
         ownNumber,
         primary: (flags & DeliverFlag.primary) !== 0,
-        frame: fields.rest(),
+        frame: fields.raw(fields.remaining),
       };
     }
     case Kind.ack:
-      return { kind: "ack", deliveryNumber: fields.u64() };
+      return { kind: "ack", deliveryNumber: readU64(fields) };
     case Kind.gap:
       return decodeGapBody(fields);
     case Kind.goAway:
-      return { kind: "goAway", text: fields.text(fields.u16()) };
+      return { kind: "goAway", text: readText(fields, fields.u16()) };
     case Kind.ping:
-      return { kind: "ping", opaque: fields.bytes(8) };
+      return { kind: "ping", opaque: fields.raw(8) };
     case Kind.pong:
-      return { kind: "pong", opaque: fields.bytes(8) };
+      return { kind: "pong", opaque: fields.raw(8) };
     case Kind.status:
       return { kind: "status" };
     case Kind.statusReport:
-      return { kind: "statusReport", json: decodeUtf8(fields.rest()) };
+      return { kind: "statusReport", json: decodeUtf8(fields.raw(fields.remaining)) };
     case Kind.groupRefused:
       return {
         kind: "groupRefused",
-        number: fields.u64(),
-        group: fields.text(fields.u8()),
-        text: fields.text(fields.u16()),
+        number: readU64(fields),
+        group: readText(fields, fields.u8()),
+        text: readText(fields, fields.u16()),
       };
     default:
       return undefined;
@@ -203,73 +200,61 @@ function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Fiel
 }
 
 function helloBody(hello: NativeHello): Uint8Array {
-  return new FieldWriter()
+  const body = new Writer()
     .u8(hello.version)
     .u8(hello.membership ? 1 : 0)
-    .u8(hello.priority)
-    .short(encodeUtf8(hello.user))
-    .bytes(tokenField(hello.token))
-    .u64(hello.lastDelivered)
-    .short(encodeUtf8(hello.method))
-    .long(hello.credentials)
-    .finish();
+    .u8(hello.priority);
+  writeShort(body, encodeUtf8(hello.user)).raw(tokenField(hello.token));
+  writeShort(writeU64(body, hello.lastDelivered), encodeUtf8(hello.method));
+  return writeLong(body, hello.credentials).finish();
 }
 
-function decodeHelloBody(fields: FieldReader): NativeHello {
+function decodeHelloBody(fields: Reader): NativeHello {
   return {
     kind: "hello",
     version: fields.u8(),
     membership: (fields.u8() & 1) !== 0,
     priority: Math.min(fields.u8(), 15),
-    user: fields.text(fields.u8()),
-    token: fields.bytes(TOKEN_BYTES),
-    lastDelivered: fields.u64(),
-    method: fields.text(fields.u8()),
-    credentials: fields.bytes(fields.u16()),
+    user: readText(fields, fields.u8()),
+    token: fields.raw(TOKEN_BYTES),
+    lastDelivered: readU64(fields),
+    method: readText(fields, fields.u8()),
+    credentials: fields.raw(fields.u16()),
   };
 }
 
 function welcomeBody(welcome: NativeWelcome): Uint8Array {
-  const writer = new FieldWriter()
-    .u8(NATIVE_VERSION)
-    .u8(RESUMPTIONS.indexOf(welcome.resumption))
-    .short(encodeUtf8(welcome.privateGroup))
-    .bytes(tokenField(welcome.token))
-    .u64(welcome.lastOrdered)
-    .u32(welcome.payloadBytesMax)
-    .u16(welcome.daemons.length);
-  for (const daemon of welcome.daemons) writer.short(encodeUtf8(daemon));
-  return writer.finish();
+  const body = new Writer().u8(welcome.version).u8(RESUMPTIONS.indexOf(welcome.resumption));
+  writeShort(body, encodeUtf8(welcome.privateGroup)).raw(tokenField(welcome.token));
+  writeU64(body, welcome.lastOrdered).u32(welcome.payloadBytesMax).u16(welcome.daemons.length);
+  for (const daemon of welcome.daemons) writeShort(body, encodeUtf8(daemon));
+  return body.finish();
 }
 
-function decodeWelcomeBody(fields: FieldReader): NativeWelcome | undefined {
+function decodeWelcomeBody(fields: Reader): NativeWelcome | undefined {
   const version = fields.u8();
   const resumption = RESUMPTIONS[fields.u8()];
-  const privateGroup = fields.text(fields.u8());
-  const token = fields.bytes(TOKEN_BYTES);
-  const lastOrdered = fields.u64();
+  const privateGroup = readText(fields, fields.u8());
+  const token = fields.raw(TOKEN_BYTES);
+  const lastOrdered = readU64(fields);
   const payloadBytesMax = fields.u32();
   const daemons: string[] = [];
-  for (let left = fields.u16(); left > 0 && fields.ok; left--) daemons.push(fields.text(fields.u8()));
+  for (let left = fields.u16(); left > 0 && !fields.failed; left--) daemons.push(readText(fields, fields.u8()));
   if (resumption === undefined) return undefined;
   return { kind: "welcome", version, resumption, privateGroup, token, lastOrdered, payloadBytesMax, daemons };
 }
 
 function gapBody(gap: NativeGap): Uint8Array {
-  return new FieldWriter()
-    .short(encodeUtf8(gap.group))
-    .u8(GAP_REASONS.indexOf(gap.reason) + 1)
-    .u32(gap.count)
-    .u64(gap.first)
-    .u64(gap.last)
-    .finish();
+  const body = writeShort(new Writer(), encodeUtf8(gap.group));
+  body.u8(GAP_REASONS.indexOf(gap.reason) + 1).u32(gap.count);
+  return writeU64(writeU64(body, gap.first), gap.last).finish();
 }
 
-function decodeGapBody(fields: FieldReader): NativeGap | undefined {
-  const group = fields.text(fields.u8());
+function decodeGapBody(fields: Reader): NativeGap | undefined {
+  const group = readText(fields, fields.u8());
   const reason = GAP_REASONS[fields.u8() - 1];
   if (reason === undefined) return undefined;
-  return { kind: "gap", group, reason, count: fields.u32(), first: fields.u64(), last: fields.u64() };
+  return { kind: "gap", group, reason, count: fields.u32(), first: readU64(fields), last: readU64(fields) };
 }
 
 function numbered(kind: number, number: number): Uint8Array {

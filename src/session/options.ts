@@ -1,0 +1,45 @@
+import { DEFAULT_PAYLOAD_BYTES_MAX } from "../wire/native/envelope.ts";
+import type { AccessRules } from "./access.ts";
+
+/** The ways of authentication of the Spread client protocol. */
+export type Method = "NULL" | "IP" | "PWORD";
+
+export type SessionOptions = {
+  /** This daemon's name, as in private groups: 1 … 19 characters from `$` to `~`. */
+  readonly daemon: string;
+  /** Connections at a time (Spread: 997). */
+  readonly sessionsMax: number;
+  /** What clients may choose from, in the order in which it is offered. NULL first: some clients look no further. */
+  readonly allowedMethods: readonly Method[];
+  /** What every client has to pass besides. */
+  readonly requiredMethods: readonly Method[];
+  /** Addresses that IP lets in. */
+  readonly access: AccessRules;
+  readonly handshakeTimeoutMs: number;
+  /** Deliveries that may wait for a Spread client that does not read (MaxSessionMessages); then it is ended. */
+  readonly queueMessagesMax: number;
+  /** The same for a native client. */
+  readonly nativeQueueMessagesMax: number;
+  /** Bytes that may wait for any client; one message more than that may. */
+  readonly queueBytesMax: number;
+  /** Bytes of deliveries kept for a native client until it acknowledges them. */
+  readonly retentionBytesMax: number;
+  /** How long a native session outlives its connection. */
+  readonly graceMs: number;
+  /** Data of a native client's message. */
+  readonly payloadBytesMax: number;
+};
+
+export const DEFAULT_SESSION_OPTIONS: Omit<SessionOptions, "daemon"> = {
+  sessionsMax: 997,
+  allowedMethods: ["NULL"],
+  requiredMethods: [],
+  access: [],
+  handshakeTimeoutMs: 5_000,
+  queueMessagesMax: 1_000,
+  nativeQueueMessagesMax: 20_000,
+  queueBytesMax: 32 * 1024 * 1024,
+  retentionBytesMax: 8 * 1024 * 1024,
+  graceMs: 30_000,
+  payloadBytesMax: DEFAULT_PAYLOAD_BYTES_MAX,
+};

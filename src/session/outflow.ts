@@ -1,0 +1,216 @@
+import { Slab } from "../base/slab.ts";
+import type { Notice } from "../groups/outbox.ts";
+import { DELIVER_HEAD_BYTES, writeDeliverHead } from "../wire/native/envelope.ts";
+import { encodeNative } from "../wire/native/messages.ts";
+import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
+import { isPrivate } from "../wire/spread/names.ts";
+import type { SessionOptions } from "./options.ts";
+import type { SessionsKnowledge, SessionsOutbox, SlowPolicy } from "./outbox.ts";
+import type { NativeState, Session } from "./session.ts";
+
+/** A session that takes more is written to within the turn when this much waits, so that a turn stays small. */
+const FLUSH_MESSAGES = 512;
+const FLUSH_BYTES = 256 * 1024;
+
+/**
+ * What goes from the daemon to its clients. Deliveries of a turn are collected per session and written at once; what a
+ * connection does not take waits here, within bounds, and a client that stays behind meets the policy of the group:
+ * its senders wait (`wait`), it misses messages and is told so (`drop`, native clients only), or it is ended.
+ */
+export class Outflow {
+  readonly #outbox: SessionsOutbox;
+  readonly #knowledge: SessionsKnowledge;
+  readonly #options: SessionOptions;
+  readonly #expel: (session: Session, why: string) => void;
+  readonly #slab = new Slab();
+  #dirty: Session[] = [];
+  /** How many sessions hold a group. */
+  readonly #holds = new Map<string, number>();
+
+  constructor(
+    outbox: SessionsOutbox,
+    knowledge: SessionsKnowledge,
+    options: SessionOptions,
+    expel: (session: Session, why: string) => void,
+  ) {
+    this.#outbox = outbox;
+    this.#knowledge = knowledge;
+    this.#options = options;
+    this.#expel = expel;
+  }
+
+  /** A data message for an open session. */
+  deliver(session: Session, frame: Uint8Array): void {
+    if (session.connection?.gone) return;
+    const admission = this.#admission(session, frame, undefined);
+    const { native } = session;
+    if (admission === "expel") this.#expel(session, "it does not read what is delivered to it");
+    else if (native === undefined) this.#enqueue(session, frame, admission);
+    else if (admission === "drop") this.#drop(native, groupOf(frame, 0, 0));
+    else {
+      const own = isSentBy(frame, 0, session.field) ? native.ownNumber : 0;
+      const group = native.gaps.size > 0 && groupCountOf(frame, 0) > 0 ? groupOf(frame, 0, 0) : "";
+      this.#enqueueNative(session, native, frame, { admission, own, primary: false, group });
+    }
+  }
+
+  /** A membership message for an open session that wants them. Never dropped. */
+  notify(session: Session, notice: Notice): void {
+    if (session.connection?.gone) return;
+    const admission = this.#admission(session, notice.frame, notice.group);
+    const { native } = session;
+    if (admission === "expel") this.#expel(session, "it does not read membership messages");
+    else if (native === undefined) this.#enqueue(session, notice.frame, admission);
+    else {
+      const { primary, group } = notice;
+      this.#enqueueNative(session, native, notice.frame, { admission, own: 0, primary, group });
+    }
+  }
+
+  /** An envelope besides the deliveries, for an attached native session: it goes before what waits. */
+  control(session: Session, bytes: Uint8Array): void {
+    if (session.connection === undefined) return;
+    session.chunks.push(bytes);
+    this.touch(session);
+  }
+
+  /** Sees to it that the session is looked at when the turn ends. */
+  touch(session: Session): void {
+    if (session.dirty) return;
+    session.dirty = true;
+    this.#dirty.push(session);
+  }
+
+  /** Writes what the turn has brought: once per connection. */
+  endTurn(): void {
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const session of dirty) {
+      session.dirty = false;
+      this.flush(session);
+    }
+  }
+
+  /** Writes all that waits, if the connection takes more. */
+  flush(session: Session): void {
+    const { connection, native } = session;
+    if (session.state !== "open" || connection === undefined || !connection.writable || connection.gone) return;
+    const { chunks } = session;
+    session.discard();
+    if (native !== undefined) {
+      if (native.lastAccepted > native.acceptedSent) {
+        native.acceptedSent = native.lastAccepted;
+        chunks.push(encodeNative({ kind: "accepted", number: native.lastAccepted }));
+      }
+      for (const group of native.gaps.keys()) this.#tellGap(native, group);
+      native.retention.takeUnsent(chunks);
+    }
+    if (chunks.length > 0) connection.writable = this.#outbox.write(connection.number, chunks);
+    native?.retention.trim(this.#options.retentionBytesMax, false);
+    if (connection.writable) this.release(session);
+  }
+
+  /** Holds no group for this session's sake any more. */
+  release(session: Session): void {
+    if (session.holding.size === 0) return;
+    for (const group of session.holding) {
+      const holders = (this.#holds.get(group) ?? 1) - 1;
+      if (holders > 0) this.#holds.set(group, holders);
+      else {
+        this.#holds.delete(group);
+        this.#outbox.releaseGroup(group);
+      }
+    }
+    session.holding.clear();
+  }
+
+  #enqueue(session: Session, frame: Uint8Array, admission: Admission): void {
+    session.chunks.push(frame);
+    this.#count(session, frame.length, admission);
+  }
+
+  #enqueueNative(
+    session: Session,
+    native: NativeState,
+    frame: Uint8Array,
+    about: { admission: Admission; own: number; primary: boolean; group: string },
+  ): void {
+    if (native.gaps.has(about.group)) this.#tellGap(native, about.group);
+    const number = ++native.lastDelivery;
+    const head = this.#slab.take(about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES);
+    writeDeliverHead(head, 0, number, about.own, about.primary, frame.length);
+    native.retention.append(number, head, frame);
+    if (session.connection === undefined) native.retention.trim(this.#options.retentionBytesMax, true);
+    else this.#count(session, frame.length + head.length, about.admission);
+  }
+
+  #count(session: Session, bytes: number, admission: Admission): void {
+    if (admission !== "wait") session.queuedMessages++;
+    session.queuedBytes += bytes;
+    if (session.queuedMessages >= FLUSH_MESSAGES || session.queuedBytes >= FLUSH_BYTES) this.flush(session);
+    else this.touch(session);
+  }
+
+  #drop(native: NativeState, group: string): void {
+    const number = ++native.lastDelivery;
+    const gap = native.gaps.get(group);
+    if (gap === undefined) native.gaps.set(group, { first: number, last: number, count: 1 });
+    else {
+      gap.last = number;
+      gap.count++;
+    }
+  }
+
+  #tellGap(native: NativeState, group: string): void {
+    const gap = native.gaps.get(group);
+    if (gap === undefined) return;
+    native.gaps.delete(group);
+    const { first, last, count } = gap;
+    const notice = encodeNative({ kind: "gap", group, reason: "slow", count, first, last });
+    native.retention.append(native.lastDelivery, notice, undefined);
+  }
+
+  /** What becomes of one more message: nobody asks while the connection keeps up. */
+  #admission(session: Session, frame: Uint8Array, noticeGroup: string | undefined): Admission {
+    const { connection, native } = session;
+    const messagesMax = native === undefined ? this.#options.queueMessagesMax : this.#options.nativeQueueMessagesMax;
+    if (connection === undefined || (connection.writable && messagesMax > 0)) return "queue";
+    const { queuedMessages, queuedBytes } = session;
+    const { queueBytesMax } = this.#options;
+    if (queuedMessages < messagesMax / 2 && queuedBytes < queueBytesMax / 2) return "queue";
+    const policy = this.#policy(session, frame, noticeGroup);
+    if (policy === "drop" && native !== undefined && noticeGroup === undefined) return "drop";
+    if (queuedBytes >= queueBytesMax) return "expel";
+    if (policy === "wait") return "wait";
+    return queuedMessages >= messagesMax ? "expel" : "queue";
+  }
+
+  /**
+   * The policy for a frame that goes to several groups: `wait` if one of them waits, `drop` only if all of them drop. Groups
+   * that wait are held from now on.
+   */
+  #policy(session: Session, frame: Uint8Array, noticeGroup: string | undefined): SlowPolicy {
+    if (noticeGroup !== undefined) return this.#policyOf(session, noticeGroup);
+    let policy: SlowPolicy = groupCountOf(frame, 0) > 0 ? "drop" : "expel";
+    for (let n = 0; n < groupCountOf(frame, 0); n++) {
+      const group = groupOf(frame, 0, n);
+      const one = isPrivate(group) ? "expel" : this.#policyOf(session, group);
+      if (one === "wait" || (one === "expel" && policy === "drop")) policy = one;
+    }
+    return policy;
+  }
+
+  #policyOf(session: Session, group: string): SlowPolicy {
+    const policy = this.#knowledge.policyOf(group);
+    if (policy === "wait" && !session.holding.has(group)) {
+      session.holding.add(group);
+      const holders = this.#holds.get(group) ?? 0;
+      this.#holds.set(group, holders + 1);
+      if (holders === 0) this.#outbox.holdGroup(group);
+    }
+    return policy;
+  }
+}
+
+type Admission = "queue" | "wait" | "drop" | "expel";

@@ -1,0 +1,77 @@
+import type { SessionNumber } from "../groups/outbox.ts";
+import { nameField } from "../wire/spread/names.ts";
+import type { Connection } from "./connection.ts";
+import { Retention } from "./retention.ts";
+
+/** A client's session: what it is called, and what waits to be written to it. */
+export class Session {
+  readonly number: SessionNumber;
+  readonly user: string;
+  readonly privateGroup: string;
+  /** The private group as it stands in frames. */
+  readonly field: Uint8Array;
+  readonly membership: boolean;
+  readonly priority: number;
+  readonly native: NativeState | undefined;
+  /** `ending`: its end is on its way through the total order; nothing is delivered to it and nothing read from it. */
+  state: "open" | "ending" = "open";
+  connection: Connection | undefined;
+  /** In the list of those with something to write. */
+  dirty = false;
+  /** What waits to be written, and of what it counts against the limit in messages. */
+  chunks: Uint8Array[] = [];
+  queuedMessages = 0;
+  queuedBytes = 0;
+  /** Groups that are held for this session's sake. */
+  readonly holding = new Set<string>();
+
+  constructor(
+    number: SessionNumber,
+    user: string,
+    privateGroup: string,
+    membership: boolean,
+    priority: number,
+    native: NativeState | undefined,
+  ) {
+    this.number = number;
+    this.user = user;
+    this.privateGroup = privateGroup;
+    this.field = nameField(privateGroup);
+    this.membership = membership;
+    this.priority = priority;
+    this.native = native;
+  }
+
+  /** Forgets what waits to be written. */
+  discard(): void {
+    this.chunks = [];
+    this.queuedMessages = 0;
+    this.queuedBytes = 0;
+  }
+}
+
+/** What a native session has besides. */
+export class NativeState {
+  readonly token: Uint8Array;
+  readonly tokenKey: string;
+  readonly retention = new Retention();
+  /** Greatest delivery number given out. */
+  lastDelivery = 0;
+  /** Greatest of the client's numbers given to the ring; 0: none yet, the next may be any. */
+  lastAccepted = 0;
+  /** Up to where ACCEPTED has been sent. */
+  acceptedSent = 0;
+  lastOrdered = 0;
+  /** Number of the client's own message that is being delivered; 0: none, or it had been delivered before. */
+  ownNumber = 0;
+  /** Dropped deliveries that the client has not been told of, by group. */
+  readonly gaps = new Map<string, { first: number; last: number; count: number }>();
+  /** When a detached session ends. */
+  graceEndsAt = Number.POSITIVE_INFINITY;
+
+  constructor(token: Uint8Array, tokenKey: string, lastOrdered: number) {
+    this.token = token;
+    this.tokenKey = tokenKey;
+    this.lastOrdered = lastOrdered;
+  }
+}
