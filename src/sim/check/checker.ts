@@ -1,0 +1,27 @@
+import type { TraceEvent } from "../trace.ts";
+import type { History } from "./history.ts";
+
+/** A broken property of protocols.md K. */
+export type Violation = {
+  /** `K1` … `K32`. */
+  readonly property: string;
+  /** What was seen, for people. */
+  readonly what: string;
+  /** Simulated time, in ms. */
+  readonly at: number;
+};
+
+export type Report = (what: string, at: number) => void;
+
+/**
+ * One property. It stands outside of the protocols and knows nothing of how they work: it sees the trace of all
+ * processes, and says what in it must not be.
+ */
+export interface Checker {
+  /** Sees an event that the history has taken in already; reports what can be known at once. */
+  observe?(event: TraceEvent): void;
+  /** Reports what can be known only at the end. */
+  finish?(): void;
+}
+
+export type CheckerFactory = (history: History, report: Report) => Checker;

@@ -1,0 +1,34 @@
+import { serviceRank } from "../../ordering/service.ts";
+import { type MessageNumber, messageName } from "../trace.ts";
+import type { CheckerFactory } from "./checker.ts";
+import { passageOf } from "./history.ts";
+
+/**
+ * K11: where two processes deliver a message (agreed or safe) in one regular configuration, both have delivered the
+ * same ones before it there.
+ */
+export const gapFreedom: CheckerFactory = (history, report) => ({
+  finish() {
+    const agreed = serviceRank("agreed");
+    for (const [key, installers] of history.installers) {
+      const sequences = installers.map((life) => {
+        const delivered = passageOf(life, key)?.regular.delivered ?? [];
+        return { daemon: life.daemon, messages: delivered.filter((message) => history.rank(message) >= agreed) };
+      });
+      for (const mine of sequences) {
+        const all = new Set(mine.messages);
+        for (const theirs of sequences) {
+          if (theirs === mine) continue;
+          const last = theirs.messages.findLastIndex((message) => all.has(message));
+          const gap = theirs.messages.findIndex((message, i) => i < last && !all.has(message));
+          if (gap === -1) continue;
+          report(
+            `in ${key} daemon ${theirs.daemon} delivers ${messageName(theirs.messages[gap] as MessageNumber)} before ` +
+              `${messageName(theirs.messages[last] as MessageNumber)}, daemon ${mine.daemon} only the latter`,
+            history.end?.at ?? 0,
+          );
+        }
+      }
+    }
+  },
+});

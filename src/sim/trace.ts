@@ -1,0 +1,201 @@
+import type { DaemonId } from "../base/ids.ts";
+import type { Service } from "../ordering/service.ts";
+
+/** One incarnation of a daemon: numbered from 1 over the whole simulation, never used again. */
+export type ProcessNumber = number;
+
+/** A message of the workload, as `messageNumber` makes it of its sender's incarnation and a counter there. */
+export type MessageNumber = number;
+
+/** The number of the `counter`-th message (from 1, below 2³²) that a process submits. */
+export function messageNumber(process: ProcessNumber, counter: number): MessageNumber {
+  return process * 0x1_0000_0000 + counter;
+}
+
+/** The process that submitted a message. */
+export function senderOf(message: MessageNumber): ProcessNumber {
+  return Math.floor(message / 0x1_0000_0000);
+}
+
+/** A message's place among those that its process submitted. */
+export function counterOf(message: MessageNumber): number {
+  return message % 0x1_0000_0000;
+}
+
+/** As people read it: `process.counter`. */
+export function messageName(message: MessageNumber): string {
+  return `${senderOf(message)}.${counterOf(message)}`;
+}
+
+/** A configuration as a process installs it. */
+export type TraceConfiguration = {
+  readonly kind: "regular" | "transitional";
+  /** Equal exactly for equal ids. */
+  readonly key: string;
+  readonly leader: DaemonId;
+  readonly time: number;
+  readonly members: readonly DaemonId[];
+};
+
+/**
+ * What happened, as the predicates of protocols.md K see it. `at` is simulated time in ms; the order of the trace is
+ * the order in which things happened, at one process and over all. The configuration of a `send` or `deliver` is the
+ * one that its process installed last.
+ */
+export type TraceEvent =
+  | { readonly kind: "start"; readonly at: number; readonly process: ProcessNumber; readonly daemon: DaemonId }
+  | { readonly kind: "crash"; readonly at: number; readonly process: ProcessNumber }
+  | {
+      readonly kind: "install";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly configuration: TraceConfiguration;
+    }
+  /** The last fragment of the message was assigned to the order. */
+  | {
+      readonly kind: "send";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly message: MessageNumber;
+      readonly service: Service;
+      readonly session: number;
+      /** How many messages the process had delivered when this one was submitted: its causal past. */
+      readonly seen: number;
+    }
+  | { readonly kind: "deliver"; readonly at: number; readonly process: ProcessNumber; readonly message: MessageNumber }
+  /** The process holds all fragments of the message (needed by K13 only; adapters may leave it out). */
+  | { readonly kind: "hold"; readonly at: number; readonly process: ProcessNumber; readonly message: MessageNumber }
+  /** A process passed the token on (needed by K20 only; adapters may leave it out). */
+  | {
+      readonly kind: "rotation";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      /** New packets that all members sent in the rotation that ends here, and how many the windows allow. */
+      readonly assigned: number;
+      readonly assignedMax: number;
+      /** The highest sequence number that this process has assigned, its aru, and how far the first may exceed it. */
+      readonly highest: number;
+      readonly aru: number;
+      readonly gapMax: number;
+    }
+  /** Which daemons the network lets talk from now on. */
+  | { readonly kind: "split"; readonly at: number; readonly parts: readonly (readonly DaemonId[])[] }
+  | { readonly kind: "heal"; readonly at: number }
+  /** No faults from now on. Each part has to become one configuration within `boundMs` and stay it. */
+  | {
+      readonly kind: "quiet";
+      readonly at: number;
+      readonly parts: readonly (readonly DaemonId[])[];
+      readonly boundMs: number;
+    }
+  /** The end of the run: nothing was sent any more long enough for everything to be delivered. */
+  | { readonly kind: "end"; readonly at: number }
+  | GroupTraceEvent;
+
+/** What happened to process groups (protocols.md K.3). Members are named by their private groups. */
+export type GroupTraceEvent =
+  | {
+      readonly kind: "groups";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      /** Position in the ordered stream of the regular configuration. */
+      readonly position: number;
+      /** Of all groups with their ids and members. */
+      readonly hash: string;
+      /** The daemons that the process believes to share its state. */
+      readonly synchronised: readonly DaemonId[];
+    }
+  | {
+      readonly kind: "exchange";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly phase: "begin" | "end";
+    }
+  /** A client's request to join or leave was handed to its daemon. */
+  | {
+      readonly kind: "ask";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly member: string;
+      readonly group: string;
+      readonly what: "join" | "leave";
+    }
+  | {
+      readonly kind: "view";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      /** Who is told. */
+      readonly member: string;
+      readonly group: string;
+      readonly cause: "join" | "leave" | "disconnect" | "network";
+      readonly id: string;
+      readonly members: readonly string[];
+      /** Disjoint sets of members that came through the change together; with `network` only. */
+      readonly sets?: readonly (readonly string[])[];
+    }
+  | {
+      readonly kind: "left" | "signal";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly member: string;
+      readonly group: string;
+    }
+  | {
+      readonly kind: "groupDeliver";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly member: string;
+      readonly group: string;
+      readonly message: MessageNumber;
+    };
+
+/** An append-only record of a run, with a hash that two runs share only if they did the same. */
+export class Trace {
+  readonly events: TraceEvent[] = [];
+  readonly #observers: ((event: TraceEvent) => void)[] = [];
+  #low = 0x811c9dc5;
+  #high = 0x1234567;
+
+  append(event: TraceEvent): void {
+    this.events.push(event);
+    this.#mix(event.kind.length);
+    this.#mix(event.at);
+    if ("process" in event) this.#mix(event.process);
+    if ("message" in event) this.#mix(event.message);
+    if (event.kind === "install") this.#mixText(event.configuration.key);
+    else if (event.kind === "groups") this.#mixText(event.hash);
+    else if (event.kind === "view") this.#mixText(event.id);
+    for (const observe of this.#observers) observe(event);
+  }
+
+  /** Calls `observe` with every event appended from now on. */
+  observe(observe: (event: TraceEvent) => void): void {
+    this.#observers.push(observe);
+  }
+
+  /** 16 hexadecimal digits. */
+  get hash(): string {
+    return hex(this.#high) + hex(this.#low);
+  }
+
+  #mix(value: number): void {
+    const scaled = Math.round(value * 1024);
+    this.#mixWord(scaled >>> 0);
+    this.#mixWord(Math.floor(scaled / 0x1_0000_0000) >>> 0);
+  }
+
+  #mixText(text: string): void {
+    for (let i = 0; i < text.length; i++) this.#mixWord(text.charCodeAt(i));
+  }
+
+  #mixWord(word: number): void {
+    this.#low = Math.imul(this.#low ^ word, 0x01000193);
+    this.#low ^= this.#low >>> 15;
+    this.#high = (Math.imul(this.#high, 0x85ebca6b) + (this.#low ^ word)) | 0;
+    this.#high ^= this.#high >>> 13;
+  }
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}
