@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
-import { type ConfigurationId, type DaemonId, NO_CONFIGURATION } from "../base/ids.ts";
+import { type ConfigurationId, type DaemonId, NO_CONFIGURATION, sameConfiguration } from "../base/ids.ts";
 import { Digest } from "./digest.ts";
-import { compareConfigurations, compareGroupIds, type GroupId, sameGroupId } from "./group-id.ts";
+import { compareGroupIds, type GroupId, sameGroupId } from "./group-id.ts";
 import { Group, type Part } from "./group.ts";
 import { compareRosters, type Member, Roster } from "./member.ts";
 import { NumberedSessions } from "./numbered-sessions.ts";
@@ -29,9 +29,11 @@ export type Affected = { readonly group: Group; readonly idBefore: GroupId };
  * state are derived (protocols.md J3, H1). A pure reducer: fed with the same ordered joins, leaves and configurations,
  * all daemons of a configuration hold equal directories (K26). It sends nothing and tells nobody; `groups/` does.
  *
- * Group ids do not repeat: a view is (configuration, index), an index grows while its group lives, and a group that is
- * created begins above every index that groups which emptied in this configuration have reached. That counter starts
- * anew with each configuration, whose id is new, so that it never needs to be exchanged.
+ * Group ids do not repeat: a view is (configuration in which it came to be, index). The index grows while its group
+ * lives, and a group that is created begins above every index that groups which emptied in this configuration have
+ * reached. Going on with the index of an earlier configuration, as production does, would not do: a component that lost
+ * the last changes of that configuration would give their ids to other views. The counter starts anew with each
+ * configuration, so that it never needs to be exchanged.
  */
 export class Directory {
   readonly sessions: NumberedSessions;
@@ -86,7 +88,7 @@ export class Directory {
       this.#sorted = undefined;
     } else {
       if (partitioned && !group.changed) this.#change(group);
-      group.id = { configuration: group.id.configuration, index: group.id.index + 1 };
+      this.#advance(group);
       group.options = options;
     }
     if (partitioned) group.changed = true;
@@ -98,7 +100,7 @@ export class Directory {
   /** Removes a member of the group; the group ends with its last one. */
   leave(group: Group, member: Member): void {
     group.remove(member);
-    group.id = { configuration: group.id.configuration, index: group.id.index + 1 };
+    this.#advance(group);
     if (member.groups.length === 0) this.#dismiss(member);
     if (group.parts.length === 0) this.#end(group);
   }
@@ -233,13 +235,26 @@ export class Directory {
     this.#vacated = 0;
   }
 
+  /** The id of the next view, and with it the configuration of all that stayed together until now. */
+  #advance(group: Group): void {
+    const { configuration, index } = group.id;
+    if (sameConfiguration(configuration, this.#configuration)) {
+      group.id = { configuration, index: index + 1 };
+      return;
+    }
+    assert(!group.changed, "a changed group has an id of the current configuration");
+    group.id = { configuration: this.#configuration, index: 1 };
+    for (const part of group.parts) part.configuration = this.#configuration;
+  }
+
   /** Partitioned daemons' parts lose their configuration, the others take the transitional one. */
   #change(group: Group): void {
     const members = this.#transitional;
     assert(members !== undefined, "groups lose daemons in a transitional configuration");
     const id = this.#configuration;
     for (const part of group.parts) part.configuration = members.has(part.roster.daemon) ? id : undefined;
-    group.id = { configuration: id, index: 1 };
+    // A group that was created in this very configuration goes on counting.
+    if (!sameConfiguration(group.id.configuration, id)) group.id = { configuration: id, index: 1 };
     group.changed = true;
   }
 
@@ -275,7 +290,7 @@ export class Directory {
   #end(group: Group): void {
     this.#groups.delete(group.name);
     this.#sorted = undefined;
-    if (compareConfigurations(group.id.configuration, this.#configuration) === 0) {
+    if (sameConfiguration(group.id.configuration, this.#configuration)) {
       this.#vacated = Math.max(this.#vacated, group.id.index);
     }
   }

@@ -6,7 +6,7 @@ export type NumberedSession = {
   readonly number: number;
   /** Messages above `number` that weaker services have let overtake, ascending. */
   readonly overtaken: readonly number[];
-  /** The table's count of ordered messages when this session last had one. */
+  /** The table's count of ordered messages when this session last had one; 0 if it has had none. */
   readonly used: number;
 };
 
@@ -15,13 +15,16 @@ export type NumberedSession = {
  * sent through (docs/protocols/native-session.md).
  *
  * Messages below the agreed service may overtake others of their session, differently at each daemon. They are kept
- * beside the prefix until an ordered message passes them: then nothing below it can still come. They do not touch the
- * age of a session, which therefore is the same at all daemons at each position of the agreed order, as is what is
- * forgotten: sessions least recently used, once there are more than the table may hold.
+ * beside the prefix until an ordered message passes them: then nothing below it can still come.
+ *
+ * The table is bounded. Once it is full the sessions least recently used are forgotten, by the count of ordered messages
+ * alone, and so the same at all daemons at each position of the agreed order. Sessions that have sent only weaker
+ * messages are kept apart, where the first that came is forgotten first.
  */
 export class NumberedSessions {
   readonly #capacity: number;
   readonly #sessions = new Map<string, Entry>();
+  readonly #unordered = new Map<string, Entry>();
   #clock = 0;
 
   constructor(capacity: number) {
@@ -29,7 +32,7 @@ export class NumberedSessions {
   }
 
   get size(): number {
-    return this.#sessions.size;
+    return this.#sessions.size + this.#unordered.size;
   }
 
   get clock(): number {
@@ -38,20 +41,21 @@ export class NumberedSessions {
 
   /** The greatest number up to which everything has been ordered; 0 for a session that is not known. */
   numberOf(token: string): number {
-    return this.#sessions.get(token)?.number ?? 0;
+    return this.#entry(token)?.number ?? 0;
   }
 
   /** Notes the delivery of a message; false if it has been delivered before. `ordered`: it is agreed or safe. */
   accept(token: string, number: number, ordered: boolean): boolean {
-    let entry = this.#sessions.get(token);
-    if (entry === undefined) {
-      entry = { number: 0, overtaken: [], used: this.#clock };
-      this.#sessions.set(token, entry);
-    }
+    const entry = this.#entry(token) ?? { number: 0, overtaken: [], used: 0 };
     const fresh = number > entry.number && !entry.overtaken.includes(number);
     if (!ordered) {
       if (fresh) overtake(entry, number);
+      if (entry.used === 0) this.#keepUnordered(token, entry);
       return fresh;
+    }
+    if (entry.used === 0) {
+      this.#unordered.delete(token);
+      this.#sessions.set(token, entry);
     }
     entry.used = ++this.#clock;
     if (number > entry.number) {
@@ -65,12 +69,13 @@ export class NumberedSessions {
   /** Forgets a session, at a position of the agreed order that all daemons share. */
   forget(token: string): void {
     this.#sessions.delete(token);
+    this.#unordered.delete(token);
   }
 
   /** In the order of tokens. */
   export(): NumberedSession[] {
     const all: NumberedSession[] = [];
-    for (const [token, entry] of this.#sessions) {
+    for (const [token, entry] of [...this.#sessions, ...this.#unordered]) {
       all.push({ token, number: entry.number, overtaken: entry.overtaken.slice(), used: entry.used });
     }
     return all.sort((a, b) => (a.token < b.token ? -1 : 1));
@@ -79,14 +84,14 @@ export class NumberedSessions {
   /** Adds what others know. The result does not depend on the order in which others are merged. */
   merge(sessions: readonly NumberedSession[], clock: number): void {
     for (const other of sessions) {
-      const entry = this.#sessions.get(other.token);
-      if (entry === undefined) {
-        const { number, used } = other;
-        this.#sessions.set(other.token, { number, used, overtaken: other.overtaken.slice() });
-        continue;
-      }
+      const entry = this.#entry(other.token) ?? { number: 0, overtaken: [], used: 0 };
       entry.number = Math.max(entry.number, other.number);
       entry.used = Math.max(entry.used, other.used);
+      if (entry.used === 0) this.#keepUnordered(other.token, entry);
+      else {
+        this.#unordered.delete(other.token);
+        this.#sessions.set(other.token, entry);
+      }
       entry.overtaken = [...new Set([...entry.overtaken, ...other.overtaken])].sort((a, b) => a - b);
       absorb(entry);
     }
@@ -96,6 +101,19 @@ export class NumberedSessions {
   /** To be called when all that is to be merged has been: what is forgotten then is the same everywhere. */
   trim(): void {
     if (this.#sessions.size > this.#capacity) this.#forgetOldest();
+  }
+
+  #entry(token: string): Entry | undefined {
+    return this.#sessions.get(token) ?? this.#unordered.get(token);
+  }
+
+  #keepUnordered(token: string, entry: Entry): void {
+    this.#unordered.set(token, entry);
+    if (this.#unordered.size <= this.#capacity) return;
+    for (const oldest of this.#unordered.keys()) {
+      this.#unordered.delete(oldest);
+      return;
+    }
   }
 
   /** Down to three quarters of the capacity, so that it is rare. Ties are broken by token. */

@@ -44,6 +44,8 @@ export type Observer = {
 /** One daemon: its groups layer and where it stands in the history. */
 export class Node {
   readonly id: DaemonId;
+  /** Grows with each start of the daemon. */
+  readonly incarnation: number;
   readonly groups: Groups;
   configuration: Configuration | undefined;
   blocked = false;
@@ -56,8 +58,9 @@ export class Node {
   /** Waits for a configuration in which it can be ordered: clients' messages also for the end of an exchange. */
   #waiting: Delivery[] = [];
 
-  constructor(id: DaemonId, evs: PerfectEvs, observer: Observer, pieceBytes: number) {
+  constructor(id: DaemonId, incarnation: number, evs: PerfectEvs, observer: Observer, pieceBytes: number) {
     this.id = id;
+    this.incarnation = incarnation;
     this.#evs = evs;
     const names = { positionOf: (daemon: DaemonId) => daemon, nameOf: daemonName };
     this.groups = new Groups(
@@ -178,6 +181,7 @@ export class PerfectEvs {
   readonly #endings = new Map<Configuration, Ending[]>();
   readonly #configurations: Configuration[] = [];
   #time = 1000;
+  #incarnation = 0;
 
   constructor(observer: Observer, pieceBytes = 100_000) {
     this.observer = observer;
@@ -200,7 +204,7 @@ export class PerfectEvs {
 
   /** Starts a daemon, or starts one again that has crashed. It waits for its first configuration. */
   start(id: DaemonId): Node {
-    const node = new Node(id, this, this.observer, this.#pieceBytes);
+    const node = new Node(id, ++this.#incarnation, this, this.observer, this.#pieceBytes);
     this.nodes.set(id, node);
     const ending = { id: { leader: 0, time: 0 }, members: [id], cut: 0, lost: new Set<number>(), next: undefined };
     node.end(ending);
