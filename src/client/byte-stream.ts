@@ -1,0 +1,38 @@
+import type { Address } from "./address.ts";
+
+/** A byte stream to a daemon, as the client sees it. */
+export interface ByteStream {
+  /** Takes the bytes for good. False when enough is buffered: then `drained` is called once there is room again. */
+  write(bytes: Uint8Array): boolean;
+  /** Stops and resumes `data`. */
+  pause(): void;
+  resume(): void;
+  /** Ends after what has been written. `closed` follows when the other side has ended too. */
+  end(): void;
+  /** Ends at once. `closed` follows. */
+  destroy(): void;
+}
+
+/** What a byte stream tells. Nothing is called from within `Transport.open` itself, and nothing after `closed`. */
+export interface StreamListener {
+  opened(): void;
+  /** The bytes are given away: never changed afterwards. */
+  data(bytes: Uint8Array): void;
+  drained(): void;
+  /** Exactly once, also when the stream could not be opened: then with a reason. */
+  closed(reason: string | undefined): void;
+}
+
+/**
+ * All that the client needs from the world, so that it runs over sockets as well as inside a simulator: streams, a
+ * clock, timers and chance.
+ */
+export interface Transport {
+  open(address: Address, listener: StreamListener): ByteStream;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  /** Calls back at `at` or soon after; returns what cancels it. Must not keep a process alive by itself. */
+  alarm(at: number, callback: () => void): () => void;
+  /** A number of [0, 1), for the jitter of retries. */
+  random(): number;
+}

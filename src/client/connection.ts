@@ -1,0 +1,619 @@
+import { vulnerableTrailer, encodeViewId, FlushType, subgroupTrailer } from "../flush/body.ts";
+import type { ViewId } from "../wire/spread/membership.ts";
+import { encodeUtf8 } from "../wire/native/fields.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
+import { type Address, parseAddress } from "./address.ts";
+import type { ByteStream, Transport } from "./byte-stream.ts";
+import { type ClientConfig, clientConfig, type ConnectOptions } from "./config.ts";
+import { DeliveryReceipt } from "./delivery-wait.ts";
+import { Echoes } from "./echoes.ts";
+import { Engine, type EngineHost, type SessionUp } from "./engine.ts";
+import { GroupError } from "./errors.ts";
+import { EventQueue } from "./event-queue.ts";
+import type { ConnectionEvent, GroupEvent } from "./events.ts";
+import { Group, type GroupOwner } from "./group.ts";
+import { type FlushMode, Memberships } from "./memberships.ts";
+import { Outgoing } from "./outgoing.ts";
+import {
+  checkDestinations,
+  checkGroup,
+  type GroupSendOptions,
+  isWeak,
+  messageType,
+  type Payload,
+  piecesOf,
+  type Receipt,
+  type SendOptions,
+  typeWord,
+} from "./send.ts";
+
+/** How a group is joined. */
+export type JoinOptions = {
+  /** Gives up waiting for the first view; the group is left again. */
+  readonly signal?: AbortSignal;
+  /**
+   * What the daemons do with a member that reads too slowly: `wait` makes senders wait, `drop` loses messages and tells
+   * it by a `gap`, `expel` ends its membership. The first join of a group fixes it. Native protocol only.
+   */
+  readonly slow?: "wait" | "drop" | "expel";
+  /** Virtual synchrony: every message is delivered in the view in which it was sent. All members have to use it. */
+  readonly flush?: boolean;
+  /** In flush mode: agree to each new view at once, instead of asking by a `flushRequest`. Sends wait meanwhile. */
+  readonly autoFlush?: boolean;
+};
+
+type Joining = {
+  readonly group: Group;
+  readonly resolve: (group: Group) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/**
+ * A session with a daemon. Iterating over it gives everything in one order: the events of all groups, private messages
+ * and the state of the session. Iterating over a group gives that group's events.
+ *
+ * Events wait for their reader up to the bounds of the options; then the client stops reading from the daemon, until
+ * half of them are read. A group that nobody has begun to iterate over keeps its events from its join on, unless the
+ * connection itself is iterated over.
+ */
+export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #config: ClientConfig;
+  readonly #engine: Engine;
+  readonly #memberships: Memberships;
+  readonly #echoes = new Echoes();
+  readonly #groups = new Map<string, Group>();
+  readonly #joining = new Map<string, Joining>();
+  readonly #optionsOf = new Map<string, JoinOptions>();
+  readonly #waits = { begin: () => this.#beginWait(), finish: () => void this.#waiting-- };
+  /** What waits for the next view of a group in automatic flush mode. */
+  readonly #held = new Map<string, (() => void)[]>();
+  #stream: ByteStream | undefined;
+  #events: EventQueue<ConnectionEvent> | undefined;
+  #session: SessionUp | undefined;
+  #delivery = 0;
+  #lastDelivery = 0;
+  #queued = 0;
+  #queuedBytes = 0;
+  #waiting = 0;
+  #paused = false;
+  #pumping = false;
+  #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
+  #whenUp: ((error: GroupError | undefined) => void) | undefined;
+  #whenEnded: (error: GroupError | undefined) => void = () => {};
+  #error: GroupError | undefined;
+  #consuming = false;
+
+  /** Resolves when the connection has ended: with the reason, or `undefined` after `close`. Never rejects. */
+  readonly closed: Promise<GroupError | undefined>;
+
+  private constructor(transport: Transport, addresses: readonly Address[], config: ClientConfig) {
+    this.#transport = transport;
+    this.#config = config;
+    this.closed = new Promise((resolve) => {
+      this.#whenEnded = resolve;
+    });
+    this.#memberships = new Memberships({
+      groupEvent: (group, event) => this.#groups.get(group)?.events.push(event, this.#delivery),
+      event: (event) => this.#events?.push(event, this.#delivery),
+      joined: (group) => this.#onJoined(group),
+      left: (group) => this.#onLeft(group),
+      vote: (group, kind, id) => this.#vote(group, kind, id),
+    });
+    this.#engine = new Engine(config, addresses, this.#engineHost());
+  }
+
+  /**
+   * Opens a connection over any transport; `connect` does it over sockets. Resolves when the first daemon that
+   * answers has accepted the session. Rejects with a `GroupError`, or with the signal's reason.
+   */
+  static async open(
+    transport: Transport,
+    addresses: string | readonly string[],
+    options: ConnectOptions = {},
+  ): Promise<Connection> {
+    const list = typeof addresses === "string" ? [addresses] : addresses;
+    if (list.length === 0) throw new RangeError("addresses: at least one daemon's address is needed");
+    const config = clientConfig(options);
+    const connection = new Connection(transport, list.map(parseAddress), config);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => {
+        reject(signal?.reason as Error);
+        connection.#abort(new GroupError("CLOSED", "the signal ended the connection"));
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      void connection.closed.then(() => signal?.removeEventListener("abort", abort));
+      connection.#whenUp = (error) => {
+        connection.#whenUp = undefined;
+        if (error) reject(error);
+        else resolve();
+      };
+      connection.#enter(() => connection.#engine.start(transport.now()));
+    });
+    return connection;
+  }
+
+  /** This connection's own name, to which private messages are sent: `#user#daemon`. Changes with the daemon. */
+  get privateGroup(): string {
+    return this.#memberships.self;
+  }
+
+  /** The daemon, as it was dialled. */
+  get address(): string {
+    return this.#session?.address ?? "";
+  }
+
+  /** The protocol that is spoken with it. */
+  get protocol(): "native" | "spread" {
+    return this.#session?.protocol ?? "native";
+  }
+
+  /** Whether there is a session right now; what is sent meanwhile waits for the next one. */
+  get connected(): boolean {
+    return this.#engine.isUp;
+  }
+
+  /**
+   * Joins a group. Resolves when its first view has arrived, which is also the first event of the group's stream.
+   * Rejects with a `GroupError` (`ILLEGAL_NAME`, `ALREADY_JOINED`, `GROUP_REFUSED`, `CLOSED`, `DISCONNECTED`) or with the
+   * signal's reason.
+   */
+  async join(group: string, options: JoinOptions = {}): Promise<Group> {
+    const error = checkGroup(group) ?? this.#ended();
+    if (error) throw error;
+    if (this.#memberships.has(group)) {
+      throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
+    }
+    if (options.slow !== undefined && this.protocol === "spread") {
+      throw new GroupError(
+        "GROUP_REFUSED",
+        "a stock Spread daemon has one policy for slow receivers: leave `slow` out",
+      );
+    }
+    options.signal?.throwIfAborted();
+    return new Promise<Group>((resolve, reject) => {
+      const queue = this.#queue<GroupEvent>();
+      if (this.#events) queue.mute();
+      const joined = new Group(group, this.#owner(), queue);
+      this.#groups.set(group, joined);
+      this.#optionsOf.set(group, options);
+      const abort = (): void => this.#abandon(group, options.signal?.reason);
+      options.signal?.addEventListener("abort", abort, { once: true });
+      const settle = (): void => {
+        this.#waits.finish();
+        options.signal?.removeEventListener("abort", abort);
+      };
+      this.#joining.set(group, {
+        group: joined,
+        resolve: (value) => {
+          settle();
+          resolve(value);
+        },
+        reject: (reason) => {
+          settle();
+          reject(reason);
+        },
+      });
+      this.#waits.begin();
+      const mode: FlushMode = options.flush ? (options.autoFlush ? "automatic" : "ask") : "off";
+      this.#memberships.join(group, mode);
+      this.#enter(() => this.#submitJoin(group));
+    });
+  }
+
+  /**
+   * Sends to groups of which this connection need not be a member, and to private groups. Resolves when the daemon has
+   * accepted the message. Rejects with a `GroupError` (`ILLEGAL_NAME`, `TOO_LARGE`, `BUSY`, `CLOSED`, `DISCONNECTED`).
+   */
+  async send(groups: string | readonly string[], payload: Payload, options: SendOptions = {}): Promise<Receipt> {
+    const list = typeof groups === "string" ? [groups] : [...groups];
+    const error = checkDestinations(list);
+    if (error) throw error;
+    const outgoing = new Outgoing(
+      "data",
+      typeWord(options, false),
+      list,
+      messageType(options, false),
+      piecesOf(payload),
+    );
+    return this.#send(outgoing);
+  }
+
+  /** Everything of this connection, from the first call on. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionEvent> {
+    if (this.#events === undefined) {
+      this.#events = this.#queue<ConnectionEvent>();
+      // Whoever reads everything here will not read the groups one by one as well.
+      for (const group of this.#groups.values()) if (!group.events.isIterated) group.events.mute();
+      if (this.#engine.isEnded) this.#events.end(this.#error);
+    }
+    return this.#events;
+  }
+
+  /**
+   * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when that is done.
+   */
+  async close(): Promise<void> {
+    const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
+    this.#unpause();
+    this.#enter(() => this.#engine.close(kill, this.#transport.now()));
+    await this.closed;
+  }
+
+  /** The same as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #owner(): GroupOwner {
+    return {
+      view: (group) => this.#memberships.view(group),
+      isMember: (group) => this.#memberships.has(group),
+      send: (group, payload, options) => this.#sendToGroup(group, payload, options),
+      flush: (group) => {
+        let flushed = false;
+        this.#enter(() => {
+          flushed = this.#memberships.flush(group);
+        });
+        if (!flushed) throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
+      },
+      leave: (group) => this.#leave(group),
+    };
+  }
+
+  async #sendToGroup(group: string, payload: Payload, options: GroupSendOptions): Promise<Receipt> {
+    const pieces = piecesOf(payload);
+    if (!this.#memberships.isFlushed(group)) {
+      if (options.onlyTo) throw new RangeError("onlyTo: only in flush mode; use connection.send for private messages");
+      const list = options.alsoTo ? [group, ...options.alsoTo] : [group];
+      const error = checkDestinations(list);
+      if (error) throw error;
+      if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
+      return this.#send(new Outgoing("data", typeWord(options, false), list, messageType(options, false), pieces));
+    }
+    if (options.alsoTo) throw new RangeError("alsoTo: not in flush mode, whose groups are closed");
+    const weak = isWeak(options.service);
+    let mode = this.#memberships.sendMode(group, weak);
+    while (mode.kind === "blocked") {
+      if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
+      if (!this.#optionsOf.get(group)?.autoFlush) {
+        throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
+      }
+      await this.#nextView(group);
+      mode = this.#memberships.sendMode(group, weak);
+    }
+    if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
+    const to = options.onlyTo ?? [group];
+    const error = checkDestinations(to);
+    if (error) throw error;
+    let type = messageType(options, true);
+    const parts = [...pieces];
+    if (mode.kind === "vulnerable") {
+      parts.push(vulnerableTrailer(type, mode.id));
+      type = FlushType.vulnerable;
+    }
+    if (options.onlyTo) parts.push(subgroupTrailer(group));
+    return this.#send(new Outgoing("data", typeWord(options, options.onlyTo !== undefined), to, type, parts));
+  }
+
+  #nextView(group: string): Promise<void> {
+    return new Promise((resolve) => {
+      const held = this.#held.get(group) ?? [];
+      held.push(() => {
+        this.#waits.finish();
+        resolve();
+      });
+      this.#held.set(group, held);
+      this.#waits.begin();
+    });
+  }
+
+  #release(group: string): void {
+    const held = this.#held.get(group);
+    if (!held) return;
+    this.#held.delete(group);
+    for (const resume of held) resume();
+  }
+
+  #send(outgoing: Outgoing): Promise<Receipt> {
+    const max = this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY;
+    if (outgoing.payloadBytes > max) {
+      const text = `a message of ${outgoing.payloadBytes} bytes: this daemon takes at most ${max}; split it`;
+      return Promise.reject(new GroupError("TOO_LARGE", text));
+    }
+    const refusal = this.#engine.submit(outgoing, true);
+    if (refusal) return Promise.reject(this.#error ?? refusal);
+    const receipt = new DeliveryReceipt(outgoing, this.#waits);
+    const accepted = new Promise<Receipt>((resolve, reject) => {
+      this.#waits.begin();
+      outgoing.onAccepted = (error) => {
+        this.#waits.finish();
+        if (error) reject(error);
+        else resolve(receipt);
+      };
+    });
+    this.#schedulePump();
+    return accepted;
+  }
+
+  /** Everything that is sent in one turn of the program goes out in few writes. */
+  #schedulePump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => {
+      this.#pumping = false;
+      this.#enter(() => this.#engine.pump());
+    });
+  }
+
+  #submitJoin(group: string): void {
+    const { slow } = this.#optionsOf.get(group) ?? {};
+    const data = slow === undefined ? [] : [encodeUtf8(JSON.stringify({ slow }))];
+    this.#engine.submit(new Outgoing("join", TypeBit.join, [group], 0, data), false);
+    this.#schedulePump();
+  }
+
+  async #leave(group: string): Promise<void> {
+    const left = this.#groups.get(group)?.left;
+    if (!left || !this.#memberships.has(group)) return;
+    if (this.#memberships.isJoined(group)) {
+      this.#memberships.leave(group);
+      this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
+      this.#schedulePump();
+      this.#release(group);
+    }
+    this.#waits.begin();
+    await left;
+    this.#waits.finish();
+  }
+
+  /** The program does not want the group that it is joining any more. */
+  #abandon(group: string, reason: unknown): void {
+    const joining = this.#joining.get(group);
+    if (!joining) return;
+    this.#joining.delete(group);
+    this.#memberships.leave(group);
+    joining.group.events.mute();
+    this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
+    this.#schedulePump();
+    joining.reject(reason);
+  }
+
+  #vote(group: string, kind: "ok" | "recv", id: ViewId): void {
+    const fifo = new Outgoing("data", TypeBit.fifo, [group], FlushType[kind], [encodeViewId(id)]);
+    this.#engine.submit(fifo, false);
+    this.#schedulePump();
+  }
+
+  #onJoined(group: string): void {
+    const joining = this.#joining.get(group);
+    this.#joining.delete(group);
+    joining?.resolve(joining.group);
+  }
+
+  #onLeft(group: string): void {
+    const joining = this.#joining.get(group);
+    this.#joining.delete(group);
+    this.#echoes.left(group);
+    this.#groups.get(group)?.end(undefined);
+    this.#groups.delete(group);
+    this.#optionsOf.delete(group);
+    this.#release(group);
+    joining?.reject(new GroupError("EXPELLED", `the daemon ended the membership in ${group}`));
+  }
+
+  #engineHost(): EngineHost {
+    return {
+      open: (address) => this.#openStream(address),
+      write: (bytes) => this.#stream?.write(bytes) ?? false,
+      end: () => this.#stream?.end(),
+      destroy: () => {
+        const stream = this.#stream;
+        this.#stream = undefined;
+        stream?.destroy();
+      },
+      up: (session) => this.#onUp(session),
+      down: (reason) => this.#events?.push({ kind: "disconnected", reason }, 0),
+      frame: (bytes, at, length, delivery, own, primary) => {
+        if (delivery > 0) this.#delivery = this.#lastDelivery = delivery;
+        const message = this.#memberships.frame(bytes, at, length, primary, own > 0);
+        if (message?.own && this.protocol === "spread") this.#echoes.delivered(message);
+      },
+      gap: (gap) => {
+        this.#delivery = this.#lastDelivery = Math.max(this.#lastDelivery, gap.last);
+        this.#memberships.gap(gap);
+      },
+      groupRefused: (group, text) => this.#onGroupRefused(group, text),
+      sentWithoutReport: (outgoing) => this.#onSentWithoutReport(outgoing),
+      isReading: () => !this.#paused,
+      consumedUpTo: () => this.#consumedUpTo(),
+      ended: (error) => this.#onEnded(error),
+      random: () => this.#transport.random(),
+    };
+  }
+
+  #openStream(address: Address): void {
+    this.#paused = false;
+    const current = (): boolean => this.#stream === stream;
+    const stream: ByteStream = this.#transport.open(address, {
+      opened: () => current() && this.#enter(() => this.#engine.opened(this.#transport.now())),
+      data: (bytes) => {
+        if (!current()) return;
+        this.#enter(() => this.#engine.receive(bytes, this.#transport.now()));
+        this.#throttle();
+      },
+      drained: () => current() && this.#enter(() => this.#engine.drained(this.#transport.now())),
+      closed: (reason) => {
+        if (!current()) return;
+        this.#stream = undefined;
+        this.#enter(() => this.#engine.closed(reason, this.#transport.now()));
+      },
+    });
+    this.#stream = stream;
+  }
+
+  #onUp(session: SessionUp): void {
+    this.#session = session;
+    if (session.first) {
+      this.#memberships.begin(session.privateGroup);
+      this.#whenUp?.(undefined);
+      return;
+    }
+    const { address, privateGroup, resumed } = session;
+    this.#events?.push({ kind: "reconnected", address, privateGroup, resumed }, 0);
+    if (resumed) return;
+    this.#delivery = this.#lastDelivery = 0;
+    for (const queue of this.#queues()) queue.forgetDeliveries();
+    // What was sent in a view of the flush layer must not be delivered outside of it.
+    const joins = new Set<string>();
+    for (const outgoing of this.#engine.outstanding()) {
+      if (outgoing.kind === "join") joins.add(outgoing.groups[0] as string);
+      if (outgoing.kind !== "data" || !outgoing.groups.some((group) => this.#memberships.isFlushed(group))) continue;
+      outgoing.isVoid = true;
+      outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));
+    }
+    for (const group of this.#memberships.restart(session.privateGroup)) {
+      if (!joins.has(group)) this.#submitJoin(group);
+    }
+  }
+
+  #onGroupRefused(group: string, text: string): void {
+    const joining = this.#joining.get(group);
+    this.#joining.delete(group);
+    const error = new GroupError("GROUP_REFUSED", `${group} cannot be joined: ${text}`);
+    this.#memberships.forget(group);
+    this.#groups.get(group)?.end(joining ? undefined : error);
+    this.#groups.delete(group);
+    this.#optionsOf.delete(group);
+    joining?.reject(error);
+  }
+
+  #onSentWithoutReport(outgoing: Outgoing): void {
+    if (outgoing.kind !== "data") return outgoing.finished();
+    const back = outgoing.groups.some((group) => group === this.privateGroup || this.#memberships.isJoined(group));
+    if (back && !(outgoing.type & TypeBit.selfDiscard)) return this.#echoes.expect(outgoing);
+    const text = "a stock Spread daemon reports delivery only by the own copy: be a member, without selfDiscard";
+    outgoing.finished(new GroupError("NOT_TOLD", text));
+  }
+
+  #onEnded(error: GroupError | undefined): void {
+    this.#error = error;
+    const why = error ?? new GroupError("CLOSED", "the connection is closed: open a new one");
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    this.#echoes.fail(why);
+    for (const joining of this.#joining.values()) joining.reject(why);
+    this.#joining.clear();
+    for (const group of this.#groups.values()) group.end(error);
+    for (const group of this.#held.keys()) this.#release(group);
+    this.#events?.end(error);
+    this.#whenUp?.(why);
+    this.#whenEnded(error);
+  }
+
+  #abort(error: GroupError): void {
+    this.#enter(() => this.#engine.abort(error));
+  }
+
+  #ended(): GroupError | undefined {
+    if (!this.#engine.isEnded) return undefined;
+    return this.#error ?? new GroupError("CLOSED", "the connection is closed: open a new one");
+  }
+
+  #notMember(group: string): GroupError {
+    return this.#ended() ?? new GroupError("CLOSED", `${group} was left: join it again, or use connection.send`);
+  }
+
+  /** Runs a step of the engine and keeps its alarm. */
+  #enter(step: () => void): void {
+    step();
+    if (this.#engine.isEnded) return;
+    const at = this.#engine.deadline;
+    if (this.#alarm && this.#alarm.at <= at) return;
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const cancel = this.#transport.alarm(at, () => {
+      this.#alarm = undefined;
+      this.#enter(() => this.#engine.tick(this.#transport.now()));
+    });
+    this.#alarm = { at, cancel };
+  }
+
+  #queue<Event extends ConnectionEvent>(): EventQueue<Event> {
+    return new EventQueue<Event>({
+      queued: (event) => {
+        this.#queued++;
+        this.#queuedBytes += bytesOf(event);
+      },
+      dropped: (event) => this.#uncount(event),
+      taken: (event) => {
+        this.#uncount(event);
+        this.#onTaken();
+      },
+      handedOver: () => this.#onTaken(),
+    });
+  }
+
+  #uncount(event: ConnectionEvent): void {
+    this.#queued--;
+    this.#queuedBytes -= bytesOf(event);
+  }
+
+  #onTaken(): void {
+    const { eventsMax, eventBytesMax } = this.#config;
+    if (this.#paused && this.#queued * 2 <= eventsMax && this.#queuedBytes * 2 <= eventBytesMax) this.#unpause();
+    this.#engine.consumed(this.#transport.now());
+    if (this.#consuming) return;
+    // Asks the engine for its alarm once per turn, not once per event.
+    this.#consuming = true;
+    queueMicrotask(() => {
+      this.#consuming = false;
+      this.#enter(() => {});
+    });
+  }
+
+  /**
+   * Stops reading when too much waits to be read by the program. Not while the program itself waits for the daemon:
+   * then the answer is behind what is not read yet, and who waits would wait for ever.
+   */
+  #throttle(): void {
+    const { eventsMax, eventBytesMax } = this.#config;
+    if (this.#paused || this.#waiting > 0) return;
+    if (this.#queued < eventsMax && this.#queuedBytes < eventBytesMax) return;
+    this.#paused = true;
+    this.#stream?.pause();
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#engine.resumedReading(this.#transport.now());
+    this.#stream?.resume();
+  }
+
+  #beginWait(): void {
+    this.#waiting++;
+    this.#unpause();
+  }
+
+  #consumedUpTo(): number {
+    let upTo = this.#lastDelivery;
+    for (const queue of this.#queues()) {
+      const oldest = queue.oldestDelivery;
+      if (oldest !== undefined && oldest > 0 && oldest <= upTo) upTo = oldest - 1;
+    }
+    return upTo;
+  }
+
+  *#queues(): Generator<EventQueue<GroupEvent> | EventQueue<ConnectionEvent>> {
+    if (this.#events) yield this.#events;
+    for (const group of this.#groups.values()) yield group.events;
+  }
+}
+
+function bytesOf(event: ConnectionEvent): number {
+  return event.kind === "message" ? event.payload.length : 0;
+}

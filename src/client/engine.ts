@@ -1,0 +1,534 @@
+import { type Machine, NEVER } from "../machine/machine.ts";
+import type { NativeGap } from "../wire/native/messages.ts";
+import { Code } from "../wire/spread/codes.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import type { ClientConfig } from "./config.ts";
+import { GroupError } from "./errors.ts";
+import type { Greeting, Link, LinkHost } from "./link.ts";
+import { NativeLink } from "./native-link.ts";
+import { type Outgoing, OutgoingWindow } from "./outgoing.ts";
+import { SpreadLink } from "./spread-link.ts";
+
+/** The connection's end of a session with a daemon, as the engine tells it. */
+export type SessionUp = {
+  readonly address: string;
+  readonly protocol: "native" | "spread";
+  readonly privateGroup: string;
+  readonly payloadBytesMax: number;
+  /** The first session of this connection. */
+  readonly first: boolean;
+  /** The session before goes on as if nothing had happened. */
+  readonly resumed: boolean;
+};
+
+/** What the engine asks of its host: a byte stream, at most one at a time, and to be told. */
+export interface EngineHost {
+  open(address: Address): void;
+  write(bytes: Uint8Array): boolean;
+  /** Ends the stream after what has been written. */
+  end(): void;
+  /** Ends the stream at once; `closed` need not follow. */
+  destroy(): void;
+  up(session: SessionUp): void;
+  down(reason: string): void;
+  frame(
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    delivery: number,
+    own: number,
+    primary: boolean | undefined,
+  ): void;
+  gap(gap: NativeGap): void;
+  groupRefused(group: string, text: string): void;
+  /** Written to a stock daemon, which will not say what becomes of it. */
+  sentWithoutReport(outgoing: Outgoing): void;
+  /** Whether the stream is being read: while it is not, silence means nothing. */
+  isReading(): boolean;
+  /** The greatest delivery number up to which everything has been consumed. */
+  consumedUpTo(): number;
+  /** Nothing more comes. `undefined`: closed as asked for. */
+  ended(error: GroupError | undefined): void;
+  random(): number;
+}
+
+type Phase =
+  | { readonly name: "idle" | "ended" }
+  /** Opening a stream, or greeting over it. */
+  | { readonly name: "dialling"; readonly link: Link; readonly giveUpAt: number; opened: boolean; answered: boolean }
+  | { readonly name: "up"; readonly link: Link }
+  | { readonly name: "waiting"; readonly until: number }
+  /** KILL has been sent; the daemon closes. */
+  | { readonly name: "closing"; readonly link: Link; readonly until: number };
+
+/** What has been consumed is acknowledged after so many deliveries, or after this time. */
+const ACKNOWLEDGE_EVERY = 64;
+const ACKNOWLEDGE_MS = 100;
+/** How long a daemon may take to close after KILL. */
+const CLOSING_MS = 1_000;
+
+/**
+ * A client's session with whichever daemon is there: dials, greets, numbers what is sent and keeps it until it has been
+ * ordered, drops deliveries that come twice, and comes back after a loss. Fed with bytes and times; never does I/O.
+ */
+export class Engine implements Machine {
+  readonly #config: ClientConfig;
+  readonly #host: EngineHost;
+  readonly #window = new OutgoingWindow();
+  readonly #addresses: Address[];
+  /** The protocol that each address has shown to speak. */
+  readonly #protocols = new Map<string, "native" | "spread">();
+  #phase: Phase = { name: "idle" };
+  #address = 0;
+  #privateGroup = "";
+  #token: Uint8Array | undefined;
+  /** Greatest delivery number that has come in this session. */
+  #lastDelivery = 0;
+  #acknowledged = 0;
+  #acknowledgeAt = NEVER;
+  #consumed = 0;
+  /** The number of the next message to write. */
+  #toSend = 1;
+  #writable = true;
+  #attempts = 0;
+  #lostAt = 0;
+  #heardAt = 0;
+  #pingedAt = NEVER;
+  #wasUp = false;
+  #moveOn = false;
+  #refusal: GroupError | undefined;
+  #now = 0;
+
+  /** `addresses`: at least one; tried in this order. */
+  constructor(config: ClientConfig, addresses: readonly Address[], host: EngineHost) {
+    this.#config = config;
+    this.#addresses = [...addresses];
+    this.#host = host;
+  }
+
+  get isEnded(): boolean {
+    return this.#phase.name === "ended";
+  }
+
+  get isUp(): boolean {
+    return this.#phase.name === "up";
+  }
+
+  get protocol(): "native" | "spread" | undefined {
+    return this.#phase.name === "up" ? this.#phase.link.protocol : undefined;
+  }
+
+  get deadline(): number {
+    const phase = this.#phase;
+    switch (phase.name) {
+      case "dialling":
+        return phase.giveUpAt;
+      case "waiting":
+      case "closing":
+        return phase.until;
+      case "up":
+        return Math.min(this.#acknowledgeAt, this.#silenceDeadline());
+      case "idle":
+      case "ended":
+        return NEVER;
+    }
+  }
+
+  /** Dials the first address. */
+  start(now: number): void {
+    this.#now = now;
+    this.#dial();
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    const phase = this.#phase;
+    switch (phase.name) {
+      case "dialling":
+        if (now < phase.giveUpAt) return;
+        this.#host.destroy();
+        return this.#lost(`no answer within ${this.#config.handshakeMs} ms`);
+      case "waiting":
+        return now < phase.until ? undefined : this.#dial();
+      case "closing":
+        if (now < phase.until) return;
+        this.#host.destroy();
+        return this.#end(undefined);
+      case "up":
+        if (now >= this.#acknowledgeAt) this.#acknowledge();
+        return this.#listen(phase.link);
+      case "idle":
+      case "ended":
+        return;
+    }
+  }
+
+  /** The stream is open. */
+  opened(now: number): void {
+    this.#now = now;
+    if (this.#phase.name !== "dialling") return;
+    this.#phase.opened = true;
+    this.#phase.link.open();
+  }
+
+  /** Bytes of the daemon, given away. */
+  receive(bytes: Uint8Array, now: number): void {
+    this.#now = now;
+    this.#heardAt = now;
+    this.#pingedAt = NEVER;
+    const phase = this.#phase;
+    if (phase.name === "dialling") phase.answered = true;
+    if (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") phase.link.receive(bytes);
+  }
+
+  /** The stream takes more bytes. */
+  drained(now: number): void {
+    this.#now = now;
+    this.#writable = true;
+    this.pump();
+  }
+
+  /** The stream is gone. */
+  closed(reason: string | undefined, now: number): void {
+    this.#now = now;
+    const phase = this.#phase;
+    if (phase.name === "closing") return this.#end(undefined);
+    if (phase.name === "dialling") {
+      // A daemon that does not know the native protocol may just hang up on its first bytes.
+      if (phase.opened && !phase.answered && phase.link.protocol === "native" && this.#tryOther(phase.link)) return;
+      return this.#lost(reason ?? "the daemon hung up during the handshake");
+    }
+    if (phase.name === "up") this.#lost(reason ?? "the daemon closed the connection");
+  }
+
+  /** Reading was stopped on purpose: silence means nothing until something is heard again. */
+  resumedReading(now: number): void {
+    this.#heardAt = now;
+    this.#pingedAt = NEVER;
+  }
+
+  /**
+   * Numbers a message and queues it; `pump` writes it. An error tells why it cannot be taken. The bytes must not be
+   * changed before it was delivered. `bounded`: refuse it when too much is queued; false for what protocols send.
+   */
+  submit(outgoing: Outgoing, bounded: boolean): GroupError | undefined {
+    if (this.#phase.name === "ended" || this.#phase.name === "closing") return closedError();
+    const { unacceptedBytesMax, unacceptedMax } = this.#config;
+    const { unacceptedBytes, unacceptedCount } = this.#window;
+    const tooMany = unacceptedCount >= unacceptedMax;
+    if (bounded && (tooMany || (unacceptedBytes > 0 && unacceptedBytes + outgoing.payloadBytes > unacceptedBytesMax))) {
+      return new GroupError(
+        "BUSY",
+        `${unacceptedCount} messages of ${unacceptedBytes} bytes have not been accepted yet: await send() now and then`,
+      );
+    }
+    this.#window.add(outgoing);
+    return undefined;
+  }
+
+  /** Writes what is queued, as far as the stream takes it. */
+  pump(): void {
+    const phase = this.#phase;
+    if (phase.name !== "up") return;
+    const { link } = phase;
+    while (this.#writable && this.#toSend < this.#window.next) {
+      const outgoing = this.#window.at(this.#toSend++);
+      if (outgoing === undefined) continue;
+      this.#writable = link.send(outgoing, this.#privateGroup);
+      if (link.protocol === "spread") this.#sentToSpread(outgoing);
+    }
+    this.#writable = link.flush() && this.#writable;
+  }
+
+  /** All that is not known to have been ordered. */
+  outstanding(): Generator<Outgoing> {
+    return this.#window.outstanding();
+  }
+
+  /** The program has consumed an event. */
+  consumed(now: number): void {
+    this.#consumed++;
+    if (this.#consumed >= ACKNOWLEDGE_EVERY) {
+      this.#now = now;
+      this.#acknowledge();
+    } else if (this.#acknowledgeAt === NEVER) {
+      this.#acknowledgeAt = now + ACKNOWLEDGE_MS;
+    }
+  }
+
+  /** Says good-bye: `kill` goes behind everything that was sent, then the daemon closes. */
+  close(kill: Outgoing, now: number): void {
+    this.#now = now;
+    const phase = this.#phase;
+    if (phase.name === "ended" || phase.name === "closing") return;
+    if (phase.name !== "up") {
+      if (phase.name === "dialling") this.#host.destroy();
+      return this.#end(undefined);
+    }
+    this.#window.add(kill);
+    // Whatever the stream buffers: nothing can be added behind this.
+    while (this.#toSend < this.#window.next) {
+      const outgoing = this.#window.at(this.#toSend++);
+      if (!outgoing) continue;
+      phase.link.send(outgoing, this.#privateGroup);
+      if (phase.link.protocol === "spread") this.#sentToSpread(outgoing);
+    }
+    phase.link.flush();
+    this.#phase = { name: "closing", link: phase.link, until: now + CLOSING_MS };
+    this.#host.end();
+  }
+
+  /** Ends at once, with a reason. */
+  abort(error: GroupError): void {
+    if (this.#phase.name === "ended") return;
+    if (this.#phase.name !== "idle" && this.#phase.name !== "waiting") this.#host.destroy();
+    this.#end(error);
+  }
+
+  /** A stock daemon reports nothing and resumes nothing: what the socket took is what it accepted. */
+  #sentToSpread(outgoing: Outgoing): void {
+    this.#window.release(outgoing.number);
+    this.#host.sentWithoutReport(outgoing);
+  }
+
+  #dial(): void {
+    const address = this.#addresses[this.#address] as Address;
+    const native = this.#protocolOf(address) === "native";
+    const link: Link = native
+      ? new NativeLink(
+          this.#linkHost(() => link),
+          this.#config,
+          this.#token,
+          this.#lastDelivery,
+        )
+      : new SpreadLink(
+          this.#linkHost(() => link),
+          this.#config,
+        );
+    this.#phase = {
+      name: "dialling",
+      link,
+      giveUpAt: this.#now + this.#config.handshakeMs,
+      opened: false,
+      answered: false,
+    };
+    this.#writable = true;
+    this.#host.open(address);
+  }
+
+  #protocolOf(address: Address): "native" | "spread" {
+    if (this.#config.protocol !== "auto") return this.#config.protocol;
+    // Once a session with numbers exists, only the protocol that can resume it will do.
+    if (this.#token) return "native";
+    return this.#protocols.get(formatAddress(address)) ?? "native";
+  }
+
+  /** Redials the same daemon with the Spread protocol, if that is allowed. */
+  #tryOther(link: Link): boolean {
+    if (this.#config.protocol !== "auto" || this.#token || link.protocol === "spread") return false;
+    this.#protocols.set(formatAddress(this.#addresses[this.#address] as Address), "spread");
+    this.#dial();
+    return true;
+  }
+
+  /** Calls of a link that is not the current one any more lead nowhere. */
+  #linkHost(self: () => Link): LinkHost {
+    const current = (): boolean => {
+      const phase = this.#phase;
+      return (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") && phase.link === self();
+    };
+    return {
+      write: (bytes) => current() && this.#host.write(bytes),
+      greeted: (greeting) => current() && this.#onGreeted(self(), greeting),
+      frame: (bytes, at, length, delivery, own, primary) => {
+        if (current()) this.#onFrame(bytes, at, length, delivery, own, primary);
+      },
+      acceptedUpTo: (number) => current() && this.#window.acceptUpTo(Math.min(number, this.#toSend - 1)),
+      delivered: (number) => current() && number < this.#toSend && this.#window.finish(number),
+      gap: (gap) => current() && this.#onGap(gap),
+      groupRefused: (number, group, text) => {
+        if (!current()) return;
+        this.#host.groupRefused(group, text);
+        this.#window.finish(number);
+      },
+      goAway: () => current() && this.#onGoAway(),
+      refused: (code, text) => current() && this.#onRefused(code, text),
+      foreign: () => {
+        if (!current()) return;
+        this.#host.destroy();
+        if (!this.#tryOther(self())) this.#lost("the daemon does not speak the native protocol");
+      },
+      broken: (what) => {
+        if (!current()) return;
+        this.#host.destroy();
+        this.#lost(`the daemon does not keep to the ${self().protocol} protocol: ${what}`);
+      },
+    };
+  }
+
+  #onGreeted(link: Link, greeting: Greeting): void {
+    const first = !this.#wasUp;
+    const address = this.#addresses[this.#address] as Address;
+    this.#phase = { name: "up", link };
+    this.#wasUp = true;
+    this.#attempts = 0;
+    this.#moveOn = false;
+    this.#refusal = undefined;
+    this.#privateGroup = greeting.privateGroup;
+    this.#token = greeting.token;
+    this.#heardAt = this.#now;
+    this.#pingedAt = NEVER;
+    if (!greeting.resumed) {
+      this.#lastDelivery = 0;
+      this.#acknowledged = 0;
+    }
+    for (const daemon of greeting.daemons) this.#learn(daemon);
+    this.#window.finishUpTo(greeting.lastOrdered);
+    this.#toSend = this.#window.first;
+    this.#host.up({
+      address: formatAddress(address),
+      protocol: link.protocol,
+      privateGroup: greeting.privateGroup,
+      payloadBytesMax: greeting.payloadBytesMax,
+      first,
+      resumed: greeting.resumed,
+    });
+    this.pump();
+  }
+
+  #onFrame(
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    delivery: number,
+    own: number,
+    primary: boolean | undefined,
+  ): void {
+    if (delivery > 0) {
+      // Sent again because our acknowledgement had not arrived.
+      if (delivery <= this.#lastDelivery) return;
+      this.#lastDelivery = delivery;
+    }
+    this.#host.frame(bytes, at, length, delivery, own, primary);
+    if (own > 0 && own < this.#toSend) this.#window.finish(own);
+  }
+
+  #onGap(gap: NativeGap): void {
+    if (gap.last > this.#lastDelivery) this.#lastDelivery = gap.last;
+    this.#host.gap(gap);
+  }
+
+  #onGoAway(): void {
+    if (this.#addresses.length < 2 || this.#config.reconnect === undefined) return;
+    this.#moveOn = true;
+    this.#host.destroy();
+    this.#lost("the daemon is about to stop");
+  }
+
+  #onRefused(code: number, text: string): void {
+    this.#host.destroy();
+    this.#refusal = new GroupError("REFUSED", text || refusalText(code));
+    // Our own former session may still hold the name, and daemons that are full may not be so later.
+    const passing = code === Code.rejectNotUnique || code === Code.rejectQuota;
+    if (this.#wasUp && !passing) return this.#end(this.#refusal);
+    this.#lost(this.#refusal.message);
+  }
+
+  /** No stream any more. */
+  #lost(reason: string): void {
+    const address = formatAddress(this.#addresses[this.#address] as Address);
+    if (!this.#wasUp) {
+      this.#address++;
+      if (this.#address < this.#addresses.length) return this.#dial();
+      const message = `no session with a daemon at ${this.#addresses.map(formatAddress).join(", ")}: ${reason}. Is one running there?`;
+      return this.#end(this.#refusal ?? new GroupError("UNREACHABLE", message));
+    }
+    const { reconnect } = this.#config;
+    if (this.#phase.name === "up") {
+      this.#lostAt = this.#now;
+      if (reconnect && this.#token) this.#host.down(reason);
+    }
+    if (!reconnect || !this.#token) {
+      return this.#end(
+        new GroupError("DISCONNECTED", `the connection to ${address} is lost: ${reason}. Connect again`),
+      );
+    }
+    if (this.#now - this.#lostAt >= reconnect.giveUpMs) {
+      const message = `no daemon could be reached for ${reconnect.giveUpMs} ms, last ${address}: ${reason}`;
+      return this.#end(this.#refusal ?? new GroupError("DISCONNECTED", message));
+    }
+    // The daemon that has our session comes first, and once again; after that the others in turn.
+    if (this.#moveOn || this.#attempts >= 2) this.#address = (this.#address + 1) % this.#addresses.length;
+    this.#moveOn = false;
+    const delay = Math.min(reconnect.delayMaxMs, reconnect.delayMs * 2 ** Math.min(this.#attempts, 20));
+    this.#attempts++;
+    this.#phase = { name: "waiting", until: this.#now + delay * (0.5 + this.#host.random() / 2) };
+  }
+
+  #learn(daemon: string): void {
+    let address: Address;
+    try {
+      address = parseAddress(daemon);
+    } catch {
+      return;
+    }
+    const key = formatAddress(address);
+    if (!this.#addresses.some((known) => formatAddress(known) === key)) this.#addresses.push(address);
+  }
+
+  #end(error: GroupError | undefined): void {
+    this.#phase = { name: "ended" };
+    this.#window.fail(error ?? closedError());
+    this.#host.ended(error);
+  }
+
+  #acknowledge(): void {
+    this.#acknowledgeAt = NEVER;
+    this.#consumed = 0;
+    const upTo = Math.min(this.#host.consumedUpTo(), this.#lastDelivery);
+    if (this.#phase.name !== "up" || upTo <= this.#acknowledged) return;
+    this.#acknowledged = upTo;
+    this.#phase.link.acknowledge(upTo);
+  }
+
+  #silenceDeadline(): number {
+    if (!this.#host.isReading()) return NEVER;
+    return this.#pingedAt === NEVER
+      ? this.#heardAt + this.#config.silenceMs
+      : this.#pingedAt + 2 * this.#config.silenceMs;
+  }
+
+  /** Finds out whether a silent daemon is still there. */
+  #listen(link: Link): void {
+    if (!this.#host.isReading()) return;
+    if (this.#pingedAt === NEVER) {
+      if (this.#now < this.#heardAt + this.#config.silenceMs) return;
+      if (link.ping()) this.#pingedAt = this.#now;
+      else this.#heardAt = this.#now;
+    } else if (this.#now >= this.#pingedAt + 2 * this.#config.silenceMs) {
+      this.#host.destroy();
+      this.#lost(`nothing heard for ${3 * this.#config.silenceMs} ms`);
+    }
+  }
+}
+
+function closedError(): GroupError {
+  return new GroupError("CLOSED", "the connection is closed: open a new one");
+}
+
+function refusalText(code: number): string {
+  switch (code) {
+    case Code.rejectQuota:
+      return "the daemon has no room for another session: try another daemon, or later";
+    case Code.rejectIllegalName:
+      return 'the daemon does not accept the name: use 1 to 10 characters from "$" to "~"';
+    case Code.rejectNotUnique:
+      return "another session at this daemon has the same name: choose another, or wait until its end is known";
+    case Code.rejectVersion:
+      return "the daemon does not accept this version of the protocol";
+    case Code.rejectAuth:
+      return "the daemon does not accept this client: check credentials and its access list";
+    default:
+      return `the daemon refused the session (code ${code})`;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Stable codes to branch on; the messages are for people and may change.
+ *
+ * | code | meaning | what to do |
+ * |---|---|---|
+ * | `UNREACHABLE` | no daemon could be reached at any address | start one, check the address |
+ * | `REFUSED` | the daemon refused the session (name, authentication, version, quota) | see the message |
+ * | `DISCONNECTED` | the connection ended while this was under way, and could not be resumed | connect again |
+ * | `CLOSED` | the connection or group was closed by this program before | do not use it any more |
+ * | `ILLEGAL_NAME` | a group, private or user name breaks the rules | 1…31 bytes of `$`…`~`; names of users at most 10 |
+ * | `ALREADY_JOINED` | this connection is in the group | use the group that `join` returned |
+ * | `GROUP_REFUSED` | the join disagrees with the group's options | join with the options of the first join |
+ * | `TOO_LARGE` | more bytes or groups than the daemon takes | split the message |
+ * | `BUSY` | too much has been sent that no daemon has accepted yet | await `send` |
+ * | `FLUSHING` | the view of a flush group is closing, or was not asked to | send in the next view |
+ * | `VIEW_ENDED` | the view that the message belonged to ended first, at a reconnection elsewhere | send it again |
+ * | `NOT_TOLD` | a stock Spread daemon does not report this | join a destination group, or use a native daemon |
+ * | `EXPELLED` | the daemon ended the membership (slow receiver) | read faster, or choose another policy |
+ */
+export type GroupErrorCode =
+  | "UNREACHABLE"
+  | "REFUSED"
+  | "DISCONNECTED"
+  | "CLOSED"
+  | "ILLEGAL_NAME"
+  | "ALREADY_JOINED"
+  | "GROUP_REFUSED"
+  | "TOO_LARGE"
+  | "BUSY"
+  | "FLUSHING"
+  | "VIEW_ENDED"
+  | "NOT_TOLD"
+  | "EXPELLED";
+
+/** What goes wrong between a client and its daemon. Wrong arguments are a `TypeError` or `RangeError` instead. */
+export class GroupError extends Error {
+  override readonly name = "GroupError";
+  readonly code: GroupErrorCode;
+
+  constructor(code: GroupErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,129 @@
+/** What a queue tells its owner, who keeps the count of what waits in all queues. */
+export interface QueueListener<Event> {
+  /** The event waits to be taken. */
+  queued(event: Event): void;
+  /** It waited and was taken. */
+  taken(event: Event): void;
+  /** It waited and was forgotten. */
+  dropped(event: Event): void;
+  /** An event was taken without having waited. */
+  handedOver(): void;
+}
+
+type Reader<Event> = {
+  readonly resolve: (result: IteratorResult<Event>) => void;
+  readonly reject: (error: Error) => void;
+};
+
+/**
+ * Events waiting for the program. It never refuses one: its owner stops reading from the daemon when too much waits.
+ * Each entry remembers the delivery that it came with, so that the daemon can be told what has been consumed.
+ */
+export class EventQueue<Event> implements AsyncIterableIterator<Event> {
+  readonly #listener: QueueListener<Event>;
+  #events: (Event | undefined)[] = [];
+  #deliveries: number[] = [];
+  #head = 0;
+  #readers: Reader<Event>[] = [];
+  #ended = false;
+  #error: Error | undefined;
+  #muted = false;
+  #iterated = false;
+
+  constructor(listener: QueueListener<Event>) {
+    this.#listener = listener;
+  }
+
+  /** Whether the program has begun to read. */
+  get isIterated(): boolean {
+    return this.#iterated;
+  }
+
+  /** The delivery number of the oldest event that waits; 0 if it came with none. */
+  get oldestDelivery(): number | undefined {
+    return this.#deliveries[this.#head];
+  }
+
+  push(event: Event, delivery: number): void {
+    if (this.#ended || this.#muted) return;
+    const reader = this.#readers.shift();
+    if (reader) {
+      reader.resolve({ value: event, done: false });
+      return this.#listener.handedOver();
+    }
+    this.#events.push(event);
+    this.#deliveries.push(delivery);
+    this.#listener.queued(event);
+  }
+
+  /** Forgets what waits and keeps nothing more until the program begins to read. */
+  mute(): void {
+    this.#muted = true;
+    for (let i = this.#head; i < this.#events.length; i++) this.#listener.dropped(this.#events[i] as Event);
+    this.#clear();
+  }
+
+  /** Another session has begun, whose delivery numbers begin anew. */
+  forgetDeliveries(): void {
+    this.#deliveries.fill(0);
+  }
+
+  /** Nothing more comes. What waits can still be read; then the iteration ends, or throws `error` once. */
+  end(error?: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    const readers = this.#readers;
+    this.#readers = [];
+    for (const reader of readers) {
+      if (this.#error) reader.reject(this.#error);
+      else reader.resolve({ value: undefined, done: true });
+      this.#error = undefined;
+    }
+  }
+
+  async next(): Promise<IteratorResult<Event>> {
+    this.#iterated = true;
+    this.#muted = false;
+    if (this.#head < this.#events.length) return { value: this.#take(), done: false };
+    if (this.#error) {
+      const error = this.#error;
+      this.#error = undefined;
+      throw error;
+    }
+    if (this.#ended) return { value: undefined, done: true };
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
+  }
+
+  /** Leaving a loop does not end the queue: a later loop goes on where this one stopped. */
+  async return(): Promise<IteratorResult<Event>> {
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    this.#iterated = true;
+    this.#muted = false;
+    return this;
+  }
+
+  #take(): Event {
+    const event = this.#events[this.#head] as Event;
+    this.#events[this.#head] = undefined;
+    this.#head++;
+    if (this.#head === this.#events.length) {
+      this.#clear();
+    } else if (this.#head >= 4_096 && this.#head * 2 >= this.#events.length) {
+      this.#events.splice(0, this.#head);
+      this.#deliveries.splice(0, this.#head);
+      this.#head = 0;
+    }
+    this.#listener.taken(event);
+    return event;
+  }
+
+  #clear(): void {
+    this.#events = [];
+    this.#deliveries = [];
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,85 @@
+import { connect, type Socket } from "node:net";
+import type { Address } from "./address.ts";
+import type { ByteStream, StreamListener, Transport } from "./byte-stream.ts";
+
+/** Enough to keep a socket busy; more waits in the client, where it can still be sent elsewhere. */
+const WRITE_BUFFER_BYTES = 1024 * 1024;
+/** After `end`, how long the other side may take before the socket is destroyed. */
+const END_MS = 2_000;
+
+/** TCP and Unix sockets, the monotonic clock and the timers of Node. */
+export const nodeTransport: Transport = {
+  open: (address, listener) => new SocketStream(address, listener),
+  now: () => performance.now(),
+  alarm: (at, callback) => {
+    const timer = setTimeout(callback, Math.max(0, Math.min(at - performance.now(), 0x7fff_ffff)));
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};
+
+class SocketStream implements ByteStream {
+  readonly #socket: Socket;
+  #corked = false;
+
+  constructor(address: Address, listener: StreamListener) {
+    const options =
+      address.kind === "unix"
+        ? { path: address.path, writableHighWaterMark: WRITE_BUFFER_BYTES }
+        : {
+            host: address.host,
+            port: address.port,
+            noDelay: true,
+            keepAlive: true,
+            writableHighWaterMark: WRITE_BUFFER_BYTES,
+          };
+    const socket = connect(options);
+    this.#socket = socket;
+    let reason: string | undefined;
+    socket.on("connect", () => listener.opened());
+    socket.on("data", (bytes: Uint8Array) => listener.data(bytes));
+    socket.on("drain", () => listener.drained());
+    socket.on("error", (error) => {
+      reason = error.message;
+    });
+    socket.on("close", () => listener.closed(reason));
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return false;
+    // What is written in one turn leaves in one system call.
+    if (!this.#corked) {
+      this.#corked = true;
+      socket.cork();
+      queueMicrotask(() => {
+        this.#corked = false;
+        socket.uncork();
+      });
+    }
+    socket.write(bytes);
+    return socket.writableLength < WRITE_BUFFER_BYTES;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    const socket = this.#socket;
+    // Reading goes on to the other side's end: closing with unread bytes would reset the connection, and with it what
+    // was written last.
+    socket.resume();
+    socket.end();
+    setTimeout(() => socket.destroy(), END_MS).unref();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
