@@ -1,0 +1,164 @@
+import { assert } from "../base/assert.ts";
+import { configurationKey } from "../base/ids.ts";
+import type { Channel } from "../machine/network.ts";
+import type { EvsConfig } from "../membership/config.ts";
+import { Evs, type EvsOutbox } from "../membership/evs.ts";
+import { Layout } from "../membership/layout.ts";
+import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../membership/timeouts.ts";
+import type { OutgoingMessage } from "../ordering/message.ts";
+import { Content } from "../ordering/content.ts";
+import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
+import type { Delivery } from "../ordering/upcall.ts";
+import { type RingConfig, ringConfig } from "../ring/config.ts";
+import { decodePayload, encodePayload } from "./payload.ts";
+import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
+import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
+import type { SiteLayout } from "./world.ts";
+
+/** The settings of the daemons of a simulated site. */
+export type EvsSettings = {
+  readonly site: SiteLayout;
+  readonly timeouts: MembershipTimeouts;
+  readonly ring: RingConfig;
+};
+
+/** The timeouts of the profile for local networks, ten times faster: as much happens in less simulated time. */
+export const FAST_TIMEOUTS: MembershipTimeouts = scaledTimeouts(membershipTimeouts("lan"), 0.1);
+
+export function evsSettings(site: SiteLayout, ring: Partial<RingConfig> = {}): EvsSettings {
+  return {
+    site,
+    timeouts: FAST_TIMEOUTS,
+    ring: ringConfig({ tokenProbeMs: FAST_TIMEOUTS.tokenProbeMs, ...ring }),
+  };
+}
+
+/** A daemon's core on a simulated node: sends what a workload says and writes down what happens (`Trace`). */
+export class EvsProcess implements SimProcess {
+  readonly evs: Evs;
+  readonly number: ProcessNumber;
+  readonly #environment: ProcessEnvironment;
+  readonly #trace: Trace;
+  readonly #time: () => number;
+  readonly #note: (what: string) => void;
+  #counter = 0;
+  #delivered = 0;
+  /** Which message an outgoing one is, until it is assigned. */
+  readonly #pending = new Map<OutgoingMessage, { readonly message: MessageNumber; readonly seen: number }>();
+  /** Of own unreliable messages, which are assigned when they are delivered here: what was seen at submission. */
+  readonly #unreliable = new Map<MessageNumber, number>();
+  /** Called once when the daemon has left as it was asked to. */
+  onLeft: (() => void) | undefined;
+
+  /** `time` is true time, for the trace; `note` takes what is of interest in a timeline only. */
+  constructor(
+    number: ProcessNumber,
+    settings: EvsSettings,
+    environment: ProcessEnvironment,
+    trace: Trace,
+    time: () => number,
+    note: (what: string) => void,
+  ) {
+    this.number = number;
+    this.#environment = environment;
+    this.#trace = trace;
+    this.#time = time;
+    this.#note = note;
+    const places = settings.site.flatMap((ids, segment) => ids.map((id) => ({ id, segment })));
+    const config: EvsConfig = {
+      me: environment.self,
+      layout: new Layout(places),
+      timeouts: settings.timeouts,
+      ring: settings.ring,
+      primary: { name: "majority" },
+      confHash: 0x51a1,
+      incarnation: environment.bootTimeSeconds,
+      clockOriginSeconds: environment.bootTimeSeconds - environment.now / 1000,
+      versionMax: 1,
+    };
+    this.evs = new Evs(config, this.#outbox(), environment.now);
+  }
+
+  get deadline(): number {
+    return this.evs.deadline;
+  }
+
+  get preferred(): Channel {
+    return this.evs.ring?.prefersToken === false ? "data" : "token";
+  }
+
+  tick(now: number): void {
+    this.evs.tick(now);
+  }
+
+  receive(_channel: Channel, bytes: Uint8Array, now: number): void {
+    this.evs.receive(bytes, now);
+  }
+
+  submit(service: Service, session: number, bytes: number): void {
+    const message = messageNumber(this.number, ++this.#counter);
+    const outgoing: OutgoingMessage = {
+      session,
+      priority: 0,
+      service: serviceRank(service),
+      content: Content.frame,
+      pieces: [encodePayload(message, bytes)],
+    };
+    if (service === "unreliable") this.#unreliable.set(message, this.#delivered);
+    else this.#pending.set(outgoing, { message, seen: this.#delivered });
+    this.evs.send(outgoing);
+  }
+
+  leave(now: number): void {
+    this.evs.leave(now);
+  }
+
+  #outbox(): EvsOutbox {
+    const { network } = this.#environment;
+    return {
+      unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+      multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
+      message: (delivery) => this.#deliver(delivery),
+      transitional: ({ id, members }) => this.#install("transitional", id, members),
+      regular: ({ id, members }) => this.#install("regular", id, members),
+      event: (event) => {
+        if (event.kind === "state") this.#note(`${event.from} → ${event.to}`);
+        if (event.kind === "left") this.onLeft?.();
+      },
+      assigned: (outgoing) => this.#assigned(outgoing),
+    };
+  }
+
+  #install(
+    kind: "regular" | "transitional",
+    id: { readonly leader: number; readonly time: number },
+    members: readonly number[],
+  ): void {
+    const configuration = { kind, key: configurationKey(id), leader: id.leader, time: id.time, members };
+    this.#trace.append({ kind: "install", at: this.#time(), process: this.number, configuration });
+  }
+
+  #assigned(outgoing: OutgoingMessage): void {
+    const pending = this.#pending.get(outgoing);
+    assert(pending !== undefined, "a message is assigned once, and only after it was sent");
+    this.#pending.delete(outgoing);
+    const service = serviceOfRank(outgoing.service) as Service;
+    this.#send(pending.message, service, outgoing.session, pending.seen);
+  }
+
+  #send(message: MessageNumber, service: Service, session: number, seen: number): void {
+    this.#trace.append({ kind: "send", at: this.#time(), process: this.number, message, service, session, seen });
+  }
+
+  #deliver(delivery: Delivery): void {
+    const message = decodePayload(delivery.payload);
+    assert(message !== undefined, `what daemon ${delivery.sender} sent arrives whole`);
+    const seen = this.#unreliable.get(message);
+    if (seen !== undefined) {
+      this.#unreliable.delete(message);
+      this.#send(message, "unreliable", delivery.session, seen);
+    }
+    this.#delivered++;
+    this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });
+  }
+}

@@ -1,0 +1,217 @@
+import type { DaemonId } from "../base/ids.ts";
+import { Random } from "../base/random.ts";
+import { SERVICES, type Service } from "../ordering/service.ts";
+import { FAULT_KINDS, type Fault } from "./faults.ts";
+import type { LossModel } from "./loss.ts";
+import type { SiteLayout } from "./world.ts";
+
+/** A message of the workload. */
+export type PlannedSend = {
+  readonly at: number;
+  readonly daemon: DaemonId;
+  readonly session: number;
+  readonly service: Service;
+  readonly bytes: number;
+};
+
+/** A whole run as plain data: what it is made of, what is sent and what goes wrong. Times are ms from the start. */
+export type Schedule = {
+  /** Of the network's chances and the processes' own; what is listed here is fixed. */
+  readonly seed: number;
+  readonly site: SiteLayout;
+  /** When each daemon starts, in the order of the site. */
+  readonly startAt: readonly number[];
+  readonly faults: readonly Fault[];
+  readonly sends: readonly PlannedSend[];
+  /** From here on there are no faults. */
+  readonly quietAt: number;
+  /** Parts that stay apart after `quietAt`; none: all are together. */
+  readonly lastSplit: readonly (readonly DaemonId[])[];
+  /** Within so long after `quietAt` membership must be stable. */
+  readonly boundMs: number;
+  readonly endAt: number;
+  /** How many packets of a visit the ring may send after its token; 0 is the normal ring. */
+  readonly acceleratedPackets: number;
+};
+
+export type ScheduleOptions = {
+  /** Daemons, from and to (both included). */
+  readonly daemons?: readonly [number, number];
+  /** How long faults go on, in ms. */
+  readonly faultsMs?: number;
+  /** No loss above this. */
+  readonly lossMax?: number;
+  /** Messages per second over all daemons, at most. */
+  readonly sendsPerSecond?: number;
+  readonly messageBytesMax?: number;
+};
+
+const DEFAULTS = {
+  daemons: [3, 8],
+  faultsMs: 3_000,
+  lossMax: 0.2,
+  sendsPerSecond: 400,
+  messageBytesMax: 20_000,
+} as const;
+
+/** How long a stable membership may take to form after the last fault: many times what it takes as a rule. */
+const BOUND_MS = 2_000;
+const DRAIN_MS = 500;
+
+/**
+ * Makes a schedule of a seed. Each seed does without some kinds of faults and services altogether (swarm testing): a
+ * mix of everything hides what a few things do together.
+ */
+export function generateSchedule(seed: number, options: ScheduleOptions = {}): Schedule {
+  const { daemons, faultsMs, lossMax, sendsPerSecond, messageBytesMax } = { ...DEFAULTS, ...options };
+  const random = new Random(seed);
+  const count = random.integer(daemons[0], daemons[1]);
+  const ids = Array.from({ length: count }, (_, i) => i + 1);
+  const site = layout(random, ids);
+  const quietAt = faultsMs;
+  const boundMs = BOUND_MS;
+  const stopAt = quietAt + boundMs;
+  const faults = generateFaults(random, ids, quietAt, lossMax);
+  return {
+    seed,
+    site,
+    startAt: ids.map(() => (random.chance(0.7) ? random.unit() * 20 : random.unit() * quietAt * 0.5)),
+    faults,
+    sends: generateSends(random, ids, stopAt, sendsPerSecond, messageBytesMax),
+    quietAt,
+    lastSplit: random.chance(0.2) ? parts(random, ids) : [],
+    boundMs,
+    endAt: stopAt + DRAIN_MS,
+    acceleratedPackets: random.chance(0.3) ? 0 : 15,
+  };
+}
+
+function layout(random: Random, ids: readonly DaemonId[]): SiteLayout {
+  const segments = random.chance(0.6) ? 1 : random.integer(2, Math.min(3, ids.length));
+  const site: DaemonId[][] = Array.from({ length: segments }, () => []);
+  ids.forEach((id, i) => site[Math.floor((i * segments) / ids.length)]?.push(id));
+  return site;
+}
+
+function parts(random: Random, ids: readonly DaemonId[]): DaemonId[][] {
+  const count = random.integer(2, Math.min(3, ids.length));
+  const all: DaemonId[][] = Array.from({ length: count }, () => []);
+  for (const id of ids) random.pick(all).push(id);
+  return all.filter((part) => part.length > 0);
+}
+
+function generateFaults(random: Random, ids: readonly DaemonId[], until: number, lossMax: number): Fault[] {
+  const kinds = FAULT_KINDS.filter((kind) => (kind === "heal" || kind === "restart" ? true : random.chance(0.5)));
+  const meanGapMs = random.pick([30, 100, 300, 1_000]);
+  const faults: Fault[] = [];
+  const down = new Set<DaemonId>();
+  for (let at = random.unit() * 500; at < until; at += -Math.log(1 - random.unit()) * meanGapMs) {
+    const fault = oneFault(random, random.pick(kinds), Math.round(at * 100) / 100, ids, down, lossMax);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return faults;
+}
+
+function oneFault(
+  random: Random,
+  kind: Fault["kind"],
+  at: number,
+  ids: readonly DaemonId[],
+  down: Set<DaemonId>,
+  lossMax: number,
+): Fault | undefined {
+  const up = ids.filter((id) => !down.has(id));
+  switch (kind) {
+    case "split":
+      return { kind, at, parts: parts(random, ids) };
+    case "oneWay": {
+      const [from, to] = random.shuffle([...ids]);
+      return { kind, at, from: from as DaemonId, to: to as DaemonId };
+    }
+    case "heal":
+      return { kind, at };
+    case "crash":
+    case "leave": {
+      if (up.length < 2) return undefined;
+      const daemon = random.pick(up);
+      down.add(daemon);
+      return { kind, at, daemon };
+    }
+    case "restart": {
+      if (down.size === 0) return undefined;
+      const daemon = random.pick([...down]);
+      down.delete(daemon);
+      return { kind, at, daemon };
+    }
+    case "freeze":
+      return { kind, at, daemon: random.pick(ids), forMs: random.pick([2, 20, 60, 100, 300]) };
+    case "slow":
+      return { kind, at, daemon: random.pick(ids), factor: random.pick([5, 20, 100]), forMs: random.integer(10, 500) };
+    case "loss":
+      return { kind, at, model: lossModel(random, lossMax), forMs: random.integer(10, 1_000) };
+    case "linkLoss": {
+      const [from, to] = random.shuffle([...ids]);
+      const model = random.chance(0.3) ? ({ kind: "uniform", probability: 0.9 } as const) : lossModel(random, lossMax);
+      return { kind, at, from: from as DaemonId, to: to as DaemonId, model, forMs: random.integer(10, 1_000) };
+    }
+    case "disorder":
+      return {
+        kind,
+        at,
+        duplicate: random.unit() * 0.2,
+        reorder: random.unit() * 0.3,
+        forMs: random.integer(10, 1_000),
+      };
+    case "latency":
+      return {
+        kind,
+        at,
+        latency: { baseMs: random.pick([0.2, 1, 5]), jitterMs: random.pick([0, 0.5, 5]) },
+        forMs: random.integer(10, 500),
+      };
+  }
+}
+
+function lossModel(random: Random, lossMax: number): LossModel {
+  const probability = random.unit() * lossMax;
+  switch (random.integer(0, 2)) {
+    case 0:
+      return { kind: "uniform", probability };
+    case 1: {
+      const length = random.integer(2, 20);
+      return { kind: "burst", probability: probability / length, length };
+    }
+    default:
+      return { kind: "gilbertElliott", toBad: probability / 4, toGood: 0.25, lossGood: 0, lossBad: 0.9 };
+  }
+}
+
+function generateSends(
+  random: Random,
+  ids: readonly DaemonId[],
+  until: number,
+  perSecond: number,
+  bytesMax: number,
+): PlannedSend[] {
+  const services = SERVICES.filter(() => random.chance(0.6));
+  if (services.length === 0) services.push(random.pick(SERVICES));
+  const senders = ids.filter(() => random.chance(0.7));
+  const rate = perSecond * random.pick([0.05, 0.2, 0.5, 1]);
+  const large = random.pick([0, 0.05, 0.3]);
+  const sends: PlannedSend[] = [];
+  for (let at = 0; at < until; at += (-Math.log(1 - random.unit()) * 1000) / rate) {
+    // Often several at once: packing and the personal window only show then.
+    const burst = random.chance(0.1) ? random.integer(2, 10) : 1;
+    const daemon = random.pick(senders.length > 0 ? senders : ids);
+    for (let i = 0; i < burst; i++) {
+      sends.push({
+        at: Math.round(at * 100) / 100,
+        daemon,
+        session: random.integer(1, 3),
+        service: random.pick(services),
+        bytes: random.chance(large) ? random.integer(1_000, bytesMax) : random.integer(12, 300),
+      });
+    }
+  }
+  return sends;
+}
