@@ -41,7 +41,9 @@ function short(event: GroupEvent): string {
       return `view ${event.members.join(" ")}`;
     case "gap":
       return `gap ${event.reason} ${event.count}`;
-    default:
+    case "transitional":
+    case "flushRequest":
+    case "left":
       return event.kind;
   }
 }

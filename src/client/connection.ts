@@ -475,7 +475,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));
     }
     for (const group of this.#memberships.restart(session.privateGroup)) {
-      if (!joins.has(group)) this.#submitJoin(group);
+      if (joins.has(group)) continue;
+      this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
+      this.#submitJoin(group);
     }
   }
 

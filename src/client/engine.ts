@@ -1,12 +1,12 @@
 import { type Machine, NEVER } from "../machine/machine.ts";
 import type { NativeGap } from "../wire/native/messages.ts";
-import { Code } from "../wire/spread/codes.ts";
+import { Code, TypeBit } from "../wire/spread/codes.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
 import { GroupError } from "./errors.ts";
 import type { Greeting, Link, LinkHost } from "./link.ts";
 import { NativeLink } from "./native-link.ts";
-import { type Outgoing, OutgoingWindow } from "./outgoing.ts";
+import { Outgoing, OutgoingWindow } from "./outgoing.ts";
 import { SpreadLink } from "./spread-link.ts";
 
 /** The connection's end of a session with a daemon, as the engine tells it. */
@@ -232,8 +232,7 @@ export class Engine implements Machine {
     if (phase.name !== "up") return;
     const { link } = phase;
     while (this.#writable && this.#toSend < this.#window.next) {
-      const outgoing = this.#window.at(this.#toSend++);
-      if (outgoing === undefined) continue;
+      const outgoing = this.#nextToSend();
       this.#writable = link.send(outgoing, this.#privateGroup);
       if (link.protocol === "spread") this.#sentToSpread(outgoing);
     }
@@ -268,8 +267,7 @@ export class Engine implements Machine {
     this.#window.add(kill);
     // Whatever the stream buffers: nothing can be added behind this.
     while (this.#toSend < this.#window.next) {
-      const outgoing = this.#window.at(this.#toSend++);
-      if (!outgoing) continue;
+      const outgoing = this.#nextToSend();
       phase.link.send(outgoing, this.#privateGroup);
       if (phase.link.protocol === "spread") this.#sentToSpread(outgoing);
     }
@@ -283,6 +281,12 @@ export class Engine implements Machine {
     if (this.#phase.name === "ended") return;
     if (this.#phase.name !== "idle" && this.#phase.name !== "waiting") this.#host.destroy();
     this.#end(error);
+  }
+
+  /** Numbers grow by one: where something was delivered before others that are sent again, nothing takes its place. */
+  #nextToSend(): Outgoing {
+    const number = this.#toSend++;
+    return this.#window.at(number) ?? nobody(number);
   }
 
   /** A stock daemon reports nothing and resumes nothing: what the socket took is what it accepted. */
@@ -510,6 +514,13 @@ export class Engine implements Machine {
       this.#lost(`nothing heard for ${3 * this.#config.silenceMs} ms`);
     }
   }
+}
+
+/** A message to no group. */
+function nobody(number: number): Outgoing {
+  const outgoing = new Outgoing("data", TypeBit.reliable, []);
+  outgoing.number = number;
+  return outgoing;
 }
 
 function closedError(): GroupError {

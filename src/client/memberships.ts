@@ -45,6 +45,8 @@ type Entry = {
   view: View | undefined;
   /** Told before the next view. */
   gap: Gap | undefined;
+  /** Is being left and joined again for the program: the end in between is not told. */
+  rejoining: boolean;
 };
 
 /**
@@ -81,7 +83,15 @@ export class Memberships {
 
   /** A JOIN is about to be sent. */
   join(group: string, mode: FlushMode): void {
-    const entry: Entry = { name: group, mode, flush: undefined, status: "joining", view: undefined, gap: undefined };
+    const entry: Entry = {
+      name: group,
+      mode,
+      flush: undefined,
+      status: "joining",
+      view: undefined,
+      gap: undefined,
+      rejoining: false,
+    };
     entry.flush = this.#flushGroup(entry);
     this.#entries.set(group, entry);
   }
@@ -118,7 +128,8 @@ export class Memberships {
 
   /**
    * A session that is not the continuation of the one before: every group shows a gap, then its new first view.
-   * Returns the groups to join again; those that were being left are left.
+   * Returns the groups to leave and join again: the daemon may have kept the membership and lost some of what was
+   * delivered in it, or know nothing of it. Those that were being left are left.
    */
   restart(self: string): readonly string[] {
     this.#self = self;
@@ -132,6 +143,7 @@ export class Memberships {
       if (entry.status === "joined") {
         entry.gap ??= { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
       }
+      entry.rejoining = true;
       again.push(entry.name);
     }
     return again;
@@ -243,9 +255,13 @@ export class Memberships {
         if (entry.flush) return entry.flush.transitional();
         return this.#tell(entry, { kind: "transitional", group: entry.name });
       case "selfLeave":
-        return this.#leave(entry);
+        if (!entry.rejoining || entry.status === "leaving") return this.#leave(entry);
+        entry.rejoining = false;
+        entry.flush = this.#flushGroup(entry);
+        return;
       case "view":
         if (!message.members.includes(this.#self)) return;
+        if (message.cause === "join" && message.sets[0]?.[0] === this.#self) entry.rejoining = false;
         if (entry.flush === undefined) return this.#show(entry, message, message.cause, undefined, primary);
         return entry.flush.membership({
           id: message.id,

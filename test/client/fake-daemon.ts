@@ -105,7 +105,17 @@ export class FakeDaemon {
         return;
       case "ping":
         return this.send({ kind: "pong", opaque: message.opaque });
-      default:
+      case "welcome":
+      case "refused":
+      case "accepted":
+      case "delivered":
+      case "deliver":
+      case "gap":
+      case "goAway":
+      case "pong":
+      case "status":
+      case "statusReport":
+      case "groupRefused":
         return;
     }
   }
