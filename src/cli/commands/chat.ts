@@ -1,0 +1,162 @@
+import { createInterface } from "node:readline";
+import type { Connection, ConnectionEvent, View } from "../../index.ts";
+import { SERVICES, type Service } from "../../ordering/service.ts";
+import { commonOptions, defineCommand } from "../command.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
+import { describeEvent, openConnection, payloadText } from "../session.ts";
+import { printable, type Terminal } from "../terminal.ts";
+
+export const chat = defineCommand({
+  name: "chat",
+  summary: "talk in groups, and see views as they change",
+  description: `An interactive client for people: join groups, send with any service, and see who is there, who came or
+    went and why, and whether this side of a split is primary. Type /help inside.
+
+    Input that does not begin with / goes to the current group. Reads a script from a pipe as well.`,
+  positionals: [],
+  options: {
+    address: commonOptions.address,
+    name: commonOptions.name,
+    join: { kind: "text", short: "j", value: "GROUP", many: true, help: "join this group at once" },
+    service: commonOptions.service,
+    protocol: commonOptions.protocol,
+  },
+  examples: [
+    {
+      line: "amalgam chat --name alice --join room",
+      does: "then type a line; a second terminal with --name bob sees it",
+    },
+    { line: "amalgam chat --address 4803@10.0.0.7 --protocol spread", does: "a stock Spread daemon" },
+  ],
+  failure: "the connection was lost for good",
+  async run(args, terminal) {
+    const connection = await openConnection(args, terminal);
+    const room = new ChatRoom(connection, terminal, args.service());
+    terminal.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`);
+    const watching = room.watch();
+    for (const group of args.texts("join")) await room.attempt(() => room.perform({ kind: "join", group }));
+    const lines = createInterface({ input: terminal.input as NodeJS.ReadableStream, terminal: false });
+    const close = () => lines.close();
+    terminal.signal.addEventListener("abort", close, { once: true });
+    void connection.closed.then(close);
+    for await (const line of lines) {
+      let stop = false;
+      await room.attempt(async () => {
+        const parsed = parseChatLine(line);
+        if (parsed === undefined) return;
+        stop = parsed.kind === "quit";
+        if (!stop) await room.perform(parsed);
+      });
+      if (stop) break;
+    }
+    await connection.close();
+    await watching;
+    const error = await connection.closed;
+    if (error === undefined || terminal.signal.aborted) return ExitCode.ok;
+    terminal.note(`amalgam: ${error.message}`);
+    return ExitCode.failed;
+  },
+});
+
+/** What the person sees and does: the connection, the current group and the views known. */
+class ChatRoom {
+  readonly #connection: Connection;
+  readonly #terminal: Terminal;
+  readonly #groups = new Map<string, Awaited<ReturnType<Connection["join"]>>>();
+  readonly #views = new Map<string, View>();
+  #current: string | undefined;
+  #service: Service;
+
+  constructor(connection: Connection, terminal: Terminal, service: Service) {
+    this.#connection = connection;
+    this.#terminal = terminal;
+    this.#service = service;
+  }
+
+  /** Shows every event until the connection ends. */
+  async watch(): Promise<void> {
+    for await (const event of this.#connection) this.#show(event);
+  }
+
+  /** Mistakes of the person end nothing: they are shown. */
+  async attempt(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (this.#terminal.signal.aborted) return;
+      this.#terminal.print(this.#terminal.style("red", `! ${error instanceof Error ? error.message : String(error)}`));
+    }
+  }
+
+  async perform(line: ChatLine): Promise<void> {
+    switch (line.kind) {
+      case "join":
+        this.#groups.set(line.group, await this.#connection.join(line.group));
+        this.#current = line.group;
+        return;
+      case "leave": {
+        const name = line.group ?? this.#needCurrent();
+        const group = this.#groups.get(name);
+        if (group === undefined) throw new ChatInputError(`you are not in ${name}`);
+        this.#groups.delete(name);
+        this.#views.delete(name);
+        if (this.#current === name) this.#current = [...this.#groups.keys()].at(-1);
+        await group.leave();
+        return;
+      }
+      case "group":
+        this.#current = line.group;
+        return;
+      case "service":
+        this.#service = line.service;
+        this.#terminal.print(`messages are sent ${line.service} from now on`);
+        return;
+      case "views":
+        this.#showViews();
+        return;
+      case "send": {
+        const groups = line.groups.length > 0 ? line.groups : [this.#needCurrent()];
+        await this.#connection.send(groups, line.text, { service: line.service ?? this.#service });
+        return;
+      }
+      case "help":
+        this.#terminal.print(CHAT_HELP);
+        return;
+      case "quit":
+        return;
+    }
+  }
+
+  #needCurrent(): string {
+    if (this.#current === undefined) throw new ChatInputError("there is no current group: /join one first");
+    return this.#current;
+  }
+
+  #show(event: ConnectionEvent): void {
+    const terminal = this.#terminal;
+    if (event.kind === "message") {
+      const text = payloadText(event.payload);
+      const shown = text === undefined ? `(${event.payload.length} bytes)` : printable(text);
+      const where = event.groups.join(" ");
+      terminal.print(
+        `${terminal.style("cyan", `${where} ${event.sender}`)} ${terminal.style("dim", event.service)}  ${shown}`,
+      );
+      return;
+    }
+    if (event.kind === "view") this.#views.set(event.group, event);
+    const warns =
+      event.kind === "gap" || event.kind === "disconnected" || (event.kind === "view" && event.primary === false);
+    terminal.print(terminal.style(warns ? "yellow" : "dim", `* ${describeEvent(event)}`));
+  }
+
+  #showViews(): void {
+    if (this.#views.size === 0) this.#terminal.print("you are in no group");
+    for (const [group, view] of this.#views) {
+      const mark = group === this.#current ? ">" : " ";
+      const primary = view.primary === undefined ? "" : view.primary ? " primary" : " NOT primary";
+      this.#terminal.print(`${mark} ${group}${primary} (${view.members.length}): ${view.members.join(" ")}`);
+    }
+    this.#terminal.print(`  sending ${this.#service}; services: ${SERVICES.join(" ")}`);
+  }
+}

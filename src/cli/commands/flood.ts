@@ -1,0 +1,151 @@
+import { commonOptions, defineCommand } from "../command.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { shownBytes, shownNumber, table } from "../format.ts";
+import { Progress } from "../progress.ts";
+import { openConnection } from "../session.ts";
+
+/** A message of this command: its number (u32, big endian), then filling. */
+const HEAD_BYTES = 4;
+
+export const flood = defineCommand({
+  name: "flood",
+  summary: "measure throughput",
+  description: `Joins a group, sends messages as fast as its daemon takes them, receives them back and checks that
+    none is missing or out of order. To load several daemons, run one flood at each of them with the same --group.`,
+  positionals: [],
+  options: {
+    address: commonOptions.address,
+    name: commonOptions.name,
+    service: commonOptions.service,
+    group: { kind: "text", short: "g", value: "GROUP", otherwise: "flood", help: "group to send to" },
+    count: {
+      kind: "number",
+      short: "c",
+      value: "N",
+      min: 1,
+      max: 999_999_999,
+      otherwise: 100_000,
+      help: "messages to send",
+    },
+    size: {
+      kind: "number",
+      value: "BYTES",
+      min: HEAD_BYTES,
+      max: 16_777_216,
+      otherwise: 1_000,
+      help: "bytes per message",
+    },
+    window: {
+      kind: "number",
+      value: "N",
+      min: 1,
+      max: 100_000,
+      otherwise: 2_000,
+      help: "messages that may be sent and not yet received",
+    },
+    json: commonOptions.json,
+    protocol: commonOptions.protocol,
+  },
+  examples: [
+    { line: "amalgam flood", does: "100,000 messages of 1000 bytes, agreed" },
+    {
+      line: "amalgam flood -s safe --size 100 --count 1000000",
+      does: "small messages, each delivered when all daemons have it",
+    },
+    { line: "amalgam flood --address 4813@localhost --json", does: "another daemon of this machine, for a script" },
+  ],
+  failure: "messages are missing or came out of order",
+  async run(args, terminal) {
+    await using connection = await openConnection(args, terminal);
+    const total = args.number("count") ?? 0;
+    const size = args.number("size") ?? 0;
+    const window = args.number("window") ?? 1;
+    const service = args.service();
+    const group = await connection.join(args.text("group") ?? "flood");
+    const filling = new Uint8Array(size - HEAD_BYTES).fill(0x2e);
+
+    const startedAt = performance.now();
+    const progress = new Progress(terminal, "flood", total, startedAt);
+    let received = 0;
+    let others = 0;
+    let outOfOrder = 0;
+    let next = 0;
+    let resume: (() => void) | undefined;
+    let failure: unknown;
+
+    const sending = (async () => {
+      for (let number = 0; number < total; number++) {
+        while (number - received >= window && failure === undefined) {
+          await new Promise<void>((resolve) => {
+            resume = resolve;
+          });
+        }
+        if (failure !== undefined) return;
+        const head = new Uint8Array(HEAD_BYTES);
+        new DataView(head.buffer).setUint32(0, number);
+        group.send([head, filling], { service }).catch((error: unknown) => {
+          failure ??= error;
+          resume?.();
+          void connection.close();
+        });
+      }
+    })();
+
+    for await (const event of group) {
+      if (event.kind === "gap") failure ??= new Error(`${event.count ?? "some"} messages were missed`);
+      if (event.kind !== "message") continue;
+      if (!event.own) {
+        others++;
+        continue;
+      }
+      const { payload } = event;
+      const number = new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0);
+      if (number !== next) outOfOrder++;
+      next = number + 1;
+      received++;
+      resume?.();
+      if ((received & 0xff) === 0) {
+        const now = performance.now();
+        progress.update(received, now, `${shownNumber((received * 1_000) / (now - startedAt))} messages/s`);
+      }
+      if (received === total) break;
+    }
+    await sending;
+    progress.finish();
+    if (failure !== undefined) throw failure;
+
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const result = {
+      service,
+      messages: received,
+      messageBytes: size,
+      seconds,
+      messagesPerSecond: received / seconds,
+      bytesPerSecond: (received * size) / seconds,
+      messagesOfOthers: others,
+      missing: total - received,
+      outOfOrder,
+    };
+    if (args.flag("json")) {
+      terminal.print(JSON.stringify(result));
+    } else {
+      terminal.print(
+        table([
+          ["service", "messages", "bytes each", "seconds", "messages/s", "payload/s", "of others", "out of order"],
+          [
+            service,
+            shownNumber(received),
+            shownNumber(size),
+            seconds.toFixed(2),
+            shownNumber(Math.round(result.messagesPerSecond)),
+            shownBytes(result.bytesPerSecond),
+            shownNumber(others),
+            shownNumber(outOfOrder),
+          ],
+        ]),
+      );
+    }
+    // Only unreliable messages may be lost or overtake each other.
+    return service !== "unreliable" && (outOfOrder > 0 || result.missing > 0) ? ExitCode.failed : ExitCode.ok;
+  },
+});

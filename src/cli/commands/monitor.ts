@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { commonOptions, defineCommand } from "../command.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { monitorView, type Observation } from "../monitor-view.ts";
+import { observeSite } from "../observe.ts";
+
+const CLEAR = "\x1b[H\x1b[J";
+const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l";
+const ORDINARY_SCREEN = "\x1b[?1049l\x1b[?25h";
+
+export const monitor = defineCommand({
+  name: "monitor",
+  summary: "watch daemons: configuration, ring, rates, groups, last changes and why",
+  description: `Asks one daemon, learns of the others from it and asks them too. On a terminal the picture is redrawn
+    in place; in a pipe there is one picture per interval.
+
+    Columns: round is the time of a token's round; missing what the daemon itself still lacks; unstable what not all are
+    known to have; asked/s the retransmissions it asks for; resent the packets it sent again since its start.`,
+  positionals: [],
+  options: {
+    address: commonOptions.address,
+    interval: {
+      kind: "number",
+      short: "i",
+      value: "MS",
+      min: 100,
+      max: 3_600_000,
+      otherwise: 1_000,
+      help: "time between pictures",
+    },
+    once: { kind: "flag", help: "one picture, then end" },
+    json: { kind: "flag", help: "statuses as JSON, one array per line" },
+  },
+  examples: [
+    { line: "amalgam monitor", does: "live, until Ctrl-C" },
+    { line: "amalgam monitor --once", does: "for a script or a bug report; with rates, it looks twice" },
+    { line: "amalgam monitor --once --json | jq '.[].status.ring'", does: "everything that the daemons report" },
+  ],
+  failure: "with --once: a daemon does not answer, or the daemons are split",
+  async run(args, terminal) {
+    const address = args.text("address") ?? "";
+    const interval = args.number("interval") ?? 1_000;
+    const json = args.flag("json");
+    const live = terminal.outputInteractive && !args.flag("once") && !json;
+    let before: readonly Observation[] = [];
+    if (args.flag("once")) {
+      if (!json) {
+        before = await observeSite(address, terminal.signal);
+        await sleep(Math.min(interval, 1_000), undefined, { signal: terminal.signal });
+      }
+      const now = await observeSite(address, terminal.signal);
+      terminal.print(json ? JSON.stringify(now) : monitorView(now, before));
+      return isWhole(now) ? ExitCode.ok : ExitCode.failed;
+    }
+    try {
+      if (live) await terminal.write(ALTERNATE_SCREEN);
+      while (!terminal.signal.aborted) {
+        const now = await observeSite(address, terminal.signal);
+        if (json) {
+          terminal.print(JSON.stringify(now));
+        } else {
+          const picture = monitorView(now, before);
+          await terminal.write(live ? `${CLEAR}${fitted(picture, terminal.columns, terminal.rows)}` : `${picture}\n\n`);
+        }
+        before = now;
+        await sleep(interval, undefined, { signal: terminal.signal });
+      }
+    } catch (error) {
+      if (!terminal.signal.aborted) throw error;
+    } finally {
+      if (live) await terminal.write(ORDINARY_SCREEN);
+    }
+    return ExitCode.ok;
+  },
+});
+
+function isWhole(now: readonly Observation[]): boolean {
+  return now.every(({ status }) => status !== undefined && status.configuration.members.length === now.length);
+}
+
+/** What does not fit on the screen would scroll it. */
+function fitted(picture: string, columns: number, rows: number): string {
+  return picture
+    .split("\n")
+    .slice(0, rows - 1)
+    .map((line) => line.slice(0, columns))
+    .join("\r\n");
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { commands } from "./commands/index.ts";
+import { run } from "./run.ts";
+import { processTerminal } from "./terminal.ts";
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // The first one lets the command end in order; a second one ends it at once.
+  process.once(signal, () => {
+    interrupted.abort(new DOMException("interrupted", "AbortError"));
+    process.once(signal, () => process.exit(130));
+  });
+}
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+process.exitCode = await run(process.argv.slice(2), processTerminal(interrupted.signal), commands, version);
+// Whatever else would keep the process alive, such as an unread standard input, is not waited for.
+process.stdout.write("", () => process.exit());

@@ -1,0 +1,34 @@
+import type { DaemonStatus } from "../daemon/status.ts";
+import type { Observation } from "./monitor-view.ts";
+import { fetchStatus } from "./status-client.ts";
+
+/** Asks the daemon at `address`, and through it learns of all others of its site and asks them too. */
+export async function observeSite(address: string, signal: AbortSignal): Promise<Observation[]> {
+  const first = await fetchStatus(address, signal);
+  return Promise.all(
+    first.site.daemons.map(async (daemon) => {
+      if (daemon.name === first.name) return { name: first.name, address, status: first, problem: undefined };
+      return observe(daemon.name, `${daemon.port}@${daemon.address}`, signal);
+    }),
+  );
+}
+
+/** Asks one daemon; a failure is part of the observation. */
+export async function observe(name: string, address: string, signal: AbortSignal): Promise<Observation> {
+  try {
+    const status: DaemonStatus = await fetchStatus(address, signal);
+    return { name, address, status, problem: undefined };
+  } catch (error) {
+    return {
+      name,
+      address,
+      status: undefined,
+      problem: error instanceof Error ? shortened(error.message) : "no answer",
+    };
+  }
+}
+
+/** The reason without the address, which stands beside it anyway. */
+function shortened(message: string): string {
+  return message.replace(/^no status of the daemon at \S+: /, "");
+}

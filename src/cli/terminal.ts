@@ -1,0 +1,78 @@
+import { styleText } from "node:util";
+
+type Format = Parameters<typeof styleText>[0];
+
+/** Where a command reads and writes. Tests give it strings; `processTerminal` gives it the process's streams. */
+export interface Terminal {
+  /** Results, one line or several; a newline is added. */
+  print(text: string): void;
+  /** Bytes of results, as they are. Resolves when the reader has room for more. */
+  write(bytes: Uint8Array | string): Promise<void>;
+  /** Remarks that are no results: progress, warnings. They go to the standard error. */
+  note(text: string): void;
+  /** Draws over the remarks line that was drawn last; only where `interactive`. */
+  redraw(text: string): void;
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Whether remarks go to a terminal that can be redrawn. */
+  readonly interactive: boolean;
+  /** Whether results go to a terminal. */
+  readonly outputInteractive: boolean;
+  readonly inputInteractive: boolean;
+  /** Width and height of the terminal; 80 by 24 where there is none. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Styled text where results go to a terminal that shows colours, else the text. */
+  style(format: Format, text: string): string;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** The process's own streams. */
+export function processTerminal(signal: AbortSignal): Terminal {
+  const { stdin, stdout, stderr } = process;
+  const colours = stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
+  return {
+    print(text) {
+      stdout.write(`${text}\n`);
+    },
+    async write(bytes) {
+      if (stdout.write(bytes) || stdout.destroyed) return;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          stdout.off("drain", done);
+          stdout.off("close", done);
+          resolve();
+        };
+        stdout.on("drain", done);
+        stdout.on("close", done);
+      });
+    },
+    note(text) {
+      stderr.write(`${text}\n`);
+    },
+    redraw(text) {
+      if (stderr.isTTY) stderr.write(`\r\x1b[2K${text}`);
+    },
+    input: stdin,
+    interactive: stderr.isTTY === true,
+    outputInteractive: stdout.isTTY === true,
+    inputInteractive: stdin.isTTY === true,
+    get columns() {
+      return stdout.columns ?? 80;
+    },
+    get rows() {
+      return stdout.rows ?? 24;
+    },
+    style(format, text) {
+      return colours ? styleText(format, text) : text;
+    },
+    signal,
+  };
+}
+
+/** Text from outside for a terminal: control characters are shown and not carried out. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) =>
+    character === "\t" ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
