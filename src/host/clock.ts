@@ -50,8 +50,9 @@ export class TurnClock implements Omit<TurnVerbs, "flush"> {
     this.#wakeAt = timeMs;
     // A timer that fires too early only looks and is set anew: cheaper than to move it at every turn.
     if (this.#stopped || this.#timerAt <= timeMs || timeMs === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.min(timeMs - performance.now(), TIMER_MS_MAX);
+    if (delayMs <= 0) return this.schedule();
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    const delayMs = Math.min(Math.max(0, timeMs - performance.now()), TIMER_MS_MAX);
     this.#timerAt = timeMs;
     this.#timer = setTimeout(this.#onTimer, delayMs);
   }

@@ -50,7 +50,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await recorder.host.close();
+  await recorder.host.shutDown();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -118,7 +118,7 @@ describe("StreamHost", () => {
       socket.on("end", () => resolve(length));
     });
     recorder.host.write(1, new Uint8Array(100));
-    recorder.host.end(1);
+    recorder.host.close(1, "flush");
     expect(await bytes).toBe(100);
     await recorder.until(() => recorder.closed.length === 1);
     expect(recorder.host.write(1, new Uint8Array(1))).toBe(false);

@@ -27,6 +27,10 @@ export const WRITE_HIGH_WATER_BYTES = 256 * 1024;
 const COPY_BYTES_MAX = 8 * 1024;
 const SLAB_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 30_000;
+/** A client that does not read may keep a connection that is to be closed for so long. */
+const LINGER_MS_MAX = 5_000;
+/** And the whole daemon from ending. */
+const SHUT_DOWN_MS_MAX = 500;
 
 /**
  * The client connections of a daemon, over TCP and a Unix socket. What is written during a turn leaves with `flush` in
@@ -104,12 +108,16 @@ export class StreamHost {
     this.#streams.get(connection)?.socket.resume();
   }
 
-  /** Sends what was written, then ends the connection. */
-  end(connection: ConnectionNumber): void {
+  /** Ends the connection: `flush` sends what was written first, for a bounded time; `drop` does not wait. */
+  close(connection: ConnectionNumber, how: "flush" | "drop"): void {
     const stream = this.#streams.get(connection);
     if (stream === undefined) return;
-    stream.flush();
-    stream.end();
+    if (how === "drop") {
+      stream.socket.destroy();
+    } else {
+      stream.flush();
+      stream.end();
+    }
   }
 
   /** Accepts nobody any more. */
@@ -122,11 +130,16 @@ export class StreamHost {
     );
   }
 
-  /** Ends all connections at once and stops listening. */
-  async close(): Promise<void> {
+  /** Hands over what was written, ends all connections and stops listening. */
+  async shutDown(): Promise<void> {
     const stopped = this.stopListening();
-    for (const stream of this.#streams.values()) stream.socket.destroy();
+    this.flush();
+    for (const { socket } of this.#streams.values()) socket.destroySoon();
+    const late = setTimeout(() => {
+      for (const { socket } of this.#streams.values()) socket.destroy();
+    }, SHUT_DOWN_MS_MAX);
     await stopped;
+    clearTimeout(late);
   }
 
   #server(transport: "tcp" | "unix"): Server {
@@ -216,8 +229,7 @@ class Stream {
     if (this.ending) return;
     this.ending = true;
     this.socket.end();
-    // A client that does not read must not keep a closed connection for ever.
-    this.socket.setTimeout(5_000, () => this.socket.destroy());
+    this.socket.setTimeout(LINGER_MS_MAX, () => this.socket.destroy());
     this.socket.resume();
   }
 

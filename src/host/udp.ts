@@ -137,6 +137,11 @@ export class UdpNetwork implements Network {
     for (const peer of this.#segments.get(segment) ?? []) this.#toPeer(peer, channel, bytes);
   }
 
+  /** To an address that is no daemon's, from the data socket: an answer to a monitor. */
+  reply(address: string, port: number, bytes: Uint8Array): void {
+    this.#sockets?.data.send(bytes, port, address);
+  }
+
   async close(): Promise<void> {
     const sockets = this.#all;
     this.#all = [];

@@ -133,6 +133,8 @@ export class TurnLoop {
     const now = this.#verbs.now();
     if (this.#machine.deadline <= now) this.#machine.tick(now);
     this.#processRequests(now);
+    // What requests have queued leaves in the same turn.
+    if (this.#machine.deadline <= now) this.#machine.tick(now);
     this.#verbs.flush();
 
     if (this.#tokens.length + this.#repairs.length + this.#data.length + this.backlog > 0) this.#schedule();

@@ -1,0 +1,10 @@
+/**
+ * The daemon, to be embedded in a process of one's own.
+ *
+ * @packageDocumentation
+ */
+export { ConfigError, loadSiteConfig, localConfig, loopbackConfig, parseSiteConfig } from "./config/index.ts";
+export type { DaemonConfig, PrimaryPolicy, SegmentConfig, SiteConfig } from "./config/index.ts";
+export type { NodeEvent } from "./node.ts";
+export { type Daemon, type DaemonOptions, startDaemon } from "./start.ts";
+export { type ConfigurationChange, type DaemonStatus, describeCause, describeChange } from "./status.ts";

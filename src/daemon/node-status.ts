@@ -1,0 +1,192 @@
+import type { Groups } from "../groups/groups.ts";
+import type { Evs } from "../membership/evs.ts";
+import type { EvsEvent, MembershipStateName } from "../membership/events.ts";
+import { ringDefaults } from "../ring/config.ts";
+import type { SessionEvent } from "../session/outbox.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { ChangeLog } from "./change-log.ts";
+import { nameOf, type NodeOptions } from "./node-config.ts";
+import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName } from "./status.ts";
+
+/** What a daemon counts of its clients beyond what its parts count themselves. */
+export class NodeCounters {
+  messagesIn = 0;
+  messagesOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  delivered = 0;
+  rejected = 0;
+  expelled = 0;
+  detached = 0;
+  malformedNotices = 0;
+  configurationAt = 0;
+
+  /** Takes from a session's event what is counted. */
+  count(event: SessionEvent): void {
+    switch (event.kind) {
+      case "rejected":
+      case "timedOut":
+        this.rejected += 1;
+        break;
+      case "detached":
+        this.detached += 1;
+        break;
+      case "resumed":
+        this.detached = Math.max(0, this.detached - 1);
+        break;
+      case "ending":
+        if (event.reason === "slow") this.expelled += 1;
+        if (event.reason === "grace") this.detached = Math.max(0, this.detached - 1);
+        break;
+      case "accepted":
+        break;
+    }
+  }
+
+  /** A configuration was installed at `now`. */
+  configured(_event: Extract<EvsEvent, { kind: "configuration" }>, now: number): void {
+    this.configurationAt = now;
+  }
+}
+
+export type NodeParts = {
+  readonly options: NodeOptions;
+  readonly evs: Evs;
+  readonly groups: Groups;
+  readonly sessions: Sessions;
+  readonly counters: NodeCounters;
+  readonly changes: ChangeLog;
+  readonly startedAt: number;
+};
+
+/** What the daemon says about itself now. */
+export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
+  const { options, evs, groups, sessions, counters, changes } = parts;
+  const { site, self } = options;
+  const { configuration } = evs;
+  const names = (daemons: readonly number[]): string[] => daemons.map((daemon) => nameOf(site, daemon));
+  const ready = evs.state === "operational" && groups.state === "GOP";
+  return {
+    version: options.version,
+    name: self.name,
+    id: self.id,
+    pid: options.pid,
+    atMs: Math.round(options.clockOriginMs + now),
+    uptimeMs: now - parts.startedAt,
+    ready,
+    membershipState: membershipState(evs.state),
+    groupsState: groupsState(groups.state),
+    site: {
+      hash: site.hash,
+      spreadHash: site.spreadHash,
+      segments: site.segments.length,
+      dissemination: options.dissemination(),
+      protocolVersion: evs.version,
+      datagramBytes: site.datagramBytes,
+      receiveBufferBytes: options.receiveBufferBytes,
+      daemons: site.daemons.map(({ name, id, address, port }) => ({ name, id, address, port })),
+    },
+    configuration: {
+      id: configuration.id,
+      primary: evs.isPrimary,
+      members: names(configuration.members),
+      absent: site.daemons.filter(({ id }) => !configuration.members.includes(id)).map(({ name }) => name),
+      ageMs: now - counters.configurationAt,
+    },
+    ring: ringStatus(parts),
+    groups: groupsStatus(groups),
+    sessions: {
+      count: sessions.sessionCount,
+      limit: site.sessions.sessionsMax,
+      detached: counters.detached,
+      rejected: counters.rejected,
+      expelled: counters.expelled,
+      messagesIn: counters.messagesIn,
+      messagesOut: counters.messagesOut,
+      bytesIn: counters.bytesIn,
+      bytesOut: counters.bytesOut,
+      slowest: [],
+    },
+    changeCount: changes.count,
+    changes: changes.changes,
+    faults: { ...evs.drops, groupsMalformed: groups.malformed, noticesMalformed: counters.malformedNotices },
+  };
+}
+
+function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"] {
+  const { window, datagramBytes } = options.site;
+  const { ring, configuration, ringStatistics: statistics } = evs;
+  const windowBytes = ring?.windowBytes ?? ringDefaults.windowBytesStart;
+  return {
+    strategy: window.accelerated ? "accelerated" : "original",
+    tokenRounds: statistics.tokens,
+    tokenRoundMs: statistics.rotationMs,
+    tokenRoundMaxMs: statistics.rotationMs,
+    tokensResent: statistics.tokenResends,
+    idle: ring?.holdsToken ?? false,
+    seq: configuration.local.high,
+    aru: configuration.local.prefix,
+    safe: configuration.stable,
+    windowPackets: Math.floor(windowBytes / datagramBytes),
+    personalWindowPackets: window.personal,
+    acceleratedPackets: window.acceleratedPackets,
+    queuedPackets: Math.ceil(evs.queuedBytes / datagramBytes),
+    packetsSent: statistics.packetsSent,
+    packetsReceived: statistics.packetsReceived,
+    bytesSent: statistics.bytesSent,
+    bytesReceived: counters.bytesIn,
+    messagesSent: counters.messagesIn,
+    messagesDelivered: counters.delivered,
+    retransmissions: {
+      requested: statistics.requested,
+      unicast: 0,
+      segment: statistics.retransmitted,
+      multicast: 0,
+      duplicates: statistics.duplicates,
+    },
+  };
+}
+
+const LARGEST_MAX = 100;
+
+function groupsStatus(groups: Groups): DaemonStatus["groups"] {
+  const all = groups.directory.groups();
+  const largest = [...all].sort((a, b) => b.memberCount - a.memberCount).slice(0, LARGEST_MAX);
+  return {
+    count: all.length,
+    memberships: all.reduce((sum, group) => sum + group.memberCount, 0),
+    largest: largest.map((group) => ({
+      name: group.name,
+      members: group.memberCount,
+      localMembers: groups.localMembers(group.name).length,
+    })),
+  };
+}
+
+function membershipState(state: MembershipStateName): StatusStateName {
+  switch (state) {
+    case "segment":
+    case "left":
+      return "seg";
+    case "recovery":
+      return "evs";
+    case "operational":
+    case "represented":
+    case "gather":
+    case "form":
+      return state;
+  }
+}
+
+function groupsState(state: Groups["state"]): GroupsStateName {
+  switch (state) {
+    case "GOP":
+      return "operational";
+    case "GTRANS":
+      return "transitional";
+    case "GGATHER":
+      return "gather";
+    case "GGT":
+      return "gatherTransitional";
+  }
+}

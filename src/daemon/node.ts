@@ -1,0 +1,362 @@
+import type { DaemonId } from "../base/ids.ts";
+import { Groups } from "../groups/groups.ts";
+import type { SessionNumber } from "../groups/outbox.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Channel, Network } from "../machine/network.ts";
+import { Evs } from "../membership/evs.ts";
+import type { EvsEvent } from "../membership/events.ts";
+import { Content } from "../ordering/content.ts";
+import { serviceRank } from "../ordering/service.ts";
+import type { Delivery, Upcalls } from "../ordering/upcall.ts";
+import type { OrderedTransport } from "../session/ordered.ts";
+import type {
+  AttachedSession,
+  ConnectionNumber,
+  Peer,
+  SessionEvent,
+  SessionsKnowledge,
+  SessionsOutbox,
+} from "../session/outbox.ts";
+import { Sessions } from "../session/sessions.ts";
+import { ChangeLog } from "./change-log.ts";
+import { HeldGroups } from "./held-groups.ts";
+import { evsConfig, nameOf, type NodeOptions, sessionOptions } from "./node-config.ts";
+import { NodeCounters, nodeStatus } from "./node-status.ts";
+import { decodeNotice, encodeNotice } from "./notice.ts";
+import type { ConfigurationChange, DaemonStatus } from "./status.ts";
+
+/** What happens in a daemon, for its log and its owner. */
+export type NodeEvent =
+  | { readonly kind: "configuration"; readonly change: ConfigurationChange }
+  | { readonly kind: "membership"; readonly event: EvsEvent }
+  | { readonly kind: "session"; readonly event: SessionEvent }
+  /** The daemon has left its configuration, as asked: it may end. */
+  | { readonly kind: "left" };
+
+/** What a daemon asks of its host. None of it may call back into the node. */
+export interface NodeOutbox extends Network {
+  /** `SessionsOutbox.write`. */
+  write(connection: ConnectionNumber, chunks: readonly Uint8Array[]): boolean;
+  close(connection: ConnectionNumber, how: "flush" | "drop"): void;
+  pauseReading(connection: ConnectionNumber): void;
+  resumeReading(connection: ConnectionNumber): void;
+  verifyPassword(connection: ConnectionNumber, user: string, password: string): void;
+  /** 16 bytes that nobody can guess. */
+  newToken(): Uint8Array;
+  report(event: NodeEvent): void;
+}
+
+/** Queued for the ring: beyond this nothing more is read from clients, below half of it they are read again. */
+const QUEUED_BYTES_MAX = 2 * 1024 * 1024;
+const QUEUED_MESSAGES_MAX = 8_192;
+const DAEMON_SESSION = 0;
+const PRIORITY_HIGHEST = 15;
+const AGREED = serviceRank("agreed");
+
+/**
+ * A daemon without its sockets: extended virtual synchrony below, groups on it, client sessions above
+ * (architecture.md 4). The same class runs on Node (daemon/start.ts) and in the simulator.
+ */
+export class DaemonNode implements Machine {
+  readonly #options: NodeOptions;
+  readonly #outbox: NodeOutbox;
+  readonly #evs: Evs;
+  readonly #groups: Groups;
+  readonly #sessions: Sessions;
+  readonly #held = new HeldGroups();
+  readonly #counters = new NodeCounters();
+  readonly #changes: ChangeLog;
+  readonly #attached = new Map<SessionNumber, AttachedSession>();
+  /** Sessions that their clients have ended: what is remembered of them for resumption can go. */
+  readonly #gone = new Set<SessionNumber>();
+  readonly #startedAt: number;
+  #now: number;
+  #wasCongested = false;
+  #stopping = false;
+
+  constructor(options: NodeOptions, outbox: NodeOutbox, now: number) {
+    this.#options = options;
+    this.#outbox = outbox;
+    this.#now = now;
+    this.#startedAt = now;
+    const { site, self } = options;
+    this.#changes = new ChangeLog((daemon) => nameOf(site, daemon));
+    const positions = new Map(site.daemons.map(({ id, index }) => [id, index]));
+    this.#groups = new Groups(
+      {
+        me: self.id,
+        daemonName: self.name,
+        positionOf: (daemon: DaemonId) => positions.get(daemon) ?? site.daemons.length,
+        nameOf: (daemon: DaemonId) => nameOf(site, daemon),
+      },
+      {
+        multicast: (service, content, payload) => this.#multicast(serviceRank(service), content, payload),
+        deliver: (sessions, frame) => {
+          this.#counters.messagesOut += sessions.length;
+          this.#sessions.deliver(sessions, frame);
+        },
+        notify: (session, notice) => this.#sessions.notify(session, notice),
+        ordered: (session, number, duplicate) => this.#sessions.ordered(session, number, duplicate),
+        refused: (session, number, group, why) => this.#sessions.refused(session, number, group, why),
+        ended: (session) => this.#sessions.ended(session),
+        block: () => this.#sessions.block(),
+        unblock: () => this.#sessions.unblock(),
+      },
+    );
+    this.#sessions = new Sessions(
+      sessionOptions(options),
+      this.#transport(),
+      this.#knowledge(),
+      this.#sessionsOutbox(),
+    );
+    this.#evs = new Evs(
+      evsConfig(options),
+      {
+        unicast: (to, channel, bytes) => outbox.unicast(to, channel, bytes),
+        multicast: (segment, channel, bytes) => outbox.multicast(segment, channel, bytes),
+        event: (event, at) => this.#onEvent(event, at),
+        ...this.#upcalls(),
+      },
+      now,
+    );
+    // Nobody may send before the first configuration: the groups block clients only when an exchange begins.
+    this.#sessions.block();
+  }
+
+  // ---- datagrams and time -----------------------------------------------------------------------------------------
+
+  get deadline(): number {
+    return Math.min(this.#evs.deadline, this.#sessions.deadline);
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    if (this.#evs.deadline <= now) this.#evs.tick(now);
+    if (this.#sessions.deadline <= now) this.#sessions.tick(now);
+    this.#afterStep();
+  }
+
+  /** Whether a token goes before data that is here already (protocols.md G46). */
+  get prefersToken(): boolean {
+    return this.#evs.ring?.prefersToken ?? true;
+  }
+
+  /** A datagram from another daemon; the bytes are given away. */
+  receive(_channel: Channel, bytes: Uint8Array, now: number): void {
+    this.#now = now;
+    this.#evs.receive(bytes, now);
+    this.#afterStep();
+  }
+
+  // ---- connections ------------------------------------------------------------------------------------------------
+
+  connected(connection: ConnectionNumber, peer: Peer, now: number): void {
+    this.#now = now;
+    this.#sessions.connected(connection, peer, now);
+  }
+
+  /** Bytes of a client, given away. */
+  received(connection: ConnectionNumber, bytes: Uint8Array, now: number): void {
+    this.#now = now;
+    this.#counters.bytesIn += bytes.length;
+    this.#sessions.received(connection, bytes, now);
+    this.#afterStep();
+  }
+
+  writable(connection: ConnectionNumber, now: number): void {
+    this.#now = now;
+    this.#sessions.writable(connection, now);
+    this.#afterStep();
+  }
+
+  closed(connection: ConnectionNumber, now: number): void {
+    this.#now = now;
+    this.#sessions.closed(connection, now);
+    this.#afterStep();
+  }
+
+  verified(connection: ConnectionNumber, good: boolean, now: number): void {
+    this.#now = now;
+    this.#sessions.verified(connection, good, now);
+    this.#afterStep();
+  }
+
+  /** The end of a turn: what it has brought is written to the clients. */
+  endTurn(now: number): void {
+    this.#now = now;
+    this.#sessions.endTurn(now);
+    this.#afterStep();
+  }
+
+  // ---- for its owner ----------------------------------------------------------------------------------------------
+
+  /** Leaves the configuration; `left` is reported when the others can go on without this daemon. */
+  leave(now: number): void {
+    if (this.#stopping) return;
+    this.#now = now;
+    this.#stopping = true;
+    this.#sessions.goAway(`The daemon ${this.#options.self.name} stops.`);
+    this.#evs.leave(now);
+    this.#afterStep();
+  }
+
+  status(now: number): DaemonStatus {
+    return nodeStatus(
+      {
+        options: this.#options,
+        evs: this.#evs,
+        groups: this.#groups,
+        sessions: this.#sessions,
+        counters: this.#counters,
+        changes: this.#changes,
+        startedAt: this.#startedAt,
+      },
+      now,
+    );
+  }
+
+  /** To be read only: for checks of the simulator. */
+  get groups(): Groups {
+    return this.#groups;
+  }
+
+  /** To be read only: for checks of the simulator. */
+  get evs(): Evs {
+    return this.#evs;
+  }
+
+  // ---- how the parts see each other -------------------------------------------------------------------------------
+
+  #upcalls(): Upcalls {
+    let first = true;
+    return {
+      message: (delivery) => this.#onMessage(delivery),
+      transitional: (configuration) => this.#groups.transitional(configuration),
+      regular: (configuration) => {
+        this.#held.configured(configuration.members);
+        this.#groups.regular(configuration);
+        if (first) {
+          first = false;
+          if (this.#groups.state === "GOP") this.#sessions.unblock();
+        }
+        this.#sessions.heldGroups(this.#held.all, this.#now);
+      },
+    };
+  }
+
+  #onMessage(delivery: Delivery): void {
+    this.#counters.delivered += 1;
+    if (delivery.content === Content.notice) this.#onNotice(delivery);
+    else this.#groups.message(delivery);
+  }
+
+  #onNotice({ sender, payload }: Delivery): void {
+    const notice = decodeNotice(payload);
+    if (notice === undefined) {
+      this.#counters.malformedNotices += 1;
+    } else if (notice.kind === "forget") {
+      this.#groups.forget(notice.token);
+    } else if (sender !== this.#options.self.id) {
+      this.#held.announced(sender, notice.groups);
+      this.#sessions.heldGroups(this.#held.all, this.#now);
+    }
+  }
+
+  #onEvent(event: EvsEvent, now: number): void {
+    if (event.kind === "configuration") {
+      this.#counters.configured(event, now);
+      this.#outbox.report({
+        kind: "configuration",
+        change: this.#changes.add(event, this.#options.clockOriginMs + now),
+      });
+    } else if (event.kind === "left") {
+      this.#outbox.report({ kind: "left" });
+    } else {
+      this.#outbox.report({ kind: "membership", event });
+    }
+  }
+
+  #multicast(service: number, content: number, payload: Uint8Array): void {
+    this.#evs.send({ session: DAEMON_SESSION, priority: PRIORITY_HIGHEST, service, content, pieces: [payload] });
+  }
+
+  #transport(): OrderedTransport {
+    const isCongested = (): boolean => this.#isCongested();
+    return {
+      submit: ({ session, priority, service, content, pieces }) => {
+        this.#counters.messagesIn += 1;
+        this.#evs.send({ session, priority, service: serviceRank(service), content, pieces });
+      },
+      get congested(): boolean {
+        return isCongested();
+      },
+    };
+  }
+
+  #isCongested(): boolean {
+    const congested = this.#evs.queuedBytes >= QUEUED_BYTES_MAX || this.#evs.queuedMessages >= QUEUED_MESSAGES_MAX;
+    this.#wasCongested ||= congested;
+    return congested;
+  }
+
+  #knowledge(): SessionsKnowledge {
+    const addresses = this.#options.site.daemons.map(({ port, address }) => `${port}@${address}`);
+    return {
+      policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
+      lastOrdered: (token) => this.#groups.lastOrdered(token),
+      newToken: () => this.#outbox.newToken(),
+      daemons: () => addresses,
+      status: () => JSON.stringify(this.status(this.#now)),
+    };
+  }
+
+  #sessionsOutbox(): SessionsOutbox {
+    const outbox = this.#outbox;
+    return {
+      write: (connection, chunks) => {
+        for (let i = 0; i < chunks.length; i++) this.#counters.bytesOut += (chunks[i] as Uint8Array).length;
+        return outbox.write(connection, chunks);
+      },
+      close: (connection, how) => outbox.close(connection, how),
+      pauseReading: (connection) => outbox.pauseReading(connection),
+      resumeReading: (connection) => outbox.resumeReading(connection),
+      attach: (session) => {
+        this.#attached.set(session.number, session);
+        this.#groups.attach(session.user, session.number);
+      },
+      detach: (session) => this.#detach(session),
+      verifyPassword: (connection, user, password) => outbox.verifyPassword(connection, user, password),
+      holdGroup: (group) => this.#held.hold(group),
+      releaseGroup: (group) => this.#held.release(group),
+      report: (event) => {
+        this.#counters.count(event);
+        if (event.kind === "ending" && event.reason === "kill") this.#gone.add(event.session);
+        outbox.report({ kind: "session", event });
+      },
+    };
+  }
+
+  #detach(number: SessionNumber): void {
+    const session = this.#attached.get(number);
+    this.#attached.delete(number);
+    if (session !== undefined) this.#groups.detach(session.user);
+    this.#evs.forgetSession(number);
+    // Who was cut off may be connected elsewhere by now; only who said goodbye will not come back.
+    if (this.#gone.delete(number) && session?.token !== undefined) {
+      this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "forget", token: session.token }));
+    }
+  }
+
+  /** What the step has left to do between the parts. */
+  #afterStep(): void {
+    const held = this.#held.takeAnnouncement();
+    if (held !== undefined) {
+      this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "held", groups: held }));
+      this.#sessions.heldGroups(this.#held.all, this.#now);
+    }
+    const { queuedBytes, queuedMessages } = this.#evs;
+    if (!this.#wasCongested || queuedBytes * 2 > QUEUED_BYTES_MAX || queuedMessages * 2 > QUEUED_MESSAGES_MAX) return;
+    this.#wasCongested = false;
+    this.#sessions.uncongested(this.#now);
+  }
+}

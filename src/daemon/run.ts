@@ -1,0 +1,388 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { join } from "node:path";
+import { TurnClock } from "../host/clock.ts";
+import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
+import { nextIncarnation } from "../host/incarnation.ts";
+import { StreamHost } from "../host/streams.ts";
+import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/udp.ts";
+import type { Machine } from "../machine/machine.ts";
+import { type Channel } from "../machine/network.ts";
+import { TurnLoop } from "../machine/turn-loop.ts";
+import type { AccessRules } from "../session/access.ts";
+import { getU16, getU32 } from "../wire/bytes.ts";
+import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
+import { isMonitorDatagram } from "../wire/spread/monitor.ts";
+import type { DaemonConfig, SiteConfig } from "./config/site.ts";
+import { type HttpEndpoints, serveHttp } from "./http.ts";
+import { monitorAction } from "./monitor-endpoint.ts";
+import { DaemonNode, type NodeEvent } from "./node.ts";
+import type { DaemonStatus } from "./status.ts";
+import { VERSION } from "./version.ts";
+
+/** A daemon's options, complete: a plain value, so that it can be handed to a worker thread. */
+export type RunOptions = {
+  readonly site: SiteConfig;
+  /** Which of the site's daemons this is. */
+  readonly name: string;
+  /** Where its incarnation is kept over restarts; without it the clock has to do. */
+  readonly stateDirectory: string | undefined;
+  /** Whether to listen at a Unix socket, named after the port, in the configured directory. */
+  readonly unixSocket: boolean;
+  readonly access: AccessRules;
+  /** The daemon has its process to itself, so that its pid says something. */
+  readonly ownProcess: boolean;
+};
+
+/** Connections are not read while so many of their chunks wait for a turn. */
+const REQUESTS_MAX = 256;
+/** A graceful stop waits this long for the others to have everything that was sent here. */
+const LEAVE_MS_MAX = 2_000;
+
+/** Clients may use either family where no particular address is meant. */
+const OTHER_FAMILY: Readonly<Record<string, string>> = { "0.0.0.0": "::", "::": "0.0.0.0", "127.0.0.1": "::1" };
+
+/** Starts a daemon in this thread. Rejects if it cannot listen where it should. */
+export async function runDaemon(options: RunOptions, report: (event: NodeEvent) => void): Promise<RunningDaemon> {
+  const daemon = new RunningDaemon(options, report);
+  try {
+    await daemon.start();
+  } catch (error) {
+    await daemon.close();
+    throw error;
+  }
+  return daemon;
+}
+
+/** A daemon with its sockets: what Node does for a `DaemonNode`. */
+export class RunningDaemon {
+  readonly #options: RunOptions;
+  readonly #self: DaemonConfig;
+  readonly #report: (event: NodeEvent) => void;
+  readonly #clock = new TurnClock();
+  readonly #streams: StreamHost;
+  /** Connections that the session layer, or the turn loop, does not want to be read now. */
+  readonly #unwanted = new Set<number>();
+  readonly #overrun = new Set<number>();
+  #udp: UdpNetwork | undefined;
+  #probe: DisseminationProbe | undefined;
+  #node: DaemonNode | undefined;
+  #loop: TurnLoop | undefined;
+  #http: HttpEndpoints | undefined;
+  #onLeft: (() => void) | undefined;
+  /** Daemons that a monitor cut off, until when. */
+  #cutOff: { readonly daemons: ReadonlySet<number>; readonly until: number } | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RunOptions, report: (event: NodeEvent) => void) {
+    const self = options.site.daemons.find(({ name }) => name === options.name);
+    if (self === undefined) {
+      const names = options.site.daemons.map(({ name }) => name).join(", ");
+      throw new RangeError(`the configuration has no daemon ${JSON.stringify(options.name)}; there are ${names}`);
+    }
+    this.#options = options;
+    this.#self = self;
+    this.#report = report;
+    this.#streams = new StreamHost({
+      opened: (connection, { transport, address }) =>
+        this.#request((node, now) =>
+          node.connected(connection, transport === "unix" ? { kind: "unix" } : { kind: "tcp", address }, now),
+        ),
+      received: (connection, bytes) => {
+        if (this.#request((node, now) => node.received(connection, bytes, now))) return;
+        this.#overrun.add(connection);
+        this.#streams.pause(connection);
+      },
+      drained: (connection) => this.#request((node, now) => node.writable(connection, now)),
+      closed: (connection) => {
+        this.#unwanted.delete(connection);
+        this.#overrun.delete(connection);
+        this.#request((node, now) => node.closed(connection, now));
+      },
+    });
+  }
+
+  get name(): string {
+    return this.#self.name;
+  }
+
+  get port(): number {
+    return this.#self.port;
+  }
+
+  get httpPort(): number | undefined {
+    return this.#http?.port;
+  }
+
+  status(): DaemonStatus {
+    if (this.#node === undefined) throw new Error("the daemon has not started");
+    return this.#node.status(this.#clock.now());
+  }
+
+  async start(): Promise<void> {
+    const { site } = this.#options;
+    const self = this.#self;
+    const udp = await UdpNetwork.open(this.#udpOptions(), (channel, bytes, from) =>
+      this.#datagram(channel, bytes, from),
+    );
+    this.#udp = udp;
+    const now = this.#clock.now();
+    this.#chooseDissemination(udp);
+    const clockOriginMs = Date.now() - now;
+    const node = new DaemonNode(
+      {
+        site,
+        self,
+        incarnation: nextIncarnation(this.#options.stateDirectory, self.name, Date.now() / 1000),
+        clockOriginMs,
+        receiveBufferBytes: udp.receiveBufferBytes,
+        access: this.#options.access,
+        dissemination: () => (udp.useMulticast && udp.canMulticast ? "multicast" : "unicast"),
+        version: VERSION,
+        pid: this.#options.ownProcess ? process.pid : undefined,
+      },
+      {
+        unicast: (to, channel, bytes) => udp.unicast(to, channel, bytes),
+        multicast: (segment, channel, bytes) => udp.multicast(segment, channel, bytes),
+        write: (connection, chunks) => {
+          let more = true;
+          for (let i = 0; i < chunks.length; i++) more = this.#streams.write(connection, chunks[i] as Uint8Array);
+          return more;
+        },
+        close: (connection, how) => this.#streams.close(connection, how),
+        pauseReading: (connection) => {
+          this.#unwanted.add(connection);
+          this.#streams.pause(connection);
+        },
+        resumeReading: (connection) => {
+          this.#unwanted.delete(connection);
+          if (!this.#overrun.has(connection)) this.#streams.resume(connection);
+        },
+        // There is no portable crypt(3): whoever has to be checked by a password is not let in.
+        verifyPassword: (connection) => this.#request((daemon, at) => daemon.verified(connection, false, at)),
+        newToken: () => new Uint8Array(randomBytes(16)),
+        report: (event) => this.#onEvent(event),
+      },
+      now,
+    );
+    this.#node = node;
+    this.#drive(node);
+    await this.#listen();
+  }
+
+  /** Leaves gracefully, so that the others go on at once, and ends. */
+  stop(): Promise<void> {
+    const loop = this.#loop;
+    if (loop === undefined || this.#closing !== undefined) return this.close();
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#onLeft = undefined;
+        resolve(this.close());
+      };
+      const timer = setTimeout(finish, LEAVE_MS_MAX);
+      this.#onLeft = finish;
+      void this.#streams.stopListening();
+      this.#request((node, now) => node.leave(now));
+    });
+  }
+
+  /** Ends at once. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#loop = undefined;
+    this.#clock.stop();
+    await this.#http?.[Symbol.asyncDispose]();
+    await this.#streams.shutDown();
+    await this.#udp?.close();
+  }
+
+  #request(run: (node: DaemonNode, now: number) => void): boolean {
+    const node = this.#node;
+    if (node === undefined || this.#loop === undefined) return true;
+    return this.#loop.request((now) => run(node, now));
+  }
+
+  #onEvent(event: NodeEvent): void {
+    this.#report(event);
+    // Out of the turn that is running: closing ends the loop.
+    if (event.kind === "left") setImmediate(() => this.#onLeft?.());
+  }
+
+  // ---- datagrams --------------------------------------------------------------------------------------------------
+
+  #udpOptions(): UdpOptions {
+    const { site } = this.#options;
+    const self = this.#self;
+    const segment = site.segments[self.segment];
+    const peer = ({ id, segment: at, address, port }: DaemonConfig): UdpPeer => ({ id, segment: at, address, port });
+    const bind = self.interfaces.find((place) => place.daemon)?.address;
+    return {
+      self: peer(self),
+      others: site.daemons.filter(({ id }) => id !== self.id).map(peer),
+      family: site.family,
+      ...(bind === undefined ? {} : { bindAddress: bind }),
+      ...(segment?.multicast === true && site.dissemination !== "unicast"
+        ? { multicast: { address: segment.address, port: segment.port } }
+        : {}),
+      ...udpDefaults,
+    };
+  }
+
+  #chooseDissemination(udp: UdpNetwork): void {
+    const { site } = this.#options;
+    const { multicastFault } = udp;
+    if (site.dissemination === "multicast") {
+      if (multicastFault !== undefined && !site.ignoreMulticastJoinErrors) {
+        throw new Error(
+          `the multicast group of the segment cannot be joined: ${multicastFault}; use Dissemination = unicast or auto`,
+        );
+      }
+      udp.useMulticast = true;
+    }
+    if (site.dissemination !== "auto" || !udp.canMulticast) return;
+    const self = this.#self;
+    const others = site.daemons.filter(({ id, segment }) => id !== self.id && segment === self.segment);
+    this.#probe = new DisseminationProbe(
+      {
+        self: self.id,
+        others: others.map(({ id }) => id),
+        wireVersion: WIRE_VERSION_MIN,
+        confHash: site.hash,
+        firstRound: randomInt(2 ** 32),
+        ...probeDefaults,
+      },
+      {
+        probe: (via, bytes) => {
+          if (via === "multicast") udp.toGroup("data", bytes);
+          else udp.toEach(self.segment, "data", bytes);
+        },
+      },
+    );
+  }
+
+  #datagram(channel: Channel, bytes: Uint8Array, from: string): void {
+    if (bytes.length >= PREFIX_BYTES && getU16(bytes, 0) === MAGIC) {
+      if (bytes[3] === Kind.probe) this.#onProbe(bytes);
+      else if (!this.#isCutOff(bytes)) this.#loop?.packet(channel, bytes);
+    } else if (channel === "data" && isMonitorDatagram(bytes)) {
+      this.#onMonitor(bytes, from);
+    } else {
+      // Counted as malformed where all that is malformed is.
+      this.#loop?.packet(channel, bytes);
+    }
+  }
+
+  #onProbe(bytes: Uint8Array): void {
+    const prefix = readPrefix(bytes);
+    const udp = this.#udp;
+    if (typeof prefix === "string" || prefix.confHash !== this.#options.site.hash || udp === undefined) return;
+    this.#probe?.receive(prefix.origin, bytes, this.#clock.now());
+    udp.useMulticast = this.#probe?.via === "multicast" || this.#options.site.dissemination === "multicast";
+  }
+
+  #isCutOff(bytes: Uint8Array): boolean {
+    const cutOff = this.#cutOff;
+    if (cutOff === undefined) return false;
+    if (this.#clock.now() < cutOff.until) return cutOff.daemons.has(getU32(bytes, 12));
+    this.#cutOff = undefined;
+    return false;
+  }
+
+  #onMonitor(bytes: Uint8Array, from: string): void {
+    const { site } = this.#options;
+    const action = monitorAction(bytes, from, site, this.#self.id, () => this.status());
+    switch (action.kind) {
+      case "reply":
+        this.#udp?.reply(action.address, action.port, action.bytes);
+        break;
+      case "partition": {
+        if (action.exit) {
+          void this.close();
+          return;
+        }
+        const mine = action.components[this.#self.index];
+        const apart = site.daemons.filter(({ index }) => action.components[index] !== mine);
+        this.#cutOff =
+          apart.length === 0
+            ? undefined
+            : { daemons: new Set(apart.map(({ id }) => id)), until: this.#clock.now() + action.durationMs };
+        break;
+      }
+      // Windows adapt by themselves, and a new configuration needs a restart of the daemon.
+      case "flowControl":
+      case "reload":
+      case "ignore":
+        break;
+    }
+  }
+
+  // ---- turns and connections --------------------------------------------------------------------------------------
+
+  #drive(node: DaemonNode): void {
+    const probe: Machine | undefined = this.#probe;
+    const clock = this.#clock;
+    const loop = new TurnLoop(
+      {
+        get deadline() {
+          return probe === undefined ? node.deadline : Math.min(node.deadline, probe.deadline);
+        },
+        tick: (now) => {
+          node.tick(now);
+          probe?.tick(now);
+        },
+        get prefersToken() {
+          return node.prefersToken;
+        },
+        receive: (channel, bytes, now) => node.receive(channel, bytes, now),
+      },
+      {
+        now: () => clock.now(),
+        schedule: () => clock.schedule(),
+        wakeAt: (timeMs) => clock.wakeAt(timeMs),
+        flush: () => {
+          node.endTurn(clock.now());
+          this.#streams.flush();
+          this.#readOn();
+        },
+      },
+      { requestsMax: REQUESTS_MAX },
+    );
+    this.#loop = loop;
+    clock.drive(loop);
+    clock.schedule();
+  }
+
+  /** Connections that had brought more than a turn could take are read again. */
+  #readOn(): void {
+    if (this.#overrun.size === 0 || (this.#loop?.backlog ?? 0) > REQUESTS_MAX / 2) return;
+    for (const connection of this.#overrun) if (!this.#unwanted.has(connection)) this.#streams.resume(connection);
+    this.#overrun.clear();
+  }
+
+  async #listen(): Promise<void> {
+    const { site } = this.#options;
+    const self = this.#self;
+    const configured = self.interfaces.filter(({ client }) => client).map(({ address }) => address);
+    const twins = configured.flatMap((address) => OTHER_FAMILY[address] ?? []);
+    for (const address of new Set([...configured, ...twins])) {
+      try {
+        await this.#streams.listenTcp(address, self.port);
+      } catch (error) {
+        // A host without IPv6 has nothing to listen at there; others would notice what is missing.
+        const code = (error as NodeJS.ErrnoException).code;
+        if (!address.includes(":") || (code !== "EAFNOSUPPORT" && code !== "EADDRNOTAVAIL")) throw error;
+      }
+    }
+    if (this.#options.unixSocket) {
+      await this.#streams.listenUnix(join(site.sessions.unixDirectory, String(self.port)));
+    }
+    if (site.http !== undefined && self.httpPort !== undefined) {
+      const { address } = site.http;
+      this.#http = await serveHttp({ address, port: self.httpPort, status: () => this.status() });
+    }
+  }
+}

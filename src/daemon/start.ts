@@ -1,0 +1,196 @@
+import { readFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { type AccessRules, parseAccessRules } from "../session/access.ts";
+import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
+import type { NodeEvent } from "./node.ts";
+import { runDaemon, type RunOptions } from "./run.ts";
+import type { DaemonStatus } from "./status.ts";
+import type { FromWorker, ToWorker } from "./worker.ts";
+
+export type DaemonOptions = {
+  /** The site: a configuration, or the path of a spread.conf. Without one: a single daemon on this host. */
+  readonly config?: SiteConfig | string;
+  /** Which of the site's daemons this is; may be left out where the site has one. */
+  readonly name?: string;
+  /** Port of the single daemon; 4803 by default. */
+  readonly port?: number;
+  /** Whether the daemon runs in a thread of its own (the default), so that a busy application cannot delay it. */
+  readonly thread?: boolean;
+  /** Whether to listen at a Unix socket too. By default yes, where the platform has them. */
+  readonly unixSocket?: boolean;
+  /** Where to remember how often the daemon has started: makes restarts within a second and clocks set back safe. */
+  readonly stateDirectory?: string;
+  /** The daemon has a process of its own: its status names the pid. */
+  readonly ownProcess?: boolean;
+  /** Told of configurations, sessions and faults. */
+  readonly onEvent?: (event: NodeEvent) => void;
+};
+
+/** A running daemon. */
+export type Daemon = AsyncDisposable & {
+  readonly name: string;
+  /** Where clients connect, as `port@host`. */
+  readonly address: string;
+  readonly port: number;
+  readonly httpPort: number | undefined;
+  status(): Promise<DaemonStatus>;
+  /** Leaves its configuration, so that the others go on at once, and ends. */
+  stop(): Promise<void>;
+  /** Ends at once, as a crash would: the others notice by its silence. */
+  abort(): Promise<void>;
+  /** Settles when the daemon has ended: rejects if it failed. */
+  readonly closed: Promise<void>;
+};
+
+/**
+ * Starts a daemon in this process. Rejects with what is wrong: a `ConfigError`, a port that is taken, a multicast group
+ * that cannot be joined.
+ */
+export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const run = await runOptions(options);
+  const self = run.site.daemons.find(({ name }) => name === run.name);
+  const address = `${self?.port ?? DEFAULT_PORT}@${self?.address ?? "127.0.0.1"}`;
+  const port = self?.port ?? DEFAULT_PORT;
+  const onEvent = options.onEvent ?? ((): void => undefined);
+  return options.thread === false
+    ? inThisThread(run, { name: run.name, address, port }, onEvent)
+    : inWorker(run, { name: run.name, address, port }, onEvent);
+}
+
+type Identity = Pick<Daemon, "name" | "address" | "port">;
+
+async function inThisThread(
+  options: RunOptions,
+  identity: Identity,
+  onEvent: (event: NodeEvent) => void,
+): Promise<Daemon> {
+  const daemon = await runDaemon(options, onEvent);
+  const ended = settled();
+  const stop = async (): Promise<void> => {
+    await daemon.stop();
+    ended.resolve();
+  };
+  return {
+    ...identity,
+    httpPort: daemon.httpPort,
+    status: async () => daemon.status(),
+    stop,
+    async abort() {
+      await daemon.close();
+      ended.resolve();
+    },
+    closed: ended.promise,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function inWorker(options: RunOptions, identity: Identity, onEvent: (event: NodeEvent) => void): Promise<Daemon> {
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: options, name: identity.name });
+  const started = settled<number | undefined>();
+  const ended = settled();
+  const waiting = new Map<number, (status: DaemonStatus | Error) => void>();
+  let lastId = 0;
+  let hasStopped = false;
+
+  const fail = (error: Error): void => {
+    started.reject(error);
+    ended.reject(error);
+  };
+  worker.on("message", (message: FromWorker) => {
+    switch (message.kind) {
+      case "started":
+        started.resolve(message.httpPort);
+        break;
+      case "failed":
+        fail(message.error);
+        break;
+      case "status":
+        waiting.get(message.id)?.(message.status);
+        waiting.delete(message.id);
+        break;
+      case "event":
+        onEvent(message.event);
+        break;
+      case "stopped":
+        hasStopped = true;
+        break;
+    }
+  });
+  worker.on("error", fail);
+  worker.on("exit", (code) => {
+    if (hasStopped) ended.resolve();
+    else fail(new Error(`the daemon's thread ended with code ${code}`));
+    for (const answer of waiting.values()) answer(new Error("the daemon has ended"));
+    waiting.clear();
+  });
+  const httpPort = await started.promise;
+  const tell = (message: ToWorker): void => worker.postMessage(message);
+  const end = (kind: "stop" | "abort") => async (): Promise<void> => {
+    tell({ kind });
+    await ended.promise;
+  };
+  return {
+    ...identity,
+    httpPort,
+    status: () =>
+      new Promise((resolve, reject) => {
+        const id = ++lastId;
+        waiting.set(id, (status) => (status instanceof Error ? reject(status) : resolve(status)));
+        tell({ kind: "status", id });
+      }),
+    stop: end("stop"),
+    abort: end("abort"),
+    closed: ended.promise,
+    [Symbol.asyncDispose]: end("stop"),
+  };
+}
+
+async function runOptions(options: DaemonOptions): Promise<RunOptions> {
+  const { config, name, port } = options;
+  let site: SiteConfig;
+  if (config === undefined) {
+    site = localConfig({ ...(name === undefined ? {} : { name }), ...(port === undefined ? {} : { port }) });
+  } else {
+    site = typeof config === "string" ? (await loadSiteConfig(config)).site : config;
+  }
+  const only = site.daemons.length === 1 ? site.daemons[0]?.name : undefined;
+  const chosen = name ?? only;
+  if (chosen === undefined || !site.daemons.some((daemon) => daemon.name === chosen)) {
+    const names = site.daemons.map((daemon) => daemon.name).join(", ");
+    const what = chosen === undefined ? "say which daemon to start" : `there is no daemon ${JSON.stringify(chosen)}`;
+    throw new RangeError(`${what}: the configuration has ${names}`);
+  }
+  return {
+    site,
+    name: chosen,
+    stateDirectory: options.stateDirectory,
+    unixSocket: options.unixSocket ?? process.platform !== "win32",
+    access: accessRules(site),
+    ownProcess: options.ownProcess ?? false,
+  };
+}
+
+/** The rules of the configured file, if clients are to be checked by address. Without the file nobody passes. */
+function accessRules({ authentication }: SiteConfig): AccessRules {
+  const asked = [...authentication.allowed, ...authentication.required];
+  if (!asked.includes("IP")) return [];
+  const { rules, faults } = parseAccessRules(readFileSync(authentication.accessFile, "utf8"));
+  if (faults[0] !== undefined) throw new RangeError(`${authentication.accessFile}: ${faults[0]}`);
+  return rules;
+}
+
+/** A promise with its ends; a rejection that nobody looks at is nobody's fault. */
+function settled<T = void>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+} {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
