@@ -1,4 +1,5 @@
 import type { DaemonId } from "../base/ids.ts";
+import { nameField } from "../wire/spread/names.ts";
 import type { Group } from "./group.ts";
 
 /**
@@ -10,15 +11,18 @@ export class Member {
   readonly user: string;
   /** Its private name, `#user#daemon`. */
   readonly name: string;
+  /** Its private name as it stands in frames: 32 bytes, padded with zeros. Never changed. */
+  readonly field: Uint8Array;
   readonly roster: Roster;
   /** The groups that it is in, in no order. */
   readonly groups: Group[] = [];
-  /** Its place among the users of its roster, while state is being exported. Has no meaning at other times. */
+  /** Its place in a list that is just being written. Has no meaning at other times. */
   ordinal = 0;
 
   constructor(user: string, roster: Roster) {
     this.user = user;
     this.name = `#${user}#${roster.name}`;
+    this.field = nameField(this.name);
     this.roster = roster;
   }
 }

@@ -72,6 +72,7 @@ export class Exchange {
 
   #finish(sender: DaemonId, arriving: Arriving): boolean {
     this.#arriving.delete(sender);
+    if (arriving.set.some((daemon) => this.#daemons.has(daemon))) return false;
     let state: DirectoryState | undefined;
     if (sender !== this.#own) {
       state = decodeState(join(arriving.pieces));

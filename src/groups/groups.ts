@@ -33,7 +33,12 @@ export type GroupsConfig = {
   readonly statePieceBytes?: number;
   /** How many numbered sessions are remembered. */
   readonly sessionsMax?: number;
+  /** Told when work of another kind begins, for benchmarks. */
+  readonly onPhase?: (phase: GroupsPhase) => void;
 };
+
+/** Kinds of work after a change of daemons, as the paper divides it (H.5). */
+export type GroupsPhase = "prune" | "build" | "process" | "notify" | "other";
 
 type State =
   | { readonly name: "GOP" }
@@ -178,7 +183,9 @@ export class Groups implements Upcalls {
           isSubset(state.members, configuration.members),
           "the transitional members are in the next configuration",
         );
+        this.#phase("prune");
         this.#directory.prune(state.members);
+        this.#phase("other");
         this.#primary = configuration.primary;
         if (configuration.members.length === state.members.size) this.#settle(configuration);
         else {
@@ -205,20 +212,26 @@ export class Groups implements Upcalls {
   #split(configuration: TransitionalConfiguration): void {
     const members = new Set(configuration.members);
     assert(members.has(this.#config.me), "a configuration includes this daemon");
-    for (const { group, idBefore } of this.#directory.partition(configuration.id, members)) {
+    this.#phase("prune");
+    const affected = this.#directory.partition(configuration.id, members);
+    this.#phase("notify");
+    for (const { group, idBefore } of affected) {
       const sessions = this.#local.of(group.name);
       if (sessions.length > 0) this.#notify(sessions, transitionalNotice(group.name, idBefore, this.#primary));
     }
+    this.#phase("other");
     this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
     this.#state = { name: "GTRANS", members };
   }
 
   /** All members of the configuration know the same: changed groups get their views (H4). */
   #settle(configuration: RegularConfiguration): void {
+    this.#phase("notify");
     this.#directory.settle(configuration.id, (group) => {
       const sessions = this.#local.of(group.name);
       if (sessions.length > 0) this.#notify(sessions, networkNotices(group, this.#config.me, this.#primary).shared);
     });
+    this.#phase("other");
     this.#state = { name: "GOP" };
   }
 
@@ -230,6 +243,7 @@ export class Groups implements Upcalls {
       this.#told = undefined;
       return;
     }
+    this.#phase("build");
     this.#told ??= encodeState(this.#directory.export());
     const pieces = cutState(
       this.#told,
@@ -241,6 +255,7 @@ export class Groups implements Upcalls {
       const service = i === pieces.length - 1 ? "agreed" : "reliable";
       this.#outbox.multicast(service, Content.groupState, pieces[i] as Uint8Array);
     }
+    this.#phase("other");
   }
 
   /**
@@ -266,8 +281,12 @@ export class Groups implements Upcalls {
     const state = this.#state;
     this.#cover("state");
     assert(state.name === "GGATHER" || state.name === "GGT", "state is told only in an exchange");
+    this.#phase("process");
     if (state.exchange.receive(sender, payload) === "malformed") this.#malformed++;
-    if (!state.exchange.isComplete) return;
+    if (!state.exchange.isComplete) {
+      this.#phase("other");
+      return;
+    }
 
     const { configuration } = state.exchange;
     for (const other of state.exchange.others()) this.#merge(other);
@@ -459,6 +478,10 @@ export class Groups implements Upcalls {
 
   #notify(sessions: readonly SessionNumber[], notice: Notice): void {
     for (const session of sessions) this.#outbox.notify(session, notice);
+  }
+
+  #phase(phase: GroupsPhase): void {
+    this.#config.onPhase?.(phase);
   }
 
   #cover(event: GroupsEvent): void {

@@ -4,13 +4,12 @@ import { type Group, virtualSynchronySets } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
 import {
   encodeLightView,
-  encodeNetworkView,
   encodeSelfLeave,
   encodeTransitional,
   forSet,
-  setOffset,
   type ViewId,
 } from "../wire/spread/membership.ts";
+import { encodeLargeNetworkView } from "./network-view.ts";
 import type { Notice } from "./outbox.ts";
 
 /** The view after one member came or went, while no daemon did: the same for all. */
@@ -34,12 +33,10 @@ export type NetworkNotices = {
 
 /** The view after a change of daemons, with who came with whom, for the members at the daemon `me`. */
 export function networkNotices(group: Group, me: DaemonId, primary: boolean, joiner?: Member): NetworkNotices {
-  const members = group.members();
   const sets = virtualSynchronySets(group, joiner);
-  const names = sets.map(namesOf);
-  const frame = encodeNetworkView(group.name, namesOf(members), viewId(group.id), names);
+  const { frame, setOffsets } = encodeLargeNetworkView(group, sets);
   const notice = (n: number): Notice => {
-    return { kind: "network", group: group.name, primary, frame: forSet(frame, setOffset(names, n)) };
+    return { kind: "network", group: group.name, primary, frame: forSet(frame, setOffsets[n] ?? 0) };
   };
   const own = sets.findIndex((set) => set.some((member) => member.roster.daemon === me && member !== joiner));
   const isJoinerLocal = joiner?.roster.daemon === me;

@@ -99,7 +99,7 @@ export class Witness implements Observer {
     const mine = groups.filter((group) => client.groups.has(group));
     // K29: only between its join notice and its leave notice.
     if (mine.length === 0 && !groups.includes(client.name))
-      throw new Error(`K29: ${client.name} is in none of ${groups}`);
+      throw new Error(`K29: ${client.name} is in none of ${groups.join(" ")}`);
     // What its sender does not want back says nothing about who was together with whom.
     if (service === "agreed" && (type & TypeBit.selfDiscard) === 0)
       for (const group of mine) client.groups.get(group)?.agreed.push(`${senderOf(frame, 0)} ${text}`);
