@@ -21,12 +21,23 @@ describe("bodies of the flush layer", () => {
 
   test("trailers come off in the reverse order, and the user's type is back", () => {
     fc.assert(
-      fc.property(fc.uint8Array(), fc.integer({ min: -32_765, max: 32_767 }), fc.boolean(), (payload, type, subgroup) => {
-        const pieces = [payload, vulnerableTrailer(type, id)];
-        if (subgroup) pieces.push(subgroupTrailer("quotes"));
-        const body = decodeBody(FlushType.vulnerable, subgroup, true, joined(...pieces));
-        expect(body).toEqual({ kind: "data", type, payload, vulnerableIn: id, subgroup: subgroup ? "quotes" : undefined });
-      }),
+      fc.property(
+        fc.uint8Array(),
+        fc.integer({ min: -32_765, max: 32_767 }),
+        fc.boolean(),
+        (payload, type, subgroup) => {
+          const pieces = [payload, vulnerableTrailer(type, id)];
+          if (subgroup) pieces.push(subgroupTrailer("quotes"));
+          const body = decodeBody(FlushType.vulnerable, subgroup, true, joined(...pieces));
+          expect(body).toEqual({
+            kind: "data",
+            type,
+            payload,
+            vulnerableIn: id,
+            subgroup: subgroup ? "quotes" : undefined,
+          });
+        },
+      ),
     );
     expect(SUBGROUP_CAST).toBe(0x4000_0000);
   });

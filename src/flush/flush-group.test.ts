@@ -149,14 +149,7 @@ describe("cascading memberships", () => {
     votes(group, "ok", 2, "abc");
     group.membership(membership(3, "disconnect", "abd", "c"));
     votes(group, "ok", 2, "d");
-    expect(log).toEqual([
-      "request",
-      "ok 2",
-      "transitional",
-      "view 2 join abcd from abc",
-      "transitional",
-      "request",
-    ]);
+    expect(log).toEqual(["request", "ok 2", "transitional", "view 2 join abcd from abc", "transitional", "request"]);
   });
 
   test("a network change removes who is not in the own set", () => {
