@@ -91,7 +91,7 @@ class Run {
     this.#daemons.forEach((daemon, i) => world.at(startAt[i] ?? 0, () => this.#boot(daemon)));
     const hooks = {
       crash: (daemon: DaemonId) => this.#crash(daemon),
-      restart: (daemon: DaemonId, loseDisk: boolean) => world.restart(daemon, loseDisk),
+      restart: (daemon: DaemonId, loseDisk: boolean) => this.#restart(daemon, loseDisk),
       leave: (daemon: DaemonId) =>
         world.runOnProcess(daemon, (now) => {
           (world.process(daemon) as EvsProcess | undefined)?.leave(now);
@@ -142,6 +142,11 @@ class Run {
       coverage,
       timeline: this.#timeline.entries(violations),
     };
+  }
+
+  #restart(daemon: DaemonId, loseDisk: boolean): void {
+    // Before its time to start a daemon is not down.
+    if (this.#world.isInstalled(daemon)) this.#world.restart(daemon, loseDisk);
   }
 
   #boot(daemon: DaemonId): void {

@@ -79,6 +79,11 @@ export class World implements StreamWorld, EventTarget {
     this.restart(id);
   }
 
+  /** Whether the node has a program, running or not. */
+  isInstalled(id: DaemonId): boolean {
+    return this.#factories[this.#index(id)] !== undefined;
+  }
+
   /** Starts the program anew, if it does not run. `loseDisk`: with nothing of what it had stored. */
   restart(id: DaemonId, loseDisk = false): void {
     const index = this.#index(id);
@@ -87,7 +92,9 @@ export class World implements StreamWorld, EventTarget {
     assert(factory !== undefined, "a node that starts has a program");
     if (node.process !== undefined) return;
     if (loseDisk) this.#disks[index] = new Map();
-    const bootTimeSeconds = Math.max((this.#boots[index] as number) + 1, EPOCH_SECONDS + Math.floor(this.now / 1000));
+    // Simulated restarts take no time and timeouts are scaled down, so that a boot clock in true seconds would hardly
+    // move between two starts: it takes every simulated millisecond for a second.
+    const bootTimeSeconds = Math.max((this.#boots[index] as number) + 1, EPOCH_SECONDS + Math.floor(this.now));
     this.#boots[index] = bootTimeSeconds;
     const incarnation = node.prepare();
     const environment: ProcessEnvironment = {
