@@ -1,0 +1,609 @@
+import { assert } from "../base/assert.ts";
+import { type ConfigurationId, type DaemonId, sameConfiguration } from "../base/ids.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
+import type { Channel, Network } from "../machine/network.ts";
+import type { OutgoingMessage } from "../ordering/message.ts";
+import { Orderer } from "../ordering/orderer.ts";
+import { Packer } from "../ordering/packer.ts";
+import { SERVICES, serviceRank } from "../ordering/service.ts";
+import type { Upcalls } from "../ordering/upcall.ts";
+import { UnreliableReceiver } from "../ordering/unreliable.ts";
+import { Configuration } from "../ring/configuration.ts";
+import { Ring, type RingOutbox, type RingStatistics, newRingStatistics } from "../ring/ring.ts";
+import { decodeAlive, decodeJoin, decodeRefer } from "../wire/announce.ts";
+import { type Form1, type Form2, type OldConfigurationRecord, decodeForm1, decodeForm2 } from "../wire/form.ts";
+import { Kind, type Prefix, WIRE_VERSION_MIN, packet, readPrefix, unroutedCopy } from "../wire/prefix.ts";
+import { decodeRingControl, encodeRingControl } from "../wire/ring-control.ts";
+import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
+import { type Request, decodeToken } from "../wire/ring-token.ts";
+import type { EvsConfig } from "./config.ts";
+import { Dissemination } from "./dissemination.ts";
+import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
+import { Membership, type MembershipOutbox } from "./membership.ts";
+import { emptyRecord, visitRecord } from "./obligation.ts";
+import { isPrimary } from "./primary.ts";
+import { Recovery, recordOf } from "./recovery.ts";
+
+/** What a daemon's membership and ordering ask of their host. None of it may call back into `Evs` but `send`. */
+export interface EvsOutbox extends Network, Upcalls {
+  /** For logs and tools. */
+  event(event: EvsEvent, now: number): void;
+  /** The message's last fragment has been stamped: it is part of the total order of the current configuration. */
+  assigned?(message: OutgoingMessage): void;
+}
+
+/** Counters of datagrams that were dropped, by reason. */
+export type DropStatistics = {
+  malformed: number;
+  version: number;
+  sealed: number;
+  configMismatch: number;
+  unknownSender: number;
+  stale: number;
+};
+
+/** The daemons form one site while there are no wide-area links. */
+const SITE = 0;
+const UNRELIABLE = serviceRank("unreliable");
+const LEAVE_COPIES = 3;
+/** Evidence of a change that does not come to an end is cut off here. */
+const EVIDENCE_MAX = 64;
+
+/** A ring that forms: its configuration is not installed yet, packets of it are kept. */
+type Forming = { readonly configuration: Configuration; readonly recovery: Recovery };
+
+/**
+ * Extended virtual synchrony on one daemon (protocols.md G, recovery.md): messages in, and messages with transitional and
+ * regular configurations out, in one order that all daemons of a configuration share. Puts the ring, the
+ * membership, the packing and the ordering together; each of them knows nothing of the others.
+ */
+export class Evs implements Machine {
+  readonly #config: EvsConfig;
+  readonly #outbox: EvsOutbox;
+  readonly #me: DaemonId;
+  readonly #membership: Membership;
+  readonly #packer: Packer;
+  readonly #unreliablePacker: Packer;
+  readonly #drops: DropStatistics;
+  readonly #ringStatistics: RingStatistics = newRingStatistics();
+  #unreliable: UnreliableReceiver;
+  /** The configuration installed last; frozen while the next one forms. */
+  #configuration: Configuration;
+  #orderer: Orderer;
+  #primary = false;
+  /** Whose messages this daemon must deliver: grows over failed attempts, shrinks to itself at an install. */
+  #obligation: Set<DaemonId>;
+  /** Of the configuration, or of the one that forms. */
+  #ring: Ring | undefined;
+  #forming: Forming | undefined;
+  /** Greatest time that any configuration known here has used. */
+  #maxTime: number;
+  #version = WIRE_VERSION_MIN;
+  #evidence: Evidence[] = [];
+  #evidenceAt = 0;
+  #attempts = 0;
+  #now: number;
+  #leaving = false;
+  #left = false;
+  #exhausted = false;
+  #forwardedForeign = false;
+  #hasDataSinceStep = false;
+
+  constructor(config: EvsConfig, outbox: EvsOutbox, now: number) {
+    this.#config = config;
+    this.#outbox = outbox;
+    this.#me = config.me;
+    this.#now = now;
+    this.#drops = { malformed: 0, version: 0, sealed: 0, configMismatch: 0, unknownSender: 0, stale: 0 };
+    this.#maxTime = this.#clockSeconds();
+    // Before the first form a daemon is a configuration of its own that nobody has seen.
+    this.#configuration = new Configuration({ leader: this.#me, time: this.#maxTime }, [this.#me], [SITE], SITE);
+    this.#orderer = this.#newOrderer(this.#configuration);
+    this.#orderer.freeze();
+    this.#obligation = new Set([this.#me]);
+    this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
+    const assigned = outbox.assigned === undefined ? undefined : (message: OutgoingMessage) => outbox.assigned?.(message);
+    this.#packer = new Packer(() => this.#orderer.delivered, assigned);
+    this.#unreliablePacker = new Packer(
+      () => this.#orderer.delivered,
+      (message) => this.#sentUnreliable(message),
+    );
+    this.#membership = new Membership(config, this.#membershipOutbox(), now);
+  }
+
+  // ---- for the layers above ---------------------------------------------------------------------------------------
+
+  /** Queues a message; it is stamped when the token allows, in the configuration that is current then. */
+  send(message: OutgoingMessage): void {
+    assert(message.service >= 0 && message.service < SERVICES.length, "a message has one of the six services");
+    const packer = message.service === UNRELIABLE ? this.#unreliablePacker : this.#packer;
+    packer.enqueue(message);
+    this.#hasDataSinceStep = true;
+  }
+
+  /** Messages and bytes that wait to be stamped: for back-pressure. */
+  get queuedMessages(): number {
+    return this.#packer.queuedMessages + this.#unreliablePacker.queuedMessages;
+  }
+
+  get queuedBytes(): number {
+    return this.#packer.queuedBytes + this.#unreliablePacker.queuedBytes;
+  }
+
+  /** A session has ended: nothing more is queued for it. */
+  forgetSession(session: number): void {
+    this.#packer.forget(session);
+    this.#unreliablePacker.forget(session);
+  }
+
+  /** Leaves the configuration once all that was sent here is stable; the others then form at once. */
+  leave(now: number): void {
+    this.#leaving = true;
+    this.#ring?.retire();
+    if (this.#ring === undefined) this.#afterLeave(now);
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  get isPrimary(): boolean {
+    return this.#primary;
+  }
+
+  get state(): MembershipStateName {
+    return this.#membership.state;
+  }
+
+  get ring(): Ring | undefined {
+    return this.#ring;
+  }
+
+  get ringStatistics(): RingStatistics {
+    return this.#ringStatistics;
+  }
+
+  get drops(): DropStatistics {
+    return this.#drops;
+  }
+
+  /** Wire version of the ring: the lowest of its members' greatest ones. */
+  get version(): number {
+    return this.#version;
+  }
+
+  // ---- machine ----------------------------------------------------------------------------------------------------
+
+  get deadline(): number {
+    if (this.#left) return NEVER;
+    if (this.#hasDataSinceStep && this.#canSend) return 0;
+    return Math.min(this.#membership.deadline, this.#ring?.deadline ?? NEVER);
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    if (this.#left) return;
+    const ring = this.#ring;
+    if (ring !== undefined && now >= ring.deadline) ring.tick(now);
+    if (now >= this.#membership.deadline) this.#membership.tick(now);
+    this.#endStep(now);
+  }
+
+  /** Takes a datagram, which may hold several packets; `bytes` are kept. */
+  receive(bytes: Uint8Array, now: number): void {
+    this.#now = now;
+    for (let at = 0; at < bytes.length && !this.#left; ) {
+      const prefix = readPrefix(bytes, at);
+      if (typeof prefix === "string") {
+        this.#drops[prefix]++;
+        if (prefix === "version") this.#meetVersion(bytes, at);
+        return;
+      }
+      const one = at === 0 && prefix.length === bytes.length ? bytes : bytes.subarray(at, at + prefix.length);
+      at += prefix.length;
+      this.#receivePacket(prefix, one, now);
+    }
+    this.#endStep(now);
+  }
+
+  #receivePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
+    const { origin } = prefix;
+    if (origin === this.#me) return;
+    if (prefix.confHash !== this.#config.confHash) {
+      this.#drops.configMismatch++;
+      this.#outbox.event({ kind: "configMismatch", daemon: origin, hash: prefix.confHash }, now);
+      return;
+    }
+    if (!this.#config.layout.has(origin)) {
+      this.#drops.unknownSender++;
+      return;
+    }
+    if (!this.#dispatch(prefix, bytes, now)) this.#drops.malformed++;
+  }
+
+  /** False when the body is malformed. */
+  #dispatch(prefix: Prefix, bytes: Uint8Array, now: number): boolean {
+    const { origin } = prefix;
+    switch (prefix.kind) {
+      case Kind.ringData:
+      case Kind.ringUnreliable:
+        if (!isRingData(prefix)) return false;
+        this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now);
+        return true;
+      case Kind.ringToken: {
+        const token = decodeToken(prefix, bytes);
+        if (token === undefined) return false;
+        const ring = this.#ringOf(token.configuration);
+        if (ring === undefined) return true;
+        if (token.hop > ring.hop) this.#membership.onFirstToken();
+        ring.receiveToken(token, now);
+        return true;
+      }
+      case Kind.ringHurry:
+      case Kind.ringHeld:
+      case Kind.leave: {
+        const control = decodeRingControl(prefix, bytes);
+        if (control === undefined) return false;
+        const ring = this.#ringOf(control.configuration);
+        if (ring === undefined) return true;
+        if (prefix.kind === Kind.ringHurry) ring.receiveHurry(now);
+        else if (prefix.kind === Kind.ringHeld) ring.receiveHeld(control.hop);
+        else this.#membership.onLeave(origin, now);
+        return true;
+      }
+      case Kind.alive: {
+        const alive = decodeAlive(prefix, bytes);
+        if (alive !== undefined) this.#membership.onAlive(origin, alive, now);
+        return alive !== undefined;
+      }
+      case Kind.join: {
+        const join = decodeJoin(prefix, bytes);
+        if (join !== undefined) this.#membership.onJoin(origin, join, now);
+        return join !== undefined;
+      }
+      case Kind.refer: {
+        const refer = decodeRefer(prefix, bytes);
+        if (refer !== undefined) this.#membership.onRefer(refer, now);
+        return refer !== undefined;
+      }
+      case Kind.form1: {
+        const form = decodeForm1(prefix, bytes);
+        if (form === undefined || !this.#isConfigured([...form.done, ...form.pending])) return false;
+        if (!this.#isConfigured(form.representatives.map(({ daemon }) => daemon))) return false;
+        this.#membership.onForm1(origin, form, now);
+        return true;
+      }
+      case Kind.form2: {
+        const form = decodeForm2(prefix, bytes);
+        if (form === undefined || !this.#isConfigured(form.members)) return false;
+        this.#membership.onForm2(form, now);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #onData(prefix: Prefix, bytes: Uint8Array, now: number): void {
+    const ring = this.#ring;
+    if (ring !== undefined && isOfConfiguration(bytes, ring.configuration.id)) {
+      const data = ringPacket(prefix, bytes);
+      if (prefix.kind === Kind.ringData) ring.receiveData(data, now);
+      else if (this.#membership.isTokenAlive) this.#unreliable.receive(data, now);
+      return;
+    }
+    if (isOfConfiguration(bytes, this.#configuration.id)) {
+      if (prefix.kind === Kind.ringData) this.#onOldData(prefix, bytes);
+      return;
+    }
+    this.#drops.stale++;
+    if (ring === undefined || ring.configuration.members.includes(prefix.origin)) return;
+    this.#onForeignData(prefix.origin, bytes, now);
+  }
+
+  /** A packet of the configuration whose ring is gone: kept while it can still count (recovery.md, "Exchange"). */
+  #onOldData(prefix: Prefix, bytes: Uint8Array): void {
+    if (this.#membership.state === "form") return;
+    const data = ringPacket(prefix, bytes);
+    if (this.#forming !== undefined && !this.#forming.recovery.counts(data)) return;
+    const stream = this.#configuration.stream(data.site);
+    if (stream !== undefined && data.lts === data.seq) stream.hold(data);
+  }
+
+  #onForeignData(from: DaemonId, bytes: Uint8Array, now: number): void {
+    const ring = this.#ring as Ring;
+    const leader = ring.configuration.members[0] as DaemonId;
+    if (leader !== this.#me && !this.#forwardedForeign && this.#membership.isTokenAlive) {
+      const { layout } = this.#config;
+      const mySegment = layout.segmentOf(this.#me);
+      const first = ring.configuration.members.find((member) => layout.segmentOf(member) === mySegment);
+      if (first === this.#me && layout.segmentOf(leader) !== mySegment) {
+        this.#forwardedForeign = true;
+        this.#outbox.unicast(leader, "data", bytes);
+      }
+    }
+    this.#membership.foreignTraffic(from, now);
+  }
+
+  /** The packet came on behalf of this segment: hands it on, and returns it as it was made. */
+  #route(bytes: Uint8Array): Uint8Array {
+    const plain = unroutedCopy(bytes);
+    this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "data", plain);
+    return plain;
+  }
+
+  #ringOf(id: ConfigurationId): Ring | undefined {
+    const ring = this.#ring;
+    if (ring !== undefined && sameConfiguration(ring.configuration.id, id)) return ring;
+    this.#drops.stale++;
+    return undefined;
+  }
+
+  #isConfigured(daemons: readonly DaemonId[]): boolean {
+    return daemons.every((daemon) => this.#config.layout.has(daemon));
+  }
+
+  #meetVersion(bytes: Uint8Array, at: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+    this.#outbox.event({ kind: "version", daemon: view.getUint32(12), version: view.getUint8(2) }, this.#now);
+  }
+
+  /** What a step has asked for but may not be done inside a machine's own call. */
+  #endStep(now: number): void {
+    if (this.#exhausted) {
+      this.#exhausted = false;
+      this.#membership.lost({ kind: "exhausted" }, now);
+    }
+    if (this.#hasDataSinceStep && this.#canSend) {
+      this.#hasDataSinceStep = false;
+      (this.#ring as Ring).dataQueued(now);
+    }
+    if (this.#left) this.#afterLeave(now);
+  }
+
+  get #canSend(): boolean {
+    return this.#ring !== undefined && !this.#ring.isRecovering && this.#membership.isTokenAlive;
+  }
+
+  #clockSeconds(): number {
+    return Math.floor(this.#config.clockOriginSeconds + this.#now / 1000);
+  }
+
+  // ---- the ring's side --------------------------------------------------------------------------------------------
+
+  #newOrderer(configuration: Configuration): Orderer {
+    return new Orderer(configuration, (delivery) => this.#outbox.message(delivery));
+  }
+
+  #ringOutbox(configuration: Configuration, dissemination: Dissemination): RingOutbox {
+    const isInstalled = (): boolean => this.#configuration === configuration;
+    const hasData = (): boolean => !this.#packer.isEmpty || !this.#unreliablePacker.isEmpty;
+    return {
+      multicast: (bytes) => dissemination.multicast(bytes),
+      control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
+      fill: (bytes, at, seq) => this.#packer.fill(bytes, at, seq),
+      fillUnreliable: (bytes, at) => this.#unreliablePacker.fill(bytes, at, 0),
+      get hasData(): boolean {
+        return isInstalled() && hasData();
+      },
+      held: (data) => {
+        if (isInstalled()) this.#orderer.held(data);
+      },
+      stable: () => {
+        if (isInstalled()) this.#advance();
+      },
+      answerOld: (request) => this.#answerOld(request, dissemination),
+      missingOld: () => this.#forming?.recovery.missing(),
+      commit: () => this.#commit(),
+      recovered: () => this.#install(),
+      exhausted: () => {
+        this.#exhausted = true;
+      },
+      retired: () => this.#sendLeave(dissemination),
+    };
+  }
+
+  #unicast(to: DaemonId, channel: Channel, kind: number, body: Uint8Array, version: number): void {
+    this.#outbox.unicast(to, channel, packet(version, kind, this.#config.confHash, this.#me, body));
+  }
+
+  #advance(): void {
+    this.#orderer.advance();
+    const { local, stable } = this.#configuration;
+    local.discard(Math.min(stable, this.#orderer.deliveredSeq, local.prefix));
+  }
+
+  #sentUnreliable(message: OutgoingMessage): void {
+    const [first, ...others] = message.pieces;
+    let payload = first ?? new Uint8Array(0);
+    if (others.length > 0) {
+      payload = new Uint8Array(message.pieces.reduce((sum, piece) => sum + piece.length, 0));
+      let at = 0;
+      for (const piece of message.pieces) {
+        payload.set(piece, at);
+        at += piece.length;
+      }
+    }
+    const { session, content } = message;
+    this.#outbox.message({ sender: this.#me, session, service: "unreliable", content, payload });
+  }
+
+  // ---- a change of configuration ----------------------------------------------------------------------------------
+
+  #membershipOutbox(): MembershipOutbox {
+    const ringMembers = (): readonly DaemonId[] => this.#ring?.configuration.members ?? [];
+    const configurationId = (): ConfigurationId => this.#configuration.id;
+    return {
+      announce: (kind, body) => {
+        const bytes = packet(WIRE_VERSION_MIN, kind, this.#config.confHash, this.#me, body);
+        this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "token", bytes);
+      },
+      send: (to, kind, body) => this.#unicast(to, "token", kind, body, WIRE_VERSION_MIN),
+      get ringMembers(): readonly DaemonId[] {
+        return ringMembers();
+      },
+      get configurationId(): ConfigurationId {
+        return configurationId();
+      },
+      freeze: () => this.#freeze(),
+      visit: (form) => this.#visit(form),
+      recover: (form) => this.#recover(form),
+      startToken: (now) => this.#ring?.start(now),
+      tokenSeenAt: (now) => this.#ring?.lastTokenAt(now) ?? Number.NEGATIVE_INFINITY,
+      recoveryProgressed: () => this.#forming?.recovery.progressed() ?? false,
+      evidence: (evidence, now) => {
+        if (this.#evidence.length === 0) this.#evidenceAt = now;
+        if (this.#evidence.length < EVIDENCE_MAX) this.#evidence.push(evidence);
+      },
+      stateChanged: (from, to) => this.#outbox.event({ kind: "state", from, to }, this.#now),
+    };
+  }
+
+  #freeze(): void {
+    this.#ring = undefined;
+    this.#forming = undefined;
+    this.#orderer.freeze();
+  }
+
+  #visit(form: Form1): boolean {
+    this.#attempts++;
+    let record = recordOf(form.records, this.#configuration.id);
+    if (record === undefined) {
+      record = emptyRecord(this.#configuration);
+      form.records.push(record);
+    }
+    form.maxTime = Math.max(form.maxTime, this.#maxTime);
+    return visitRecord(record, this.#configuration, this.#me, SITE, this.#obligation);
+  }
+
+  /** FORM2: takes over what the survivors know, and begins to gather what this daemon lacks (recovery.md). */
+  #recover(form: Form2): boolean {
+    const record = recordOf(form.records, this.#configuration.id);
+    if (record === undefined || !record.transitional.includes(this.#me)) return false;
+    if (form.position === 0) this.#nameConfiguration(form);
+    this.#maxTime = Math.max(this.#maxTime, form.maxTime);
+    if (record.transitionalTime === 0) this.#closeStreams(record, form);
+    assert(
+      [...this.#obligation].every((daemon) => record.commit.includes(daemon)),
+      "what was promised in an earlier attempt is still promised",
+    );
+    const recovery = new Recovery(record, this.#configuration);
+    this.#orderer.deliverStable();
+    const configuration = new Configuration(form.configuration, form.members, [SITE], SITE);
+    this.#forming = { configuration, recovery };
+    this.#version = Math.max(WIRE_VERSION_MIN, Math.min(form.version, this.#config.versionMax));
+    const dissemination = new Dissemination(this.#me, form.members, this.#config.layout, this.#outbox);
+    this.#ring = new Ring(
+      this.#me,
+      configuration,
+      this.#config.ring,
+      { confHash: this.#config.confHash, version: this.#version },
+      this.#ringStatistics,
+      this.#ringOutbox(configuration, dissemination),
+      this.#now,
+    );
+    return true;
+  }
+
+  /** The first reader names the configuration, later than any that a member has been in. */
+  #nameConfiguration(form: Form2): void {
+    form.maxTime = Math.max(form.maxTime, this.#clockSeconds()) + 2;
+    form.configuration = { leader: this.#me, time: form.maxTime };
+  }
+
+  /** The first reader from an old configuration names the transitional one, and closes streams nobody can add to. */
+  #closeStreams(record: OldConfigurationRecord, form: Form2): void {
+    record.transitionalTime = form.configuration.time - 1;
+    const everybody = this.#configuration.members.every((member) => record.transitional.includes(member));
+    for (const stream of record.streams) stream.closed ||= everybody;
+  }
+
+  #answerOld(request: Request, dissemination: Dissemination): number {
+    if (!sameConfiguration(request.configuration, this.#configuration.id)) return 0;
+    const stream = this.#configuration.stream(request.site);
+    if (stream === undefined) return 0;
+    let sent = 0;
+    for (const seq of Array.from(request.missing.numbers())) {
+      const held = stream.get(seq);
+      if (held === undefined || sent >= this.#config.ring.windowBytesStart) continue;
+      request.missing.remove(seq);
+      sent += held.bytes.length;
+      this.#ringStatistics.retransmitted++;
+      dissemination.multicast(held.bytes);
+    }
+    return sent;
+  }
+
+  #commit(): boolean {
+    const forming = this.#forming;
+    if (forming === undefined || !forming.recovery.commit()) return false;
+    this.#obligation = forming.recovery.obligation;
+    return true;
+  }
+
+  /** Everybody has committed: the rest of the old configuration, then the new one (recovery.md, "Delivery at install"). */
+  #install(): void {
+    const { configuration, recovery } = this.#forming as Forming;
+    const { record } = recovery;
+    assert(recovery.isCommitted, "who installs has committed");
+    const before = this.#configuration.members;
+    const members = this.#config.layout.sorted(record.transitional);
+    this.#orderer.finish(this.#obligation, () => {
+      const id = { leader: members[0] as DaemonId, time: record.transitionalTime };
+      this.#outbox.transitional({ kind: "transitional", id, members });
+    });
+    this.#packer.restart();
+    this.#unreliablePacker.restart();
+    this.#configuration = configuration;
+    this.#orderer = this.#newOrderer(configuration);
+    this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
+    this.#obligation = new Set([this.#me]);
+    this.#forming = undefined;
+    this.#forwardedForeign = false;
+    this.#primary = isPrimary(this.#config.primary, this.#config.layout, configuration.members);
+    const { id } = configuration;
+    this.#outbox.regular({ kind: "regular", id, members: configuration.members, primary: this.#primary });
+    this.#explain(configuration, before);
+    this.#membership.installed(this.#now);
+    this.#hasDataSinceStep = true;
+    this.#advance();
+    if (this.#leaving) this.#ring?.retire();
+  }
+
+  #explain(configuration: Configuration, before: readonly DaemonId[]): void {
+    const { id, members } = configuration;
+    this.#outbox.event(
+      {
+        kind: "configuration",
+        id,
+        members,
+        primary: this.#primary,
+        came: members.filter((member) => !before.includes(member)),
+        left: before.filter((member) => !members.includes(member)),
+        evidence: this.#evidence,
+        tookMs: this.#now - this.#evidenceAt,
+        attempts: this.#attempts,
+      },
+      this.#now,
+    );
+    this.#evidence = [];
+    this.#attempts = 0;
+  }
+
+  // ---- leaving ----------------------------------------------------------------------------------------------------
+
+  #sendLeave(dissemination: Dissemination): void {
+    const body = encodeRingControl({ configuration: this.#configuration.id, hop: this.#ring?.hop ?? 0 });
+    const bytes = packet(this.#version, Kind.leave, this.#config.confHash, this.#me, body);
+    for (let i = 0; i < LEAVE_COPIES; i++) dissemination.multicast(bytes);
+    this.#left = true;
+  }
+
+  #afterLeave(now: number): void {
+    if (this.#membership.state === "left") return;
+    this.#left = true;
+    this.#freeze();
+    this.#membership.leave();
+    this.#outbox.event({ kind: "left" }, now);
+  }
+}

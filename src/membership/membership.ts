@@ -1,0 +1,622 @@
+import { cover } from "../base/coverage.ts";
+import type { ConfigurationId, DaemonId } from "../base/ids.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
+import {
+  type Alive,
+  type Join,
+  type Refer,
+  type Representative,
+  encodeAlive,
+  encodeJoin,
+  encodeRefer,
+} from "../wire/announce.ts";
+import { type Form1, type Form2, encodeForm1, encodeForm2 } from "../wire/form.ts";
+import { Kind } from "../wire/prefix.ts";
+import type { EvsConfig } from "./config.ts";
+import type { Evidence, MembershipStateName } from "./events.ts";
+import { checkIn, form2Of, newForm1, nextOfForm1 } from "./form-steps.ts";
+import { compareRepresentatives } from "./representatives.ts";
+
+/** What membership asks of the daemon around it, which may not call back meanwhile. */
+export interface MembershipOutbox {
+  /** To all configured daemons of this daemon's segment. */
+  announce(kind: number, body: Uint8Array): void;
+  send(to: DaemonId, kind: number, body: Uint8Array): void;
+  /** Members of the ring whose token is alive here; empty without one. During recovery: of the ring that forms. */
+  readonly ringMembers: readonly DaemonId[];
+  /** The configuration installed last. */
+  readonly configurationId: ConfigurationId;
+  /** The token is dead here: stamp and deliver nothing more, drop a ring that was forming. */
+  freeze(): void;
+  /** Adds to the form what this daemon holds of its configuration; false when the form cannot be right. */
+  visit(form: Form1): boolean;
+  /** FORM2 has come: fills in what its first readers fill in, and begins to recover. False when it cannot be right. */
+  recover(form: Form2): boolean;
+  /** Every member has read FORM2: make the first token. */
+  startToken(now: number): void;
+  /** When the token was last seen. */
+  tokenSeenAt(now: number): number;
+  /** Recovery: whether anything was gained since the last call. */
+  recoveryProgressed(): boolean;
+  evidence(evidence: Evidence, now: number): void;
+  stateChanged(from: MembershipStateName, to: MembershipStateName): void;
+}
+
+type State =
+  /** A ring works. `lookupAt`: when its leader looks for daemons that are not in it. */
+  | { readonly name: "operational"; lookupAt: number }
+  /** Without a ring; collects the daemons of the segment that have none either. */
+  | { readonly name: "segment"; readonly members: Set<DaemonId>; aliveAt: number; readonly decideAt: number }
+  /** Somebody else speaks for this daemon. */
+  | { readonly name: "represented"; by: DaemonId; until: number }
+  /** Speaks for its ring, or for `members` of its segment, and collects other representatives. */
+  | {
+      readonly name: "gather";
+      readonly representatives: Map<DaemonId, Representative>;
+      readonly members: Set<DaemonId>;
+      joinAt: number;
+      decideAt: number;
+    }
+  /** On a FORM1; repeats what it passed on until FORM2 comes. */
+  | { readonly name: "form"; readonly form: Form1; readonly until: number; resend: Resend | undefined }
+  /** Has read FORM2 and carries its old configuration over; repeats FORM2 until the token comes. */
+  | { readonly name: "recovery"; readonly since: number; progressAt: number; resend: Resend | undefined }
+  /** Has left for good. */
+  | { readonly name: "left" };
+
+type Resend = { readonly to: DaemonId; readonly kind: number; readonly body: Uint8Array; at: number };
+
+/** Recovery that gains nothing for so many token timeouts is given up. */
+const STALL_TOKEN_TIMEOUTS = 4;
+
+/**
+ * Who is in the next configuration: the six-state membership of protocols.md G.9, cell by cell, with the corrections of
+ * its section 0. Deciding what is delivered when is not its business (`Recovery`, `Orderer`).
+ */
+export class Membership implements Machine {
+  readonly #config: EvsConfig;
+  readonly #outbox: MembershipOutbox;
+  readonly #me: DaemonId;
+  readonly #mySegment: number;
+  #state: State;
+  /** Representatives to ask besides those that answer by themselves. */
+  #potential = new Set<DaemonId>();
+  #attempts = 0;
+  readonly #incarnations = new Map<DaemonId, number>();
+
+  constructor(config: EvsConfig, outbox: MembershipOutbox, now: number) {
+    this.#config = config;
+    this.#outbox = outbox;
+    this.#me = config.me;
+    this.#mySegment = config.layout.segmentOf(config.me);
+    this.#state = { name: "left" };
+    outbox.evidence({ kind: "start" }, now);
+    this.#becomeSegment(now);
+  }
+
+  get state(): MembershipStateName {
+    return this.#state.name;
+  }
+
+  /** Whether the ring's token is alive: messages are stamped and delivered. */
+  get isTokenAlive(): boolean {
+    return (
+      (this.#state.name === "operational" || this.#state.name === "gather") && this.#outbox.ringMembers.length > 0
+    );
+  }
+
+  get deadline(): number {
+    // A token that rests here counts as seen at any time that is asked for: it has no deadline then.
+    return Math.min(this.#stateDeadline(), this.#tokenDeadline(NEVER));
+  }
+
+  tick(now: number): void {
+    const tokenDeadline = this.#tokenDeadline(now);
+    if (now >= tokenDeadline) {
+      const limitMs = this.#config.timeouts.tokenMs;
+      const silentMs = now - this.#outbox.tokenSeenAt(now);
+      cover(`evs ${this.#state.name} tokenLoss`);
+      this.lost({ kind: "tokenLoss", silentMs, limitMs }, now);
+      return;
+    }
+    if (now >= this.#stateDeadline()) this.#onTimer(now);
+  }
+
+  // ---- events -----------------------------------------------------------------------------------------------------
+
+  /** The configuration is installed: the ring works. */
+  installed(now: number): void {
+    this.#attempts = 0;
+    this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
+  }
+
+  /** Sign of another ring: its leader should be asked to join. */
+  foreignTraffic(from: DaemonId, now: number): void {
+    cover(`evs ${this.#state.name} foreign`);
+    if (this.#state.name !== "operational" || !this.#isLeader) return;
+    this.#outbox.evidence({ kind: "foreignTraffic", daemon: from }, now);
+    this.#potential = new Set(this.#missing());
+    this.#becomeGather(new Set(), now);
+  }
+
+  /** The ring is of no use any more: begin again with the daemons of the segment (protocols.md G48, tokenLoss). */
+  lost(evidence: Evidence, now: number): void {
+    const state = this.#state;
+    this.#outbox.evidence(evidence, now);
+    const ring = this.#outbox.ringMembers;
+    if (state.name !== "form") {
+      const potential = new Set(this.#firstOfOtherSegments(ring));
+      if (state.name === "gather") for (const daemon of state.representatives.keys()) potential.add(daemon);
+      potential.delete(this.#me);
+      this.#potential = potential;
+    }
+    this.#outbox.freeze();
+    this.#becomeSegment(now);
+  }
+
+  onAlive(from: DaemonId, alive: Alive, now: number): void {
+    if (this.#config.layout.segmentOf(from) !== this.#mySegment) return;
+    const restarted = this.#noteIncarnation(from, alive.incarnation);
+    const inRing = this.#outbox.ringMembers.includes(from);
+    const state = this.#state;
+    cover(`evs ${state.name} alive`);
+    switch (state.name) {
+      case "operational":
+      case "recovery":
+        if (inRing) this.#memberLost(from, restarted, now);
+        return;
+      case "segment":
+        state.members.add(from);
+        if (this.#isEverybody(state.members)) this.#decideSegment(state.members, now);
+        return;
+      case "represented":
+        state.until = now + this.#config.timeouts.repMs;
+        return;
+      case "gather":
+        if (this.isTokenAlive) {
+          if (inRing) this.#memberLost(from, restarted, now);
+          return;
+        }
+        state.members.add(from);
+        if (this.#isEverybody(state.members)) this.#decideGather(now);
+        return;
+      case "form":
+      case "left":
+        return;
+    }
+  }
+
+  onJoin(from: DaemonId, join: Join, now: number): void {
+    const restarted = this.#noteIncarnation(from, join.incarnation);
+    const sender = join.representatives[0] as Representative;
+    const sameSegment = this.#config.layout.segmentOf(from) === this.#mySegment;
+    const ring = this.#outbox.ringMembers;
+    const inRing = ring.includes(from);
+    const state = this.#state;
+    cover(`evs ${state.name} join`);
+    switch (state.name) {
+      case "operational":
+        if (inRing) {
+          // With one segment the sender's ALIVE says the same, or the token stays away.
+          if (this.#spansSegments(ring) || restarted) this.#memberLost(from, restarted, now);
+          return;
+        }
+        if (this.#isLeader) {
+          this.#outbox.evidence({ kind: "join", daemon: from }, now);
+          this.#potential = new Set([from]);
+          this.#becomeGather(new Set(), now);
+          this.#addRepresentatives(join, now);
+        } else if (!sameSegment || this.#isFirstOfMySegment(ring)) {
+          this.#refer(from, ring[0] as DaemonId);
+        }
+        return;
+      case "segment":
+        if (sameSegment && sender.type === "segment") this.#adopt(from, now);
+        return;
+      case "represented":
+        if (sameSegment && sender.type === "segment") this.#adopt(from, now);
+        else this.#refer(from, state.by);
+        return;
+      case "gather":
+        if (this.isTokenAlive && inRing) this.#memberLost(from, restarted, now);
+        else this.#addRepresentatives(join, now);
+        return;
+      case "recovery":
+        if (inRing) this.#memberLost(from, restarted, now);
+        return;
+      case "form":
+      case "left":
+        return;
+    }
+  }
+
+  onRefer(refer: Refer, now: number): void {
+    cover(`evs ${this.#state.name} refer`);
+    const { to } = refer;
+    if (this.#state.name !== "gather" || to === this.#me || !this.#config.layout.has(to)) return;
+    if (this.#potential.has(to)) return;
+    this.#potential.add(to);
+    this.#state.joinAt = now;
+  }
+
+  onForm1(from: DaemonId, form: Form1, now: number): void {
+    const state = this.#state;
+    cover(`evs ${state.name} form1`);
+    if (nextOfForm1(form) !== this.#me || form.done.includes(this.#me)) return;
+    const asMember = form.pending[0] === this.#me;
+    switch (state.name) {
+      case "operational":
+        if (this.#isLeader || !asMember) return;
+        break;
+      case "represented":
+        if (!asMember) return;
+        break;
+      case "gather":
+        if (asMember || form.representatives[0]?.type !== this.#myType) return;
+        break;
+      case "segment":
+      case "form":
+      case "recovery":
+      case "left":
+        return;
+    }
+    this.#outbox.evidence({ kind: "form", daemon: from }, now);
+    this.#fillForm1(form, now);
+  }
+
+  onForm2(form: Form2, now: number): void {
+    const state = this.#state;
+    cover(`evs ${state.name} form2`);
+    if (state.name !== "form") return;
+    if (form.creator !== state.form.creator || form.attempt !== state.form.attempt) return;
+    this.#readForm2(form, now);
+  }
+
+  /** A member of my ring has left: those that stay form at once. */
+  onLeave(from: DaemonId, now: number): void {
+    cover(`evs ${this.#state.name} leave`);
+    if (!this.isTokenAlive) return;
+    const rest = this.#outbox.ringMembers.filter((member) => member !== from);
+    this.#outbox.evidence({ kind: "leave", daemon: from }, now);
+    this.#outbox.freeze();
+    if (rest[0] === this.#me) this.#createForm1(rest, [], now);
+    else this.#become({ name: "represented", by: rest[0] as DaemonId, until: now + this.#config.timeouts.repMs });
+  }
+
+  /** The first token of the ring that forms has come: FORM2 need not be repeated. */
+  onFirstToken(): void {
+    if (this.#state.name === "recovery") this.#state.resend = undefined;
+  }
+
+  /** This daemon has left. */
+  leave(): void {
+    this.#become({ name: "left" });
+  }
+
+  // ---- timers -----------------------------------------------------------------------------------------------------
+
+  #stateDeadline(): number {
+    const state = this.#state;
+    switch (state.name) {
+      case "operational":
+        return state.lookupAt;
+      case "segment":
+        return Math.min(state.aliveAt, state.decideAt);
+      case "represented":
+        return state.until;
+      case "gather":
+        return Math.min(state.joinAt, state.decideAt);
+      case "form":
+        return Math.min(state.until, state.resend?.at ?? NEVER);
+      case "recovery":
+        return Math.min(state.progressAt + this.#stallMs, state.resend?.at ?? NEVER);
+      case "left":
+        return NEVER;
+    }
+  }
+
+  #tokenDeadline(now: number): number {
+    const needsToken = this.isTokenAlive || this.#state.name === "recovery";
+    if (!needsToken) return NEVER;
+    const seenAt = Math.max(
+      this.#outbox.tokenSeenAt(now),
+      this.#state.name === "recovery" ? this.#state.since : Number.NEGATIVE_INFINITY,
+    );
+    return seenAt + this.#config.timeouts.tokenMs;
+  }
+
+  get #stallMs(): number {
+    return STALL_TOKEN_TIMEOUTS * this.#config.timeouts.tokenMs;
+  }
+
+  #onTimer(now: number): void {
+    const state = this.#state;
+    const { timeouts } = this.#config;
+    switch (state.name) {
+      case "operational": {
+        cover("evs operational timer");
+        const missing = this.#missing();
+        if (missing.length > 0 && this.#isLeader) {
+          this.#potential = new Set(missing);
+          this.#becomeGather(new Set(), now);
+        } else {
+          state.lookupAt = this.#lookupAt(now);
+        }
+        return;
+      }
+      case "segment":
+        if (now >= state.decideAt) {
+          this.#decideSegment(state.members, now);
+        } else {
+          this.#sendAlive();
+          state.aliveAt = now + timeouts.aliveMs;
+        }
+        return;
+      case "represented":
+        cover("evs represented timer");
+        this.#outbox.freeze();
+        this.#becomeSegment(now);
+        return;
+      case "gather":
+        if (now >= state.decideAt) {
+          this.#decideGather(now);
+        } else {
+          this.#sendJoin(state.representatives);
+          state.joinAt = now + timeouts.joinMs;
+        }
+        return;
+      case "form":
+        if (now >= state.until) {
+          cover("evs form timer");
+          this.lost({ kind: "formTimeout", silentMs: timeouts.formMs }, now);
+        } else {
+          this.#resend(state.resend, now);
+        }
+        return;
+      case "recovery":
+        if (now >= state.progressAt + this.#stallMs) {
+          if (this.#outbox.recoveryProgressed()) state.progressAt = now;
+          else this.lost({ kind: "recoveryStall", silentMs: now - state.progressAt }, now);
+        } else {
+          this.#resend(state.resend, now);
+        }
+        return;
+      case "left":
+        return;
+    }
+  }
+
+  #resend(resend: Resend | undefined, now: number): void {
+    if (resend === undefined || now < resend.at) return;
+    this.#outbox.send(resend.to, resend.kind, resend.body);
+    resend.at = now + this.#config.timeouts.formResendMs;
+  }
+
+  // ---- SEG, REPRESENTED, GATHER -----------------------------------------------------------------------------------
+
+  #become(state: State): void {
+    const from = this.#state.name;
+    this.#state = state;
+    if (from !== state.name) this.#outbox.stateChanged(from, state.name);
+  }
+
+  #becomeSegment(now: number): void {
+    const { aliveMs, segMs } = this.#config.timeouts;
+    const members = new Set([this.#me]);
+    this.#become({ name: "segment", members, aliveAt: now + aliveMs, decideAt: now + segMs });
+    this.#sendAlive();
+    if (this.#isEverybody(members)) this.#decideSegment(members, now);
+  }
+
+  #decideSegment(members: ReadonlySet<DaemonId>, now: number): void {
+    cover("evs segment decide");
+    const first = this.#config.layout.sorted(members)[0] as DaemonId;
+    if (first === this.#me) this.#becomeGather(new Set(members), now);
+    else this.#become({ name: "represented", by: first, until: now + this.#config.timeouts.repMs });
+  }
+
+  #becomeGather(members: Set<DaemonId>, now: number): void {
+    const { joinMs, gatherMs } = this.#config.timeouts;
+    members.add(this.#me);
+    const me: Representative = { daemon: this.#me, segment: this.#mySegment, type: this.#myType };
+    const representatives = new Map([[this.#me, me]]);
+    this.#become({ name: "gather", representatives, members, joinAt: now + joinMs, decideAt: now + gatherMs });
+    this.#sendJoin(representatives);
+    if (!this.isTokenAlive && this.#isEverybody(members)) this.#decideGather(now);
+  }
+
+  #decideGather(now: number): void {
+    const state = this.#state;
+    if (state.name !== "gather") return;
+    cover("evs gather decide");
+    const sorted = [...state.representatives.values()].sort((a, b) =>
+      compareRepresentatives(this.#config.layout, a, b),
+    );
+    const tokenAlive = this.isTokenAlive;
+    if (sorted[0]?.daemon === this.#me) {
+      if (sorted.length === 1 && tokenAlive) {
+        this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
+      } else {
+        const members = tokenAlive ? this.#outbox.ringMembers : state.members;
+        this.#createForm1(members, sorted.slice(1), now);
+      }
+    } else if (tokenAlive) {
+      this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
+    } else {
+      this.#potential = new Set(sorted.map(({ daemon }) => daemon).filter((daemon) => daemon !== this.#me));
+      this.#becomeGather(state.members, now);
+    }
+  }
+
+  #adopt(representative: DaemonId, now: number): void {
+    this.#become({ name: "represented", by: representative, until: now + this.#config.timeouts.repMs });
+    this.#sendAlive();
+  }
+
+  #addRepresentatives(join: Join, now: number): void {
+    const state = this.#state;
+    if (state.name !== "gather") return;
+    const { layout, timeouts } = this.#config;
+    const [sender, ...listed] = join.representatives as [Representative, ...Representative[]];
+    state.representatives.set(sender.daemon, sender);
+    for (const { daemon } of listed) {
+      if (daemon === this.#me || !layout.has(daemon) || state.representatives.has(daemon)) continue;
+      if (this.#potential.has(daemon)) continue;
+      this.#potential.add(daemon);
+      state.joinAt = now;
+    }
+    const smallest = [...state.representatives.values()].every(
+      (other) => compareRepresentatives(layout, sender, other) <= 0,
+    );
+    // The smallest decides; who is not smallest waits for its form as long as it is heard.
+    if (smallest) state.decideAt = now + timeouts.gatherMs;
+  }
+
+  #memberLost(daemon: DaemonId, restarted: boolean, now: number): void {
+    this.lost({ kind: "memberLost", daemon, restarted }, now);
+    const state = this.#state;
+    if (state.name === "segment" && this.#config.layout.segmentOf(daemon) === this.#mySegment) {
+      state.members.add(daemon);
+      if (this.#isEverybody(state.members)) this.#decideSegment(state.members, now);
+    }
+  }
+
+  // ---- FORM1, FORM2 -----------------------------------------------------------------------------------------------
+
+  #createForm1(members: Iterable<DaemonId>, others: readonly Representative[], now: number): void {
+    const form = newForm1(this.#me, ++this.#attempts, members, others, this.#config.layout);
+    this.#fillForm1(form, now);
+  }
+
+  #fillForm1(form: Form1, now: number): void {
+    const myMembers = this.#myMembers();
+    this.#outbox.freeze();
+    checkIn(form, this.#me, myMembers, this.#config.layout);
+    form.version = Math.min(form.version, this.#config.versionMax);
+    if (!this.#outbox.visit(form)) {
+      this.#becomeSegment(now);
+      return;
+    }
+    const { formMs, formResendMs } = this.#config.timeouts;
+    const next = nextOfForm1(form);
+    const resend =
+      next === undefined
+        ? undefined
+        : { to: next, kind: Kind.form1, body: encodeForm1(form), at: now + formResendMs };
+    this.#become({ name: "form", form, until: now + formMs, resend });
+    if (resend !== undefined) {
+      this.#outbox.send(resend.to, resend.kind, resend.body);
+      return;
+    }
+    this.#passForm2(form2Of(form, this.#config.layout), now);
+  }
+
+  /** Hands FORM2 to the member whose turn it is: me as well, if it is mine. */
+  #passForm2(form: Form2, now: number): void {
+    const to = form.members[form.position] as DaemonId;
+    if (to === this.#me) {
+      this.#readForm2(form, now);
+      return;
+    }
+    const resend = { to, kind: Kind.form2, body: encodeForm2(form), at: now + this.#config.timeouts.formResendMs };
+    if (this.#state.name === "form" || this.#state.name === "recovery") this.#state.resend = resend;
+    this.#outbox.send(resend.to, resend.kind, resend.body);
+  }
+
+  #readForm2(form: Form2, now: number): void {
+    if (form.members[form.position] !== this.#me || !this.#outbox.recover(form)) return;
+    this.#become({ name: "recovery", since: now, progressAt: now, resend: undefined });
+    form.position++;
+    if (form.position < form.members.length) this.#passForm2(form, now);
+    else this.#outbox.startToken(now);
+  }
+
+  // ---- small things -----------------------------------------------------------------------------------------------
+
+  get #isLeader(): boolean {
+    return this.#outbox.ringMembers[0] === this.#me;
+  }
+
+  get #myType(): Representative["type"] {
+    return this.#outbox.ringMembers.length > 0 ? "ring" : "segment";
+  }
+
+  /** Whom I bring as a representative. */
+  #myMembers(): Iterable<DaemonId> {
+    if (this.#state.name !== "gather") return [];
+    return this.isTokenAlive ? [...this.#outbox.ringMembers] : this.#state.members;
+  }
+
+  /** Whether these are all that are configured: then there is nobody to wait for. */
+  #isEverybody(members: ReadonlySet<DaemonId>): boolean {
+    const { daemons } = this.#config.layout;
+    const mine = daemons.filter(({ segment }) => segment === this.#mySegment);
+    if (this.#state.name === "gather" && mine.length < daemons.length) return false;
+    return mine.every(({ id }) => members.has(id));
+  }
+
+  #missing(): DaemonId[] {
+    const ring = new Set(this.#outbox.ringMembers);
+    return this.#config.layout.daemons.map(({ id }) => id).filter((id) => !ring.has(id));
+  }
+
+  #lookupAt(now: number): number {
+    return this.#isLeader ? now + this.#config.timeouts.lookupMs : NEVER;
+  }
+
+  #firstOfOtherSegments(ring: readonly DaemonId[]): DaemonId[] {
+    const { layout } = this.#config;
+    const seen = new Set([this.#mySegment]);
+    return ring.filter((member) => {
+      const segment = layout.segmentOf(member);
+      if (seen.has(segment)) return false;
+      seen.add(segment);
+      return true;
+    });
+  }
+
+  #spansSegments(ring: readonly DaemonId[]): boolean {
+    return ring.some((member) => this.#config.layout.segmentOf(member) !== this.#mySegment);
+  }
+
+  #isFirstOfMySegment(ring: readonly DaemonId[]): boolean {
+    return ring.find((member) => this.#config.layout.segmentOf(member) === this.#mySegment) === this.#me;
+  }
+
+  #noteIncarnation(from: DaemonId, incarnation: number): boolean {
+    const before = this.#incarnations.get(from);
+    this.#incarnations.set(from, incarnation);
+    return before !== undefined && before !== incarnation;
+  }
+
+  #refer(asker: DaemonId, to: DaemonId): void {
+    if (asker === to) return;
+    const body = encodeRefer({ incarnation: this.#config.incarnation, to });
+    this.#outbox.send(asker, Kind.refer, body);
+  }
+
+  #sendAlive(): void {
+    this.#outbox.announce(Kind.alive, encodeAlive(this.#announcement()));
+  }
+
+  #sendJoin(representatives: ReadonlyMap<DaemonId, Representative>): void {
+    const me = representatives.get(this.#me) as Representative;
+    const others = [...representatives.values()].filter(({ daemon }) => daemon !== this.#me);
+    const body = encodeJoin({ ...this.#announcement(), representatives: [me, ...others] });
+    const announced = !this.isTokenAlive;
+    if (announced) this.#outbox.announce(Kind.join, body);
+    for (const daemon of new Set([...this.#potential, ...others.map((other) => other.daemon)])) {
+      if (daemon === this.#me) continue;
+      if (announced && this.#config.layout.segmentOf(daemon) === this.#mySegment) continue;
+      this.#outbox.send(daemon, Kind.join, body);
+    }
+  }
+
+  #announcement(): Alive {
+    return {
+      incarnation: this.#config.incarnation,
+      versionMax: this.#config.versionMax,
+      configuration: this.#outbox.configurationId,
+    };
+  }
+}

@@ -1,0 +1,277 @@
+import type { DaemonId } from "../base/ids.ts";
+import type { Configuration, Stamp } from "../ring/configuration.ts";
+import { isBefore } from "../ring/configuration.ts";
+import type { Stream } from "../ring/stream.ts";
+import { FragmentCursor } from "../wire/fragment.ts";
+import { RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
+import { Assemblies } from "./assembly.ts";
+import { SERVICES, serviceRank } from "./service.ts";
+import type { Delivery } from "./upcall.ts";
+
+const RELIABLE = serviceRank("reliable");
+const FIFO = serviceRank("fifo");
+const CAUSAL = serviceRank("causal");
+const AGREED = serviceRank("agreed");
+const SAFE = serviceRank("safe");
+
+/** How far the total order has been delivered in one stream: all of the packets before `seq`, and `seq` up to `offset`. */
+type Progress = { readonly stream: Stream; seq: number; offset: number };
+
+/**
+ * Decides what of a configuration may be delivered, and in which order (recovery.md, "Terms"; protocols.md G.2). Messages
+ * at least as strong as agreed leave in stamp order, at the front. Weaker ones leave with the front as well, and ahead of it
+ * when their own service allows it: reliable once complete, FIFO after its session's predecessor, causal once everything
+ * that it may depend on is ordered.
+ */
+export class Orderer {
+  readonly #configuration: Configuration;
+  readonly #deliver: (delivery: Delivery) => void;
+  readonly #progress: readonly Progress[];
+  readonly #assemblies = new Assemblies();
+  readonly #fragment = new FragmentCursor();
+  readonly #scan = new FragmentCursor();
+  readonly #look = new FragmentCursor();
+  /** Safe messages up to this LTS may be delivered: the configuration's `stable`, or ∞ once it is over. */
+  #safeLts = 0;
+  #frozen = false;
+  #delivered: Stamp = { lts: 0, site: 0 };
+  /** Messages ahead of the front that wait for something other than their own bytes; those of them that are causal. */
+  #waiting = 0;
+  #waitingCausal = 0;
+  #cutLtsSeen = 0;
+
+  constructor(configuration: Configuration, deliver: (delivery: Delivery) => void) {
+    this.#configuration = configuration;
+    this.#deliver = deliver;
+    this.#progress = configuration.streams.map((stream) => ({ stream, seq: 1, offset: RING_DATA_HEAD_BYTES }));
+  }
+
+  /** The greatest stamp of which anything was delivered here: what a causal message sent now depends on. */
+  get delivered(): Stamp {
+    return this.#delivered;
+  }
+
+  /** Greatest seq of which everything was delivered, in the local stream: what may be dropped once stable. */
+  get deliveredSeq(): number {
+    return (this.#progress[0] as Progress).seq - 1;
+  }
+
+  /** A packet has been added to one of the streams. */
+  held(packet: RingPacket): void {
+    if (this.#frozen) return;
+    this.advance();
+    const cutLts = this.#configuration.cutLts;
+    const cutJumped = cutLts > this.#cutLtsSeen + 1;
+    const cutMoved = cutLts > this.#cutLtsSeen;
+    this.#cutLtsSeen = cutLts;
+    let moved = false;
+    if (this.#isAhead(packet)) moved = this.#deliverEarly(packet);
+    const mayMove = moved || cutJumped || (cutMoved && this.#waitingCausal > 0);
+    if (mayMove && this.#waiting > 0) this.#deliverAllEarly();
+  }
+
+  /** Delivers what has become deliverable at the front; called when packets, promises or stability have come. */
+  advance(): void {
+    if (this.#frozen) return;
+    this.#safeLts = this.#configuration.stable;
+    this.#advance();
+  }
+
+  /** The configuration is ending: nothing is delivered any more until `finish`. */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  /** The form says that everything up to `stable` was held by all: delivers it, still in the old configuration. */
+  deliverStable(): void {
+    this.#safeLts = this.#configuration.stable;
+    this.#advanceWhile((packet) => packet.lts <= this.#safeLts);
+  }
+
+  /**
+   * Delivery at install (recovery.md, "Delivery at install"): the configuration holds exactly what all survivors hold,
+   * and `commit` are those whose messages must come. `transitional` is called between what still belongs to
+   * the regular configuration and what is delivered in the transitional one.
+   */
+  finish(commit: ReadonlySet<DaemonId>, transitional: () => void): void {
+    this.#safeLts = this.#configuration.stable;
+    this.#advance();
+    transitional();
+    this.#safeLts = Number.POSITIVE_INFINITY;
+    this.#advance();
+    for (const packet of this.#beyondCut()) this.#deliverBeyondCut(packet, commit.has(packet.origin));
+  }
+
+  #advance(): void {
+    this.#advanceWhile((packet) => this.#configuration.isAgreed(packet.lts, packet.site));
+  }
+
+  #advanceWhile(admits: (packet: RingPacket) => boolean): void {
+    for (;;) {
+      const next = this.#lowest();
+      const packet = next?.stream.get(next.seq);
+      if (next === undefined || packet === undefined || !admits(packet)) return;
+      if (!this.#consume(packet, next)) return;
+      next.seq++;
+      next.offset = RING_DATA_HEAD_BYTES;
+    }
+  }
+
+  /** The stream whose next packet has the smallest stamp, of those that hold it. */
+  #lowest(): Progress | undefined {
+    if (this.#progress.length === 1) return this.#progress[0];
+    let lowest: Progress | undefined;
+    let lowestPacket: RingPacket | undefined;
+    for (const progress of this.#progress) {
+      const packet = progress.stream.get(progress.seq);
+      if (packet === undefined) continue;
+      if (lowestPacket === undefined || isBefore(packet.lts, packet.site, lowestPacket.lts, lowestPacket.site)) {
+        lowest = progress;
+        lowestPacket = packet;
+      }
+    }
+    return lowest;
+  }
+
+  /** Delivers the rest of the packet at the front; false when a safe message has to wait in it. */
+  #consume(packet: RingPacket, progress: Progress): boolean {
+    const fragment = this.#fragment;
+    fragment.open(packet.bytes, progress.offset, packet.end);
+    while (fragment.advance()) {
+      if (fragment.isLast && fragment.service === SAFE && packet.lts > this.#safeLts) {
+        progress.offset = fragment.start;
+        return false;
+      }
+      if (!fragment.isWhole && !packet.assembled) this.#assemblies.add(packet.origin, fragment);
+      if (!fragment.isLast) continue;
+      if (packet.early !== undefined && packet.early.includes(fragment.start)) continue;
+      this.#deliverFragment(packet, fragment);
+    }
+    return true;
+  }
+
+  #deliverFragment(packet: RingPacket, fragment: FragmentCursor): boolean {
+    const payload = fragment.isWhole ? fragment.data() : this.#assemblies.take(packet.origin, fragment.message);
+    if (payload === undefined) return false;
+    if (isBefore(this.#delivered.lts, this.#delivered.site, packet.lts, packet.site)) {
+      this.#delivered = { lts: packet.lts, site: packet.site };
+    }
+    const { session, content } = fragment;
+    const service = SERVICES[fragment.service] as Delivery["service"];
+    this.#deliver({ sender: packet.origin, session, service, content, payload });
+    return true;
+  }
+
+  #isAhead(packet: RingPacket): boolean {
+    const progress = this.#progressOf(packet);
+    return packet.seq > progress.seq || (packet.seq === progress.seq && packet === progress.stream.get(progress.seq));
+  }
+
+  #progressOf(packet: RingPacket): Progress {
+    if (this.#progress.length === 1) return this.#progress[0] as Progress;
+    return this.#progress.find((progress) => progress.stream.site === packet.site) as Progress;
+  }
+
+  #deliverAllEarly(): void {
+    for (let again = true; again; ) {
+      again = false;
+      this.#waiting = 0;
+      this.#waitingCausal = 0;
+      for (const { stream, seq } of this.#progress) {
+        for (let n = seq; n <= stream.high; n++) {
+          const packet = stream.get(n);
+          if (packet !== undefined && this.#deliverEarly(packet)) again = true;
+        }
+      }
+    }
+  }
+
+  /** Delivers what its service lets overtake the front. Returns whether there was any. */
+  #deliverEarly(packet: RingPacket): boolean {
+    const progress = this.#progressOf(packet);
+    const from = packet.seq === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
+    this.#assemble(packet, from);
+    const fragment = this.#scan;
+    let any = false;
+    fragment.open(packet.bytes, from, packet.end);
+    while (fragment.advance()) {
+      if (!fragment.isLast || fragment.service >= AGREED || packet.early?.includes(fragment.start)) continue;
+      if (!this.#mayOvertake(packet, fragment)) {
+        this.#waiting++;
+        if (fragment.service === CAUSAL) this.#waitingCausal++;
+      } else if (this.#deliverFragment(packet, fragment)) {
+        if (packet.early === undefined) packet.early = [];
+        packet.early.push(fragment.start);
+        any = true;
+      } else {
+        this.#waiting++;
+      }
+    }
+    return any;
+  }
+
+  #assemble(packet: RingPacket, from: number): void {
+    if (packet.assembled) return;
+    packet.assembled = true;
+    const fragment = this.#scan;
+    fragment.open(packet.bytes, from, packet.end);
+    while (fragment.advance()) if (!fragment.isWhole) this.#assemblies.add(packet.origin, fragment);
+  }
+
+  #mayOvertake(packet: RingPacket, fragment: FragmentCursor): boolean {
+    if (fragment.service === RELIABLE) return true;
+    if (!this.#isPredecessorDelivered(packet, fragment)) return false;
+    if (fragment.service === FIFO) return true;
+    return (
+      fragment.service === CAUSAL &&
+      this.#configuration.isAgreed(fragment.dependencyLts, fragment.dependencySite || packet.site)
+    );
+  }
+
+  /** Whether the session's message before this one (of those at least FIFO) was delivered. */
+  #isPredecessorDelivered(packet: RingPacket, fragment: FragmentCursor): boolean {
+    const { previous, session } = fragment;
+    if (previous === 0) return true;
+    const progress = this.#progressOf(packet);
+    if (previous < progress.seq) return true;
+    const holder = progress.stream.get(previous);
+    if (holder === undefined) return false;
+    const look = this.#look;
+    const before = holder === packet ? fragment.start : holder.end;
+    const from = previous === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
+    look.open(holder.bytes, from, holder.end);
+    while (look.advance() && look.start < before) {
+      if (look.session !== session || look.service < FIFO || !look.isLast) continue;
+      if (!holder.early?.includes(look.start)) return false;
+    }
+    return true;
+  }
+
+  /** What is held behind the last packet that could be delivered in order, by stamp. */
+  #beyondCut(): RingPacket[] {
+    const packets: RingPacket[] = [];
+    for (const { stream, seq } of this.#progress) {
+      for (let n = seq; n <= stream.high; n++) {
+        const packet = stream.get(n);
+        if (packet !== undefined) packets.push(packet);
+      }
+    }
+    return packets.sort((a, b) => (isBefore(a.lts, a.site, b.lts, b.site) ? -1 : 1));
+  }
+
+  /** Rules (a) and (b) for a packet behind a hole or an unknown tail. */
+  #deliverBeyondCut(packet: RingPacket, obliged: boolean): void {
+    const progress = this.#progressOf(packet);
+    const from = packet.seq === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
+    this.#assemble(packet, from);
+    const fragment = this.#scan;
+    fragment.open(packet.bytes, from, packet.end);
+    while (fragment.advance()) {
+      if (!fragment.isLast || packet.early?.includes(fragment.start)) continue;
+      if (!obliged && (fragment.service >= AGREED || !this.#mayOvertake(packet, fragment))) continue;
+      if (!this.#deliverFragment(packet, fragment)) continue;
+      if (packet.early === undefined) packet.early = [];
+      packet.early.push(fragment.start);
+    }
+  }
+}

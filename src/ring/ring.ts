@@ -1,0 +1,566 @@
+import { assert } from "../base/assert.ts";
+import { type DaemonId, sameConfiguration } from "../base/ids.ts";
+import { Slab } from "../base/slab.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
+import type { Channel } from "../machine/network.ts";
+import { Kind, PREFIX_BYTES, writePrefix } from "../wire/prefix.ts";
+import { encodeRingControl } from "../wire/ring-control.ts";
+import { RING_DATA_HEAD_BYTES, type RingPacket, writeRingDataHead } from "../wire/ring-data.ts";
+import { REQUEST_RANGES_MAX, type Request, type Token, encodeToken } from "../wire/ring-token.ts";
+import { AruRule } from "./aru.ts";
+import type { RingConfig } from "./config.ts";
+import type { Configuration } from "./configuration.ts";
+import { FlowWindow } from "./window.ts";
+
+/** What a ring asks of its host, which may not call back into the ring meanwhile. */
+export interface RingOutbox {
+  /** To all other members of the ring. */
+  multicast(bytes: Uint8Array): void;
+  /** Wraps the body of a control packet and sends it to one member. */
+  control(to: DaemonId, channel: Channel, kind: number, body: Uint8Array): void;
+  /**
+   * Writes fragments of new messages into `bytes` from `at` on, for the packet with this stamp, and returns where they
+   * end: `at` when there is nothing to send.
+   */
+  fill(bytes: Uint8Array, at: number, seq: number, lts: number): number;
+  /** The same for unreliable messages. */
+  fillUnreliable(bytes: Uint8Array, at: number): number;
+  /** Whether `fill` or `fillUnreliable` would write anything. */
+  readonly hasData: boolean;
+  /** A packet has been added to the configuration's local stream: an own one, or a received one. */
+  held(packet: RingPacket): void;
+  /** `configuration.stable` has grown. */
+  stable(): void;
+  /** Recovery: answers what it can of a request for an old configuration and takes it out. Returns the bytes sent. */
+  answerOld(request: Request): number;
+  /** Recovery: what this daemon lacks of its old configuration; `undefined` when nothing. */
+  missingOld(): Request | undefined;
+  /** Recovery: commits if this daemon holds all that the form promised; whether it has committed. */
+  commit(): boolean;
+  /** Recovery: everybody has committed. Called once. */
+  recovered(): void;
+  /** The stamps of this configuration are used up: form a new one. */
+  exhausted(): void;
+  /** After `retire`: the token is here, and everything this member has sent is stable. It will not be passed on. */
+  retired(): void;
+}
+
+/** Where the token is, as far as this member knows. */
+type State =
+  /** Somewhere else; somebody after us was seen to have it. */
+  | { readonly name: "waiting" }
+  /** Passed on, and no sign yet that it arrived: sent again at `resendAt`. */
+  | { readonly name: "passed"; readonly body: Uint8Array; readonly hop: number; readonly seq: number; resendAt: number }
+  /** Here, while nobody has anything to send; goes round at `probeAt`. */
+  | { readonly name: "resting"; readonly token: Token; readonly probeAt: number };
+
+/** Counters for people and metrics. */
+export type RingStatistics = {
+  packetsSent: number;
+  packetsReceived: number;
+  bytesSent: number;
+  retransmitted: number;
+  requested: number;
+  duplicates: number;
+  tokens: number;
+  tokenResends: number;
+  hurries: number;
+  /** Smoothed time between two visits of the token while it moves, milliseconds. */
+  rotationMs: number;
+};
+
+/**
+ * One member's part in the token ring of a site (protocols.md G.6, G.7, with the accelerated strategy of G.8): who holds
+ * the token stamps and multicasts, asks for what it lacks and answers what others lack.
+ *
+ * An idle token rests with the daemon that sent last, not with a leader: whoever sends once is likely to send
+ * again, and then need not wait for the token at all (docs/adr/0002).
+ */
+export class Ring implements Machine {
+  readonly configuration: Configuration;
+  readonly statistics: RingStatistics;
+  readonly #config: RingConfig;
+  readonly #outbox: RingOutbox;
+  readonly #me: DaemonId;
+  readonly #confHash: number;
+  readonly #version: number;
+  readonly #successor: DaemonId;
+  readonly #predecessor: DaemonId;
+  readonly #window: FlowWindow;
+  readonly #linkAru: AruRule;
+  readonly #siteAru: AruRule;
+  readonly #recovery: AruRule;
+  readonly #slab = new Slab();
+  #state: State = { name: "waiting" };
+  #recovering = true;
+  /** Hop of the last token accepted. */
+  #hop = 0;
+  #lastTokenAt = 0;
+  /** When `hop` was last seen to move on by this member. */
+  #visitedAt = 0;
+  #rotationBytesMine = 0;
+  /** Highest seq on the token that this member sent last: nothing above it is asked for when accelerated (K21). */
+  #seqPassed = 0;
+  #idleHops = 0;
+  #unreliableSeq = 0;
+  /** Who stamped the packet with the highest seq: where an idle token rests. */
+  #lastOrigin: DaemonId;
+  #lastSeq = 0;
+  /** Highest seq that this member stamped. */
+  #ownSeq = 0;
+  #hurryAt = NEVER;
+  #prefersToken = true;
+  #retiring = false;
+
+  constructor(
+    me: DaemonId,
+    configuration: Configuration,
+    config: RingConfig,
+    wire: { readonly confHash: number; readonly version: number },
+    statistics: RingStatistics,
+    outbox: RingOutbox,
+    now: number,
+  ) {
+    const position = configuration.members.indexOf(me);
+    const count = configuration.members.length;
+    assert(position >= 0, "a ring is made by its members");
+    this.#me = me;
+    this.configuration = configuration;
+    this.#config = config;
+    this.#confHash = wire.confHash;
+    this.#version = wire.version;
+    this.statistics = statistics;
+    this.#outbox = outbox;
+    this.#successor = configuration.members[(position + 1) % count] as DaemonId;
+    this.#predecessor = configuration.members[(position + count - 1) % count] as DaemonId;
+    this.#lastOrigin = configuration.members[0] as DaemonId;
+    this.#window = new FlowWindow(config);
+    this.#linkAru = new AruRule(me);
+    this.#siteAru = new AruRule(me);
+    this.#recovery = new AruRule(me);
+    this.#lastTokenAt = now;
+    this.#visitedAt = now;
+  }
+
+  /** When the token was last seen here; a token that rests here counts as seen. */
+  lastTokenAt(now: number): number {
+    return this.#state.name === "resting" ? now : this.#lastTokenAt;
+  }
+
+  /** Whether the host should look for a token before data (protocols.md G46). */
+  get prefersToken(): boolean {
+    return this.#prefersToken;
+  }
+
+  get windowBytes(): number {
+    return this.#window.bytes;
+  }
+
+  get holdsToken(): boolean {
+    return this.#state.name === "resting";
+  }
+
+  get hop(): number {
+    return this.#hop;
+  }
+
+  get isRecovering(): boolean {
+    return this.#recovering;
+  }
+
+  get deadline(): number {
+    switch (this.#state.name) {
+      case "passed":
+        return Math.min(this.#state.resendAt, this.#hurryAt);
+      case "resting":
+        return this.#outbox.hasData ? 0 : this.#state.probeAt;
+      case "waiting":
+        return this.#hurryAt;
+    }
+  }
+
+  /** The first token of a configuration: made by its last member once FORM2 is read (protocols.md G50). */
+  start(now: number): void {
+    const token: Token = {
+      configuration: this.configuration.id,
+      hop: 1,
+      linkSeq: 0,
+      linkAru: 0,
+      linkAruSetter: 0,
+      siteSeq: 0,
+      siteLts: 0,
+      siteAru: 0,
+      siteAruSetter: 0,
+      rotationBytes: 0,
+      idleHops: 0,
+      recovered: 0,
+      recoveredSetter: 0,
+      requests: [],
+    };
+    this.receiveToken(token, now);
+  }
+
+  tick(now: number): void {
+    const state = this.#state;
+    if (state.name === "passed" && now >= state.resendAt) {
+      this.statistics.tokenResends++;
+      this.#outbox.control(this.#successor, "token", Kind.ringToken, state.body);
+      state.resendAt = now + this.#resendMs;
+    }
+    if (state.name === "resting" && (this.#outbox.hasData || now >= state.probeAt)) {
+      this.#visit(state.token, now);
+      return;
+    }
+    if (now >= this.#hurryAt) this.#hurry(now);
+  }
+
+  /** Keeps the token, once everything that this member has sent is stable, in order to leave. */
+  retire(): void {
+    this.#retiring = true;
+  }
+
+  /** There is something to send. Asks for the token if it may be resting elsewhere. */
+  dataQueued(now: number): void {
+    if (this.#state.name === "resting") {
+      this.#visit(this.#state.token, now);
+    } else if (this.#hurryAt === NEVER) {
+      const mayRest = this.#idleHops >= this.configuration.members.length;
+      if (mayRest) this.#hurry(now);
+      else this.#hurryAt = now + this.#resendMs;
+    }
+  }
+
+  receiveToken(token: Token, now: number): void {
+    if (!sameConfiguration(token.configuration, this.configuration.id)) return;
+    if (token.hop <= this.#hop) {
+      this.#sendHeld(this.#predecessor);
+      return;
+    }
+    if (token.idleHops === 0 && this.#hop > 0) {
+      const rotationMs = now - this.#visitedAt;
+      const smoothed = this.statistics.rotationMs;
+      this.statistics.rotationMs = smoothed === 0 ? rotationMs : smoothed + (rotationMs - smoothed) / 16;
+    }
+    this.#hop = token.hop;
+    this.#lastTokenAt = now;
+    this.statistics.tokens++;
+    this.#visit(token, now);
+  }
+
+  /** A packet of this configuration. */
+  receiveData(packet: RingPacket, now: number): void {
+    this.statistics.packetsReceived++;
+    const { local } = this.configuration;
+    // With one site the stamp is the seq; anything else is not from a correct daemon.
+    if (packet.site !== local.site || packet.lts !== packet.seq) return;
+    if (!local.hold(packet)) {
+      this.statistics.duplicates++;
+      return;
+    }
+    this.#noteOrigin(packet);
+    if (packet.round > this.#hop) {
+      this.#sawProgress(packet.seq);
+      if (packet.origin === this.#predecessor) this.#prefersToken = true;
+    }
+    this.#lastTokenAt = Math.max(this.#lastTokenAt, now);
+    this.#outbox.held(packet);
+  }
+
+  /** Some member has data: lets a resting token go. */
+  receiveHurry(now: number): void {
+    this.statistics.hurries++;
+    if (this.#state.name === "resting") this.#visit(this.#state.token, now);
+  }
+
+  /** The successor has had the token of this hop. */
+  receiveHeld(hop: number): void {
+    if (this.#state.name === "passed" && hop >= this.#state.hop) this.#state = { name: "waiting" };
+  }
+
+  #noteOrigin(packet: RingPacket): void {
+    if (packet.seq <= this.#lastSeq) return;
+    this.#lastSeq = packet.seq;
+    this.#lastOrigin = packet.origin;
+  }
+
+  #sawProgress(seq: number): void {
+    if (this.#state.name === "passed" && seq > this.#state.seq) this.#state = { name: "waiting" };
+  }
+
+  get #resendMs(): number {
+    return Math.max(this.#config.tokenResendMs, 3 * this.statistics.rotationMs);
+  }
+
+  #hurry(now: number): void {
+    if (!this.#outbox.hasData) {
+      this.#hurryAt = NEVER;
+      return;
+    }
+    this.#hurryAt = now + this.#resendMs;
+    // Where it rests if it rests at all; if that is here, it is on its way.
+    if (this.#lastOrigin !== this.#me) {
+      this.#outbox.control(this.#lastOrigin, "token", Kind.ringHurry, this.#controlBody());
+    }
+  }
+
+  #sendHeld(to: DaemonId): void {
+    if (to !== this.#me) this.#outbox.control(to, "token", Kind.ringHeld, this.#controlBody());
+  }
+
+  #controlBody(): Uint8Array {
+    return encodeRingControl({ configuration: this.configuration.id, hop: this.#hop });
+  }
+
+  /** Everything that holding the token allows (protocols.md G34, in this order). */
+  #visit(token: Token, now: number): void {
+    const { local } = this.configuration;
+    const wasResting = this.#state.name === "resting";
+    const seqBefore = token.siteSeq;
+    const top = token.linkAru === token.linkSeq;
+    local.announce({ seq: token.siteSeq, lts: token.siteLts });
+    this.#linkAru.arrived(token.linkAru);
+    this.#siteAru.arrived(token.siteAru);
+
+    const asked = token.requests.length > 0;
+    const retransmitted = this.#answer(token);
+    const others = wasResting ? 0 : Math.max(0, token.rotationBytes - this.#rotationBytesMine);
+    const allowance = this.#allowance(token, others);
+    const packets = this.#stampPackets(token, allowance);
+    let sentBytes = retransmitted;
+    for (const packet of packets) sentBytes += packet.length;
+    sentBytes += this.#sendUnreliable(allowance - sentBytes);
+
+    // What the predecessors sent after the token may still be on its way: it is not missing yet (G46, K21).
+    const upTo = this.#config.acceleratedPackets > 0 && !wasResting ? Math.min(this.#seqPassed, seqBefore) : seqBefore;
+    this.#ask(token, upTo);
+    this.#raiseArus(token, top);
+    this.#recover(token);
+
+    this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#config.datagramBytes);
+    token.rotationBytes = others + sentBytes;
+    this.#rotationBytesMine = sentBytes;
+    const quiet = sentBytes === 0 && token.requests.length === 0 && token.linkAru === token.linkSeq && !this.#recovering;
+    token.idleHops = quiet ? token.idleHops + 1 : 0;
+    this.#hurryAt = NEVER;
+    this.#prefersToken = false;
+    this.#useArus();
+
+    if (this.#retiring && this.#isSettled) {
+      this.#state = { name: "waiting" };
+      this.#outbox.retired();
+      return;
+    }
+    const fully = 2 * this.configuration.members.length;
+    if (token.idleHops >= fully && this.#lastOrigin === this.#me && !wasResting && !this.#outbox.hasData) {
+      this.#rest(token, now);
+    } else {
+      this.#pass(token, packets, now);
+    }
+  }
+
+  /** Whether all members have what this one has sent, and nothing waits here. */
+  get #isSettled(): boolean {
+    return !this.#recovering && !this.#outbox.hasData && this.configuration.stable >= this.#ownSeq;
+  }
+
+  #rest(token: Token, now: number): void {
+    this.#idleHops = token.idleHops;
+    this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs };
+    this.#sendHeld(this.#predecessor);
+  }
+
+  #pass(token: Token, packets: readonly Uint8Array[], now: number): void {
+    token.hop++;
+    // Few packets go first: they then arrive before the token and are acknowledged in the same rotation.
+    const after = packets.length <= 2 ? 0 : Math.min(this.#config.acceleratedPackets, packets.length);
+    for (let i = 0; i < packets.length - after; i++) this.#outbox.multicast(packets[i] as Uint8Array);
+    const body = encodeToken(token);
+    this.#seqPassed = token.siteSeq;
+    this.#idleHops = token.idleHops;
+    this.#visitedAt = now;
+    if (this.#successor === this.#me) {
+      this.#passToMyself(token, now);
+      return;
+    }
+    this.#outbox.control(this.#successor, "token", Kind.ringToken, body);
+    this.#state = { name: "passed", body, hop: token.hop, seq: token.siteSeq, resendAt: now + this.#resendMs };
+    for (let i = packets.length - after; i < packets.length; i++) this.#outbox.multicast(packets[i] as Uint8Array);
+  }
+
+  /** A ring of one: the token rests here, to be visited again as soon as there is anything to do. */
+  #passToMyself(token: Token, now: number): void {
+    this.#hop = token.hop;
+    this.#lastTokenAt = now;
+    const settled = token.idleHops >= 2;
+    this.#state = { name: "resting", token, probeAt: settled ? now + this.#config.tokenProbeMs : now };
+  }
+
+  #allowance(token: Token, othersBytes: number): number {
+    if (this.#recovering) return 0;
+    const { local, stable } = this.configuration;
+    if (token.siteSeq - Math.min(stable, local.prefix) > this.#config.gapMax) return 0;
+    if (token.siteSeq >= this.#config.seqMax) {
+      this.#outbox.exhausted();
+      return 0;
+    }
+    return this.#window.allowance(othersBytes);
+  }
+
+  /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */
+  #stampPackets(token: Token, allowance: number): Uint8Array[] {
+    const packets: Uint8Array[] = [];
+    const { datagramBytes, gapMax } = this.#config;
+    const { id, local, stable } = this.configuration;
+    const seqMax = Math.min(this.#config.seqMax, stable + gapMax);
+    while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData) {
+      const seq = token.siteSeq + 1;
+      const lts = token.siteLts + 1;
+      const full = this.#slab.take(datagramBytes);
+      const end = this.#outbox.fill(full, RING_DATA_HEAD_BYTES, seq, lts);
+      const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
+      if (bytes.length === 0) break;
+      writePrefix(bytes, 0, this.#version, Kind.ringData, this.#confHash, end - PREFIX_BYTES, this.#me);
+      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop);
+      token.siteSeq = seq;
+      token.linkSeq = seq;
+      token.siteLts = lts;
+      allowance -= bytes.length;
+      packets.push(bytes);
+      this.#ownSeq = seq;
+      const packet: RingPacket = {
+        origin: this.#me,
+        site: local.site,
+        seq,
+        lts,
+        round: this.#hop,
+        bytes,
+        end,
+        early: undefined,
+        assembled: false,
+      };
+      const isNew = local.hold(packet);
+      assert(isNew, "a stamp is used once");
+      this.#noteOrigin(packet);
+      this.statistics.packetsSent++;
+      this.statistics.bytesSent += bytes.length;
+      this.#outbox.held(packet);
+    }
+    return packets;
+  }
+
+  /** Unreliable messages need the token only for their share of the window (protocols.md G25). */
+  #sendUnreliable(allowance: number): number {
+    if (this.#recovering) return 0;
+    const { id, local } = this.configuration;
+    let sent = 0;
+    while (allowance - sent >= this.#config.datagramBytes) {
+      const full = this.#slab.take(this.#config.datagramBytes);
+      const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
+      const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
+      if (bytes.length === 0) break;
+      writePrefix(bytes, 0, this.#version, Kind.ringUnreliable, this.#confHash, end - PREFIX_BYTES, this.#me);
+      writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop);
+      sent += bytes.length;
+      this.statistics.packetsSent++;
+      this.statistics.bytesSent += bytes.length;
+      this.#outbox.multicast(bytes);
+    }
+    return sent;
+  }
+
+  /** Sends what the token asks for and this member has; what it has not stays on the token. */
+  #answer(token: Token): number {
+    let sent = 0;
+    for (const request of token.requests) {
+      if (!sameConfiguration(request.configuration, this.configuration.id)) {
+        sent += this.#outbox.answerOld(request);
+        continue;
+      }
+      const stream = this.configuration.stream(request.site);
+      if (stream === undefined) continue;
+      for (const seq of Array.from(request.missing.numbers())) {
+        if (sent >= this.#window.bytes) break;
+        const packet = stream.get(seq);
+        if (packet === undefined) continue;
+        request.missing.remove(seq);
+        sent += packet.bytes.length;
+        this.statistics.retransmitted++;
+        this.#outbox.multicast(packet.bytes);
+      }
+    }
+    token.requests = token.requests.filter((request) => !request.missing.isEmpty);
+    return sent;
+  }
+
+  #ask(token: Token, upTo: number): void {
+    const { id, local } = this.configuration;
+    const missing = local.missing(upTo, REQUEST_RANGES_MAX);
+    if (!missing.isEmpty) this.#request(token, { configuration: id, site: local.site, missing });
+    const old = this.#recovering ? this.#outbox.missingOld() : undefined;
+    if (old !== undefined) this.#request(token, old);
+  }
+
+  #request(token: Token, request: Request): void {
+    this.statistics.requested += request.missing.size;
+    const same = token.requests.find(
+      (other) => other.site === request.site && sameConfiguration(other.configuration, request.configuration),
+    );
+    if (same === undefined) {
+      token.requests.push(request);
+      return;
+    }
+    const union = same.missing;
+    union.addAll(request.missing);
+    // What does not fit is asked for again in the next rotation.
+    const ranges = [...union.ranges()];
+    for (const [low, high] of ranges.slice(REQUEST_RANGES_MAX)) union.remove(low, high);
+  }
+
+  #raiseArus(token: Token, top: boolean): void {
+    const mine = this.configuration.local.prefix;
+    const link = this.#linkAru.pass(token.linkAru, token.linkAruSetter, mine, top);
+    token.linkAru = link.value;
+    token.linkAruSetter = link.setter;
+    const ack = this.configuration.cutLts - 1;
+    const site = this.#siteAru.pass(token.siteAru, token.siteAruSetter, ack, top);
+    token.siteAru = site.value;
+    token.siteAruSetter = site.setter;
+  }
+
+  /** Counts who has committed; the same rule as for arus, over 0 and 1 (recovery.md, "Moving the packets", 4 and 5). */
+  #recover(token: Token): void {
+    this.#recovery.arrived(token.recovered);
+    const done = !this.#recovering || this.#outbox.commit();
+    if (this.#recovery.reached < 1) {
+      const { value, setter } = this.#recovery.pass(token.recovered, token.recoveredSetter, done ? 1 : 0, false);
+      token.recovered = value;
+      token.recoveredSetter = setter;
+    } else if (this.#recovering) {
+      this.#recovering = false;
+      this.#outbox.recovered();
+    }
+  }
+
+  #useArus(): void {
+    const stable = this.#siteAru.reached;
+    if (stable > this.configuration.stable) {
+      this.configuration.stable = stable;
+      this.#outbox.stable();
+    }
+  }
+}
+
+export function newRingStatistics(): RingStatistics {
+  return {
+    packetsSent: 0,
+    packetsReceived: 0,
+    bytesSent: 0,
+    retransmitted: 0,
+    requested: 0,
+    duplicates: 0,
+    tokens: 0,
+    tokenResends: 0,
+    hurries: 0,
+    rotationMs: 0,
+  };
+}

@@ -1,0 +1,120 @@
+import type { DaemonId } from "../base/ids.ts";
+import { getU16, getU32, setU16, setU32 } from "./bytes.ts";
+
+/*
+ * Every datagram between daemons begins with
+ *
+ *    0 magic u16 (0x416D)   2 version u8   3 kind u8   4 confHash u32
+ *    8 length u16           10 bodyLength u16          12 origin u32
+ *
+ * length: of the whole packet with its padding, so that a buffer of several packets can be cut without decoding them,
+ * and a batch can be padded to a segment size. bodyLength: of the body alone. origin: the daemon that made the packet,
+ * also when another one retransmits it. The high bit of kind marks a sealed packet: a nonce of 12 bytes then follows
+ * the prefix and an authentication tag of 16 bytes the body. Nothing seals packets yet; a sealed one is dropped.
+ * The bit below marks a routed packet: whoever receives it multicasts it in its own segment.
+ */
+
+export const MAGIC = 0x416d;
+export const PREFIX_BYTES = 16;
+
+/** The versions of the daemons' wire format that this code speaks: docs/wire.md. */
+export const WIRE_VERSION_MIN = 1;
+export const WIRE_VERSION_MAX = 2;
+
+export const Kind = {
+  ringData: 0x01,
+  ringToken: 0x02,
+  ringHurry: 0x03,
+  alive: 0x04,
+  join: 0x05,
+  refer: 0x06,
+  form1: 0x07,
+  form2: 0x08,
+  leave: 0x09,
+  ringHeld: 0x0a,
+  ringUnreliable: 0x0b,
+  probe: 0x0c,
+} as const;
+
+const SEALED = 0x80;
+const ROUTED = 0x40;
+
+export type Prefix = {
+  readonly version: number;
+  readonly kind: number;
+  readonly routed: boolean;
+  readonly confHash: number;
+  readonly length: number;
+  readonly bodyLength: number;
+  readonly origin: DaemonId;
+};
+
+/** Why a datagram is dropped before its body is looked at. */
+export type PrefixFault = "malformed" | "version" | "sealed";
+
+export function writePrefix(
+  bytes: Uint8Array,
+  at: number,
+  version: number,
+  kind: number,
+  confHash: number,
+  bodyLength: number,
+  origin: DaemonId,
+): void {
+  setU16(bytes, at, MAGIC);
+  bytes[at + 2] = version;
+  bytes[at + 3] = kind;
+  setU32(bytes, at + 4, confHash);
+  setU16(bytes, at + 8, PREFIX_BYTES + bodyLength);
+  setU16(bytes, at + 10, bodyLength);
+  setU32(bytes, at + 12, origin);
+}
+
+/** A control packet: prefix and body in bytes of their own. */
+export function packet(
+  version: number,
+  kind: number,
+  confHash: number,
+  origin: DaemonId,
+  body: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(PREFIX_BYTES + body.length);
+  writePrefix(bytes, 0, version, kind, confHash, body.length, origin);
+  bytes.set(body, PREFIX_BYTES);
+  return bytes;
+}
+
+/** Reads the prefix at `at`; what is not a whole packet that we can read is named as a fault. */
+export function readPrefix(bytes: Uint8Array, at = 0): Prefix | PrefixFault {
+  if (bytes.length - at < PREFIX_BYTES || getU16(bytes, at) !== MAGIC) return "malformed";
+  const version = bytes[at + 2] as number;
+  const kind = bytes[at + 3] as number;
+  const length = getU16(bytes, at + 8);
+  const bodyLength = getU16(bytes, at + 10);
+  if (length < PREFIX_BYTES + bodyLength || at + length > bytes.length) return "malformed";
+  if (version < WIRE_VERSION_MIN || version > WIRE_VERSION_MAX) return "version";
+  if ((kind & SEALED) !== 0) return "sealed";
+  return {
+    version,
+    kind: kind & ~ROUTED,
+    routed: (kind & ROUTED) !== 0,
+    confHash: getU32(bytes, at + 4),
+    length,
+    bodyLength,
+    origin: getU32(bytes, at + 12),
+  };
+}
+
+/** A copy of the packet that asks its receiver to multicast it in its segment. */
+export function routedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  copy[3] = (copy[3] as number) | ROUTED;
+  return copy;
+}
+
+/** A copy of a routed packet as it was before. */
+export function unroutedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  copy[3] = (copy[3] as number) & ~ROUTED;
+  return copy;
+}

@@ -1,0 +1,95 @@
+import type { ConfigurationId, DaemonId } from "../base/ids.ts";
+import type { RangeSet } from "../base/range-set.ts";
+import { Reader, Writer } from "./bytes.ts";
+import { PREFIX_BYTES, type Prefix } from "./prefix.ts";
+
+/** Packets that some member lacks: of the ring's own configuration, or in recovery of an old one. */
+export type Request = {
+  readonly configuration: ConfigurationId;
+  readonly site: number;
+  readonly missing: RangeSet;
+};
+
+/**
+ * The token of a site's ring (protocols.md G28, G32). While there is one site linkSeq = siteSeq = siteLts and the two
+ * arus agree; they are apart on the wire because a site among others stamps more than its ring carries.
+ */
+export type Token = {
+  readonly configuration: ConfigurationId;
+  /** Grows by one at every pass: tells a new token from a repeated one. */
+  hop: number;
+  linkSeq: number;
+  linkAru: number;
+  /** Who wrote linkAru last; 0: nobody yet. */
+  linkAruSetter: DaemonId;
+  siteSeq: number;
+  siteLts: number;
+  siteAru: number;
+  siteAruSetter: DaemonId;
+  /** Bytes multicast in the last rotation, retransmissions included. */
+  rotationBytes: number;
+  /** Passes in a row at which nothing was sent, asked for or unstable. */
+  idleHops: number;
+  /** 1: everybody passed since the setter wrote it has all packets of its old configuration (recovery). */
+  recovered: number;
+  recoveredSetter: DaemonId;
+  requests: Request[];
+};
+
+/** Requests beyond these limits wait for the next rotation. */
+export const REQUESTS_MAX = 32;
+export const REQUEST_RANGES_MAX = 128;
+
+export function encodeToken(token: Token): Uint8Array {
+  const out = new Writer(96)
+    .u32(token.configuration.leader)
+    .u32(token.configuration.time)
+    .u32(token.hop)
+    .u32(token.linkSeq)
+    .u32(token.linkAru)
+    .u32(token.linkAruSetter)
+    .u32(token.siteSeq)
+    .u32(token.siteLts)
+    .u32(token.siteAru)
+    .u32(token.siteAruSetter)
+    .u32(token.rotationBytes)
+    .u16(Math.min(token.idleHops, 0xffff))
+    .u8(token.recovered)
+    .u32(token.recoveredSetter);
+  const requests = token.requests.slice(0, REQUESTS_MAX);
+  out.u16(requests.length);
+  for (const { configuration, site, missing } of requests) {
+    out.u32(configuration.leader).u32(configuration.time).u16(site).rangeSet(missing);
+  }
+  return out.finish();
+}
+
+export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefined {
+  const input = new Reader(bytes, PREFIX_BYTES, PREFIX_BYTES + prefix.bodyLength);
+  const configuration = { leader: input.u32(), time: input.u32() };
+  const token: Token = {
+    configuration,
+    hop: input.u32(),
+    linkSeq: input.u32(),
+    linkAru: input.u32(),
+    linkAruSetter: input.u32(),
+    siteSeq: input.u32(),
+    siteLts: input.u32(),
+    siteAru: input.u32(),
+    siteAruSetter: input.u32(),
+    rotationBytes: input.u32(),
+    idleHops: input.u16(),
+    recovered: input.u8(),
+    recoveredSetter: input.u32(),
+    requests: [],
+  };
+  const count = input.count(REQUESTS_MAX, 11);
+  for (let i = 0; i < count; i++) {
+    token.requests.push({
+      configuration: { leader: input.u32(), time: input.u32() },
+      site: input.u16(),
+      missing: input.rangeSet(REQUEST_RANGES_MAX),
+    });
+  }
+  return input.failed || input.remaining > 0 ? undefined : token;
+}
