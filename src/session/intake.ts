@@ -1,7 +1,6 @@
 import { Slab } from "../base/slab.ts";
 import { Content } from "../ordering/content.ts";
 import type { Service } from "../ordering/service.ts";
-import { setU64 } from "../wire/native/fields.ts";
 import {
   ENVELOPE_BYTES,
   ENVELOPE_HEAD_MAX,
@@ -10,10 +9,11 @@ import {
   SEND_HEAD_BYTES,
   TOKEN_BYTES,
 } from "../wire/native/envelope.ts";
-import { getU64 } from "../wire/native/fields.ts";
+import { getU64, setU64 } from "../wire/native/fields.ts";
 import { decodeNative, encodeNative } from "../wire/native/messages.ts";
 import { GROUPS_MAX, serviceOfType, TypeBit } from "../wire/spread/codes.ts";
 import {
+  dataBytesOf,
   encodeFrame,
   frameBytes,
   groupCountOf,
@@ -292,6 +292,9 @@ export class Intake {
     if (!isLittleEndian(bytes, frame)) return "A frame in a SEND has to have a little-endian header.";
     const fault = headerFault(bytes, frame, undefined, this.#nativeBodyMax());
     if (fault !== undefined) return FAULT_TEXTS[fault];
+    if (dataBytesOf(bytes, frame) > this.#options.payloadBytesMax) {
+      return `A message may have ${this.#options.payloadBytesMax} bytes of data here.`;
+    }
     const whole = length - SEND_HEAD_BYTES;
     if (frameBytes(bytes, frame, whole) !== whole) return "A frame does not fill its SEND.";
     const number = getU64(bytes, offset + ENVELOPE_BYTES);

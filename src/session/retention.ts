@@ -50,8 +50,7 @@ export class Retention {
 
   /** Lets the oldest go until no more than `bytesMax` are kept; what still waits only if `unsentToo`. */
   trim(bytesMax: number, unsentToo: boolean): void {
-    const end = unsentToo ? this.#entries.length : this.#unsent;
-    while (this.#bytes > bytesMax && this.#start < end) {
+    while (this.#bytes > bytesMax && this.#start < (unsentToo ? this.#entries.length : this.#unsent)) {
       this.#lostTo = Math.max(this.#lostTo, (this.#entries[this.#start] as Entry).number);
       this.#drop();
     }

@@ -1,0 +1,436 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Connection, join, OneDaemon } from "../../test/session/one-daemon.ts";
+import { Content } from "../ordering/content.ts";
+import { envelopeBytes, PREFACE } from "../wire/native/envelope.ts";
+import { decodeNative, encodeNative, type NativeHello, type NativeMessage } from "../wire/native/messages.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
+import { encodeFrame } from "../wire/spread/frame.ts";
+import { decodeMembership } from "../wire/spread/membership.ts";
+
+const NEW = new Uint8Array(16);
+const TEXT = new TextEncoder();
+
+function helloOf(change: Partial<NativeHello> = {}): Uint8Array {
+  return encodeNative({
+    kind: "hello",
+    version: 1,
+    membership: true,
+    priority: 0,
+    user: "nat",
+    token: NEW,
+    lastDelivered: 0,
+    method: "NULL",
+    credentials: new Uint8Array(0),
+    ...change,
+  });
+}
+
+function read(connection: Connection): NativeMessage[] {
+  const bytes = connection.take();
+  const messages: NativeMessage[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + envelopeBytes(bytes, at);
+    const message = decodeNative(bytes.slice(at, end));
+    if (message === undefined) throw new Error(`no envelope at ${at}`);
+    messages.push(message);
+    at = end;
+  }
+  return messages;
+}
+
+function connect(daemon: OneDaemon, change: Partial<NativeHello> = {}): { client: Connection; token: Uint8Array } {
+  const client = daemon.connect();
+  client.send(join([PREFACE, helloOf(change)]));
+  const [welcome] = read(client);
+  return { client, token: welcome?.kind === "welcome" ? welcome.token : NEW };
+}
+
+function send(number: number, type: number, group: string, data: Uint8Array | string = ""): Uint8Array {
+  const bytes = typeof data === "string" ? TEXT.encode(data) : data;
+  return encodeNative({ kind: "send", number, frame: encodeFrame(type, "", [group], 0, bytes) });
+}
+
+const delivered = (messages: readonly NativeMessage[]): number[] =>
+  messages.flatMap((message) => (message.kind === "deliver" ? [message.deliveryNumber] : []));
+
+describe("hello", () => {
+  test("a new session gets a token, a private group and the daemons it may go to", () => {
+    const daemon = new OneDaemon();
+    const client = daemon.connect();
+    for (const byte of join([PREFACE, helloOf()])) client.send(Uint8Array.of(byte));
+    expect(read(client)).toMatchObject([
+      {
+        kind: "welcome",
+        resumption: "new",
+        privateGroup: "#nat#localhost",
+        lastOrdered: 0,
+        daemons: ["4803@localhost"],
+      },
+    ]);
+    expect(daemon.attached.get(1)?.token?.length).toBe(16);
+  });
+
+  test("what cannot be is refused with a text, and the connection closes", () => {
+    const refusals: [Partial<NativeHello>, number][] = [
+      [{ version: 9 }, -7],
+      [{ user: "has space" }, -5],
+      [{ user: "taken" }, -6],
+      [{ method: "KERBEROS" }, -9],
+    ];
+    const daemon = new OneDaemon();
+    connect(daemon, { user: "taken" });
+    for (const [change, code] of refusals) {
+      const client = daemon.connect();
+      client.send(join([PREFACE, helloOf(change)]));
+      const [refused] = read(client);
+      expect(refused).toMatchObject({ kind: "refused", code });
+      expect(client.closed).toBe(true);
+    }
+    for (const first of [
+      Uint8Array.of(0xa6, 0x41, 0),
+      join([PREFACE, encodeNative({ kind: "ack", deliveryNumber: 1 })]),
+    ]) {
+      const client = daemon.connect();
+      client.send(first);
+      expect(read(client)).toMatchObject([{ kind: "refused", code: -100 }]);
+    }
+  });
+
+  test("a password is checked by the host, and what the client sends ahead waits for the verdict", () => {
+    const daemon = new OneDaemon({ allowedMethods: ["PWORD"] });
+    daemon.passwords.set("ann", "a long password");
+    const good = daemon.connect();
+    const credentials = TEXT.encode("ann\0a long password");
+    good.send(join([PREFACE, helloOf({ method: "PWORD", credentials }), send(1, TypeBit.join, "g")]));
+    expect(read(good).map(({ kind }) => kind)).toEqual(["welcome", "delivered", "accepted", "deliver"]);
+    const bad = daemon.connect();
+    bad.send(join([PREFACE, helloOf({ user: "x", method: "PWORD", credentials: TEXT.encode("ann\0guess") })]));
+    expect(read(bad)).toMatchObject([{ kind: "refused", code: -9 }]);
+  });
+
+  test("tools may ask for the status instead", () => {
+    const client = new OneDaemon().connect();
+    client.send(join([PREFACE, encodeNative({ kind: "status" })]));
+    expect(read(client)).toEqual([{ kind: "statusReport", json: '{"sessions":0}' }]);
+  });
+});
+
+describe("messages", () => {
+  test("own messages come back with their numbers, others' without", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    const { client: other } = connect(daemon, { user: "other" });
+    client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.safe, "g", "mine")]));
+    other.send(send(1, TypeBit.agreed, "g", "theirs"));
+    const messages = read(client);
+    expect(messages.map(({ kind }) => kind)).toEqual([
+      "delivered",
+      "delivered",
+      "accepted",
+      "deliver",
+      "deliver",
+      "deliver",
+    ]);
+    expect(messages[2]).toEqual({ kind: "accepted", number: 2 });
+    expect(messages.slice(3)).toMatchObject([
+      { deliveryNumber: 1, ownNumber: 0, primary: true },
+      { deliveryNumber: 2, ownNumber: 2, primary: false },
+      { deliveryNumber: 3, ownNumber: 0 },
+    ]);
+    const view = messages[3];
+    expect(view?.kind === "deliver" && decodeMembership(view.frame)).toMatchObject({ members: ["#nat#localhost"] });
+    expect(daemon.submissions.every(({ content }) => content === Content.numberedFrame)).toBe(true);
+    expect(read(other)).toEqual([
+      { kind: "delivered", number: 1 },
+      { kind: "accepted", number: 1 },
+    ]);
+  });
+
+  test("a message of 16 MiB arrives whole, one that is longer ends the session", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    read(client);
+    const data = new Uint8Array(16 * 1024 * 1024).fill(7);
+    const bytes = send(2, TypeBit.agreed, "g", data);
+    for (let at = 0; at < bytes.length; at += 1_000_000) client.send(bytes.subarray(at, at + 1_000_000));
+    const deliver = read(client).find((message) => message.kind === "deliver");
+    expect(deliver?.frame.length).toBe(80 + data.length);
+    client.send(send(3, TypeBit.agreed, "g", new Uint8Array(data.length + 1)));
+    expect(read(client).map(({ kind }) => kind)).toEqual(["refused"]);
+    expect(client.closed).toBe(true);
+  });
+
+  test("an envelope that is not allowed ends the session, and says why", () => {
+    const wrong = [
+      send(0, TypeBit.agreed, "g"),
+      send(1, TypeBit.agreed | TypeBit.safe, "g"),
+      send(1, TypeBit.agreed | TypeBit.regularMembership, "g"),
+      encodeNative({ kind: "send", number: 1, frame: new Uint8Array(12) }),
+      encodeNative({ kind: "delivered", number: 1 }),
+      join([send(1, TypeBit.agreed, "g"), send(3, TypeBit.agreed, "g")]),
+      Uint8Array.of(0, 0, 0, 3, 4, 0, 0, 0),
+      Uint8Array.of(0xff, 0xff, 0xff, 0xff, 4, 0, 0, 0),
+    ];
+    for (const bytes of wrong) {
+      const daemon = new OneDaemon();
+      const { client } = connect(daemon);
+      client.send(bytes);
+      expect(read(client).at(-1)).toMatchObject({ kind: "refused", code: -100 });
+      expect(client.closed).toBe(true);
+      expect(daemon.sessions.sessionCount).toBe(0);
+    }
+  });
+
+  test("pings are answered, illegal groups refused, GOAWAY reaches everybody", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.send(
+      join([
+        encodeNative({ kind: "ping", opaque: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }),
+        send(1, TypeBit.join, "#g"),
+      ]),
+    );
+    expect(read(client)).toMatchObject([
+      { kind: "pong" },
+      { kind: "groupRefused", number: 1, group: "#g" },
+      { kind: "accepted" },
+    ]);
+    daemon.sessions.refused(1, 9, "g", "other options");
+    daemon.sessions.goAway("stopping");
+    daemon.run();
+    expect(read(client)).toMatchObject([
+      { kind: "groupRefused", number: 9 },
+      { kind: "goAway", text: "stopping" },
+    ]);
+  });
+
+  test("KILL ends the session for good", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    client.send(
+      encodeNative({ kind: "send", number: 1, frame: encodeFrame(TypeBit.kill, "", [], 0, new Uint8Array(0)) }),
+    );
+    expect(client.closed).toBe(true);
+    expect(daemon.sessions.sessionCount).toBe(0);
+    const again = daemon.connect();
+    again.send(join([PREFACE, helloOf({ token })]));
+    expect(read(again)).toMatchObject([{ kind: "welcome", resumption: "interrupted", lastOrdered: 1 }]);
+  });
+});
+
+describe("detach and resume", () => {
+  function resume(
+    daemon: OneDaemon,
+    token: Uint8Array,
+    lastDelivered: number,
+  ): { client: Connection; messages: NativeMessage[] } {
+    const client = daemon.connect();
+    client.send(join([PREFACE, helloOf({ token, lastDelivered })]));
+    return { client, messages: read(client) };
+  }
+
+  test("a client that comes back in time misses nothing and sends nothing twice", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    const { client: other } = connect(daemon, { user: "other" });
+    client.send(
+      join([
+        send(1, TypeBit.join, "g"),
+        send(2, TypeBit.agreed, "g", "a"),
+        encodeNative({ kind: "ack", deliveryNumber: 1 }),
+      ]),
+    );
+    client.close();
+    daemon.advance(5_000);
+    expect(daemon.sessions.deadline).toBe(30_000);
+    other.send(send(1, TypeBit.agreed, "g", "meanwhile"));
+    daemon.advance(24_000);
+    const back = resume(daemon, token, 1);
+    expect(back.messages[0]).toMatchObject({
+      kind: "welcome",
+      resumption: "resumed",
+      privateGroup: "#nat#localhost",
+      lastOrdered: 2,
+    });
+    expect(delivered(back.messages)).toEqual([2, 3]);
+    back.client.send(join([send(2, TypeBit.agreed, "g", "a"), send(3, TypeBit.agreed, "g", "b")]));
+    const messages = read(back.client);
+    expect(messages.filter(({ kind }) => kind === "accepted")).toEqual([{ kind: "accepted", number: 3 }]);
+    expect(delivered(messages)).toEqual([4]);
+    daemon.advance(100_000);
+    expect(daemon.sessions.sessionCount).toBe(2);
+  });
+
+  test("a client that does not come back in time is disconnected", () => {
+    const daemon = new OneDaemon({ graceMs: 1_000 });
+    const { client, token } = connect(daemon);
+    client.close();
+    daemon.advance(999);
+    expect(daemon.sessions.sessionCount).toBe(1);
+    daemon.advance(1);
+    expect(daemon.sessions.sessionCount).toBe(0);
+    expect(daemon.submissions.at(-1)?.service).toBe("safe");
+    expect(resume(daemon, token, 0).messages).toMatchObject([{ kind: "welcome", resumption: "interrupted" }]);
+  });
+
+  test("a client may be back before the daemon knows that it was gone", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    const back = resume(daemon, token, 0);
+    expect(client.closed).toBe(true);
+    expect(back.messages).toMatchObject([
+      { kind: "welcome", resumption: "resumed" },
+      { kind: "accepted", number: 1 },
+      { kind: "deliver", deliveryNumber: 1 },
+    ]);
+    expect(daemon.sessions.sessionCount).toBe(1);
+  });
+
+  test("what the daemon could not keep is told as a range", () => {
+    const daemon = new OneDaemon({ retentionBytesMax: 2_500 });
+    const { client, token } = connect(daemon);
+    const { client: other } = connect(daemon, { user: "other" });
+    client.send(send(1, TypeBit.join, "g"));
+    client.close();
+    for (let n = 1; n <= 5; n++) other.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
+    const { messages } = resume(daemon, token, 1);
+    expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "interrupted" });
+    expect(messages[1]).toEqual({ kind: "gap", group: "", reason: "window", count: 3, first: 2, last: 4 });
+    expect(delivered(messages)).toEqual([5, 6]);
+  });
+
+  test("whatever is interrupted, each message is ordered once and each delivery read once, in order", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ cut: fc.nat(400), ack: fc.boolean(), count: fc.integer({ min: 1, max: 6 }) }), {
+          maxLength: 12,
+        }),
+        (rounds) => {
+          const daemon = new OneDaemon();
+          let { client, token } = connect(daemon);
+          const queue: Uint8Array[] = [send(1, TypeBit.join, "g")];
+          let next = 2;
+          let seen = 0;
+          const own: number[] = [];
+          const readAll = (messages: readonly NativeMessage[]): void => {
+            for (const message of messages) {
+              if (message.kind !== "deliver") continue;
+              expect(message.deliveryNumber).toBe(seen + 1);
+              seen = message.deliveryNumber;
+              if (message.ownNumber > 0) own.push(message.ownNumber);
+            }
+          };
+          for (const { cut, ack, count } of rounds) {
+            for (let n = 0; n < count; n++) queue.push(send(next, TypeBit.agreed, "g", `${next++}`));
+            const bytes = join(queue);
+            client.send(bytes.subarray(0, cut % (bytes.length + 1)));
+            readAll(read(client));
+            if (ack) client.send(new Uint8Array(0));
+            client.close();
+            client = daemon.connect();
+            client.send(join([PREFACE, helloOf({ token, lastDelivered: seen })]));
+            readAll(read(client));
+          }
+          client.send(join(queue));
+          readAll(read(client));
+          expect(own).toEqual(Array.from({ length: next - 2 }, (_, n) => n + 2));
+          expect(token.length).toBe(16);
+          token = NEW;
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("slow receivers", () => {
+  test("drop: what is missed of the group is told in its place, the rest comes", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 20 });
+    daemon.policies.set("d", "drop");
+    const { client: slow } = connect(daemon, { user: "slow" });
+    const { client: fast } = connect(daemon, { user: "fast" });
+    slow.send(join([send(1, TypeBit.join, "d"), send(2, TypeBit.join, "e")]));
+    read(slow);
+    slow.taking = false;
+    for (let n = 1; n <= 30; n++) fast.send(send(n, TypeBit.agreed, "d", `${n}`));
+    fast.send(send(31, TypeBit.agreed, "e", "another group"));
+    slow.drain();
+    fast.send(send(32, TypeBit.agreed, "d", "later"));
+    const messages = read(slow).filter(({ kind }) => kind === "deliver" || kind === "gap");
+    const gap = messages.findIndex(({ kind }) => kind === "gap");
+    expect(messages[gap]).toEqual({ kind: "gap", group: "d", reason: "slow", count: 19, first: 14, last: 32 });
+    expect(delivered(messages)).toEqual([...Array.from({ length: 11 }, (_, n) => n + 3), 33, 34]);
+    expect(delivered(messages.slice(gap))).toEqual([34]);
+    expect(slow.closed).toBe(false);
+  });
+
+  test("expel: the session ends, though its token is known", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 5 });
+    const { client: slow } = connect(daemon, { user: "slow" });
+    slow.send(send(1, TypeBit.join, "g"));
+    slow.taking = false;
+    for (let n = 2; n <= 10; n++) slow.send(send(n, TypeBit.agreed, "g", "x"));
+    expect(slow.closed).toBe(true);
+    expect(daemon.sessions.sessionCount).toBe(0);
+  });
+
+  test("wait: the group is held until the receiver has read or is gone", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 10 });
+    daemon.policies.set("w", "wait");
+    const { client: slow } = connect(daemon, { user: "slow" });
+    const { client: fast } = connect(daemon, { user: "fast" });
+    slow.send(send(1, TypeBit.join, "w"));
+    slow.taking = false;
+    for (let n = 1; n <= 8; n++) fast.send(send(n, TypeBit.agreed, "w", "x"));
+    expect(daemon.held).toEqual(["w"]);
+    expect(fast.reading).toBe(false);
+    fast.send(send(9, TypeBit.agreed, "w", "x"));
+    slow.close();
+    expect(daemon.held).toEqual([]);
+    expect(fast.reading).toBe(true);
+    expect(read(fast).filter(({ kind }) => kind === "delivered").length).toBe(9);
+  });
+
+  test("a client that sends and does not read its answers is not read any more", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.taking = false;
+    for (let n = 0; n < 1_100; n++) client.send(encodeNative({ kind: "ping", opaque: new Uint8Array(8) }));
+    expect(client.reading).toBe(false);
+    client.drain();
+    expect(client.reading).toBe(true);
+  });
+});
+
+test("arbitrary bytes in any grouping never make an exception, and grouping makes no difference", () => {
+  const script = join([
+    PREFACE,
+    helloOf(),
+    send(1, TypeBit.join, "g"),
+    send(2, TypeBit.agreed, "g", "x"),
+    encodeNative({ kind: "ack", deliveryNumber: 1 }),
+  ]);
+  const outcome = (chunks: readonly Uint8Array[]): unknown => {
+    const daemon = new OneDaemon();
+    daemon.flowing = false;
+    const client = daemon.connect();
+    for (const chunk of chunks) if (!client.closed) client.send(chunk);
+    return [daemon.submissions.map(({ service, pieces }) => [service, join(pieces).join()]), client.closed];
+  };
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }),
+      fc.array(fc.nat(), { maxLength: 8 }),
+      (damage, places) => {
+        const bytes = script.slice();
+        for (const [at, byte] of damage) bytes[at % bytes.length] = byte;
+        const at = [0, ...places.map((place) => place % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length];
+        expect(outcome(at.slice(1).map((end, i) => bytes.subarray(at[i], end)))).toEqual(outcome([bytes]));
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
