@@ -1,118 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { clientDelivery, daemonName, type Node, PerfectEvs } from "../../test/groups/perfect-evs.ts";
-import type { DaemonId } from "../base/ids.ts";
-import type { Service } from "../ordering/service.ts";
-import { TypeBit, typeOfService } from "../wire/spread/codes.ts";
-import { encodeFrame } from "../wire/spread/frame.ts";
-import { decodeMembership } from "../wire/spread/membership.ts";
-
-/** Daemons whose clients' deliveries are written down, one line each; sessions are named by their user. */
-class Town {
-  readonly lines: string[] = [];
-  readonly evs: PerfectEvs;
-  readonly #users = new Map<string, { daemon: DaemonId; session: number }>();
-
-  constructor(...daemons: DaemonId[]) {
-    this.evs = new PerfectEvs({
-      outbox: (node) => ({
-        deliver: (sessions, frame) => {
-          const text = new TextDecoder().decode(frame.subarray(frame.length - 1));
-          this.lines.push(`${sessions.map((session) => this.#user(node.id, session)).join(" ")} < ${text}`);
-        },
-        notify: (session, notice) => {
-          const says = decodeMembership(notice.frame);
-          const who = this.#user(node.id, session);
-          if (says?.kind === "view") {
-            const sets = says.sets.map((set) => `{${set.map(short).join(" ")}}`).join(" ");
-            const own = says.ownSet >= 0 ? `, own ${says.ownSet}` : "";
-            const id = `${says.id.leader}.${says.id.time}/${says.id.index}`;
-            this.lines.push(
-              `${who} ${notice.group} ${notice.kind} ${id}${notice.primary ? "*" : ""}: ${says.members.map(short).join(" ")} | ${sets}${own}`,
-            );
-          } else if (says?.kind === "transitional") {
-            this.lines.push(`${who} ${notice.group} transitional ${says.id.leader}.${says.id.time}/${says.id.index}`);
-          } else this.lines.push(`${who} ${notice.group} ${notice.kind}`);
-        },
-        ordered: (session, number, duplicate) =>
-          this.lines.push(`${this.#user(node.id, session)} ordered ${number}${duplicate ? " again" : ""}`),
-        refused: (session, number, group, why) =>
-          this.lines.push(`${this.#user(node.id, session)} refused ${number} ${group}: ${why}`),
-        ended: (session) => this.lines.push(`${this.#user(node.id, session)} ended`),
-      }),
-      stepped: () => {},
-    });
-    for (const id of daemons) this.evs.start(id);
-  }
-
-  node(id: DaemonId): Node {
-    return this.evs.nodes.get(id) as Node;
-  }
-
-  client(user: string, daemon: DaemonId): void {
-    const session = this.#users.size + 1;
-    this.#users.set(user, { daemon, session });
-    this.node(daemon).groups.attach(user, session);
-  }
-
-  request(
-    user: string,
-    bit: number,
-    groups: readonly string[],
-    options: { service?: Service; data?: string; numbered?: { token: Uint8Array; number: number }; bits?: number } = {},
-  ): void {
-    const { daemon, session } = this.#users.get(user) as { daemon: DaemonId; session: number };
-    const { service = "agreed", data = "", bits = 0 } = options;
-    const bytes = new TextEncoder().encode(data);
-    const frame = encodeFrame(bit | bits, `#${user}#${daemonName(daemon)}`, groups, 0, bytes);
-    this.node(daemon).submit(clientDelivery(daemon, session, service, frame, options.numbered));
-  }
-
-  join(user: string, group: string): void {
-    this.request(user, TypeBit.join, [group]);
-  }
-
-  leave(user: string, group: string): void {
-    this.request(user, TypeBit.leave, [group]);
-  }
-
-  kill(user: string): void {
-    this.request(user, TypeBit.kill, []);
-  }
-
-  send(user: string, groups: readonly string[], data: string, service: Service = "agreed"): void {
-    this.request(user, typeOfService(service), groups, { data, service });
-  }
-
-  /** Lets everything happen that is due; what clients saw of it. */
-  seen(): string[] {
-    this.evs.settle();
-    return this.lines.splice(0);
-  }
-
-  #user(daemon: DaemonId, session: number): string {
-    for (const [user, at] of this.#users) if (at.daemon === daemon && at.session === session) return user;
-    return `?${session}`;
-  }
-}
-
-const short = (name: string) => name.slice(1, name.indexOf("#", 1));
-
-/** Four daemons in one configuration, with x@1, y@2, z@3 in group g. */
-function town(): Town {
-  const town = new Town(1, 2, 3, 4);
-  town.evs.merge([1, 2, 3, 4]);
-  town.seen();
-  for (const [user, daemon] of [
-    ["x", 1],
-    ["y", 2],
-    ["z", 3],
-  ] as const) {
-    town.client(user, daemon);
-    town.join(user, "g");
-  }
-  town.seen();
-  return town;
-}
+import { Town, town } from "../../test/groups/town.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
 
 describe("worked examples", () => {
   test("O14: a split tells who stayed together, a merge who came with whom", () => {
@@ -207,5 +95,184 @@ describe("worked examples", () => {
       "x g network 1.1012/1: x v | {x} {v}, own 0",
     ]);
     expect(t.node(5).groups.directory.hash()).toBe(t.node(2).groups.directory.hash());
+  });
+});
+
+describe("delivery", () => {
+  test("a message goes to the members of all its groups, to each once, and to open groups from outside", () => {
+    const t = town();
+    t.client("v", 1);
+    t.join("v", "h");
+    t.join("x", "h");
+    t.seen();
+    t.send("z", ["g", "h"], "1");
+    t.send("v", ["g"], "2");
+    t.send("v", ["nobody"], "3");
+    t.send("v", [], "4");
+    expect(t.seen().sort()).toEqual(["x < 2", "x v < 1", "y < 1", "y < 2", "z < 1", "z < 2"]);
+  });
+
+  test("a private name is one session, wherever it is; names that are none go nowhere", () => {
+    const t = town();
+    t.send("z", ["#x#d1", "g"], "1");
+    t.send("z", ["#y#d2"], "2");
+    for (const name of ["#y#d1", "#nobody#d2", "#y", "##d2", "#y#d9"]) t.send("z", [name], "3");
+    expect(t.seen().sort()).toEqual(["x < 1", "y < 1", "y < 2", "z < 1"]);
+  });
+
+  test("SELF_DISCARD keeps a message from its sender only", () => {
+    const t = town();
+    t.client("x2", 1);
+    t.join("x2", "g");
+    t.seen();
+    t.request("x", TypeBit.agreed, ["g"], { data: "1", bits: TypeBit.selfDiscard });
+    t.request("x", TypeBit.agreed, ["#x#d1"], { data: "2", bits: TypeBit.selfDiscard });
+    expect(t.seen().sort()).toEqual(["x2 < 1", "y < 1", "z < 1"]);
+  });
+
+  test("a numbered message is delivered once, through whatever daemon it comes", () => {
+    const t = town();
+    const token = new Uint8Array(16).fill(7);
+    t.request("x", TypeBit.agreed, ["#y#d2"], { data: "1", numbered: { token, number: 1 } });
+    t.request("x", TypeBit.agreed, ["#x#d1"], { data: "2", numbered: { token, number: 2 } });
+    expect(t.seen()).toEqual(["x ordered 1", "y < 1", "x ordered 2", "x < 2"]);
+    t.request("z", TypeBit.agreed, ["#y#d2"], { data: "1", numbered: { token, number: 1 } });
+    t.request("z", TypeBit.agreed, ["#y#d2"], { data: "3", numbered: { token, number: 3 } });
+    expect(t.seen()).toEqual(["z ordered 1 again", "y < 3", "z ordered 3"]);
+    expect([1, 2, 3, 4].map((id) => t.node(id).groups.lastOrdered(token))).toEqual([3, 3, 3, 3]);
+    for (const id of [1, 2, 3, 4]) t.node(id).groups.forget(token);
+    expect(t.node(2).groups.lastOrdered(token)).toBe(0);
+  });
+
+  test("what is not a frame is counted and dropped", () => {
+    const t = town();
+    const { groups } = t.node(1);
+    const deliver = (content: number, payload: Uint8Array) =>
+      groups.message({ sender: 2, session: 1, service: "agreed", content, payload });
+    deliver(0, new Uint8Array(47));
+    deliver(0, new Uint8Array(48).fill(255));
+    deliver(1, new Uint8Array(20));
+    deliver(1, new Uint8Array(72).fill(255));
+    t.request("x", TypeBit.join, []);
+    t.request("x", TypeBit.join, ["h"], { service: "fifo" });
+    expect(t.seen()).toEqual([]);
+    expect(groups.malformed).toBe(6);
+  });
+});
+
+describe("clients", () => {
+  test("a join is told to all members, a leave to the leaver first, and both only once", () => {
+    const t = town();
+    t.client("w", 1);
+    t.join("w", "g");
+    t.join("w", "g");
+    expect(t.seen().filter((line) => /^[xw]/.test(line))).toEqual([
+      "x g join 1.1001/4*: w x y z | {w}, own 0",
+      "w g join 1.1001/4*: w x y z | {w}, own 0",
+    ]);
+    t.leave("w", "g");
+    t.leave("w", "g");
+    t.leave("w", "none");
+    expect(t.seen().filter((line) => /^[xw]/.test(line))).toEqual([
+      "w g selfLeave",
+      "x g leave 1.1001/5*: x y z | {w}, own 0",
+    ]);
+  });
+
+  test("the end of a client takes it out of its groups by name, and frees its name", () => {
+    const t = town();
+    for (const group of ["zz", "mm", "AA", "aa"]) {
+      t.join("x", group);
+      t.join("y", group);
+    }
+    t.seen();
+    t.kill("y");
+    const lines = t.seen();
+    expect(lines.filter((line) => line.startsWith("x")).map((line) => line.split(" ").slice(1, 3))).toEqual(
+      ["AA", "aa", "g", "mm", "zz"].map((group) => [group, "disconnect"]),
+    );
+    expect(lines).toContain("y ended");
+    t.send("x", ["g", "#y#d2"], "1");
+    expect(t.seen().sort()).toEqual(["x < 1", "z < 1"]);
+    expect(t.node(4).groups.directory.member(2, "y")).toBeUndefined();
+  });
+
+  test("a client that is in no group ends too", () => {
+    const t = town();
+    t.client("v", 4);
+    t.kill("v");
+    expect(t.seen()).toEqual(["v ended"]);
+  });
+
+  test("names that are no group's are not joined", () => {
+    const t = town();
+    for (const group of ["", "#x#d1", "a b", "#abc"]) t.join("x", group);
+    expect(t.seen()).toEqual([]);
+    expect(t.node(1).groups.directory.groupCount).toBe(1);
+  });
+
+  test("a detached client stays a member but is told nothing, until it is attached again", () => {
+    const t = town();
+    t.node(1).groups.detach("x");
+    t.send("z", ["g", "#x#d1"], "1");
+    expect(t.seen().sort()).toEqual(["y < 1", "z < 1"]);
+    expect(t.node(1).groups.localMembers("g")).toEqual([]);
+    expect(t.node(2).groups.directory.get("g")?.memberCount).toBe(3);
+    t.node(1).groups.attach("x", 1);
+    t.send("z", ["g"], "2");
+    expect(t.seen()).toContain("x < 2");
+  });
+
+  test("a join that disagrees about the group's options is refused, with the reason", () => {
+    const t = town();
+    const token = new Uint8Array(16).fill(1);
+    const join = (user: string, number: number, data: string) =>
+      t.request(user, TypeBit.join, ["h"], { data, numbered: { token, number } });
+    join("x", 1, '{"slow":"drop"}');
+    join("y", 2, '{"slow":"wait"}');
+    join("y", 3, "{");
+    const lines = t.seen();
+    expect(lines).toContain("y ordered 2");
+    expect(lines.filter((line) => line.includes("refused"))).toEqual([
+      'y refused 2 h: the group\'s slow-receiver policy is "drop", not "wait": join without naming one, or name this one',
+      "y refused 3 h: join options are not JSON",
+    ]);
+    expect(t.node(4).groups.optionsOf("h")).toEqual({ slow: "drop", quality: "ordered" });
+    expect(t.node(4).groups.directory.get("h")?.memberCount).toBe(1);
+  });
+
+  test("options and numbered sessions come along when components merge", () => {
+    const t = new Town(1, 2);
+    t.evs.merge([1]);
+    t.evs.merge([2]);
+    t.seen();
+    const token = new Uint8Array(16).fill(9);
+    t.client("x", 1);
+    t.client("y", 2);
+    t.request("x", TypeBit.join, ["h"], { data: '{"slow":"expel"}', numbered: { token, number: 1 } });
+    t.request("y", TypeBit.join, ["h"]);
+    t.seen();
+    for (const c of t.evs.current) t.evs.split(c, [c.members]);
+    t.evs.merge([1, 2]);
+    t.seen();
+    expect(t.node(2).groups.optionsOf("h")?.slow).toBe("expel");
+    expect(t.node(2).groups.lastOrdered(token)).toBe(1);
+    t.request("y", TypeBit.agreed, ["h"], { data: "1", numbered: { token, number: 1 } });
+    expect(t.seen()).toEqual(["y ordered 1 again"]);
+  });
+
+  test("views say whether their configuration is primary", () => {
+    const t = town();
+    t.evs.split(t.configuration(1), [[1, 2, 3], [4]]);
+    t.evs.merge([1]);
+    t.seen();
+    expect(t.node(1).groups.primary).toBe(true);
+    t.evs.split(t.configuration(1), [[1], [2], [3]]);
+    t.evs.merge([1]);
+    expect(t.seen().filter((line) => line.startsWith("x"))).toEqual([
+      "x g transitional 1.1001/3",
+      "x g network 1.1008/1: x | {x}, own 0",
+    ]);
+    expect(t.node(1).groups.primary).toBe(false);
   });
 });

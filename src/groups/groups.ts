@@ -313,7 +313,12 @@ export class Groups implements Upcalls {
    * overtaken that message here (K31).
    */
   #hold(delivery: Delivery): void {
-    assert(serviceRank(delivery.service) < AGREED_RANK, "clients are blocked during a state exchange");
+    if (serviceRank(delivery.service) >= AGREED_RANK) {
+      const head = delivery.content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
+      const type = delivery.payload.length < head + HEADER_BYTES ? 0 : typeOf(delivery.payload, head);
+      if ((type & REQUESTS) !== 0) this.#cover(requestOf(type));
+      assert(false, "clients are blocked during a state exchange");
+    }
     assert(this.#held.length < HELD_MAX, "flow control bounds what can overtake the state exchange");
     this.#held.push(delivery);
   }
@@ -352,18 +357,20 @@ export class Groups implements Upcalls {
       return;
     }
     const user = parsePrivateGroup(this.#names.name(frame, SENDER, NAME_BYTES - 1))?.user;
-    if (user === undefined || (groups === 0 && (type & TypeBit.kill) === 0)) {
+    const request = requestOf(type);
+    const isComplete = user !== undefined && (groups > 0 || request === "kill");
+    // Requests are ordered with everything else, or daemons would not agree.
+    if (!isComplete || serviceRank(delivery.service) < AGREED_RANK) {
       this.#malformed++;
       return;
     }
-    if ((type & TypeBit.join) !== 0)
-      this.#onJoin(delivery, user, this.#groupName(frame, 0), frame.subarray(body), number);
-    else if ((type & TypeBit.leave) !== 0) this.#onLeave(delivery, user, this.#groupName(frame, 0));
-    else this.#onKill(delivery, user);
+    this.#cover(request);
+    if (request === "kill") this.#onKill(delivery, user);
+    else if (request === "leave") this.#onLeave(delivery, user, this.#groupName(frame, 0));
+    else this.#onJoin(delivery, user, this.#groupName(frame, 0), frame.subarray(body), number);
   }
 
   #onJoin(delivery: Delivery, user: string, name: string, data: Uint8Array, number: number): void {
-    this.#cover("join");
     if (!isGroupName(name)) return;
     // Only native sessions, which number their messages, know of options.
     const wanted = number === 0 ? DEFAULT_OPTIONS : parseOptions(data);
@@ -384,7 +391,6 @@ export class Groups implements Upcalls {
   }
 
   #onLeave(delivery: Delivery, user: string, name: string): void {
-    this.#cover("leave");
     const group = this.#directory.get(name);
     const member = this.#directory.member(delivery.sender, user);
     if (group === undefined || member === undefined || !group.has(member)) return;
@@ -398,7 +404,6 @@ export class Groups implements Upcalls {
 
   /** The end of a client: it is out of all its groups, by name. */
   #onKill(delivery: Delivery, user: string): void {
-    this.#cover("kill");
     const member = this.#directory.member(delivery.sender, user);
     const isLocal = delivery.sender === this.#config.me;
     const session = isLocal ? this.#local.sessionOf(user) : undefined;
@@ -502,6 +507,11 @@ const SENDER = 4;
 const HASH = 0x23;
 const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
 const NOBODY: readonly SessionNumber[] = [];
+
+function requestOf(type: number): "join" | "leave" | "kill" {
+  if ((type & TypeBit.join) !== 0) return "join";
+  return (type & TypeBit.leave) !== 0 ? "leave" : "kill";
+}
 
 function isSubset(some: ReadonlySet<DaemonId>, all: readonly DaemonId[]): boolean {
   const set = new Set(all);
