@@ -1,16 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { FakeDaemon } from "../../test/client/fake-daemon.ts";
-import { FakeTransport } from "../../test/client/fake-transport.ts";
+import { FakeTransport, settle } from "../../test/client/fake-transport.ts";
 import type { ConnectOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
-import type { GroupEvent } from "./events.ts";
+import type { ConnectionEvent } from "./events.ts";
 
 const decoder = new TextDecoder();
 
-/** Connects a client to a fake daemon, or to several by address. */
+type Daemons = Record<string, FakeDaemon>;
+
+/** Connects a client to fake daemons, by address; the first is the one that it reaches. */
 async function start(
   options: ConnectOptions = {},
-  daemons: Record<string, FakeDaemon> = { "4803@a": new FakeDaemon("a") },
+  daemons: Daemons = { "4803@a": new FakeDaemon("a") },
 ): Promise<{ transport: FakeTransport; connection: Connection; daemon: FakeDaemon }> {
   const transport = new FakeTransport();
   transport.onOpen = (stream) => {
@@ -23,7 +25,7 @@ async function start(
 }
 
 /** The next events of a stream, in short. */
-async function next(stream: AsyncIterable<GroupEvent>, count: number): Promise<string[]> {
+async function next(stream: AsyncIterable<ConnectionEvent>, count: number): Promise<string[]> {
   const iterator = stream[Symbol.asyncIterator]();
   const out: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -33,7 +35,7 @@ async function next(stream: AsyncIterable<GroupEvent>, count: number): Promise<s
   return out;
 }
 
-function short(event: GroupEvent): string {
+function short(event: ConnectionEvent): string {
   switch (event.kind) {
     case "message":
       return `${event.sender}: ${decoder.decode(event.payload)}`;
@@ -41,6 +43,9 @@ function short(event: GroupEvent): string {
       return `view ${event.members.join(" ")}`;
     case "gap":
       return `gap ${event.reason} ${event.count}`;
+    case "reconnected":
+      return `reconnected ${event.privateGroup} ${event.resumed}`;
+    case "disconnected":
     case "transitional":
     case "flushRequest":
     case "left":
@@ -61,13 +66,311 @@ describe("a connection to a native daemon", () => {
     expect(await connection.closed).toBeUndefined();
   });
 
-  test("sends a payload in pieces as one message", async () => {
+  test("sends a payload in pieces as one message, to groups and private groups", async () => {
     const { connection, daemon } = await start();
-    await connection.send(["g1", "#bob#b"], [new TextEncoder().encode("one "), new TextEncoder().encode("two")], {
-      type: -5,
-    });
+    const pieces = [new TextEncoder().encode("one "), new TextEncoder().encode("two")];
+    await connection.send(["g1", "#bob#b"], pieces, { type: -5 });
     expect(daemon.sent.map(({ number, groups, data }) => [number, groups, data])).toEqual([
       [1, ["g1", "#bob#b"], "one two"],
     ]);
+  });
+
+  test("a large payload goes out behind its head without being joined", async () => {
+    const { connection, daemon } = await start();
+    await connection.send("g1", "x".repeat(100_000));
+    expect(daemon.sent[0]?.data).toBe("x".repeat(100_000));
+  });
+
+  test("a view tells who came and went, from where, and whether it is primary", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g");
+    const [ann, bob] = ["#ann#a", "#bob#a"];
+    daemon.view("g", "join", [ann, bob], bob);
+    expect(group.view).toMatchObject({
+      joined: [bob],
+      left: [],
+      sets: [[ann], [bob]],
+      ownSet: [ann],
+      index: 0,
+      primary: true,
+    });
+    daemon.view("g", "disconnect", [ann], bob);
+    expect(group.view).toMatchObject({ joined: [], left: [bob], sets: [[ann]], cause: "disconnect" });
+  });
+
+  test("the connection's stream has everything, private messages too", async () => {
+    const { connection, daemon } = await start();
+    const events = connection[Symbol.asyncIterator]();
+    const group = await connection.join("g");
+    daemon.deliver(daemon.message("#bob#b", connection.privateGroup, "psst"));
+    daemon.deliver(daemon.message("#bob#b", "g", "all"));
+    expect(await next(events, 3)).toEqual(["view #ann#a", "#bob#b: psst", "#bob#b: all"]);
+    expect(group.view?.members).toEqual(["#ann#a"]);
+  });
+
+  test("a refused join says why and leaves nothing behind", async () => {
+    const { connection, daemon } = await start();
+    daemon.automatic = false;
+    const joining = connection.join("g", { slow: "drop" });
+    const refused = expect(joining).rejects.toMatchObject({ code: "GROUP_REFUSED" });
+    await settle();
+    expect(daemon.sent[0]?.data).toBe('{"slow":"drop"}');
+    daemon.send({ kind: "accepted", number: 1 });
+    daemon.send({ kind: "groupRefused", number: 1, group: "g", text: "its members wait" });
+    await refused;
+    daemon.automatic = true;
+    expect((await connection.join("g")).name).toBe("g");
+  });
+
+  test("wrong names, sizes and options are told at once", async () => {
+    const { connection } = await start();
+    await expect(connection.join("no blanks")).rejects.toMatchObject({ code: "ILLEGAL_NAME" });
+    await expect(connection.send([], "x")).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(connection.send("g", "x".repeat(1_000_001))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(connection.send("g", "x", { type: 40_000 })).rejects.toBeInstanceOf(RangeError);
+    await expect(Connection.open(new FakeTransport(), "4803@a", { name: "no#" })).rejects.toBeInstanceOf(RangeError);
+    await expect(Connection.open(new FakeTransport(), "host:4803")).rejects.toBeInstanceOf(RangeError);
+    await connection.join("g");
+    await expect(connection.join("g")).rejects.toMatchObject({ code: "ALREADY_JOINED" });
+    await connection.close();
+    await expect(connection.send("g", "x")).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  test("a signal ends a join, which is then taken back", async () => {
+    const { connection, daemon } = await start();
+    daemon.automatic = false;
+    const controller = new AbortController();
+    const joining = connection.join("g", { signal: controller.signal });
+    const ended = expect(joining).rejects.toThrow("enough");
+    await settle();
+    controller.abort(new Error("enough"));
+    await ended;
+    await settle();
+    expect(daemon.sent.map(({ type }) => type)).toEqual([0x1_0000, 0x2_0000]);
+  });
+
+  test("too much that no daemon has accepted is refused as BUSY", async () => {
+    const { connection, daemon } = await start({ unacceptedMax: 2 });
+    daemon.automatic = false;
+    const sends = [connection.send("g", "1"), connection.send("g", "2")];
+    await expect(connection.send("g", "3")).rejects.toMatchObject({ code: "BUSY" });
+    await settle();
+    daemon.send({ kind: "accepted", number: 2 });
+    await Promise.all(sends);
+  });
+
+  test("what cannot be reached or is refused rejects with a code", async () => {
+    const transport = new FakeTransport();
+    transport.onOpen = (stream) => stream.close("connection refused");
+    await expect(Connection.open(transport, ["4803@a", "4804@b"])).rejects.toMatchObject({ code: "UNREACHABLE" });
+    expect(transport.streams.map(({ address }) => address)).toEqual(["4803@a", "4804@b"]);
+  });
+
+  test("a handshake that takes too long is given up", async () => {
+    const transport = new FakeTransport();
+    const opening = Connection.open(transport, "4803@a", { handshakeMs: 100 });
+    const failed = expect(opening).rejects.toMatchObject({ code: "UNREACHABLE" });
+    await transport.advance(101);
+    await failed;
+  });
+});
+
+describe("consumption", () => {
+  test("is acknowledged lazily, up to the oldest event that has not been read", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g");
+    for (let i = 0; i < 3; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+    await next(group, 2);
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([2]);
+    await next(group, 2);
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([2, 4]);
+  });
+
+  test("stops reading when too much waits, and goes on when half of it is read", async () => {
+    const { connection, daemon } = await start({ eventsMax: 4 });
+    const group = await connection.join("g");
+    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+    expect(daemon.stream?.isPaused).toBe(true);
+    await next(group, 2);
+    expect(daemon.stream?.isPaused).toBe(true);
+    await next(group, 2);
+    expect(await next(group, 5)).toEqual(["#bob#b: 3", "#bob#b: 4", "#bob#b: 5", "#bob#b: 6", "#bob#b: 7"]);
+    expect(daemon.stream?.isPaused).toBe(false);
+  });
+
+  test("a reader that sends and waits within its loop is not locked up by its own back-pressure", async () => {
+    const { connection, daemon } = await start({ eventsMax: 4 });
+    const group = await connection.join("g");
+    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+    expect(daemon.stream?.isPaused).toBe(true);
+    const receipt = await group.send("answer");
+    await receipt.delivered;
+    expect((await next(group, 10)).at(-1)).toBe("#ann#a: answer");
+  });
+
+  test("a group that nobody iterates over keeps nothing while the connection is iterated over", async () => {
+    const { connection, daemon } = await start({ eventsMax: 4 });
+    const events = connection[Symbol.asyncIterator]();
+    await connection.join("g");
+    await next(events, 1);
+    for (let i = 0; i < 20; i++) {
+      daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+      await next(events, 1);
+    }
+    expect(daemon.stream?.isPaused).toBe(false);
+  });
+});
+
+describe("a connection that is lost", () => {
+  test("goes on where it was: nothing twice, nothing lost", async () => {
+    const { transport, connection, daemon } = await start();
+    const events = connection[Symbol.asyncIterator]();
+    await connection.join("g");
+    daemon.automatic = false;
+    const receipts = [connection.send("g", "a"), connection.send("g", "b"), connection.send("g", "c")];
+    await settle();
+    daemon.send({ kind: "accepted", number: 3 });
+    daemon.deliver(daemon.sent[1]?.frame as Uint8Array, 2);
+    daemon.resumption = "resumed";
+    daemon.lastOrdered = 2;
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    expect(daemon.hellos[1]).toMatchObject({ lastDelivered: 2, token: daemon.token });
+    expect(daemon.sent.map(({ number }) => number)).toEqual([1, 2, 3, 4, 3, 4]);
+    // A copy that this client has had already, then the rest.
+    daemon.deliveries = 1;
+    daemon.deliver(daemon.sent[1]?.frame as Uint8Array, 2);
+    daemon.deliver(daemon.sent[2]?.frame as Uint8Array, 3);
+    daemon.deliver(daemon.sent[3]?.frame as Uint8Array, 4);
+    await Promise.all((await Promise.all(receipts)).map(({ delivered }) => delivered));
+    expect(await next(events, 6)).toEqual([
+      "view #ann#a",
+      "#ann#a: a",
+      "disconnected",
+      "reconnected #ann#a true",
+      "#ann#a: b",
+      "#ann#a: c",
+    ]);
+  });
+
+  test("what was delivered out of turn is replaced by nothing when the rest is sent again", async () => {
+    const { transport, connection, daemon } = await start();
+    daemon.automatic = false;
+    const sends = [connection.send("g", "a"), connection.send("g", "b"), connection.send("g", "c")];
+    await settle();
+    daemon.send({ kind: "accepted", number: 3 });
+    daemon.send({ kind: "delivered", number: 2 });
+    daemon.resumption = "resumed";
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    expect(daemon.sent.slice(3).map(({ number, groups }) => [number, groups])).toEqual([
+      [1, ["g"]],
+      [2, []],
+      [3, ["g"]],
+    ]);
+    await Promise.all(sends);
+  });
+
+  test("elsewhere, every group shows a gap before its new view, and what was not ordered is sent again", async () => {
+    const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
+    const daemons: Daemons = { "4803@a": a, "4803@b": b };
+    const { transport, connection } = await start({}, daemons);
+    const group = await connection.join("g");
+    await next(group, 1);
+    a.automatic = false;
+    const sending = connection.send("g", "again");
+    await settle();
+    b.resumption = "interrupted";
+    b.lastOrdered = 1;
+    delete daemons["4803@a"];
+    a.stream?.close("reset");
+    await transport.advance(1_000);
+    expect(connection.privateGroup).toBe("#ann#b");
+    await sending;
+    expect(b.sent.map(({ number, sender, type }) => [number, sender, type])).toEqual([
+      [2, "#ann#b", 0x10],
+      [3, "#ann#b", 0x2_0000],
+      [4, "#ann#b", 0x1_0000],
+    ]);
+    b.deliver(b.message("#bob#b", "g", "on"));
+    expect(await next(group, 3)).toEqual(["gap reconnected undefined", "view #ann#b", "#bob#b: on"]);
+  });
+
+  test("where a daemon kept the membership but lost deliveries, the group is joined anew without being left", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g");
+    await next(group, 1);
+    daemon.resumption = "interrupted";
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    daemon.deliver(daemon.message("#bob#b", "g", "on"));
+    const events = await next(group, 3);
+    expect(events).toEqual(["gap reconnected undefined", "view #ann#a", "#bob#b: on"]);
+    await group.leave();
+    expect(await next(group, 2)).toEqual(["left", "end"]);
+  });
+
+  test("a gap of a slow receiver is told in its place", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g");
+    daemon.deliver(daemon.message("#bob#b", "g", "1"));
+    daemon.send({ kind: "gap", group: "g", reason: "slow", count: 3, first: 3, last: 5 });
+    daemon.deliveries = 5;
+    daemon.deliver(daemon.message("#bob#b", "g", "5"));
+    expect(await next(group, 4)).toEqual(["view #ann#a", "#bob#b: 1", "gap slow 3", "#bob#b: 5"]);
+  });
+
+  test("a daemon that is about to stop is left for another", async () => {
+    const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
+    a.daemons = ["4803@b"];
+    b.resumption = "interrupted";
+    const daemons: Daemons = { "4803@a": a };
+    const { transport, connection } = await start({}, daemons);
+    daemons["4803@b"] = b;
+    a.send({ kind: "goAway", text: "restart" });
+    await transport.advance(100);
+    expect(connection.address).toBe("4803@b");
+  });
+
+  test("a daemon that says nothing is asked, and given up", async () => {
+    const { transport, connection, daemon } = await start({ silenceMs: 1_000 });
+    daemon.resumption = "resumed";
+    await transport.advance(5_000);
+    expect(daemon.hellos).toHaveLength(1);
+    (daemon.stream as { onData: () => void }).onData = () => {};
+    await transport.advance(4_500);
+    expect(daemon.hellos).toHaveLength(2);
+    expect(connection.connected).toBe(true);
+  });
+
+  test("delays grow, and the connection ends when nothing helps", async () => {
+    const daemons: Daemons = { "4803@a": new FakeDaemon("a") };
+    const { transport, connection, daemon } = await start({ reconnect: { giveUpMs: 1_000 } }, daemons);
+    const group = await connection.join("g");
+    delete daemons["4803@a"];
+    daemon.stream?.close("reset");
+    const sending = expect(connection.send("g", "lost")).rejects.toMatchObject({ code: "DISCONNECTED" });
+    await transport.advance(5_000);
+    await sending;
+    expect(transport.streams.length).toBeLessThan(12);
+    expect(await connection.closed).toMatchObject({ code: "DISCONNECTED" });
+    const events = group[Symbol.asyncIterator]();
+    await events.next();
+    await expect(events.next()).rejects.toMatchObject({ code: "DISCONNECTED" });
+    expect((await events.next()).done).toBe(true);
+  });
+
+  test("the promise of a delivery may be ignored, and rejects for who asks", async () => {
+    const { connection, daemon } = await start({ reconnect: false });
+    daemon.automatic = false;
+    const sending = connection.send("g", "x");
+    await settle();
+    daemon.send({ kind: "accepted", number: 1 });
+    const receipt = await sending;
+    daemon.stream?.close("reset");
+    await settle();
+    await expect(receipt.delivered).rejects.toMatchObject({ code: "DISCONNECTED" });
   });
 });

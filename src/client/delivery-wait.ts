@@ -38,11 +38,12 @@ export class DeliveryReceipt implements Receipt {
         else resolve();
       };
       if (this.#outcome) return settle(this.#outcome.error);
-      this.#waits.begin();
       this.#settle = (error) => {
         this.#waits.finish();
         settle(error);
       };
+      // Last: it may be what was missing that comes at once.
+      this.#waits.begin();
     });
     // Whoever ignores this promise must not have the process end for it.
     promise.catch(() => {});

@@ -21,6 +21,8 @@ export type Sent = {
 export class FakeDaemon {
   readonly name: string;
   readonly sent: Sent[] = [];
+  /** What the client has joined. */
+  readonly groups = new Set<string>();
   readonly acks: number[] = [];
   readonly hellos: Extract<NativeMessage, { kind: "hello" }>[] = [];
   resumption: Resumption = "new";
@@ -128,9 +130,14 @@ export class FakeDaemon {
     if (!this.automatic) return;
     this.send({ kind: "accepted", number });
     const [group = ""] = groups;
-    if (header.type & TypeBit.join) this.view(group, "join", [this.privateGroup], this.privateGroup);
-    else if (header.type & TypeBit.leave) this.deliver(encodeSelfLeave(group));
-    else if ((header.type & TypeBit.kill) === 0) this.deliver(frame, number);
+    if (header.type & TypeBit.join) {
+      this.groups.add(group);
+      this.view(group, "join", [this.privateGroup], this.privateGroup);
+    } else if (header.type & TypeBit.leave) {
+      if (this.groups.delete(group)) this.deliver(encodeSelfLeave(group));
+    } else if ((header.type & TypeBit.kill) === 0 && groups.some((name) => this.groups.has(name))) {
+      this.deliver(frame, number);
+    }
     this.send({ kind: "delivered", number });
   }
 }
