@@ -119,6 +119,22 @@ describe("an exchange", () => {
     ]);
   });
 
+  test("comes to the same whether the cascading change is told before its end or after it (K32)", () => {
+    const [before, after] = [daemonIn("GGATHER"), daemonIn("GGATHER")] as const;
+    const cascade = { kind: "transitional", id: { leader: 1, time: 2000 }, members: [1] } as const;
+    before.node(1).groups.transitional(cascade);
+    happen(before, "state");
+    happen(after, "state");
+    after.node(1).groups.transitional(cascade);
+    expect(before.lines).toEqual(after.lines);
+    expect(before.lines.filter((line) => line.startsWith("x"))).toEqual([
+      "x g network 1.1005/1*: x y | {x y}, own 0",
+      "x g transitional 1.1005/1",
+    ]);
+    expect(before.node(1).groups.directory.hash()).toBe(after.node(1).groups.directory.hash());
+    expect(before.node(1).groups.synchronised).toEqual(after.node(1).groups.synchronised);
+  });
+
   test("of a cascade without news sends the same state again, under the new configuration", () => {
     const t = daemonIn("GGT");
     const first = t.node(1).configuration?.log.find((delivery) => delivery.sender === 1);
