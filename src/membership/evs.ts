@@ -208,7 +208,11 @@ export class Evs implements Machine {
 
   #receivePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
     const { origin } = prefix;
-    if (origin === this.#me) return;
+    if (origin === this.#me) {
+      // A repair of an own packet, by a daemon of another segment: the others of this segment may need it.
+      if (prefix.routed && prefix.confHash === this.#config.confHash) this.#route(bytes);
+      return;
+    }
     if (prefix.confHash !== this.#config.confHash) {
       this.#drops.configMismatch++;
       this.#outbox.event({ kind: "configMismatch", daemon: origin, hash: prefix.confHash }, now);
