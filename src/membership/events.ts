@@ -1,14 +1,7 @@
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 
 /** The states of a daemon's membership (protocols.md G.9), and `left` after a graceful stop. */
-export type MembershipStateName =
-  | "operational"
-  | "segment"
-  | "represented"
-  | "gather"
-  | "form"
-  | "recovery"
-  | "left";
+export type MembershipStateName = "operational" | "segment" | "represented" | "gather" | "form" | "recovery" | "left";
 
 /** What made a daemon give up its configuration, or look for others. */
 export type Evidence =

@@ -102,7 +102,8 @@ export class Evs implements Machine {
     this.#orderer.freeze();
     this.#obligation = new Set([this.#me]);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
-    const assigned = outbox.assigned === undefined ? undefined : (message: OutgoingMessage) => outbox.assigned?.(message);
+    const assigned =
+      outbox.assigned === undefined ? undefined : (message: OutgoingMessage) => outbox.assigned?.(message);
     this.#packer = new Packer(() => this.#orderer.delivered, assigned);
     this.#unreliablePacker = new Packer(
       () => this.#orderer.delivered,

@@ -100,9 +100,7 @@ export class Membership implements Machine {
 
   /** Whether the ring's token is alive: messages are stamped and delivered. */
   get isTokenAlive(): boolean {
-    return (
-      (this.#state.name === "operational" || this.#state.name === "gather") && this.#outbox.ringMembers.length > 0
-    );
+    return (this.#state.name === "operational" || this.#state.name === "gather") && this.#outbox.ringMembers.length > 0;
   }
 
   get deadline(): number {
@@ -500,9 +498,7 @@ export class Membership implements Machine {
     const { formMs, formResendMs } = this.#config.timeouts;
     const next = nextOfForm1(form);
     const resend =
-      next === undefined
-        ? undefined
-        : { to: next, kind: Kind.form1, body: encodeForm1(form), at: now + formResendMs };
+      next === undefined ? undefined : { to: next, kind: Kind.form1, body: encodeForm1(form), at: now + formResendMs };
     this.#become({ name: "form", form, until: now + formMs, resend });
     if (resend !== undefined) {
       this.#outbox.send(resend.to, resend.kind, resend.body);

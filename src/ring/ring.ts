@@ -336,10 +336,14 @@ export class Ring implements Machine {
     this.#raiseArus(token, top);
     this.#recover(token);
 
-    this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#config.datagramBytes);
+    this.#window.adapt(
+      asked && !this.#recovering,
+      allowance > 0 && sentBytes >= allowance - this.#config.datagramBytes,
+    );
     token.rotationBytes = others + sentBytes;
     this.#rotationBytesMine = sentBytes;
-    const quiet = sentBytes === 0 && token.requests.length === 0 && token.linkAru === token.linkSeq && !this.#recovering;
+    const quiet =
+      sentBytes === 0 && token.requests.length === 0 && token.linkAru === token.linkSeq && !this.#recovering;
     token.idleHops = quiet ? token.idleHops + 1 : 0;
     this.#hurryAt = NEVER;
     this.#prefersToken = false;
