@@ -65,6 +65,8 @@ class Run {
   readonly #suite = new CheckSuite();
   readonly #timeline = new Timeline();
   readonly #daemons: readonly DaemonId[];
+  /** Asked to leave, and not gone yet. */
+  readonly #leaving = new Set<DaemonId>();
   #processes = 0;
   #failure: Violation | undefined;
 
@@ -94,6 +96,7 @@ class Run {
       restart: (daemon: DaemonId, loseDisk: boolean) => this.#restart(daemon, loseDisk),
       leave: (daemon: DaemonId) =>
         world.runOnProcess(daemon, (now) => {
+          this.#leaving.add(daemon);
           (world.process(daemon) as EvsProcess | undefined)?.leave(now);
         }),
     };
@@ -166,6 +169,7 @@ class Run {
   #crash(daemon: DaemonId): void {
     const process = this.#world.process(daemon);
     if (process === undefined) return;
+    this.#leaving.delete(daemon);
     this.#trace.append({ kind: "crash", at: this.#world.now, process: (process as EvsProcess).number });
     this.#world.crash(daemon);
   }
@@ -174,7 +178,7 @@ class Run {
     const { lastSplit, boundMs } = this.#schedule;
     mend(this.#world, this.#daemons);
     if (lastSplit.length > 0) this.#world.split(lastSplit);
-    const isUp = (daemon: DaemonId): boolean => this.#world.process(daemon) !== undefined;
+    const isUp = (daemon: DaemonId): boolean => this.#world.process(daemon) !== undefined && !this.#leaving.has(daemon);
     const parts = (lastSplit.length > 0 ? lastSplit : [this.#daemons]).map((part) => part.filter(isUp));
     this.#trace.append({
       kind: "quiet",
