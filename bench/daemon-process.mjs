@@ -1,0 +1,32 @@
+/*
+ * One daemon of a benchmark, in a process of its own. Arguments: configuration file, name. Tells its parent when it has
+ * started and each configuration; answers { kind: "status" } and { kind: "usage" }.
+ */
+import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
+
+const [file, name] = process.argv.slice(2);
+process.on("disconnect", () => process.exit(0));
+const { site } = await loadSiteConfig(file);
+const daemon = await startDaemon({
+  config: site,
+  name,
+  thread: false,
+  ownProcess: true,
+  onEvent: (event) => {
+    if (event.kind === "configuration") process.send?.({ kind: "configuration", members: event.change.members });
+  },
+});
+process.on("message", async ({ kind }) => {
+  switch (kind) {
+    case "status":
+      process.send({ kind, status: await daemon.status() });
+      break;
+    case "usage":
+      process.send({ kind, cpu: process.cpuUsage(), memory: process.memoryUsage(), at: performance.now() });
+      break;
+    case "stop":
+      await daemon.stop();
+      process.exit(0);
+  }
+});
+process.send({ kind: "started", address: daemon.address });
