@@ -140,8 +140,13 @@ export class Evs implements Machine {
   /** Leaves the configuration once all that was sent here is stable; the others then form at once. */
   leave(now: number): void {
     this.#leaving = true;
-    this.#ring?.retire();
-    if (this.#ring === undefined) this.#afterLeave(now);
+    if (this.#ring !== undefined) {
+      this.#ring.retire();
+      return;
+    }
+    // While a ring forms that counts on this daemon it stays until that is done, rather than make the others wait.
+    const counted = this.state === "represented" || this.state === "form" || this.state === "recovery";
+    if (!counted) this.#afterLeave(now);
   }
 
   get configuration(): Configuration {
