@@ -148,6 +148,29 @@ describe("an exchange", () => {
     expect([1, 2, 4].map((id) => t.node(id).groups.state)).toEqual(["GOP", "GOP", "GOP"]);
   });
 
+  test("does not bring back a numbered session that is forgotten while it goes on", () => {
+    const t = town();
+    const token = new Uint8Array(16).fill(3);
+    t.request("x", TypeBit.agreed, ["g"], { data: "1", numbered: { token, number: 4 } });
+    t.seen();
+    t.evs.split(t.configuration(1), [
+      [1, 2],
+      [3, 4],
+    ]);
+    t.evs.merge([1, 3]);
+    for (let i = 0; i < 9; i++) for (const id of [1, 2]) t.node(id).step(undefined);
+    expect(t.node(1).groups.state).toBe("GGATHER");
+    for (const id of [1, 2]) t.node(id).groups.forget(token);
+    expect(t.node(1).groups.lastOrdered(token)).toBe(4);
+    t.node(3).step(undefined);
+    t.node(4).step(undefined);
+    for (let i = 0; i < 2; i++) for (const id of [3, 4]) t.node(id).step(undefined);
+    for (const id of [3, 4]) t.node(id).groups.forget(token);
+    t.seen();
+    expect([1, 2, 3, 4].map((id) => t.node(id).groups.state)).toEqual(Array(4).fill("GOP"));
+    expect([1, 2, 3, 4].map((id) => t.node(id).groups.lastOrdered(token))).toEqual([0, 0, 0, 0]);
+  });
+
   test("drops malformed and stale state and goes on waiting", () => {
     const t = daemonIn("GGATHER");
     const { groups } = t.node(1);

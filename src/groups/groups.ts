@@ -72,6 +72,8 @@ export class Groups implements Upcalls {
   #told: Uint8Array | undefined;
   /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
   #held: Delivery[] = [];
+  /** Numbered sessions to forget when states have been merged. */
+  #forgotten: string[] = [];
   #malformed = 0;
 
   constructor(config: GroupsConfig, outbox: GroupsOutbox) {
@@ -134,9 +136,13 @@ export class Groups implements Upcalls {
     return this.#directory.sessions.numberOf(this.#names.text(token, 0, token.length));
   }
 
-  /** Forgets a numbered session. To be called by all daemons at the same position of the agreed order. */
+  /**
+   * Forgets a numbered session. To be called by all daemons at the same position of the agreed order. In an exchange, in
+   * which the session may just have been told to others, it is done when the states are merged.
+   */
   forget(token: Uint8Array): void {
-    this.#directory.sessions.forget(this.#names.text(token, 0, token.length));
+    this.#forgotten.push(this.#names.text(token, 0, token.length));
+    if (this.#state.name === "GOP" || this.#state.name === "GTRANS") this.#forgetNow();
   }
 
   message(delivery: Delivery): void {
@@ -270,6 +276,8 @@ export class Groups implements Upcalls {
         unchanged = false;
       }
     }
+    if (this.#forgotten.length > 0) unchanged = false;
+    this.#forgetNow();
     const members = new Set(next.members);
     if (this.#directory.prune(members)) unchanged = false;
     this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
@@ -290,6 +298,7 @@ export class Groups implements Upcalls {
 
     const { configuration } = state.exchange;
     for (const other of state.exchange.others()) this.#merge(other);
+    this.#forgetNow();
     this.#synchronised = configuration.members;
     this.#told = undefined;
     this.#settle(configuration);
@@ -305,6 +314,11 @@ export class Groups implements Upcalls {
     this.#directory.merge(other.state);
     const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
     this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
+  }
+
+  #forgetNow(): void {
+    for (const token of this.#forgotten) this.#directory.sessions.forget(token);
+    this.#forgotten = [];
   }
 
   /**
