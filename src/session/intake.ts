@@ -252,6 +252,7 @@ export class Intake {
     if (number <= native.lastAccepted) {
       // Sent again over a new connection, but it had arrived here: to be acknowledged once more.
       native.acceptedSent = 0;
+      if (native.ordered.has(number)) this.#outflow.delivered(session, number);
       this.#outflow.touch(session);
       return;
     }
@@ -259,6 +260,7 @@ export class Intake {
       this.#end(session, "protocol", `Message ${number} follows message ${native.lastAccepted}: numbers grow by one.`);
       return;
     }
+    if (native.lastAccepted === 0) native.ordered.begin(number);
     native.lastAccepted = number;
     this.#outflow.touch(session);
     const frame = offset + SEND_HEAD_BYTES;
@@ -273,6 +275,7 @@ export class Intake {
       if (!isGroupName(group)) {
         const text = "A group's name has 1 to 31 characters from $ to ~.";
         this.#outflow.control(session, encodeNative({ kind: "groupRefused", number, group, text }));
+        native.ordered.add(number);
         return;
       }
     }

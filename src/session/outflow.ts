@@ -1,6 +1,12 @@
 import { Slab } from "../base/slab.ts";
 import type { Notice } from "../groups/outbox.ts";
-import { DELIVER_HEAD_BYTES, writeDeliverHead } from "../wire/native/envelope.ts";
+import {
+  DELIVER_HEAD_BYTES,
+  Kind,
+  NUMBER_ENVELOPE_BYTES,
+  writeDeliverHead,
+  writeNumberEnvelope,
+} from "../wire/native/envelope.ts";
 import { encodeNative } from "../wire/native/messages.ts";
 import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
 import { isPrivate } from "../wire/spread/names.ts";
@@ -72,6 +78,14 @@ export class Outflow {
     if (session.connection === undefined) return;
     session.chunks.push(bytes);
     this.touch(session);
+  }
+
+  /** Tells an attached native session that its message has been delivered. */
+  delivered(session: Session, number: number): void {
+    if (session.connection === undefined) return;
+    const bytes = this.#slab.take(NUMBER_ENVELOPE_BYTES);
+    writeNumberEnvelope(bytes, 0, Kind.delivered, number);
+    this.control(session, bytes);
   }
 
   /** Sees to it that the session is looked at when the turn ends. */
@@ -155,20 +169,18 @@ export class Outflow {
   #drop(native: NativeState, group: string): void {
     const number = ++native.lastDelivery;
     const gap = native.gaps.get(group);
-    if (gap === undefined) native.gaps.set(group, { first: number, last: number, count: 1 });
-    else {
-      gap.last = number;
-      gap.count++;
-    }
+    if (gap === undefined) native.gaps.set(group, { first: number, count: 1 });
+    else gap.count++;
   }
 
   #tellGap(native: NativeState, group: string): void {
     const gap = native.gaps.get(group);
     if (gap === undefined) return;
     native.gaps.delete(group);
-    const { first, last, count } = gap;
-    const notice = encodeNative({ kind: "gap", group, reason: "slow", count, first, last });
-    native.retention.append(native.lastDelivery, notice, undefined);
+    const { first, count } = gap;
+    // The notice has a delivery number of its own: it is acknowledged, and repeated after an interruption, like a delivery.
+    const last = ++native.lastDelivery;
+    native.retention.append(last, encodeNative({ kind: "gap", group, reason: "slow", count, first, last }), undefined);
   }
 
   /** What becomes of one more message: nobody asks while the connection keeps up. */

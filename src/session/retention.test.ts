@@ -33,14 +33,16 @@ test("what does not fit any more is told as a range when the client is back", ()
   expect(unsent(retention)).toEqual([4, 5]);
 });
 
-test("a gap notice is repeated if it may not have arrived", () => {
+test("a gap notice is repeated until the client has had it", () => {
   const retention = new Retention();
   retention.append(7, head(7), FRAME);
-  retention.append(7, head(77), undefined);
+  retention.append(8, head(77), undefined);
   retention.append(9, head(9), FRAME);
   unsent(retention);
   retention.resume(7);
   expect(unsent(retention)).toEqual([77, 9]);
+  retention.resume(8);
+  expect(unsent(retention)).toEqual([9]);
   retention.acknowledge(9);
   expect([retention.bytes, retention.unsentBytes, retention.unsentCount]).toEqual([0, 0, 0]);
 });

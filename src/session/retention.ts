@@ -25,7 +25,7 @@ export class Retention {
     return this.#entries.length - this.#unsent;
   }
 
-  /** Adds a delivery, or (without a frame) a gap notice behind the delivery of that number. */
+  /** Adds a delivery, or (without a frame) a gap notice: it has a number of its own. */
   append(number: number, head: Uint8Array, frame: Uint8Array | undefined): void {
     const bytes = head.length + (frame?.length ?? 0);
     this.#entries.push({ number, head, frame, bytes });
@@ -45,7 +45,7 @@ export class Retention {
 
   /** The client has consumed everything up to this number. What was not yet written is not affected. */
   acknowledge(number: number): void {
-    while (this.#start < this.#unsent && isCovered(this.#entries[this.#start] as Entry, number)) this.#drop();
+    while (this.#start < this.#unsent && (this.#entries[this.#start] as Entry).number <= number) this.#drop();
   }
 
   /** Lets the oldest go until no more than `bytesMax` are kept; what still waits only if `unsentToo`. */
@@ -65,7 +65,7 @@ export class Retention {
   /** The client is back and has had everything up to `number`. Returns what it has missed for good, if anything. */
   resume(number: number): { readonly first: number; readonly last: number } | undefined {
     this.rewind();
-    while (this.#start < this.#entries.length && isCovered(this.#entries[this.#start] as Entry, number)) this.#drop();
+    while (this.#start < this.#entries.length && (this.#entries[this.#start] as Entry).number <= number) this.#drop();
     return this.#lostTo > number ? { first: number + 1, last: this.#lostTo } : undefined;
   }
 
@@ -95,8 +95,3 @@ type Entry = {
 };
 
 const GONE: Entry = { number: 0, head: new Uint8Array(0), frame: undefined, bytes: 0 };
-
-/** A gap notice stands behind the delivery with its number, which says nothing about whether it has arrived itself. */
-function isCovered(entry: Entry, number: number): boolean {
-  return entry.frame === undefined ? entry.number < number : entry.number <= number;
-}

@@ -1,6 +1,7 @@
 import type { SessionNumber } from "../groups/outbox.ts";
 import { nameField } from "../wire/spread/names.ts";
 import type { Connection } from "./connection.ts";
+import { OrderedNumbers } from "./ordered-numbers.ts";
 import { Retention } from "./retention.ts";
 
 /** A client's session: what it is called, and what waits to be written to it. */
@@ -61,17 +62,17 @@ export class NativeState {
   lastAccepted = 0;
   /** Up to where ACCEPTED has been sent. */
   acceptedSent = 0;
-  lastOrdered = 0;
+  readonly ordered: OrderedNumbers;
   /** Number of the client's own message that is being delivered; 0: none, or it had been delivered before. */
   ownNumber = 0;
   /** Dropped deliveries that the client has not been told of, by group. */
-  readonly gaps = new Map<string, { first: number; last: number; count: number }>();
+  readonly gaps = new Map<string, { first: number; count: number }>();
   /** When a detached session ends. */
   graceEndsAt = Number.POSITIVE_INFINITY;
 
   constructor(token: Uint8Array, tokenKey: string, lastOrdered: number) {
     this.token = token;
     this.tokenKey = tokenKey;
-    this.lastOrdered = lastOrdered;
+    this.ordered = new OrderedNumbers(lastOrdered);
   }
 }

@@ -178,6 +178,9 @@ export class Sessions implements Machine {
   /** Writes what the turn has brought to each connection. To be called after every turn of work. */
   endTurn(_now: number): void {
     this.#outflow.endTurn();
+    // Who had to wait because too much was waiting for it may go on: nobody calls `writable` for a write that succeeded.
+    this.#intake.retry();
+    this.#outflow.endTurn();
   }
 
   /** The daemon is about to stop: native clients are told to go elsewhere. */
@@ -205,9 +208,9 @@ export class Sessions implements Machine {
   ordered(number: SessionNumber, message: number, duplicate: boolean): void {
     const session = this.#sessions.get(number);
     if (session?.native === undefined) return;
-    session.native.lastOrdered = Math.max(session.native.lastOrdered, message);
+    session.native.ordered.add(message);
     session.native.ownNumber = duplicate ? 0 : message;
-    if (session.state === "open") this.#outflow.control(session, encodeNative({ kind: "delivered", number: message }));
+    if (session.state === "open") this.#outflow.delivered(session, message);
   }
 
   refused(number: SessionNumber, message: number, group: string, why: string): void {
@@ -381,7 +384,7 @@ export class Sessions implements Machine {
       resumption,
       privateGroup: session.privateGroup,
       token: native.token,
-      lastOrdered: native.lastOrdered,
+      lastOrdered: native.ordered.upTo,
       payloadBytesMax: this.#options.payloadBytesMax,
       daemons: this.#knowledge.daemons(),
     });
