@@ -8,9 +8,9 @@ import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
-import type { Delivery } from "../ordering/upcall.ts";
+import type { Delivery, Upcalls } from "../ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../ring/config.ts";
-import { decodePayload, encodePayload } from "./payload.ts";
+import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, wrapPayload, wrappedMessage } from "./payload.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
 import type { SiteLayout } from "./world.ts";
@@ -33,6 +33,9 @@ export function evsSettings(site: SiteLayout, ring: Partial<RingConfig> = {}): E
   };
 }
 
+/** What marks payloads of an application, as against those that the workload makes up. */
+const APPLICATION_CONTENT = 0x7f;
+
 /** A daemon's core on a simulated node: sends what a workload says and writes down what happens (`Trace`). */
 export class EvsProcess implements SimProcess {
   readonly evs: Evs;
@@ -49,6 +52,8 @@ export class EvsProcess implements SimProcess {
   readonly #unreliable = new Map<MessageNumber, number>();
   /** Called once when the daemon has left as it was asked to. */
   onLeft: (() => void) | undefined;
+  /** Is told everything that the daemon tells, with payloads as they were given to `send`. */
+  application: Upcalls | undefined;
 
   /** `time` is true time, for the trace; `note` takes what is of interest in a timeline only. */
   constructor(
@@ -95,22 +100,33 @@ export class EvsProcess implements SimProcess {
     this.evs.receive(bytes, now);
   }
 
+  /** Sends a payload of the workload. */
   submit(service: Service, session: number, bytes: number): void {
     const message = messageNumber(this.number, ++this.#counter);
-    const outgoing: OutgoingMessage = {
-      session,
-      priority: 0,
-      service: serviceRank(service),
-      content: Content.frame,
-      pieces: [encodePayload(message, bytes)],
-    };
-    if (service === "unreliable") this.#unreliable.set(message, this.#delivered);
-    else this.#pending.set(outgoing, { message, seen: this.#delivered });
-    this.evs.send(outgoing);
+    this.#submit(message, service, session, Content.frame, encodePayload(message, bytes));
+  }
+
+  /** Sends a payload of the application. */
+  send(service: Service, session: number, payload: Uint8Array): void {
+    const message = messageNumber(this.number, ++this.#counter);
+    this.#submit(message, service, session, APPLICATION_CONTENT, wrapPayload(message, payload));
   }
 
   leave(now: number): void {
     this.evs.leave(now);
+  }
+
+  #submit(message: MessageNumber, service: Service, session: number, content: number, payload: Uint8Array): void {
+    const outgoing: OutgoingMessage = {
+      session,
+      priority: 0,
+      service: serviceRank(service),
+      content,
+      pieces: [payload],
+    };
+    if (service === "unreliable") this.#unreliable.set(message, this.#delivered);
+    else this.#pending.set(outgoing, { message, seen: this.#delivered });
+    this.evs.send(outgoing);
   }
 
   #outbox(): EvsOutbox {
@@ -119,8 +135,14 @@ export class EvsProcess implements SimProcess {
       unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
       multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
       message: (delivery) => this.#deliver(delivery),
-      transitional: ({ id, members }) => this.#install("transitional", id, members),
-      regular: ({ id, members }) => this.#install("regular", id, members),
+      transitional: (configuration) => {
+        this.#install("transitional", configuration.id, configuration.members);
+        this.application?.transitional(configuration);
+      },
+      regular: (configuration) => {
+        this.#install("regular", configuration.id, configuration.members);
+        this.application?.regular(configuration);
+      },
       event: (event) => {
         if (event.kind === "state") this.#note(`${event.from} → ${event.to}`);
         if (event.kind === "left") this.onLeft?.();
@@ -151,7 +173,8 @@ export class EvsProcess implements SimProcess {
   }
 
   #deliver(delivery: Delivery): void {
-    const message = decodePayload(delivery.payload);
+    const isApplication = delivery.content === APPLICATION_CONTENT;
+    const message = isApplication ? wrappedMessage(delivery.payload) : decodePayload(delivery.payload);
     assert(message !== undefined, `what daemon ${delivery.sender} sent arrives whole`);
     const seen = this.#unreliable.get(message);
     if (seen !== undefined) {
@@ -160,5 +183,7 @@ export class EvsProcess implements SimProcess {
     }
     this.#delivered++;
     this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });
+    if (!isApplication) return;
+    this.application?.message({ ...delivery, payload: delivery.payload.subarray(PAYLOAD_BYTES_MIN) });
   }
 }

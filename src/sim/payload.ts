@@ -3,27 +3,47 @@ import { counterOf, type MessageNumber, messageNumber, senderOf } from "./trace.
 /** What a payload of the workload takes at least: process, counter and length, u32 each. */
 export const PAYLOAD_BYTES_MIN = 12;
 
+/** Puts the head of a payload of the workload before bytes of somebody else. */
+export function wrapPayload(message: MessageNumber, bytes: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(PAYLOAD_BYTES_MIN + bytes.length);
+  writeHead(payload, message);
+  payload.set(bytes, PAYLOAD_BYTES_MIN);
+  return payload;
+}
+
+/** The message of a wrapped payload, whose own bytes are `payload.subarray(PAYLOAD_BYTES_MIN)`. */
+export function wrappedMessage(payload: Uint8Array): MessageNumber | undefined {
+  if (payload.length < PAYLOAD_BYTES_MIN) return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  return view.getUint32(8) === payload.length ? messageNumber(view.getUint32(0), view.getUint32(4)) : undefined;
+}
+
 /** A payload that says which message it is, and whether it arrived whole. */
 export function encodePayload(message: MessageNumber, bytes: number): Uint8Array {
   const payload = new Uint8Array(Math.max(PAYLOAD_BYTES_MIN, bytes));
-  const view = new DataView(payload.buffer);
-  view.setUint32(0, senderOf(message));
-  view.setUint32(4, counterOf(message));
-  view.setUint32(8, payload.length);
-  for (let i = PAYLOAD_BYTES_MIN; i < payload.length; i++) payload[i] = pattern(message, i);
+  writeHead(payload, message);
+  const start = counterOf(message) * 31;
+  for (let i = PAYLOAD_BYTES_MIN; i < payload.length; i++) payload[i] = pattern(start, i);
   return payload;
 }
 
 /** The message of a payload, or `undefined` if its bytes are not those that were sent. */
 export function decodePayload(payload: Uint8Array): MessageNumber | undefined {
-  if (payload.length < PAYLOAD_BYTES_MIN) return undefined;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const message = messageNumber(view.getUint32(0), view.getUint32(4));
-  if (view.getUint32(8) !== payload.length) return undefined;
-  for (let i = PAYLOAD_BYTES_MIN; i < payload.length; i++) if (payload[i] !== pattern(message, i)) return undefined;
+  const message = wrappedMessage(payload);
+  if (message === undefined) return undefined;
+  const start = counterOf(message) * 31;
+  for (let i = PAYLOAD_BYTES_MIN; i < payload.length; i++) if (payload[i] !== pattern(start, i)) return undefined;
   return message;
 }
 
-function pattern(message: MessageNumber, position: number): number {
-  return (counterOf(message) * 31 + position * 7 + (position >> 8)) & 0xff;
+function writeHead(payload: Uint8Array, message: MessageNumber): void {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  view.setUint32(0, senderOf(message));
+  view.setUint32(4, counterOf(message));
+  view.setUint32(8, payload.length);
+}
+
+/** Differs between messages and between the fragments of one. */
+function pattern(start: number, position: number): number {
+  return (start + position * 7 + (position >> 8)) & 0xff;
 }

@@ -1,0 +1,12 @@
+export { NO_LOSS, type LossModel } from "./loss.ts";
+export { LAN, NODE_PROCESSOR, type Latency, type NetworkModel, type ProcessorModel } from "./network-model.ts";
+export { Simulation, type Replica, type ReplicaEnvironment, type SimulationOptions } from "./simulation.ts";
+export { replaySchedule, runSchedule, type RunOptions, type RunResult, type RunStats } from "./run-schedule.ts";
+export { generateSchedule, type PlannedSend, type Schedule, type ScheduleOptions } from "./schedule.ts";
+export { type Fault, describeFault } from "./faults.ts";
+export { shrinkSchedule } from "./shrink.ts";
+export { EVS_CELLS } from "./evs-cells.ts";
+export { coverageReport, type CoverageReport, type CoverageTable } from "../base/coverage.ts";
+export { formatTimeline, type TimelineEntry } from "./timeline.ts";
+export type { SiteLayout } from "./world.ts";
+export type { Violation } from "./check/checker.ts";
