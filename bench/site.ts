@@ -70,6 +70,11 @@ export class BenchSite {
     return (await this.#ask(daemon, "usage")) as unknown as Usage;
   }
 
+  /** Ends a daemon as a crash would. */
+  kill(daemon: number): void {
+    this.#children[daemon]?.kill("SIGKILL");
+  }
+
   close(): void {
     for (const child of this.#children.splice(0)) child.kill("SIGKILL");
     this.lab?.close();
