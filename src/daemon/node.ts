@@ -99,8 +99,8 @@ export class DaemonNode implements Machine {
         ordered: (session, number, duplicate) => this.#sessions.ordered(session, number, duplicate),
         refused: (session, number, group, why) => this.#sessions.refused(session, number, group, why),
         ended: (session) => this.#sessions.ended(session),
-        block: () => this.#sessions.block(),
-        unblock: () => this.#sessions.unblock(),
+        block: () => this.#blockClients(true),
+        unblock: () => this.#blockClients(false),
       },
     );
     this.#sessions = new Sessions(
@@ -242,6 +242,13 @@ export class DaemonNode implements Machine {
         this.#sessions.heldGroups(this.#held.all, this.#now);
       },
     };
+  }
+
+  /** During a state exchange nothing is read from clients, and what was read before is not stamped (K31). */
+  #blockClients(blocked: boolean): void {
+    this.#evs.holdSessions(blocked);
+    if (blocked) this.#sessions.block();
+    else this.#sessions.unblock();
   }
 
   #onMessage(delivery: Delivery): void {

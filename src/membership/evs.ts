@@ -131,6 +131,13 @@ export class Evs implements Machine {
     return this.#packer.queuedBytes + this.#unreliablePacker.queuedBytes;
   }
 
+  /** Stamps only the daemon's own messages (session 0) until told otherwise; `Packer.holdSessions`. */
+  holdSessions(held: boolean): void {
+    this.#packer.holdSessions(held);
+    this.#unreliablePacker.holdSessions(held);
+    this.#hasDataSinceStep = true;
+  }
+
   /** A session has ended: nothing more is queued for it. */
   forgetSession(session: number): void {
     this.#packer.forget(session);

@@ -8,6 +8,8 @@ const FRAGMENT_DATA_MIN = 64;
 /** Every so many packets start with the lowest priority, so that none starves. */
 const FAIR_PACKETS = 8;
 const FIFO = serviceRank("fifo");
+/** The daemon itself. */
+const OWN_SESSION = 0;
 
 /** The messages of one session that wait to be stamped, in order. */
 type SessionQueue = {
@@ -43,6 +45,7 @@ export class Packer {
   #queuedBytes = 0;
   #longMessages = 0;
   #packets = 0;
+  #holdsSessions = false;
 
   /**
    * `dependency` gives the greatest stamp delivered here, for causal messages; `assigned` hears of each message
@@ -64,8 +67,18 @@ export class Packer {
     return this.#queuedBytes;
   }
 
+  /** Whether `fill` would write nothing. */
   get isEmpty(): boolean {
-    return this.#queuedMessages === 0;
+    if (!this.#holdsSessions) return this.#queuedMessages === 0;
+    return this.#sessions.get(OWN_SESSION)?.inTurn !== true;
+  }
+
+  /**
+   * Lets only the daemon's own messages pass, or all again: between a configuration and the end of the exchange of
+   * group state no client's message may be stamped (protocols.md K31).
+   */
+  holdSessions(held: boolean): void {
+    this.#holdsSessions = held;
   }
 
   enqueue(message: OutgoingMessage): void {
@@ -103,21 +116,14 @@ export class Packer {
     const start = at;
     const fair = ++this.#packets % FAIR_PACKETS === 0;
     for (;;) {
-      const turn = this.#next(fair && at === start);
-      if (turn === undefined) return at;
-      const queue = turn[0] as SessionQueue;
+      const queue = this.#next(fair && at === start);
+      if (queue === undefined) return at;
       const end = this.#fillFrom(queue, bytes, at, seq);
-      const isEmpty = queue.head === queue.messages.length;
-      turn.shift();
-      queue.inTurn = false;
-      if (end === at) {
-        // No room left for this one: it goes first in the next packet.
-        turn.unshift(queue);
-        queue.inTurn = true;
-        return at;
-      }
+      // No room left for this one: it stays first, for the next packet.
+      if (end === at) return at;
       at = end;
-      if (!isEmpty) this.#takeTurn(queue);
+      this.#endTurn(queue);
+      if (queue.head < queue.messages.length) this.#takeTurn(queue);
     }
   }
 
@@ -137,9 +143,20 @@ export class Packer {
     (this.#turns[queue.priority] as SessionQueue[]).push(queue);
   }
 
-  #next(lowest: boolean): SessionQueue[] | undefined {
+  #endTurn(queue: SessionQueue): void {
+    queue.inTurn = false;
+    const turn = this.#turns[queue.priority] as SessionQueue[];
+    if (turn[0] === queue) turn.shift();
+    else turn.splice(turn.indexOf(queue), 1);
+  }
+
+  #next(lowest: boolean): SessionQueue | undefined {
+    if (this.#holdsSessions) {
+      const own = this.#sessions.get(OWN_SESSION);
+      return own?.inTurn === true ? own : undefined;
+    }
     const turns = this.#turns;
-    return lowest ? turns.find((turn) => turn.length > 0) : turns.findLast((turn) => turn.length > 0);
+    return (lowest ? turns.find((turn) => turn.length > 0) : turns.findLast((turn) => turn.length > 0))?.[0];
   }
 
   /**
