@@ -109,6 +109,19 @@ describe("hello", () => {
     expect(read(bad)).toMatchObject([{ kind: "refused", code: -9 }]);
   });
 
+  test("detached sessions count: one too many is refused, but an old one may come back", () => {
+    const daemon = new OneDaemon({ sessionsMax: 2 });
+    const { client, token } = connect(daemon, { user: "a" });
+    client.close();
+    connect(daemon, { user: "b" }).client.close();
+    const third = daemon.connect();
+    third.send(join([PREFACE, helloOf({ user: "c" })]));
+    expect(read(third)).toMatchObject([{ kind: "refused", code: -3 }]);
+    const back = daemon.connect();
+    back.send(join([PREFACE, helloOf({ user: "a", token })]));
+    expect(read(back)).toMatchObject([{ kind: "welcome", resumption: "resumed" }]);
+  });
+
   test("tools may ask for the status instead", () => {
     const client = new OneDaemon().connect();
     client.send(join([PREFACE, encodeNative({ kind: "status" })]));

@@ -1,0 +1,260 @@
+import { NEVER } from "../machine/machine.ts";
+import { NATIVE_VERSION, PREFACE_FIRST } from "../wire/native/envelope.ts";
+import { encodeNative, type NativeHello, type Resumption } from "../wire/native/messages.ts";
+import { Code } from "../wire/spread/codes.ts";
+import { encodeAccept, encodeReject, type Hello } from "../wire/spread/handshake.ts";
+import { isAllowed } from "./access.ts";
+import type { Connection } from "./connection.ts";
+import { judgeNativeHello, readNativeGreeting } from "./native-handshake.ts";
+import type { SessionOptions } from "./options.ts";
+import type { SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
+import type { Session } from "./session.ts";
+import { SpreadHandshake } from "./spread-handshake.ts";
+import type { UserNames } from "./user-names.ts";
+
+/** Bytes that a client may send ahead while its password is checked. */
+const EARLY_MAX = 256 * 1024;
+
+/** A native session that goes on; `isComplete`: its client misses nothing. */
+export type Resumed = { readonly session: Session; readonly isComplete: boolean };
+
+/** What the reception asks of the sessions. */
+export interface ReceptionHost {
+  /** Whether there are as many sessions as there may be. */
+  isFull(): boolean;
+  /** Makes a session of the connection and the name it has reserved; with a token a native one. */
+  open(connection: Connection, membership: boolean, priority: number, token: Uint8Array | undefined): Session;
+  resume(connection: Connection, token: Uint8Array, lastDelivered: number): Resumed | undefined;
+  /** Writes bytes of the handshake, as one write of their own. */
+  write(connection: Connection, bytes: Uint8Array): void;
+  /** Closes when what was written has left. */
+  close(connection: Connection): void;
+}
+
+/** Connections on their way into a session: which protocol, who, may they, and not too late. */
+export class Reception {
+  readonly #options: SessionOptions;
+  readonly #knowledge: SessionsKnowledge;
+  readonly #outbox: SessionsOutbox;
+  readonly #names: UserNames;
+  readonly #host: ReceptionHost;
+  readonly #waiting = new Set<Connection>();
+  /** Native clients whose password is being checked. */
+  readonly #hellos = new Map<Connection, NativeHello>();
+  #deadline = NEVER;
+
+  constructor(
+    options: SessionOptions,
+    knowledge: SessionsKnowledge,
+    outbox: SessionsOutbox,
+    names: UserNames,
+    host: ReceptionHost,
+  ) {
+    this.#options = options;
+    this.#knowledge = knowledge;
+    this.#outbox = outbox;
+    this.#names = names;
+    this.#host = host;
+  }
+
+  /** When the first handshake is too late; it may lie in the past of one that has been completed. */
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  /** A new connection; one too many is told so before anything is read. */
+  begin(connection: Connection, isOneTooMany: boolean): void {
+    this.#waiting.add(connection);
+    this.#deadline = Math.min(this.#deadline, connection.deadline);
+    if (isOneTooMany) this.#reject(connection, Code.rejectQuota, `more than ${this.#options.sessionsMax} connections`);
+  }
+
+  /** Ends the handshakes whose time is over. */
+  tick(now: number): void {
+    if (now < this.#deadline) return;
+    this.#deadline = NEVER;
+    for (const connection of this.#waiting) {
+      if (connection.phase !== "handshake") this.#waiting.delete(connection);
+      else if (connection.deadline <= now) this.#timeOut(connection);
+      else this.#deadline = Math.min(this.#deadline, connection.deadline);
+    }
+  }
+
+  /** Bytes of the handshake, or of what comes behind it: that is left in `connection.early` once it is in session. */
+  greet(connection: Connection, bytes: Uint8Array, now: number): void {
+    connection.early = joined(connection.early, bytes);
+    if (connection.protocol === "unknown" && connection.early.length > 0) {
+      connection.protocol = connection.early[0] === PREFACE_FIRST ? "native" : "spread";
+      if (connection.protocol === "spread") connection.handshake = this.#spreadHandshake(connection);
+    }
+    if (connection.protocol === "native") this.#greetNative(connection, now);
+    else {
+      for (let used = -1; used !== 0 && connection.early.length > 0 && connection.phase === "handshake"; ) {
+        used = connection.handshake?.step(connection.early) ?? 0;
+        connection.early = connection.early.subarray(used);
+      }
+    }
+    if (connection.phase === "session") this.#waiting.delete(connection);
+    else if (connection.phase === "handshake" && connection.early.length > EARLY_MAX) {
+      this.#reject(connection, Code.rejectAuth, "too much was sent before the handshake was complete");
+    }
+  }
+
+  /** The verdict on a password that was to be checked. */
+  verified(connection: Connection, good: boolean, now: number): void {
+    const hello = this.#hellos.get(connection);
+    if (hello === undefined) connection.handshake?.verified(good);
+    else {
+      this.#hellos.delete(connection);
+      if (good) this.#welcome(connection, hello);
+      else this.#refuse(connection, Code.rejectAuth, "The user or the password is wrong.");
+    }
+    if (connection.phase === "session") this.#waiting.delete(connection);
+    else if (connection.phase === "handshake") this.greet(connection, NOTHING, now);
+  }
+
+  /** The connection is gone, or leads to nothing: its name is free again. */
+  forget(connection: Connection): void {
+    if (connection.user !== undefined) this.#names.release(connection.user);
+    connection.user = undefined;
+    this.#waiting.delete(connection);
+    this.#hellos.delete(connection);
+  }
+
+  #spreadHandshake(connection: Connection): SpreadHandshake {
+    const { allowedMethods, requiredMethods, access } = this.#options;
+    return new SpreadHandshake(
+      {
+        reserve: (user) => {
+          const name = this.#names.reserve(user, connection.number);
+          if (name.kind === "ok") connection.user = name.user;
+          else if (name.kind === "illegal") this.#reject(connection, Code.rejectIllegalName, `name "${user}"`);
+          else this.#reject(connection, Code.rejectNotUnique, `name "${user}" is in use`);
+          return name.kind === "ok";
+        },
+        reply: (bytes) => this.#host.write(connection, bytes),
+        reject: (code, why) => this.#reject(connection, code, why),
+        admitsPeer: () => isAllowed(connection.peer, access),
+        verify: (user, password) => this.#outbox.verifyPassword(connection.number, user, password),
+        accept: (hello) => this.#accept(connection, hello),
+      },
+      allowedMethods,
+      requiredMethods,
+    );
+  }
+
+  #accept(connection: Connection, hello: Hello): void {
+    if (this.#host.isFull()) {
+      this.#reject(connection, Code.rejectQuota, `more than ${this.#options.sessionsMax} sessions`);
+      return;
+    }
+    const { privateGroup } = this.#host.open(connection, hello.membership, hello.priority, undefined);
+    this.#host.write(connection, encodeAccept(hello.version, privateGroup));
+  }
+
+  #greetNative(connection: Connection, now: number): void {
+    while (connection.phase === "handshake" && !this.#hellos.has(connection)) {
+      const greeting = readNativeGreeting(connection.early, connection.prefaced);
+      if (greeting.kind === "more") return;
+      if (greeting.kind === "malformed") {
+        this.#refuse(connection, Code.protocolError, greeting.why);
+        return;
+      }
+      connection.early = connection.early.subarray(greeting.bytes);
+      connection.prefaced = true;
+      if (greeting.kind === "status") {
+        this.#host.write(connection, encodeNative({ kind: "statusReport", json: this.#knowledge.status() }));
+        connection.deadline = now + this.#options.handshakeTimeoutMs;
+      } else if (greeting.kind === "hello") this.#onNativeHello(connection, greeting.hello);
+    }
+  }
+
+  #onNativeHello(connection: Connection, hello: NativeHello): void {
+    const verdict = judgeNativeHello(hello, this.#options, () => isAllowed(connection.peer, this.#options.access));
+    if (verdict.kind === "refused") this.#refuse(connection, verdict.code, verdict.text);
+    else if (verdict.kind === "welcome") this.#welcome(connection, hello);
+    else {
+      this.#hellos.set(connection, hello);
+      this.#outbox.verifyPassword(connection.number, verdict.user, verdict.password);
+    }
+  }
+
+  /** The client has shown that it may: it gets its old session back, or a new one. */
+  #welcome(connection: Connection, hello: NativeHello): void {
+    const isNew = hello.token.every((byte) => byte === 0);
+    const resumed = isNew ? undefined : this.#host.resume(connection, hello.token, hello.lastDelivered);
+    if (resumed !== undefined) {
+      this.#writeWelcome(connection, resumed.session, resumed.isComplete ? "resumed" : "interrupted");
+      return;
+    }
+    if (this.#host.isFull()) {
+      this.#refuse(
+        connection,
+        Code.rejectQuota,
+        "This daemon has as many sessions as it may have: connect to another.",
+      );
+      return;
+    }
+    const name = this.#names.reserve(hello.user, connection.number);
+    if (name.kind !== "ok") {
+      const code = name.kind === "taken" ? Code.rejectNotUnique : Code.rejectIllegalName;
+      this.#refuse(connection, code, `The name "${hello.user}" is ${name.kind} at this daemon: choose another.`);
+      return;
+    }
+    connection.user = name.user;
+    const token = isNew ? this.#knowledge.newToken() : hello.token;
+    const session = this.#host.open(connection, hello.membership, hello.priority, token);
+    this.#writeWelcome(connection, session, isNew ? "new" : "interrupted");
+  }
+
+  #writeWelcome(connection: Connection, session: Session, resumption: Resumption): void {
+    const { native, privateGroup } = session;
+    if (native === undefined) return;
+    const welcome = encodeNative({
+      kind: "welcome",
+      version: NATIVE_VERSION,
+      resumption,
+      privateGroup,
+      token: native.token,
+      lastOrdered: native.ordered.upTo,
+      payloadBytesMax: this.#options.payloadBytesMax,
+      daemons: this.#knowledge.daemons(),
+    });
+    this.#host.write(connection, welcome);
+  }
+
+  #timeOut(connection: Connection): void {
+    const { handshake, early, number } = connection;
+    this.#outbox.report({ kind: "timedOut", connection: number });
+    if (handshake?.awaitsChoice && early.length > 0) this.#host.write(connection, encodeReject(Code.rejectAuth));
+    this.#abandon(connection);
+  }
+
+  #reject(connection: Connection, code: number, why: string): void {
+    this.#outbox.report({ kind: "rejected", connection: connection.number, code, why });
+    this.#host.write(connection, encodeReject(code));
+    this.#abandon(connection);
+  }
+
+  #refuse(connection: Connection, code: number, text: string): void {
+    this.#outbox.report({ kind: "rejected", connection: connection.number, code, why: text });
+    this.#host.write(connection, encodeNative({ kind: "refused", code, text }));
+    this.#abandon(connection);
+  }
+
+  #abandon(connection: Connection): void {
+    this.forget(connection);
+    this.#host.close(connection);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
+}
