@@ -75,6 +75,8 @@ export class Orderer {
     if (this.#frozen) return;
     this.#safeLts = this.#configuration.stable;
     this.#advance();
+    // A causal message may have waited for a safe one.
+    if (this.#waitingCausal > 0) this.#deliverAllEarly();
   }
 
   /** The configuration is ending: nothing is delivered any more until `finish`. */
@@ -222,10 +224,32 @@ export class Orderer {
     if (fragment.service === RELIABLE) return true;
     if (!this.#isPredecessorDelivered(packet, fragment)) return false;
     if (fragment.service === FIFO) return true;
+    if (fragment.service !== CAUSAL) return false;
+    const { dependencyLts } = fragment;
+    const dependencySite = fragment.dependencySite || packet.site;
     return (
-      fragment.service === CAUSAL &&
-      this.#configuration.isAgreed(fragment.dependencyLts, fragment.dependencySite || packet.site)
+      this.#configuration.isAgreed(dependencyLts, dependencySite) &&
+      this.#areCausesDelivered(dependencyLts, dependencySite)
     );
+  }
+
+  /**
+   * Whether everything at least causal up to this stamp was delivered. To hold it is not enough: a safe message that
+   * is stable at the sender need not be known to be stable here, nor what follows it in its session.
+   */
+  #areCausesDelivered(lts: number, site: number): boolean {
+    const look = this.#look;
+    for (const { stream, seq, offset } of this.#progress) {
+      for (let n = seq; n <= stream.high; n++) {
+        const packet = stream.get(n);
+        if (packet === undefined || isBefore(lts, site, packet.lts, packet.site)) break;
+        look.open(packet.bytes, n === seq ? offset : RING_DATA_HEAD_BYTES, packet.end);
+        while (look.advance()) {
+          if (look.isLast && look.service >= CAUSAL && !packet.early?.includes(look.start)) return false;
+        }
+      }
+    }
+    return true;
   }
 
   /** Whether the session's message before this one (of those at least FIFO) was delivered. */
