@@ -94,11 +94,13 @@ class Run {
     const hooks = {
       crash: (daemon: DaemonId) => this.#crash(daemon),
       restart: (daemon: DaemonId, loseDisk: boolean) => this.#restart(daemon, loseDisk),
-      leave: (daemon: DaemonId) =>
+      leave: (daemon: DaemonId) => {
+        if (world.process(daemon) === undefined) return;
+        this.#leaving.add(daemon);
         world.runOnProcess(daemon, (now) => {
-          this.#leaving.add(daemon);
           (world.process(daemon) as EvsProcess | undefined)?.leave(now);
-        }),
+        });
+      },
     };
     for (const fault of faults) {
       world.at(fault.at, () => {

@@ -7,7 +7,7 @@ import { shrinkSchedule } from "../../src/sim/shrink.ts";
 import { formatTimeline } from "../../src/sim/timeline.ts";
 
 /** Schedules that once failed, and a few ordinary ones. */
-const FIXED_SEEDS = [1, 2, 3, 4, 5, 6, 7, 12, 32, 44, 100, 101, 102, 103];
+const FIXED_SEEDS = [1, 2, 3, 4, 5, 6, 7, 12, 32, 44, 100, 101, 102, 103, 1085, 1195];
 const FRESH_SEEDS = 12;
 
 /** The failing run in the form that explains most: its seed, the schedule cut down, and what happened in that. */
