@@ -26,6 +26,8 @@ export class Gatherer {
     headBytes: number,
     envelope: (bytes: Uint8Array, at: number, frameBytes: number) => void,
   ): boolean {
+    // Who adds knows that the stream takes more: what an earlier write said is over.
+    this.#writable = true;
     const groups = outgoing.isVoid ? [] : outgoing.groups;
     const payloadBytes = outgoing.isVoid ? 0 : outgoing.payloadBytes;
     const frameHead = HEADER_BYTES + groups.length * NAME_BYTES;

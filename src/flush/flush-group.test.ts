@@ -6,7 +6,7 @@ import type { Membership } from "./membership.ts";
 const id = (index: number): ViewId => ({ leader: 1, time: 1, index });
 
 function membership(index: number, cause: ViewCause, members: string, changed?: string, ownSet = ""): Membership {
-  return { id: id(index), cause, members: [...members], changed, ownSet: [...ownSet] };
+  return { id: id(index), cause, members: members.split(""), changed, ownSet: ownSet.split("") };
 }
 
 /** A machine whose output is a log in short words. */

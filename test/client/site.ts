@@ -1,0 +1,24 @@
+import { type Daemon, loopbackConfig, startDaemon } from "../../src/daemon/index.ts";
+
+/** Real daemons on this host, one site over loopback, in this process. */
+export async function startSite(names: readonly string[]): Promise<Daemon[]> {
+  // Different test processes use different ports.
+  const port = 10_000 + (process.pid % 900) * 20 + 1_000 * (sites++ % 3);
+  const config = loopbackConfig(names, { port });
+  const daemons = await Promise.all(
+    names.map((name) => startDaemon({ config, name, thread: false, unixSocket: false })),
+  );
+  for (const daemon of daemons) await untilMembers(daemon, names.length);
+  return daemons;
+}
+
+/** Waits until a daemon's configuration has this many members. */
+export async function untilMembers(daemon: Daemon, count: number): Promise<void> {
+  for (;;) {
+    const { configuration } = await daemon.status();
+    if (configuration.members.length === count) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+let sites = 0;
