@@ -5,7 +5,7 @@ import { TurnLoop } from "../machine/turn-loop.ts";
 import { TurnClock } from "./clock.ts";
 import { type UdpOptions, UdpNetwork, type UdpPeer, udpDefaults } from "./udp.ts";
 
-const BASE_PORT = 21_800 + (process.pid % 1000) * 10;
+const BASE_PORT = 21_800 + (process.pid % 300) * 10;
 const GROUP = { address: "239.77.3.9", port: BASE_PORT + 9 };
 const peers: UdpPeer[] = [0, 2, 4].map((offset, i) => ({
   id: i + 1,

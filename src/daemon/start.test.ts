@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { connect, type Connection, type ConnectionEvent } from "../index.ts";
+import { localConfig, loopbackConfig } from "./config/index.ts";
+import type { NodeEvent } from "./node.ts";
+import { type Daemon, startDaemon } from "./start.ts";
+
+const BASE_PORT = 25_000 + (process.pid % 100) * 60;
+const daemons: Daemon[] = [];
+const connections: Connection[] = [];
+
+async function start(names: readonly string[], offset: number): Promise<readonly Daemon[]> {
+  const site = loopbackConfig(names, { port: BASE_PORT + offset });
+  const started: Daemon[] = [];
+  for (const name of names) {
+    started.push(await startDaemon({ config: site, name, thread: false, unixSocket: false }));
+  }
+  daemons.push(...started);
+  return started;
+}
+
+async function client(address: string, name: string): Promise<Connection> {
+  const connection = await connect(address, { name, reconnect: false });
+  connections.push(connection);
+  return connection;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+async function inOneConfiguration(all: readonly Daemon[]): Promise<boolean> {
+  const statuses = await Promise.all(all.map((daemon) => daemon.status()));
+  return statuses.every((status) => status.ready && status.configuration.members.length === all.length);
+}
+
+async function next<K extends ConnectionEvent["kind"]>(
+  events: AsyncIterator<ConnectionEvent>,
+  kind: K,
+): Promise<Extract<ConnectionEvent, { kind: K }>> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done === true) throw new Error(`the connection ended before a ${kind}`);
+    if (value.kind === kind) return value as Extract<ConnectionEvent, { kind: K }>;
+  }
+}
+
+afterEach(async () => {
+  await Promise.all(connections.splice(0).map((connection) => connection.close()));
+  await Promise.all(daemons.splice(0).map((daemon) => daemon.abort()));
+});
+
+describe("startDaemon", () => {
+  it("serves clients with a single daemon, without any configuration", async () => {
+    const events: NodeEvent[] = [];
+    const daemon = await startDaemon({
+      config: localConfig({ name: "solo", port: BASE_PORT }),
+      thread: false,
+      unixSocket: false,
+      onEvent: (event) => events.push(event),
+    });
+    daemons.push(daemon);
+    expect(daemon.address).toBe(`${BASE_PORT}@127.0.0.1`);
+    const connection = await client(daemon.address, "me");
+    const stream = connection[Symbol.asyncIterator]();
+    const group = await connection.join("room");
+    expect((await next(stream, "view")).members).toEqual(["#me#solo"]);
+    const receipt = await group.send("hello", { service: "safe" });
+    const message = await next(stream, "message");
+    expect(new TextDecoder().decode(message.payload)).toBe("hello");
+    await receipt.delivered;
+    const status = await daemon.status();
+    expect(status).toMatchObject({ name: "solo", ready: true, groups: { count: 1, memberships: 1 } });
+    expect(events.map(({ kind }) => kind)).toContain("configuration");
+  });
+
+  it("orders messages of clients of three daemons alike, over real sockets", async () => {
+    const all = await start(["a", "b", "c"], 100);
+    await until(() => inOneConfiguration(all));
+    const clients = await Promise.all(all.map(({ address }, i) => client(address, `u${i}`)));
+    const streams = clients.map((connection) => connection[Symbol.asyncIterator]());
+    for (const connection of clients) await connection.join("room");
+    for (let i = 0; i < 20; i++) {
+      await Promise.all(clients.map((connection, c) => connection.send("room", `${c}.${i}`)));
+    }
+    const orders = await Promise.all(
+      streams.map(async (stream) => {
+        const order: string[] = [];
+        while (order.length < 60) order.push(new TextDecoder().decode((await next(stream, "message")).payload));
+        return order;
+      }),
+    );
+    expect(orders[1]).toEqual(orders[0]);
+    expect(orders[2]).toEqual(orders[0]);
+    expect(orders[0]?.filter((text) => text.startsWith("1."))).toEqual(Array.from({ length: 20 }, (_, i) => `1.${i}`));
+  });
+
+  it("leaves gracefully: the others go on without having missed it first", async () => {
+    const all = await start(["a", "b"], 200);
+    const [a, b] = all as [Daemon, Daemon];
+    await until(() => inOneConfiguration(all));
+    await b.stop();
+    await b.closed;
+    await until(() => inOneConfiguration([a]));
+    const { changes } = await a.status();
+    expect(changes[0]).toMatchObject({ left: ["b"], cause: { kind: "leave", daemon: "b" } });
+  });
+
+  it("says what is wrong: an unknown name, a name to be chosen, a port that is taken", async () => {
+    const site = loopbackConfig(["a", "b"], { port: BASE_PORT + 300 });
+    await expect(startDaemon({ config: site, name: "z" })).rejects.toThrow('there is no daemon "z"');
+    await expect(startDaemon({ config: site })).rejects.toThrow("say which daemon to start");
+    daemons.push(await startDaemon({ config: site, name: "a", thread: false, unixSocket: false }));
+    await expect(startDaemon({ config: site, name: "a", thread: false, unixSocket: false })).rejects.toThrow(
+      "EADDRINUSE",
+    );
+  });
+});
