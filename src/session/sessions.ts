@@ -135,6 +135,7 @@ export class Sessions implements Machine {
     if (session.native === undefined) {
       // What came before the end counts: the session ends when it has been read.
       session.discard();
+      this.#outflow.release(session);
       this.#intake.run(connection);
     } else {
       // What had not been taken is sent again: it has not been accepted.

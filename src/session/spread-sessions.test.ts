@@ -258,6 +258,22 @@ describe("messages", () => {
   });
 });
 
+test("who holds a group by not reading and waits to send to it lets go of it when its connection closes", () => {
+  const daemon = new OneDaemon({ queueMessagesMax: 10 });
+  daemon.policies.set("w", "wait");
+  const slow = connect(daemon, "slow");
+  slow.send(joinOf("slow", "w"));
+  slow.taking = false;
+  for (let n = 0; n < 8; n++) slow.send(dataOf("slow", "w", "x"));
+  expect(daemon.held).toEqual(["w"]);
+  expect(slow.reading).toBe(false);
+  slow.send(dataOf("slow", "w", "last"));
+  slow.close();
+  expect(daemon.held).toEqual([]);
+  expect(daemon.submissions.map(({ service }) => service).slice(-2)).toEqual(["agreed", "safe"]);
+  expect(daemon.sessions.sessionCount).toBe(0);
+});
+
 describe("robustness", () => {
   const SCRIPT = join([
     encodeHello("ann", true, 0),
