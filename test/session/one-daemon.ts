@@ -29,11 +29,18 @@ export interface TestClient {
   close(): void;
 }
 
+/** A daemon that tests connect to: the sessions with doubles around them, or a whole one. */
+export interface TestDaemon {
+  connect(peer?: Peer): TestClient;
+  /** Lets time pass. */
+  advance(ms: number): void;
+}
+
 /**
  * Sessions over an ordered transport and a groups layer of one daemon, both as simple as can be: whatever is submitted is
  * delivered in that order as soon as `run` is called.
  */
-export class OneDaemon implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
+export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge, OrderedTransport {
   readonly sessions: Sessions;
   readonly submissions: Submission[] = [];
   readonly events: SessionEvent[] = [];

@@ -2,12 +2,13 @@ import { describe, expect, test } from "vitest";
 import { encodeFrame } from "../../src/wire/spread/frame.ts";
 import { encodeChoice, encodeHello } from "../../src/wire/spread/handshake.ts";
 import { parseAccessRules } from "../../src/session/access.ts";
-import { type Connection, join, OneDaemon } from "../session/one-daemon.ts";
+import { join, OneDaemon, type TestClient, type TestDaemon } from "../session/one-daemon.ts";
+import { WholeDaemon } from "../session/whole-daemon.ts";
 import { answersOf, framesOf, requestsOf, toHex, type Vector, VECTORS, vectorsOf } from "./vectors.ts";
 
 /** Sends what was recorded of these connections in the recorded order, all to one daemon. */
-function replay(daemon: OneDaemon, vectors: readonly Vector[]): Map<string, Connection> {
-  const connections = new Map<string, Connection>();
+function replay(daemon: TestDaemon, vectors: readonly Vector[]): Map<string, TestClient> {
+  const connections = new Map<string, TestClient>();
   for (const { name, direction, bytes } of vectors) {
     const connection = connections.get(name) ?? daemon.connect();
     connections.set(name, connection);
@@ -17,7 +18,7 @@ function replay(daemon: OneDaemon, vectors: readonly Vector[]): Map<string, Conn
 }
 
 /** Sends each request as soon as all answers recorded before it on its connection have come. */
-function replayByCause(daemon: OneDaemon, names: readonly string[]): Map<string, Connection> {
+function replayByCause(daemon: TestDaemon, names: readonly string[]): Map<string, TestClient> {
   const connections = new Map(names.map((name) => [name, daemon.connect()]));
   const left = new Map(names.map((name) => [name, [...vectorsOf(name)]]));
   const awaited = new Map(names.map((name) => [name, 0]));
@@ -40,7 +41,7 @@ function replayByCause(daemon: OneDaemon, names: readonly string[]): Map<string,
   return connections;
 }
 
-function connect(daemon: OneDaemon, user: string, membership = true): Connection {
+function connect(daemon: TestDaemon, user: string, membership = true): TestClient {
   const connection = daemon.connect();
   connection.send(encodeHello(user, membership, 0));
   connection.send(encodeChoice(["NULL"]));
@@ -91,7 +92,7 @@ describe("handshake vectors", () => {
 
   test.each(timed)("%s ends when its time is over", (name) => {
     const late = new OneDaemon();
-    const connection = replay(late, vectorsOf(name)).get(name) as Connection;
+    const connection = replay(late, vectorsOf(name)).get(name) as TestClient;
     expect(connection.closed).toBe(false);
     late.advance(5_001);
     expect(connection.closed).toBe(true);
@@ -125,9 +126,12 @@ describe("handshake vectors", () => {
   });
 });
 
-describe("message vectors", () => {
+describe.each([
+  { what: "the sessions alone", start: (): TestDaemon => new OneDaemon() },
+  { what: "a whole daemon", start: (): TestDaemon => new WholeDaemon() },
+])("message vectors, $what", ({ start }) => {
   test("spuser-C, bob-raw: two clients and a third, joins, private and multi-group sends, leaves, disconnects", () => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const alice = daemon.connect();
     const bob = daemon.connect();
     const a = [...requestsOf("spuser-C")];
@@ -150,7 +154,7 @@ describe("message vectors", () => {
   });
 
   test("msgs-*: services, types, flags, limits of meaning", () => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const names = ["msgs-a", "msgs-b", "msgs-nomemb"];
     const cut = VECTORS.findIndex(({ name }) => name.startsWith("bad-"));
     const records = VECTORS.slice(0, cut).filter(({ name }) => names.includes(name));
@@ -162,8 +166,8 @@ describe("message vectors", () => {
       expect(framesOf(afterHandshake(received)), name).toEqual(framesOf(afterHandshake(expected)));
     }
     // Around the size of a packet, and large.
-    const a = connections.get("msgs-a") as Connection;
-    const b = connections.get("msgs-b") as Connection;
+    const a = connections.get("msgs-a") as TestClient;
+    const b = connections.get("msgs-b") as TestClient;
     const large = VECTORS.slice(cut).filter(
       ({ name, note }) => name === "msgs-b" && note.startsWith("type=0x800000a0"),
     );
@@ -179,7 +183,7 @@ describe("message vectors", () => {
   });
 
   test("java: a big-endian client beside a little-endian one", () => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const java = daemon.connect();
     const requests = requestsOf("java");
     for (const request of requests.slice(0, 4)) java.send(request);
@@ -192,14 +196,14 @@ describe("message vectors", () => {
   });
 
   test("flush-fa, flush-fb: the flush library's views", () => {
-    const connections = replayByCause(new OneDaemon(), ["flush-fa", "flush-fb"]);
+    const connections = replayByCause(start(), ["flush-fa", "flush-fb"]);
     for (const [name, connection] of connections) {
       expect(framesOf(afterHandshake(connection.received())), name).toEqual(framesOf(afterHandshake(answersOf(name))));
     }
   });
 
   test("gid-recur, disc-order: a group that comes back, and disconnects by group name", () => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const connections = replay(daemon, vectorsOf("gid-recur", "disc-order"));
     connections.get("gid-recur")?.close();
     const a = framesOf(afterHandshake(connections.get("gid-recur")?.received() ?? new Uint8Array(0)));
@@ -221,7 +225,7 @@ describe("message vectors", () => {
   };
 
   test.each(bad)("%s", (name) => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const [request] = requestsOf(name) as [Uint8Array];
     const forged = ["bad-sender", "bad-sender2", "bad-sender3"].includes(name);
     const connection = connect(daemon, forged ? "evil" : userOf(request));
@@ -234,7 +238,7 @@ describe("message vectors", () => {
   });
 
   test.each(["crash-groups", "crash-reject", "crash-dummy"])("%s: internal bits end the session", (name) => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const connection = connect(daemon, "evil");
     connection.send(requestsOf(name)[0] as Uint8Array);
     expect(connection.closed).toBe(true);
@@ -242,14 +246,14 @@ describe("message vectors", () => {
   });
 
   test.each(["crash-join0", "crash-join32", "crash-leave32", "crash-joinpriv2"])("%s does no harm", (name) => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const connection = connect(daemon, "evil");
     connection.send(requestsOf(name)[0] as Uint8Array);
     expect(connection.closed).toBe(false);
   });
 
   test.each([142_000, 143_151, 143_152, 143_153, 143_952])("crash-max%d is delivered whole", (body) => {
-    const daemon = new OneDaemon();
+    const daemon = start();
     const connection = connect(daemon, "evil");
     connection.send(encodeFrame(0x10000, "#evil#localhost", ["g1"], 0, new Uint8Array(0)));
     connection.take();
