@@ -50,7 +50,7 @@ const DEFAULTS = {
   daemons: [3, 8],
   faultsMs: 3_000,
   lossMax: 0.2,
-  sendsPerSecond: 400,
+  sendsPerSecond: 200,
   messageBytesMax: 20_000,
 } as const;
 
@@ -197,7 +197,7 @@ function generateSends(
   if (services.length === 0) services.push(random.pick(SERVICES));
   const senders = ids.filter(() => random.chance(0.7));
   const rate = perSecond * random.pick([0.05, 0.2, 0.5, 1]);
-  const large = random.pick([0, 0.05, 0.3]);
+  const large = random.pick([0, 0.05, 0.2]);
   const sends: PlannedSend[] = [];
   for (let at = 0; at < until; at += (-Math.log(1 - random.unit()) * 1000) / rate) {
     // Often several at once: packing and the personal window only show then.
