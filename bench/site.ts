@@ -7,7 +7,8 @@ import type { DaemonStatus } from "../src/daemon/status.ts";
 import { Lab } from "../test/net/namespaces.ts";
 
 const DAEMON = fileURLToPath(new URL("./daemon-process.mjs", import.meta.url));
-const PORT = 15_803;
+/** Benchmarks and tests of several processes at a time must not meet: each has ports for twenty daemons. */
+const PORT = 15_000 + (process.pid % 30) * 200;
 /** Clients find Unix sockets here and nowhere else: so ports differ, also between namespaces. */
 const SOCKET_FOLDER = "/tmp";
 

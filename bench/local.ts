@@ -1,0 +1,70 @@
+/*
+ * One daemon with local clients: a client floods it and receives its own messages (two connections of one process of ours, over the Unix
+ * socket), 1000 bytes, agreed service. Target: 200,000 messages/s.
+ *
+ * Options: --size=1000 --repetitions=3 --ms=3000 --window=1000
+ */
+import { fileURLToPath } from "node:url";
+import { option } from "./options.ts";
+import { figure, median, printTable, saveResults } from "./report.ts";
+import { BenchSite, told, type Usage } from "./site.ts";
+
+const FLOOD = fileURLToPath(new URL("./flood-process.mjs", import.meta.url));
+const WARM_UP_MS = 1_000;
+
+type Count = {
+  readonly kind: "count";
+  readonly received: number;
+  readonly at: number;
+  readonly cpu: Usage["cpu"];
+};
+
+const size = option("size", "1000");
+const repetitions = Number(option("repetitions", "3"));
+const ms = Number(option("ms", "3000"));
+const runs: { rate: number; daemonCpu: number; clientCpu: number }[] = [];
+for (let i = 0; i < repetitions; i++) runs.push(await measure());
+const rate = median(runs.map((run) => run.rate));
+printTable(
+  ["bytes", "messages/s", "target", "daemon us/msg", "client us/msg", "repetitions"],
+  [
+    [
+      size,
+      figure(rate),
+      "200,000",
+      figure(median(runs.map((run) => run.daemonCpu))),
+      figure(median(runs.map((run) => run.clientCpu))),
+      runs.map((run) => figure(run.rate)).join(" "),
+    ],
+  ],
+);
+console.log("client: Amalgam's own, native protocol; it counts among the CPU time of the same machine");
+saveResults("local", { payloadBytes: Number(size), messagesPerSecond: rate, runs });
+
+async function measure(): Promise<{ rate: number; daemonCpu: number; clientCpu: number }> {
+  const site = await BenchSite.start(1, { namespaces: false });
+  const child = site.spawn(0, FLOOD, [site.address(0), size, "agreed", "bench", option("window", "1000"), "send"]);
+  const count = (): Promise<Count> => {
+    const answer = told<Count>(child, "count");
+    child.send({ kind: "count" });
+    return answer;
+  };
+  try {
+    await told(child, "ready");
+    child.send({ kind: "start" });
+    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+    const [first, daemonFirst] = [await count(), await site.usage(0)];
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    const [last, daemonLast] = [await count(), await site.usage(0)];
+    const messages = last.received - first.received;
+    const cpu = (a: Usage["cpu"], b: Usage["cpu"]): number => (b.user + b.system - a.user - a.system) / messages;
+    return {
+      rate: (messages / (last.at - first.at)) * 1000,
+      daemonCpu: cpu(daemonFirst.cpu, daemonLast.cpu),
+      clientCpu: cpu(first.cpu, last.cpu),
+    };
+  } finally {
+    child.kill("SIGKILL");
+    site.close();
+  }
+}
