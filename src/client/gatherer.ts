@@ -62,12 +62,11 @@ export class Gatherer {
     return this.#writable;
   }
 
-  /** Writes what was gathered. */
+  /** Writes what was gathered. False when enough is buffered; with nothing to write that says nothing. */
   flush(): boolean {
-    if (this.#used > this.#start) {
-      this.#writable = this.#write(this.#batch.subarray(this.#start, this.#used));
-      this.#start = this.#used;
-    }
+    if (this.#used === this.#start) return true;
+    this.#writable = this.#write(this.#batch.subarray(this.#start, this.#used));
+    this.#start = this.#used;
     return this.#writable;
   }
 
