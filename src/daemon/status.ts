@@ -198,7 +198,7 @@ export function describeCause({ kind, daemon, lateMs }: ChangeCause): string {
     case "formFailed":
       return `a new ring could not be formed${late}`;
     case "request":
-      return "a monitor asked for it";
+      return daemon === undefined ? "a new ring was needed" : `${daemon} called for a new ring`;
   }
 }
 

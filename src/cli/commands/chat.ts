@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import type { Connection, ConnectionEvent, View } from "../../index.ts";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
@@ -36,7 +37,7 @@ export const chat = defineCommand({
     terminal.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`);
     const watching = room.watch();
     for (const group of args.texts("join")) await room.attempt(() => room.perform({ kind: "join", group }));
-    const lines = createInterface({ input: terminal.input as NodeJS.ReadableStream, terminal: false });
+    const lines = createInterface({ input: Readable.from(terminal.input), terminal: false });
     const close = () => lines.close();
     terminal.signal.addEventListener("abort", close, { once: true });
     void connection.closed.then(close);
@@ -50,6 +51,7 @@ export const chat = defineCommand({
       });
       if (stop) break;
     }
+    await room.settle();
     await connection.close();
     await watching;
     const error = await connection.closed;
@@ -65,6 +67,7 @@ class ChatRoom {
   readonly #terminal: Terminal;
   readonly #groups = new Map<string, Awaited<ReturnType<Connection["join"]>>>();
   readonly #views = new Map<string, View>();
+  readonly #undelivered = new Set<Promise<void>>();
   #current: string | undefined;
   #service: Service;
 
@@ -87,6 +90,13 @@ class ChatRoom {
       if (this.#terminal.signal.aborted) return;
       this.#terminal.print(this.#terminal.style("red", `! ${error instanceof Error ? error.message : String(error)}`));
     }
+  }
+
+  /** Until what was sent is delivered, so that a script sees its own last words; Ctrl-C does not wait. */
+  async settle(): Promise<void> {
+    const { signal } = this.#terminal;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    if (!signal.aborted) await Promise.race([Promise.all(this.#undelivered), aborted]);
   }
 
   async perform(line: ChatLine): Promise<void> {
@@ -117,7 +127,11 @@ class ChatRoom {
         return;
       case "send": {
         const groups = line.groups.length > 0 ? line.groups : [this.#needCurrent()];
-        await this.#connection.send(groups, line.text, { service: line.service ?? this.#service });
+        const { delivered } = await this.#connection.send(groups, line.text, {
+          service: line.service ?? this.#service,
+        });
+        const settled: Promise<void> = delivered.catch(() => {}).finally(() => this.#undelivered.delete(settled));
+        this.#undelivered.add(settled);
         return;
       }
       case "help":

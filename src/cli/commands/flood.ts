@@ -40,7 +40,7 @@ export const flood = defineCommand({
       value: "N",
       min: 1,
       max: 100_000,
-      otherwise: 2_000,
+      otherwise: 900,
       help: "messages that may be sent and not yet received",
     },
     json: commonOptions.json,

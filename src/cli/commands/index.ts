@@ -1,11 +1,13 @@
 import type { Command } from "../command.ts";
 import { chat } from "./chat.ts";
+import { daemon } from "./daemon.ts";
 import { doctor } from "./doctor.ts";
 import { flood } from "./flood.ts";
 import { monitor } from "./monitor.ts";
 import { ping } from "./ping.ts";
 import { receive } from "./receive.ts";
 import { send } from "./send.ts";
+import { sim } from "./sim.ts";
 
 /** All subcommands, in the order of `amalgam --help`. */
-export const commands: readonly Command[] = [chat, send, receive, flood, ping, monitor, doctor];
+export const commands: readonly Command[] = [daemon, chat, send, receive, flood, ping, monitor, doctor, sim];

@@ -132,3 +132,40 @@ export function daemonNamed(site: SiteConfig, name: string): DaemonConfig | unde
 export function daemonWithId(site: SiteConfig, id: number): DaemonConfig | undefined {
   return site.daemons.find((daemon) => daemon.id === id);
 }
+
+/**
+ * The daemon to run on this host: the one that `name` names, or the only one whose address `isLocal`. Otherwise a
+ * text that says what there is to choose from.
+ */
+export function chooseDaemon(
+  site: SiteConfig,
+  name: string | undefined,
+  isLocal: (address: string) => boolean,
+): DaemonConfig | string {
+  const names = (daemons: readonly DaemonConfig[]) =>
+    daemons.map((daemon) => `${daemon.name} (${daemon.address})`).join(", ");
+  if (name !== undefined) {
+    return (
+      daemonNamed(site, name) ??
+      `the configuration has no daemon ${JSON.stringify(name)}; it has ${names(site.daemons)}`
+    );
+  }
+  const local = site.daemons.filter((daemon) => isLocal(daemon.address));
+  const [only] = local;
+  if (only !== undefined && local.length === 1) return only;
+  if (only === undefined)
+    return `no daemon of the configuration has an address of this host; it has ${names(site.daemons)}`;
+  return `several daemons of the configuration have addresses of this host: ${names(local)}`;
+}
+
+/** The same site with HTTP endpoints of one daemon at this port; 0 takes them away. */
+export function withHttpPort(site: SiteConfig, name: string, httpPort: number): SiteConfig {
+  const port = httpPort === 0 ? undefined : httpPort;
+  const changed = (daemon: DaemonConfig) => (daemon.name === name ? { ...daemon, httpPort: port } : daemon);
+  return {
+    ...site,
+    daemons: site.daemons.map(changed),
+    segments: site.segments.map((segment) => ({ ...segment, daemons: segment.daemons.map(changed) })),
+    http: port === undefined ? undefined : { address: site.http?.address ?? "127.0.0.1", port },
+  };
+}

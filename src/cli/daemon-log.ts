@@ -1,0 +1,140 @@
+import type { LogConfig, SiteConfig } from "../daemon/config/site.ts";
+import { daemonWithId } from "../daemon/config/site.ts";
+import { describeChange } from "../daemon/status.ts";
+import type { NodeEvent } from "../daemon/index.ts";
+import { printable, type Terminal } from "./terminal.ts";
+
+export type LogLevel = LogConfig["level"];
+
+export const LOG_LEVELS = [
+  "debug",
+  "info",
+  "warning",
+  "error",
+  "critical",
+  "fatal",
+] as const satisfies readonly LogLevel[];
+
+/** One entry of a daemon's log. */
+export type LogEntry = {
+  readonly level: LogLevel;
+  /** Stable, to filter by. */
+  readonly event: string;
+  /** For people. */
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+};
+
+/** The same words are not repeated within this time: a peer with a wrong file would fill the log. */
+const REPEAT_MS = 10_000;
+const REMEMBERED_MAX = 1_000;
+
+/** Writes a daemon's log as JSON lines or for people, from a level on. */
+export class DaemonLog {
+  readonly #write: (line: string) => void;
+  readonly #json: boolean;
+  readonly #rank: number;
+  readonly #style: Terminal["style"];
+  readonly #last = new Map<string, number>();
+
+  constructor(options: { write: (line: string) => void; json: boolean; level: LogLevel; style: Terminal["style"] }) {
+    this.#write = options.write;
+    this.#json = options.json;
+    this.#rank = LOG_LEVELS.indexOf(options.level);
+    this.#style = options.style;
+  }
+
+  /** `atMs`: the time of day, in ms since 1970. */
+  add(entry: LogEntry, atMs: number): void {
+    if (LOG_LEVELS.indexOf(entry.level) < this.#rank || this.#isRepeated(entry, atMs)) return;
+    this.#write(this.#json ? jsonLine(entry, atMs) : prettyLine(entry, atMs, this.#style));
+  }
+
+  #isRepeated({ event, message, level }: LogEntry, atMs: number): boolean {
+    if (level !== "warning") return false;
+    const key = `${event} ${message}`;
+    const last = this.#last.get(key);
+    if (last !== undefined && atMs - last < REPEAT_MS) return true;
+    if (this.#last.size >= REMEMBERED_MAX) this.#last.clear();
+    this.#last.set(key, atMs);
+    return false;
+  }
+}
+
+function jsonLine({ level, event, message, fields }: LogEntry, atMs: number): string {
+  return JSON.stringify({ time: new Date(atMs).toISOString(), level, event, message, ...fields });
+}
+
+function prettyLine({ level, message }: LogEntry, atMs: number, style: Terminal["style"]): string {
+  const colour = level === "debug" ? "dim" : level === "info" ? "green" : level === "warning" ? "yellow" : "red";
+  return `${new Date(atMs).toISOString().slice(11, 23)} ${style(colour, level.padEnd(7))} ${printable(message)}`;
+}
+
+/** What of a daemon's events belongs in its log. */
+export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undefined {
+  const nameOf = (id: number) => daemonWithId(site, id)?.name ?? String(id);
+  switch (event.kind) {
+    case "configuration": {
+      const { change } = event;
+      const all = change.members.length === site.daemons.length;
+      const message = `configuration of ${change.members.length} of ${site.daemons.length} daemons: ${change.members.join(" ")} (${describeChange(change)})`;
+      return { level: change.primary && all ? "info" : "warning", event: "configuration", message, fields: { change } };
+    }
+    case "membership":
+      return membershipEntry(event.event, nameOf);
+    case "session":
+      return sessionEntry(event.event);
+    case "left":
+      return { level: "info", event: "left", message: "left the configuration, as asked", fields: {} };
+  }
+}
+
+function membershipEntry(
+  event: Extract<NodeEvent, { kind: "membership" }>["event"],
+  nameOf: (id: number) => string,
+): LogEntry | undefined {
+  switch (event.kind) {
+    case "state":
+      return {
+        level: "debug",
+        event: "state",
+        message: `membership: ${event.from} to ${event.to}`,
+        fields: { from: event.from, to: event.to },
+      };
+    case "version": {
+      const daemon = nameOf(event.daemon);
+      const message = `${daemon} sends datagrams of version ${event.version}, which this daemon does not speak: upgrade the older of the two, or set Protocol in the newer`;
+      return { level: "warning", event: "version", message, fields: { daemon, version: event.version } };
+    }
+    case "configMismatch": {
+      const daemon = nameOf(event.daemon);
+      const message = `${daemon} runs with another configuration file; amalgam doctor shows the difference`;
+      return { level: "warning", event: "configMismatch", message, fields: { daemon, hash: event.hash } };
+    }
+    // Told as events of the daemon itself.
+    case "configuration":
+    case "left":
+      return undefined;
+  }
+}
+
+function sessionEntry(event: Extract<NodeEvent, { kind: "session" }>["event"]): LogEntry {
+  const { kind, ...fields } = event;
+  const entry = (level: LogLevel, message: string): LogEntry => ({ level, event: `session.${kind}`, message, fields });
+  switch (event.kind) {
+    case "rejected":
+      return entry("warning", `a client was refused: ${event.why}`);
+    case "timedOut":
+      return entry("warning", "a client connected and did not finish its handshake in time");
+    case "accepted":
+      return entry("debug", `${event.privateGroup} connected (${event.protocol})`);
+    case "resumed":
+      return entry("debug", `${event.privateGroup} came back`);
+    case "detached":
+      return entry("debug", `${event.privateGroup} lost its connection and may come back`);
+    case "ending": {
+      const expected = event.reason === "kill" || event.reason === "eof";
+      return entry(expected ? "debug" : "warning", `${event.privateGroup} ended: ${event.why}`);
+    }
+  }
+}
