@@ -136,6 +136,33 @@ describe("a connection to a native daemon", () => {
     await expect(connection.send("g", "x")).rejects.toMatchObject({ code: "CLOSED" });
   });
 
+  test("close waits until all that was sent has been accepted", async () => {
+    const { transport, connection, daemon } = await start();
+    daemon.automatic = false;
+    const sending = connection.send("g", "last");
+    const closing = connection.close();
+    await settle();
+    expect(daemon.sent.map(({ data }) => data)).toEqual(["last"]);
+    daemon.send({ kind: "accepted", number: 1 });
+    await sending;
+    await transport.advance(10);
+    await closing;
+    expect(daemon.sent.map(({ type }) => type)).toEqual([0x10, 0x4_0000]);
+  });
+
+  test("in automatic flush mode a send waits for the next view, or for the end", async () => {
+    const { transport, connection, daemon } = await start({ reconnect: false });
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.view("g", "join", ["#ann#a", "#bob#b"], "#bob#b");
+    const sending = group.send("in the next view");
+    const ended = expect(sending).rejects.toMatchObject({ code: "DISCONNECTED" });
+    await settle();
+    daemon.stream?.close("reset");
+    await transport.advance(10);
+    await ended;
+  });
+
   test("a signal ends a join, which is then taken back", async () => {
     const { connection, daemon } = await start();
     daemon.automatic = false;

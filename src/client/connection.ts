@@ -9,11 +9,12 @@ import { DeliveryReceipt } from "./delivery-wait.ts";
 import { Echoes } from "./echoes.ts";
 import { Engine, type EngineHost, type SessionUp } from "./engine.ts";
 import { GroupError } from "./errors.ts";
-import { EventQueue } from "./event-queue.ts";
+import type { EventQueue } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
 import { Group, type GroupOwner } from "./group.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
+import { ReadGate } from "./read-gate.ts";
 import {
   checkDestinations,
   checkGroup,
@@ -58,14 +59,13 @@ type Joining = {
  */
 export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposable {
   readonly #transport: Transport;
-  readonly #config: ClientConfig;
   readonly #engine: Engine;
   readonly #memberships: Memberships;
   readonly #echoes = new Echoes();
   readonly #groups = new Map<string, Group>();
   readonly #joining = new Map<string, Joining>();
   readonly #optionsOf = new Map<string, JoinOptions>();
-  readonly #waits = { begin: () => this.#beginWait(), finish: () => void this.#waiting-- };
+  readonly #gate: ReadGate;
   /** What waits for the next view of a group in automatic flush mode. */
   readonly #held = new Map<string, (() => void)[]>();
   #stream: ByteStream | undefined;
@@ -73,10 +73,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #session: SessionUp | undefined;
   #delivery = 0;
   #lastDelivery = 0;
-  #queued = 0;
-  #queuedBytes = 0;
-  #waiting = 0;
-  #paused = false;
+  #unaccepted = 0;
+  #whenAccepted: (() => void)[] = [];
   #pumping = false;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
@@ -89,7 +87,6 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   private constructor(transport: Transport, addresses: readonly Address[], config: ClientConfig) {
     this.#transport = transport;
-    this.#config = config;
     this.closed = new Promise((resolve) => {
       this.#whenEnded = resolve;
     });
@@ -99,6 +96,14 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       joined: (group) => this.#onJoined(group),
       left: (group) => this.#onLeft(group),
       vote: (group, kind, id) => this.#vote(group, kind, id),
+    });
+    this.#gate = new ReadGate(config, {
+      pause: () => this.#stream?.pause(),
+      resume: () => {
+        this.#engine.resumedReading(transport.now());
+        this.#stream?.resume();
+      },
+      consumed: () => this.#onConsumed(),
     });
     this.#engine = new Engine(config, addresses, this.#engineHost());
   }
@@ -174,7 +179,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     }
     options.signal?.throwIfAborted();
     return new Promise<Group>((resolve, reject) => {
-      const queue = this.#queue<GroupEvent>();
+      const queue = this.#gate.queue<GroupEvent>();
       if (this.#events) queue.mute();
       const joined = new Group(group, this.#owner(), queue);
       this.#groups.set(group, joined);
@@ -182,7 +187,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       const abort = (): void => this.#abandon(group, options.signal?.reason);
       options.signal?.addEventListener("abort", abort, { once: true });
       const settle = (): void => {
-        this.#waits.finish();
+        this.#gate.finish();
         options.signal?.removeEventListener("abort", abort);
       };
       this.#joining.set(group, {
@@ -196,7 +201,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
           reject(reason);
         },
       });
-      this.#waits.begin();
+      this.#gate.begin();
       const mode: FlushMode = options.flush ? (options.autoFlush ? "automatic" : "ask") : "off";
       this.#memberships.join(group, mode);
       this.#enter(() => this.#submitJoin(group));
@@ -224,7 +229,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** Everything of this connection, from the first call on. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionEvent> {
     if (this.#events === undefined) {
-      this.#events = this.#queue<ConnectionEvent>();
+      this.#events = this.#gate.queue<ConnectionEvent>();
       // Whoever reads everything here will not read the groups one by one as well.
       for (const group of this.#groups.values()) if (!group.events.isIterated) group.events.mute();
       if (this.#engine.isEnded) this.#events.end(this.#error);
@@ -236,8 +241,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when that is done.
    */
   async close(): Promise<void> {
+    this.#gate.open();
+    // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
+    if (this.#engine.isUp && this.#unaccepted > 0) {
+      await new Promise<void>((resolve) => this.#whenAccepted.push(resolve));
+    }
     const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
-    this.#unpause();
     this.#enter(() => this.#engine.close(kill, this.#transport.now()));
     await this.closed;
   }
@@ -277,7 +286,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const weak = isWeak(options.service);
     let mode = this.#memberships.sendMode(group, weak);
     while (mode.kind === "blocked") {
-      if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
+      if (this.#engine.isEnded || !this.#memberships.isJoined(group)) throw this.#notMember(group);
       if (!this.#optionsOf.get(group)?.autoFlush) {
         throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
       }
@@ -302,11 +311,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return new Promise((resolve) => {
       const held = this.#held.get(group) ?? [];
       held.push(() => {
-        this.#waits.finish();
+        this.#gate.finish();
         resolve();
       });
       this.#held.set(group, held);
-      this.#waits.begin();
+      this.#gate.begin();
     });
   }
 
@@ -325,17 +334,26 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     }
     const refusal = this.#engine.submit(outgoing, true);
     if (refusal) return Promise.reject(this.#error ?? refusal);
-    const receipt = new DeliveryReceipt(outgoing, this.#waits);
+    const receipt = new DeliveryReceipt(outgoing, this.#gate);
     const accepted = new Promise<Receipt>((resolve, reject) => {
-      this.#waits.begin();
+      this.#gate.begin();
+      this.#unaccepted++;
       outgoing.onAccepted = (error) => {
-        this.#waits.finish();
+        this.#gate.finish();
+        this.#onAccepted();
         if (error) reject(error);
         else resolve(receipt);
       };
     });
     this.#schedulePump();
     return accepted;
+  }
+
+  #onAccepted(): void {
+    if (--this.#unaccepted > 0 || this.#whenAccepted.length === 0) return;
+    const waiting = this.#whenAccepted;
+    this.#whenAccepted = [];
+    for (const resolve of waiting) resolve();
   }
 
   /** Everything that is sent in one turn of the program goes out in few writes. */
@@ -364,9 +382,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#schedulePump();
       this.#release(group);
     }
-    this.#waits.begin();
+    this.#gate.begin();
     await left;
-    this.#waits.finish();
+    this.#gate.finish();
   }
 
   /** The program does not want the group that it is joining any more. */
@@ -427,7 +445,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       },
       groupRefused: (group, text) => this.#onGroupRefused(group, text),
       sentWithoutReport: (outgoing) => this.#onSentWithoutReport(outgoing),
-      isReading: () => !this.#paused,
+      isReading: () => !this.#gate.isPaused,
       consumedUpTo: () => this.#consumedUpTo(),
       ended: (error) => this.#onEnded(error),
       random: () => this.#transport.random(),
@@ -435,14 +453,14 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   #openStream(address: Address): void {
-    this.#paused = false;
+    this.#gate.reset();
     const current = (): boolean => this.#stream === stream;
     const stream: ByteStream = this.#transport.open(address, {
       opened: () => current() && this.#enter(() => this.#engine.opened(this.#transport.now())),
       data: (bytes) => {
         if (!current()) return;
         this.#enter(() => this.#engine.receive(bytes, this.#transport.now()));
-        this.#throttle();
+        this.#gate.check();
       },
       drained: () => current() && this.#enter(() => this.#engine.drained(this.#transport.now())),
       closed: (reason) => {
@@ -544,29 +562,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#alarm = { at, cancel };
   }
 
-  #queue<Event extends ConnectionEvent>(): EventQueue<Event> {
-    return new EventQueue<Event>({
-      queued: (event) => {
-        this.#queued++;
-        this.#queuedBytes += bytesOf(event);
-      },
-      dropped: (event) => this.#uncount(event),
-      taken: (event) => {
-        this.#uncount(event);
-        this.#onTaken();
-      },
-      handedOver: () => this.#onTaken(),
-    });
-  }
-
-  #uncount(event: ConnectionEvent): void {
-    this.#queued--;
-    this.#queuedBytes -= bytesOf(event);
-  }
-
-  #onTaken(): void {
-    const { eventsMax, eventBytesMax } = this.#config;
-    if (this.#paused && this.#queued * 2 <= eventsMax && this.#queuedBytes * 2 <= eventBytesMax) this.#unpause();
+  #onConsumed(): void {
     this.#engine.consumed(this.#transport.now());
     if (this.#consuming) return;
     // Asks the engine for its alarm once per turn, not once per event.
@@ -575,30 +571,6 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#consuming = false;
       this.#enter(() => {});
     });
-  }
-
-  /**
-   * Stops reading when too much waits to be read by the program. Not while the program itself waits for the daemon:
-   * then the answer is behind what is not read yet, and who waits would wait for ever.
-   */
-  #throttle(): void {
-    const { eventsMax, eventBytesMax } = this.#config;
-    if (this.#paused || this.#waiting > 0) return;
-    if (this.#queued < eventsMax && this.#queuedBytes < eventBytesMax) return;
-    this.#paused = true;
-    this.#stream?.pause();
-  }
-
-  #unpause(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#engine.resumedReading(this.#transport.now());
-    this.#stream?.resume();
-  }
-
-  #beginWait(): void {
-    this.#waiting++;
-    this.#unpause();
   }
 
   #consumedUpTo(): number {
@@ -614,8 +586,4 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (this.#events) yield this.#events;
     for (const group of this.#groups.values()) yield group.events;
   }
-}
-
-function bytesOf(event: ConnectionEvent): number {
-  return event.kind === "message" ? event.payload.length : 0;
 }

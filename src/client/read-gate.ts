@@ -1,0 +1,86 @@
+import type { WaitCounter } from "./delivery-wait.ts";
+import { EventQueue } from "./event-queue.ts";
+import type { ConnectionEvent } from "./events.ts";
+
+/** What the gate asks of its connection. */
+export interface ReadGateHost {
+  pause(): void;
+  resume(): void;
+  /** The program has consumed an event. */
+  consumed(): void;
+}
+
+/**
+ * Back-pressure from the program to the daemon: counts what waits to be read, in all queues of a connection, and stops
+ * reading when it is too much, until half of it is read.
+ *
+ * Not while the program itself waits for the daemon: then the answer is behind what is not read yet, and who waits within
+ * the loop that reads would wait for ever.
+ */
+export class ReadGate implements WaitCounter {
+  readonly #host: ReadGateHost;
+  readonly #eventsMax: number;
+  readonly #bytesMax: number;
+  #events = 0;
+  #bytes = 0;
+  #waits = 0;
+  #paused = false;
+
+  constructor(limits: { readonly eventsMax: number; readonly eventBytesMax: number }, host: ReadGateHost) {
+    this.#eventsMax = limits.eventsMax;
+    this.#bytesMax = limits.eventBytesMax;
+    this.#host = host;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** A queue whose content counts here. */
+  queue<Event extends ConnectionEvent>(): EventQueue<Event> {
+    return new EventQueue<Event>({
+      queued: (event) => this.#count(event, 1),
+      dropped: (event) => this.#count(event, -1),
+      taken: (event) => {
+        this.#count(event, -1);
+        if (this.#events * 2 <= this.#eventsMax && this.#bytes * 2 <= this.#bytesMax) this.open();
+        this.#host.consumed();
+      },
+      handedOver: () => this.#host.consumed(),
+    });
+  }
+
+  begin(): void {
+    this.#waits++;
+    this.open();
+  }
+
+  finish(): void {
+    this.#waits--;
+  }
+
+  /** Stops reading if too much waits. */
+  check(): void {
+    if (this.#paused || this.#waits > 0) return;
+    if (this.#events < this.#eventsMax && this.#bytes < this.#bytesMax) return;
+    this.#paused = true;
+    this.#host.pause();
+  }
+
+  /** Reads again, if it was stopped. */
+  open(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#host.resume();
+  }
+
+  /** There is another stream, which is being read. */
+  reset(): void {
+    this.#paused = false;
+  }
+
+  #count(event: ConnectionEvent, by: 1 | -1): void {
+    this.#events += by;
+    if (event.kind === "message") this.#bytes += by * event.payload.length;
+  }
+}
