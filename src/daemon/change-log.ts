@@ -58,7 +58,7 @@ export class ChangeLog {
       case "tokenLoss":
         return cause("tokenLoss", undefined, first.silentMs);
       case "memberLost":
-        return cause("silence", first.daemon);
+        return cause("memberLost", first.daemon);
       case "leave":
       case "join":
         return cause(first.kind, first.daemon);

@@ -34,7 +34,7 @@ export function metricsText(status: DaemonStatus): string {
   if (last !== undefined) {
     out.gauge(
       "configuration_last_outage_seconds",
-      "How long the last change held up delivery.",
+      "From the cause of the last change to its end.",
       one(last.outageMs / 1_000),
     );
   }

@@ -65,7 +65,8 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
   const { site, self } = options;
   const { configuration } = evs;
   const names = (daemons: readonly number[]): string[] => daemons.map((daemon) => nameOf(site, daemon));
-  const ready = evs.state === "operational" && groups.state === "GOP";
+  // The leader of a ring that lacks daemons looks for them every other second, in state gather, and goes on serving.
+  const ready = evs.isServing && groups.state === "GOP";
   return {
     version: options.version,
     name: self.name,

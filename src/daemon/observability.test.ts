@@ -115,7 +115,7 @@ describe("metrics", () => {
 describe("a change explains itself", () => {
   test("with who, why, how late and for how long", () => {
     expect(describeChange(change)).toBe(
-      "c left: the token did not come for 702 ms, last passed on to c; nothing was delivered for 1204 ms; primary",
+      "c left: the token did not come for 702 ms, last passed on to c; the change took 1204 ms; primary",
     );
     const started = {
       ...change,

@@ -155,16 +155,19 @@ export type ConfigurationChange = {
   readonly joined: readonly string[];
   readonly left: readonly string[];
   readonly cause: ChangeCause;
-  /** From the loss of the old ring to the new regular configuration: how long nothing was delivered. */
+  /**
+   * From this cause to the new regular configuration. What came before the cause, such as the silence of a lost token
+   * (`cause.lateMs`), is not part of it.
+   */
   readonly outageMs: number;
 };
 
 /** The evidence that made this daemon leave its ring. */
 export type ChangeCause = {
-  readonly kind: "start" | "tokenLoss" | "silence" | "join" | "foreign" | "leave" | "formFailed" | "request";
+  readonly kind: "start" | "tokenLoss" | "memberLost" | "join" | "foreign" | "leave" | "formFailed" | "request";
   /** The daemon that the evidence names, if any. */
   readonly daemon: string | undefined;
-  /** How long there had been no token or no word, for `tokenLoss` and `silence`. */
+  /** How long there had been no token or no progress, for `tokenLoss` and `formFailed`. */
   readonly lateMs: number | undefined;
 };
 
@@ -175,7 +178,7 @@ export function describeChange(change: ConfigurationChange): string {
     ...(change.left.length > 0 ? [`${change.left.join(", ")} left`] : []),
   ];
   const who = parts.length > 0 ? parts.join("; ") : "same members";
-  const outage = change.cause.kind === "start" ? "" : `; nothing was delivered for ${shownMs(change.outageMs)}`;
+  const outage = change.cause.kind === "start" ? "" : `; the change took ${shownMs(change.outageMs)}`;
   return `${who}: ${describeCause(change.cause)}${outage}; ${change.primary ? "primary" : "not primary"}`;
 }
 
@@ -187,8 +190,8 @@ export function describeCause({ kind, daemon, lateMs }: ChangeCause): string {
       return "this daemon started";
     case "tokenLoss":
       return `the token did not come${late}${daemon === undefined ? "" : `, last passed on to ${daemon}`}`;
-    case "silence":
-      return `nothing was heard of ${who}${late}`;
+    case "memberLost":
+      return `${who} said that it has no ring any more`;
     case "join":
       return `${who} asked to join`;
     case "foreign":

@@ -168,6 +168,11 @@ export class Evs implements Machine {
     return this.#membership.state;
   }
 
+  /** Whether a ring is up and takes messages; it does so also while its leader looks for missing daemons. */
+  get isServing(): boolean {
+    return this.#canSend;
+  }
+
   get ring(): Ring | undefined {
     return this.#ring;
   }
