@@ -5,7 +5,7 @@
  * Needs only Node: it runs before anything is installed.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -58,6 +58,7 @@ function build() {
     rmSync(fresh, { recursive: true, force: true });
     fail(`${result.stdout}${result.stderr}\nThe build failed.`);
   }
+  chmodSync(join(fresh, "cli", "main.js"), 0o755);
   writeFileSync(join(fresh, ".built"), "");
   // Dated at the start of the build: what is edited meanwhile counts as newer.
   utimesSync(join(fresh, ".built"), startedAt, startedAt);

@@ -287,10 +287,10 @@ function adviseNext() {
   const address = `${port}@127.0.0.1`;
   console.log(`The daemons run on, with some traffic. In another terminal:
 
-  npx amalgam chat --connect ${address}       talk in a group: /join chat
-  npx amalgam monitor --connect ${address}    the daemons, live
-  npx amalgam ping --connect ${address}       latency of each service
-  npx amalgam flood --connect ${address}      throughput
+  npx amalgam chat --address ${address}       a client for people; then: /join chat
+  npx amalgam monitor --address ${address}    the daemons, live
+  npx amalgam ping --address ${address}       latency of each service
+  npx amalgam flood --address ${address}      throughput
   kill -9 ${daemons.get("beta").child.pid}                         another daemon
 
 Ctrl-C ends everything.

@@ -129,7 +129,7 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
     aru: configuration.local.prefix,
     safe: configuration.stable,
     windowPackets: Math.floor(windowBytes / datagramBytes),
-    personalWindowPackets: window.personal,
+    personalWindowPackets: Math.floor(windowBytes / ringDefaults.personalShare / datagramBytes),
     acceleratedPackets: window.acceleratedPackets,
     queuedPackets: Math.ceil(evs.queuedBytes / datagramBytes),
     packetsSent: statistics.packetsSent,
