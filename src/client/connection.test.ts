@@ -349,6 +349,17 @@ describe("a connection that is lost", () => {
     expect(await next(group, 4)).toEqual(["view #ann#a", "#bob#b: 1", "gap slow 3", "#bob#b: 5"]);
   });
 
+  test("a flush group with a gap begins again with a new membership", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.send({ kind: "gap", group: "g", reason: "slow", count: 2, first: 9, last: 10 });
+    daemon.deliveries = 10;
+    expect(await next(group, 2)).toEqual(["gap slow 2", "view #ann#a"]);
+    await group.send("on");
+    expect(await next(group, 1)).toEqual(["#ann#a: on"]);
+  });
+
   test("a daemon that is about to stop is left for another", async () => {
     const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
     a.daemons = ["4803@b"];

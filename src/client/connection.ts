@@ -95,6 +95,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       event: (event) => this.#events?.push(event, this.#delivery),
       joined: (group) => this.#onJoined(group),
       left: (group) => this.#onLeft(group),
+      rejoin: (group) => this.#rejoin(group),
       vote: (group, kind, id) => this.#vote(group, kind, id),
     });
     this.#gate = new ReadGate(config, {
@@ -373,6 +374,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#schedulePump();
   }
 
+  #rejoin(group: string): void {
+    this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
+    this.#submitJoin(group);
+  }
+
   async #leave(group: string): Promise<void> {
     const left = this.#groups.get(group)?.left;
     if (!left || !this.#memberships.has(group)) return;
@@ -493,9 +499,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));
     }
     for (const group of this.#memberships.restart(session.privateGroup)) {
-      if (joins.has(group)) continue;
-      this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
-      this.#submitJoin(group);
+      if (!joins.has(group)) this.#rejoin(group);
     }
   }
 

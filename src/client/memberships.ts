@@ -27,6 +27,8 @@ export interface MembershipsHost {
   joined(group: string): void;
   /** The group was left, as asked for or not. Its last event has been told. */
   left(group: string): void;
+  /** The group is to be left and joined again. */
+  rejoin(group: string): void;
   /** Multicasts a vote of the flush layer. */
   vote(group: string, kind: "ok" | "recv", id: ViewId): void;
 }
@@ -139,11 +141,8 @@ export class Memberships {
         this.#leave(entry);
         continue;
       }
-      entry.flush = this.#flushGroup(entry);
-      if (entry.status === "joined") {
-        entry.gap ??= { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
-      }
-      entry.rejoining = true;
+      const event: Gap = { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
+      this.#restart(entry, entry.status === "joined" ? (entry.gap ?? event) : undefined);
       again.push(entry.name);
     }
     return again;
@@ -160,6 +159,7 @@ export class Memberships {
       const entry = this.#entries.get(name);
       if (entry === undefined) this.#host.event(event);
       else if (entry.gap) entry.gap = event;
+      else if (entry.flush) this.#beginAgain(entry, event);
       else if (entry.view) this.#tell(entry, event);
     }
   }
@@ -273,6 +273,19 @@ export class Memberships {
           primary,
         });
     }
+  }
+
+  /** Virtual synchrony cannot go on with something missed, perhaps a vote: the member leaves and joins anew. */
+  #beginAgain(entry: Entry, gap: Gap): void {
+    if (entry.status !== "joined") return;
+    this.#restart(entry, gap);
+    this.#host.rejoin(entry.name);
+  }
+
+  #restart(entry: Entry, gap: Gap | undefined): void {
+    entry.flush = this.#flushGroup(entry);
+    entry.gap = gap;
+    entry.rejoining = true;
   }
 
   #leave(entry: Entry): void {
