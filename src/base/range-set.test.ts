@@ -8,7 +8,7 @@ const operation = fc.tuple(
   fc.integer({ min: 0, max: 12 }),
 );
 
-function build(operations: [("add" | "remove"), number, number][]): { set: RangeSet; model: Set<number> } {
+function build(operations: ["add" | "remove", number, number][]): { set: RangeSet; model: Set<number> } {
   const set = new RangeSet();
   const model = new Set<number>();
   for (const [verb, low, length] of operations) {

@@ -1,43 +1,57 @@
+import { Slab } from "../base/slab.ts";
 import type { FragmentCursor } from "../wire/fragment.ts";
 
 /** Longer messages than this are not put together, whoever sent them. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** A long message that is being put together, in the memory in which it will be delivered. */
-type Assembly = { readonly bytes: Uint8Array; received: number };
+type Assembly = { readonly message: number; readonly bytes: Uint8Array; received: number };
+
+/** The unfinished messages of one origin. Almost always there is one: `newest`. */
+type OriginAssemblies = { newest: Assembly | undefined; readonly older: Map<number, Assembly> };
 
 /**
  * Puts long messages together from their fragments, in whatever order these come. Each fragment is added once; the
- * caller sees to that.
+ * caller sees to that. Messages of a few packets are cut out of a shared slab, as memory of their own would cost more
+ * than copying them.
  */
 export class Assemblies {
-  readonly #byOrigin = new Map<number, Map<number, Assembly>>();
+  readonly #slab: Slab;
+  readonly #origins = new Map<number, OriginAssemblies>();
+
+  constructor(slab = new Slab()) {
+    this.#slab = slab;
+  }
 
   /** Adds the cursor's fragment of a message of `origin`. What contradicts the message's first fragment is ignored. */
   add(origin: number, fragment: FragmentCursor): void {
-    let messages = this.#byOrigin.get(origin);
-    if (messages === undefined) {
-      messages = new Map();
-      this.#byOrigin.set(origin, messages);
+    let of = this.#origins.get(origin);
+    if (of === undefined) {
+      of = { newest: undefined, older: new Map() };
+      this.#origins.set(origin, of);
     }
-    let assembly = messages.get(fragment.message);
+    const { message, total, offset } = fragment;
+    let assembly = of.newest?.message === message ? of.newest : of.older.get(message);
     if (assembly === undefined) {
-      if (fragment.total > MESSAGE_BYTES_MAX) return;
-      assembly = { bytes: new Uint8Array(fragment.total), received: 0 };
-      messages.set(fragment.message, assembly);
+      if (total > MESSAGE_BYTES_MAX) return;
+      assembly = { message, bytes: this.#slab.take(total), received: 0 };
+      if (of.newest !== undefined) of.older.set(of.newest.message, of.newest);
+      of.newest = assembly;
     }
-    const data = fragment.data();
-    if (assembly.bytes.length !== fragment.total || fragment.offset + data.length > fragment.total) return;
-    assembly.bytes.set(data, fragment.offset);
-    assembly.received += data.length;
+    const length = fragment.next - fragment.dataStart;
+    if (assembly.bytes.length !== total || offset + length > total) return;
+    assembly.bytes.set(fragment.data(), offset);
+    assembly.received += length;
   }
 
   /** The message of the cursor's fragment, if it is complete; it is forgotten here then. */
   take(origin: number, message: number): Uint8Array | undefined {
-    const messages = this.#byOrigin.get(origin);
-    const assembly = messages?.get(message);
-    if (messages === undefined || assembly === undefined || assembly.received < assembly.bytes.length) return undefined;
-    messages.delete(message);
+    const of = this.#origins.get(origin);
+    if (of === undefined) return undefined;
+    const assembly = of.newest?.message === message ? of.newest : of.older.get(message);
+    if (assembly === undefined || assembly.received < assembly.bytes.length) return undefined;
+    if (assembly === of.newest) of.newest = undefined;
+    else of.older.delete(message);
     return assembly.bytes;
   }
 }

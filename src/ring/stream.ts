@@ -9,8 +9,7 @@ export const STREAM_CAPACITY = 8192;
 /** The promise that nothing has been sent: holds at the start of every configuration. */
 export const NO_PROMISE: SitePromise = { seq: 0, lts: 0 };
 
-/** To copy an array is forty times faster than to make one of this length. */
-const NOTHING_HELD: readonly (RingPacket | undefined)[] = Array.from({ length: STREAM_CAPACITY });
+const CAPACITY_START = 64;
 
 /**
  * The packets that one site stamped in one configuration, as far as this daemon holds them (recovery.md, "Terms").
@@ -20,7 +19,8 @@ const NOTHING_HELD: readonly (RingPacket | undefined)[] = Array.from({ length: S
  */
 export class Stream {
   readonly site: number;
-  readonly #packets: (RingPacket | undefined)[] = NOTHING_HELD.slice();
+  /** Circular, by seq; a power of two long, doubled when the unstable packets do not fit. */
+  #packets: (RingPacket | undefined)[] = Array.from({ length: CAPACITY_START });
   #prefix = 0;
   #high = 0;
   #discarded = 0;
@@ -63,7 +63,7 @@ export class Stream {
   }
 
   get(seq: number): RingPacket | undefined {
-    const packet = this.#packets[seq & (STREAM_CAPACITY - 1)];
+    const packet = this.#packets[seq & (this.#packets.length - 1)];
     return packet !== undefined && packet.seq === seq ? packet : undefined;
   }
 
@@ -75,7 +75,8 @@ export class Stream {
   hold(packet: RingPacket): boolean {
     const { seq } = packet;
     if (seq === 0 || this.has(seq) || seq - this.#discarded >= STREAM_CAPACITY) return false;
-    this.#packets[seq & (STREAM_CAPACITY - 1)] = packet;
+    while (seq - this.#discarded >= this.#packets.length) this.#grow();
+    this.#packets[seq & (this.#packets.length - 1)] = packet;
     if (seq > this.#high) this.#high = seq;
     if (seq === this.#prefix + 1) this.#extendPrefix(packet);
     return true;
@@ -109,7 +110,7 @@ export class Stream {
     assert(seq <= this.#prefix, "only packets of the prefix are dropped");
     while (this.#discarded < seq) {
       this.#discarded++;
-      this.#packets[this.#discarded & (STREAM_CAPACITY - 1)] = undefined;
+      this.#packets[this.#discarded & (this.#packets.length - 1)] = undefined;
     }
   }
 
@@ -123,7 +124,7 @@ export class Stream {
       const packet = this.get(seq);
       if (packet === undefined || (seq <= high && !holes.has(seq))) continue;
       check(packet);
-      this.#packets[seq & (STREAM_CAPACITY - 1)] = undefined;
+      this.#packets[seq & (this.#packets.length - 1)] = undefined;
       lowest = Math.min(lowest, seq);
     }
     this.#high = high;
@@ -136,6 +137,14 @@ export class Stream {
     this.announce(announced);
     if (known.lts > this.#known.lts && known.seq <= this.#prefix) this.#known = known;
     this.#usePromise();
+  }
+
+  #grow(): void {
+    const before = this.#packets;
+    this.#packets = Array.from({ length: 2 * before.length });
+    for (const packet of before) {
+      if (packet !== undefined) this.#packets[packet.seq & (this.#packets.length - 1)] = packet;
+    }
   }
 
   #extendPrefix(packet: RingPacket): void {
