@@ -33,8 +33,8 @@ export function evsSettings(site: SiteLayout, ring: Partial<RingConfig> = {}): E
   };
 }
 
-/** What marks payloads of an application, as against those that the workload makes up. */
-const APPLICATION_CONTENT = 0x7f;
+/** Marks payloads of an application, as against those that the workload makes up; the application's own number is below. */
+const APPLICATION_CONTENT = 0x70;
 
 /** A daemon's core on a simulated node: sends what a workload says and writes down what happens (`Trace`). */
 export class EvsProcess implements SimProcess {
@@ -100,6 +100,11 @@ export class EvsProcess implements SimProcess {
     this.evs.receive(bytes, now);
   }
 
+  /** The number that the next message will have. */
+  get nextMessage(): MessageNumber {
+    return messageNumber(this.number, this.#counter + 1);
+  }
+
   /** Sends a payload of the workload. */
   submit(service: Service, session: number, bytes: number): void {
     const message = messageNumber(this.number, ++this.#counter);
@@ -107,9 +112,9 @@ export class EvsProcess implements SimProcess {
   }
 
   /** Sends a payload of the application. */
-  send(service: Service, session: number, payload: Uint8Array): void {
+  send(service: Service, session: number, payload: Uint8Array, content = 0): void {
     const message = messageNumber(this.number, ++this.#counter);
-    this.#submit(message, service, session, APPLICATION_CONTENT, wrapPayload(message, payload));
+    this.#submit(message, service, session, APPLICATION_CONTENT | content, wrapPayload(message, payload));
   }
 
   leave(now: number): void {
@@ -173,7 +178,7 @@ export class EvsProcess implements SimProcess {
   }
 
   #deliver(delivery: Delivery): void {
-    const isApplication = delivery.content === APPLICATION_CONTENT;
+    const isApplication = (delivery.content & APPLICATION_CONTENT) !== 0;
     const message = isApplication ? wrappedMessage(delivery.payload) : decodePayload(delivery.payload);
     assert(message !== undefined, `what daemon ${delivery.sender} sent arrives whole`);
     const seen = this.#unreliable.get(message);
@@ -184,6 +189,7 @@ export class EvsProcess implements SimProcess {
     this.#delivered++;
     this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });
     if (!isApplication) return;
-    this.application?.message({ ...delivery, payload: delivery.payload.subarray(PAYLOAD_BYTES_MIN) });
+    const payload = delivery.payload.subarray(PAYLOAD_BYTES_MIN);
+    this.application?.message({ ...delivery, content: delivery.content & ~APPLICATION_CONTENT, payload });
   }
 }

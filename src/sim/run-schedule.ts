@@ -5,6 +5,7 @@ import { CheckSuite } from "./check/suite.ts";
 import type { DatagramCounters } from "./datagrams.ts";
 import { EvsProcess, evsSettings } from "./evs-process.ts";
 import { describeFault, inject, mend } from "./faults.ts";
+import { GroupDaemon } from "./group-daemon.ts";
 import { LAN, NODE_PROCESSOR } from "./network-model.ts";
 import { generateSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
 import { Timeline, type TimelineEntry } from "./timeline.ts";
@@ -36,6 +37,8 @@ export type RunStats = {
 export type RunOptions = ScheduleOptions & {
   /** Stop at the first violation (default) or go on to the end. */
   readonly stopEarly?: boolean;
+  /** Run process groups on the daemons: clients join, leave and send agreed and safe messages instead. */
+  readonly groups?: boolean;
 };
 
 /** Makes a schedule of the seed, runs it and checks all that happened. */
@@ -48,7 +51,7 @@ export function replaySchedule(schedule: Schedule, options: RunOptions = {}): Ru
   const coverage = new Map<string, number>();
   const watched = watchCoverage(coverage);
   try {
-    const run = new Run(schedule, options.stopEarly !== false);
+    const run = new Run(schedule, options.stopEarly !== false, options.groups === true);
     run.run();
     return run.result(coverage);
   } finally {
@@ -60,6 +63,8 @@ export function replaySchedule(schedule: Schedule, options: RunOptions = {}): Ru
 class Run {
   readonly #schedule: Schedule;
   readonly #stopEarly: boolean;
+  readonly #hasGroups: boolean;
+  readonly #groups = new Map<EvsProcess, GroupDaemon>();
   readonly #world: World;
   readonly #trace = new Trace();
   readonly #suite = new CheckSuite();
@@ -70,8 +75,9 @@ class Run {
   #processes = 0;
   #failure: Violation | undefined;
 
-  constructor(schedule: Schedule, stopEarly: boolean) {
+  constructor(schedule: Schedule, stopEarly: boolean, hasGroups: boolean) {
     this.#schedule = schedule;
+    this.#hasGroups = hasGroups;
     this.#stopEarly = stopEarly;
     this.#daemons = schedule.site.flat();
     this.#world = new World({
@@ -111,7 +117,11 @@ class Run {
     for (const { at, daemon, session, service, bytes } of sends) {
       world.at(at, () =>
         world.runOnProcess(daemon, () => {
-          (world.process(daemon) as EvsProcess | undefined)?.submit(service, session, bytes);
+          const process = world.process(daemon) as EvsProcess | undefined;
+          if (process === undefined) return;
+          const groups = this.#groups.get(process);
+          if (groups === undefined) process.submit(service, session, bytes);
+          else groups.act(session, service, bytes);
         }),
       );
     }
@@ -163,6 +173,10 @@ class Run {
       this.#trace.append({ kind: "start", at: world.now, process: number, daemon });
       const note = (what: string): void => this.#timeline.note(world.now, `daemon ${daemon}: ${what}`);
       const process = new EvsProcess(number, settings, environment, this.#trace, () => world.now, note);
+      if (this.#hasGroups) {
+        const positionOf = (other: DaemonId): number => this.#daemons.indexOf(other);
+        this.#groups.set(process, new GroupDaemon(process, daemon, positionOf, this.#trace, () => world.now));
+      }
       process.onLeft = () => environment.run(() => this.#crash(daemon));
       return process;
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { coverageReport } from "../../src/base/coverage.ts";
+import { groupsCells } from "../../src/groups/cells.ts";
 import { EVS_CELLS } from "../../src/sim/evs-cells.ts";
 import { replaySchedule, runSchedule } from "../../src/sim/run-schedule.ts";
 import { generateSchedule, type Schedule } from "../../src/sim/schedule.ts";
@@ -107,4 +108,10 @@ test("no fatal cell of the membership table is ever entered", () => {
   for (const seed of [8, 16]) {
     expect(coverageReport(EVS_CELLS, runSchedule(seed).coverage).fatalHit).toEqual([]);
   }
+});
+
+test.each([1, 10, 40, 100, 101, 102, 103, 104])("process groups agree under random faults, seed %i", (seed) => {
+  const { violations, coverage } = runSchedule(seed, { groups: true });
+  expect(violations).toEqual([]);
+  expect(coverageReport(groupsCells, coverage).fatalHit).toEqual([]);
 });

@@ -6,11 +6,11 @@ type Member = { id: string; delivered: Set<MessageNumber> };
 type Arrival = { readonly member: string; readonly from: string; readonly delivered: ReadonlySet<MessageNumber> };
 
 /**
- * K28: members that come into a view in one set, and both came from one view, delivered the same messages of the group
- * between the two. Who never gets to the new view is not compared.
+ * K28: members that come into a view in one set, and both came from one view, delivered the same agreed and safe messages
+ * of the group between the two; weaker ones may come on either side of a view. Who never gets to the new view is not compared.
  */
 export const virtualSynchrony: CheckerFactory = (history, report) => {
-  const weakest = serviceRank("reliable");
+  const weakest = serviceRank("agreed");
   const members = new Map<string, Member>();
   const arrivals = new Map<string, Arrival[]>();
   return {

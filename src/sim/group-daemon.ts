@@ -1,0 +1,170 @@
+import type { DaemonId } from "../base/ids.ts";
+import { Groups } from "../groups/groups.ts";
+import type { Notice, SessionNumber } from "../groups/outbox.ts";
+import { Content } from "../ordering/content.ts";
+import { type Service, serviceRank } from "../ordering/service.ts";
+import type { Delivery } from "../ordering/upcall.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
+import { encodeFrame, readHeader } from "../wire/spread/frame.ts";
+import { decodeMembership } from "../wire/spread/membership.ts";
+import type { EvsProcess } from "./evs-process.ts";
+import type { GroupTraceEvent, Trace } from "./trace.ts";
+
+/** Clients of each daemon. */
+export const GROUP_CLIENTS = 3;
+const GROUPS = ["red", "green", "blue"] as const;
+const AGREED = serviceRank("agreed");
+
+/** The groups layer on a daemon's core, with a few clients that join, leave and send; all of it goes to the trace. */
+export class GroupDaemon {
+  readonly #process: EvsProcess;
+  readonly #trace: Trace;
+  readonly #time: () => number;
+  readonly #groups: Groups;
+  readonly #name: string;
+  /** Groups that each client has asked to be in. */
+  readonly #wanted: Set<string>[] = Array.from({ length: GROUP_CLIENTS }, () => new Set());
+  readonly #generations: number[] = Array.from({ length: GROUP_CLIENTS }, () => 0);
+  #position = 0;
+  #isRegular = false;
+  #sent = 0;
+
+  /** `positionOf` is the order of the configured daemons. */
+  constructor(
+    process: EvsProcess,
+    self: DaemonId,
+    positionOf: (daemon: DaemonId) => number,
+    trace: Trace,
+    time: () => number,
+  ) {
+    this.#process = process;
+    this.#trace = trace;
+    this.#time = time;
+    this.#name = `d${self}`;
+    this.#groups = new Groups(
+      { me: self, daemonName: this.#name, positionOf, nameOf: (daemon) => `d${daemon}` },
+      {
+        multicast: (service, content, payload) => process.send(service, 0, payload, content),
+        deliver: (sessions, frame) => this.#deliver(sessions, frame),
+        notify: (session, notice) => this.#notify(session, notice),
+        ordered: () => undefined,
+        refused: () => undefined,
+        ended: () => undefined,
+        block: () => this.#exchange(true),
+        unblock: () => this.#exchange(false),
+      },
+    );
+    for (let client = 0; client < GROUP_CLIENTS; client++) this.#groups.attach(this.#user(client), client + 1);
+    process.application = {
+      message: (delivery) => this.#message(delivery),
+      transitional: (configuration) => {
+        this.#isRegular = false;
+        this.#groups.transitional(configuration);
+      },
+      regular: (configuration) => {
+        this.#isRegular = true;
+        this.#position = 0;
+        this.#groups.regular(configuration);
+        this.#compare();
+      },
+    };
+  }
+
+  /** What a client does next: every fourth time it joins or leaves a group, otherwise it sends to one. */
+  act(session: number, service: Service, bytes: number): void {
+    const client = session % GROUP_CLIENTS;
+    if (this.#sent % 23 === 22) this.#replace(client);
+    const group = GROUPS[(this.#sent + bytes) % GROUPS.length] as string;
+    if (this.#sent++ % 4 !== 0) {
+      // The message says its own number, which its process gives it next.
+      const data = new Uint8Array(Math.max(8, bytes));
+      new DataView(data.buffer).setFloat64(0, this.#process.nextMessage);
+      const type = service === "safe" ? TypeBit.safe : TypeBit.agreed;
+      const frame = encodeFrame(type, this.#member(client), [group], 0, data);
+      this.#process.send(service === "safe" ? "safe" : "agreed", client + 1, frame, Content.frame);
+      return;
+    }
+    const wanted = this.#wanted[client] as Set<string>;
+    const what = wanted.delete(group) ? "leave" : "join";
+    if (what === "join") wanted.add(group);
+    this.#append({ ...this.#about(client), kind: "ask", group, what });
+    const type = what === "join" ? TypeBit.join : TypeBit.leave;
+    const frame = encodeFrame(type, this.#member(client), [group], 0, new Uint8Array(0));
+    this.#process.send("agreed", client + 1, frame, Content.frame);
+  }
+
+  /** A client disconnects, and another one comes. */
+  #replace(client: number): void {
+    this.#groups.detach(this.#user(client));
+    const frame = encodeFrame(TypeBit.kill, this.#member(client), [], 0, new Uint8Array(0));
+    this.#process.send("agreed", client + 1, frame, Content.frame);
+    this.#generations[client] = (this.#generations[client] as number) + 1;
+    this.#wanted[client]?.clear();
+    this.#groups.attach(this.#user(client), client + 1);
+  }
+
+  #message(delivery: Delivery): void {
+    this.#groups.message(delivery);
+    if (serviceRank(delivery.service) < AGREED) return;
+    this.#position++;
+    this.#compare();
+  }
+
+  /** Writes down what this daemon knows of groups, at points where others can be asked for the same. */
+  #compare(): void {
+    if (!this.#isRegular || this.#groups.state !== "GOP") return;
+    this.#append({
+      kind: "groups",
+      at: this.#time(),
+      process: this.#process.number,
+      position: this.#position,
+      hash: this.#groups.directory.hash(),
+      synchronised: this.#groups.synchronised,
+    });
+  }
+
+  #deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void {
+    const { dataBytes } = readHeader(frame, 0);
+    const message = new DataView(frame.buffer, frame.byteOffset).getFloat64(frame.length - dataBytes);
+    const group = new TextDecoder().decode(frame.subarray(48, frame.indexOf(0, 48)));
+    for (const session of sessions) {
+      this.#append({ ...this.#about(session - 1), kind: "groupDeliver", group, message });
+    }
+  }
+
+  #notify(session: SessionNumber, notice: Notice): void {
+    const says = decodeMembership(notice.frame);
+    const { group } = notice;
+    const about = this.#about(session - 1);
+    if (says?.kind === "view") {
+      const id = `${says.id.leader}.${says.id.time}/${says.id.index}`;
+      const { cause, members, sets } = says;
+      this.#append({ ...about, kind: "view", group, cause, id, members, ...(cause === "network" && { sets }) });
+    } else {
+      this.#append({ ...about, kind: says?.kind === "selfLeave" ? "left" : "signal", group });
+    }
+  }
+
+  #exchange(isOn: boolean): void {
+    this.#process.evs.holdSessions(isOn);
+    const phase = isOn ? "begin" : "end";
+    this.#append({ kind: "exchange", at: this.#time(), process: this.#process.number, phase });
+  }
+
+  #about(client: number) {
+    return { at: this.#time(), process: this.#process.number, member: this.#member(client) };
+  }
+
+  /** Clients never come back: names carry the number of the process and of the client's predecessors. */
+  #user(client: number): string {
+    return `u${this.#process.number}x${client}x${this.#generations[client]}`;
+  }
+
+  #member(client: number): string {
+    return `#${this.#user(client)}#${this.#name}`;
+  }
+
+  #append(event: GroupTraceEvent): void {
+    this.#trace.append(event);
+  }
+}
