@@ -4,6 +4,7 @@ import { commands } from "./commands/index.ts";
 import { defineCommand } from "./command.ts";
 import { CliError, ExitCode } from "./exit-codes.ts";
 import { helpOf } from "./help.ts";
+import { cliReference } from "./reference.ts";
 import { run } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -175,6 +176,10 @@ describe("help", () => {
     for (const { name, summary } of commands)
       expect(terminal.output[0]).toMatch(new RegExp(`^  ${name} +${summary.slice(0, 20)}`, "m"));
   });
+});
+
+test("docs/cli.md says what --help says", async () => {
+  await expect(cliReference(commands)).toMatchFileSnapshot("../../docs/cli.md");
 });
 
 describe("a command that needs a daemon", () => {

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { loopbackConfig, parseSiteConfig } from "../daemon/config/index.ts";
+import { chooseDaemon, withHttpPort } from "../daemon/config/site.ts";
+import type { NodeEvent } from "../daemon/index.ts";
+import { DaemonLog, logEntryOf, type LogLevel } from "./daemon-log.ts";
+
+const site = loopbackConfig(["a", "b"]);
+const [a, b] = site.daemons;
+
+function logged(
+  events: readonly (readonly [NodeEvent, number])[],
+  options: { json: boolean; level: LogLevel },
+): string[] {
+  const lines: string[] = [];
+  const log = new DaemonLog({ ...options, write: (line) => lines.push(line), style: (_, text) => text });
+  for (const [event, at] of events) {
+    const entry = logEntryOf(event, site);
+    if (entry !== undefined) log.add(entry, at);
+  }
+  return lines;
+}
+
+const change: NodeEvent = {
+  kind: "configuration",
+  change: {
+    atMs: 0,
+    id: { leader: 1, time: 1 },
+    primary: false,
+    members: ["a"],
+    joined: [],
+    left: ["b"],
+    cause: { kind: "leave", daemon: "b", lateMs: undefined },
+    outageMs: 12,
+  },
+};
+const mismatch: NodeEvent = { kind: "membership", event: { kind: "configMismatch", daemon: b?.id ?? 0, hash: 7 } };
+
+describe("a daemon's log", () => {
+  test("says who left and why, and warns where the configuration is not whole", () => {
+    expect(logged([[change, 0]], { json: false, level: "info" })).toEqual([
+      "00:00:00.000 warning configuration of 1 of 2 daemons: a (b left: b said that it leaves; the change took 12 ms; not primary)",
+    ]);
+  });
+
+  test("is JSON line by line where machines read it", () => {
+    const [line] = logged([[mismatch, 1_000]], { json: true, level: "info" });
+    expect(JSON.parse(line ?? "")).toEqual({
+      time: "1970-01-01T00:00:01.000Z",
+      level: "warning",
+      event: "configMismatch",
+      message: "b runs with another configuration file; amalgam doctor shows the difference",
+      daemon: "b",
+      hash: 7,
+    });
+  });
+
+  test("repeats a warning only after ten seconds", () => {
+    const times = [0, 1, 9_999, 10_000, 10_001].map((at) => [mismatch, at] as const);
+    expect(logged(times, { json: false, level: "info" })).toHaveLength(2);
+  });
+
+  test("leaves out what is below its level", () => {
+    const accepted: NodeEvent = {
+      kind: "session",
+      event: { kind: "accepted", connection: 1, session: 1, privateGroup: "#u#a", protocol: "native" },
+    };
+    const slow: NodeEvent = {
+      kind: "session",
+      event: { kind: "ending", session: 1, privateGroup: "#u#a", reason: "slow", why: "it does not\x1b read" },
+    };
+    expect(
+      logged(
+        [
+          [accepted, 0],
+          [slow, 0],
+        ],
+        { json: false, level: "info" },
+      ),
+    ).toEqual(["00:00:00.000 warning #u#a ended: it does not\\x1b read"]);
+    expect(logged([[accepted, 0]], { json: false, level: "debug" })).toHaveLength(1);
+  });
+});
+
+describe("which daemon of a file to run", () => {
+  const hosts = parseSiteConfig("Spread_Segment 10.0.0.255 { x 10.0.0.1 y 10.0.0.2 }").site;
+
+  test("follows from the host's address, or from a name", () => {
+    expect(chooseDaemon(hosts, undefined, (address) => address === "10.0.0.2")).toBe(hosts.daemons[1]);
+    expect(chooseDaemon(hosts, "x", () => false)).toBe(hosts.daemons[0]);
+  });
+
+  test("cannot be guessed where there are none or several", () => {
+    expect(chooseDaemon(hosts, undefined, () => false)).toBe(
+      "no daemon of the configuration has an address of this host; it has x (10.0.0.1), y (10.0.0.2)",
+    );
+    expect(chooseDaemon(site, undefined, () => true)).toContain("several daemons");
+    expect(chooseDaemon(site, "z", () => true)).toContain('no daemon "z"');
+  });
+
+  test("may get its own port for HTTP", () => {
+    const changed = withHttpPort(site, "b", 9_900);
+    expect(changed.daemons.map(({ httpPort }) => httpPort)).toEqual([undefined, 9_900]);
+    expect(changed.http).toEqual({ address: "127.0.0.1", port: 9_900 });
+    expect(changed.hash).toBe(site.hash);
+    expect(withHttpPort(changed, "b", 0)).toEqual(site);
+    expect(a?.httpPort).toBeUndefined();
+  });
+});
