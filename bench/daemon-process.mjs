@@ -20,7 +20,9 @@ const daemon = await startDaemon({
     if (event.kind === "configuration") process.send?.({ kind: "configuration", members: event.change.members });
   },
 });
-process.on("message", async ({ kind }) => {
+process.on("message", ({ kind }) => void answer(kind));
+
+async function answer(kind) {
   switch (kind) {
     case "status":
       process.send({ kind, status: await daemon.status() });
@@ -33,7 +35,7 @@ process.on("message", async ({ kind }) => {
       await daemon.stop();
       process.exit(0);
   }
-});
+}
 
 function profile() {
   const folder = process.env.AMALGAM_PROFILE;

@@ -20,10 +20,7 @@ try {
     },
   });
   process.send({ kind: "started", address: daemon.address });
-  process.on("message", async () => {
-    await daemon.stop();
-    process.exit(0);
-  });
+  process.on("message", () => void daemon.stop().then(() => process.exit(0)));
 } catch (error) {
   process.send({ kind: "failed", code: error.code, message: error.message });
   process.exitCode = 1;

@@ -5,7 +5,11 @@ import { decodeNotice, encodeNotice } from "./notice.ts";
 
 describe("a daemon's notice", () => {
   it("comes back as it was written", () => {
-    const name = fc.string({ minLength: 1, maxLength: 31, unit: fc.constantFrom(..."abcXYZ019$~") });
+    const name = fc.string({
+      minLength: 1,
+      maxLength: 31,
+      unit: fc.constantFrom("a", "z", "A", "Z", "0", "9", "$", "~"),
+    });
     fc.assert(
       fc.property(fc.array(name, { maxLength: 20 }), (groups) => {
         expect(decodeNotice(encodeNotice({ kind: "held", groups }))).toEqual({ kind: "held", groups });

@@ -17,8 +17,12 @@ socket.bind(Number(port), () => {
   socket.setMulticastLoopback(false);
   process.send({ kind: "ready" });
 });
-process.on("message", async ({ kind, count }) => {
-  if (kind === "counts") return process.send({ kind, counts });
+process.on("message", ({ kind, count }) => {
+  if (kind === "counts") process.send({ kind, counts });
+  else void send(count);
+});
+
+async function send(count) {
   for (let i = 0; i < count; i++) await new Promise((sent) => socket.send(new Uint8Array(100), port, group, sent));
   process.send({ kind: "sent" });
-});
+}
