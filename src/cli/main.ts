@@ -12,15 +12,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => process.exit(130));
   });
 }
-// A reader that has seen enough (`| head`) is no error.
+// A reader that has seen enough (`| head`) is no error: the command ends as if interrupted, and successfully.
+let unread = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code !== "EPIPE") throw error;
+  unread = true;
+  interrupted.abort(new DOMException("the output is not read any more", "AbortError"));
 });
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
-process.exitCode = await run(process.argv.slice(2), processTerminal(interrupted.signal), commands, version);
+const exitCode = await run(process.argv.slice(2), processTerminal(interrupted.signal), commands, version);
 // Whatever else would keep the process alive, such as an unread standard input, is not waited for.
-process.stdout.write("", () => process.exit());
+if (unread) process.exit(0);
+process.stdout.write("", () => process.exit(exitCode));

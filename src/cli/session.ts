@@ -2,15 +2,29 @@ import { type Connection, connect, type ConnectionEvent } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
-/** Connects as `--address`, `--name` and `--protocol` say. */
-export function openConnection(args: Arguments, terminal: Terminal): Promise<Connection> {
+/**
+ * Connects as `--address`, `--name` and `--protocol` say. When the terminal is interrupted the connection is closed in
+ * order: other members then see it leave at once, and its streams end.
+ */
+export async function openConnection(args: Arguments, terminal: Terminal): Promise<Connection> {
   const name = args.text("name");
   const protocol = args.text("protocol");
-  return connect(args.text("address") ?? "4803@localhost", {
+  const { signal } = terminal;
+  // A signal that is given to `connect` also ends the connection later, and at once. That is only wanted until it is up.
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  const connection = await connect(args.text("address") ?? "4803@localhost", {
     ...(name === undefined ? {} : { name }),
     ...(protocol === "native" || protocol === "spread" ? { protocol } : {}),
-    signal: terminal.signal,
+    signal: attempt.signal,
   });
+  signal.removeEventListener("abort", giveUp);
+  const close = () => void connection.close();
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
+  return connection;
 }
 
 /** An event that is no message, in one line for people. */

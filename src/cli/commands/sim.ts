@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
+import { EVS_CELLS } from "../../sim/evs-cells.ts";
 import { replaySchedule, type RunOptions, type RunResult, runSchedule } from "../../sim/run-schedule.ts";
 import type { Schedule } from "../../sim/schedule.ts";
 import { shrinkSchedule } from "../../sim/shrink.ts";
@@ -193,19 +194,25 @@ function verdict(
   ].join("\n");
 }
 
+const TABLES = [
+  ["Daemon membership", "evs ", EVS_CELLS],
+  ["Group membership", "groups ", groupsCells],
+] as const;
+
 function coverageText(visits: ReadonlyMap<string, number>): { readonly text: string; readonly fatal: boolean } {
-  const report = coverageReport(groupsCells, visits);
-  const lines = [...visits]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([cell, count]) => `  ${cell.padEnd(40)} ${shownNumber(count)}`);
-  const total = report.hit.length + report.missed.length;
-  return {
-    text: [
-      `Cells entered:`,
-      ...lines,
-      `Groups: ${report.hit.length} of ${total} reachable cells${report.missed.length > 0 ? `; not ${report.missed.join(", ")}` : ""}`,
-      ...report.fatalHit.map((cell) => `FATAL cell entered: ${cell}`),
-    ].join("\n"),
-    fatal: report.fatalHit.length > 0,
-  };
+  const sorted = [...visits].sort(([a], [b]) => (a < b ? -1 : 1));
+  const lines = ["Cells entered:", ...sorted.map(([cell, count]) => `  ${cell.padEnd(40)} ${shownNumber(count)}`)];
+  let fatal = false;
+  for (const [title, prefix, cells] of TABLES) {
+    const own = new Map(sorted.filter(([cell]) => cell.startsWith(prefix)));
+    // Runs of daemons without groups say nothing about the groups' table.
+    if (own.size === 0) continue;
+    const report = coverageReport(cells, own);
+    const total = report.hit.length + report.missed.length;
+    const missed = report.missed.length > 0 ? `; not ${report.missed.join(", ")}` : "";
+    lines.push(`${title}: ${report.hit.length} of ${total} reachable cells${missed}`);
+    lines.push(...report.fatalHit.map((cell) => `FATAL: ${cell} must never be entered`));
+    fatal ||= report.fatalHit.length > 0;
+  }
+  return { text: lines.join("\n"), fatal };
 }
