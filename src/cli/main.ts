@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
+import { VERSION } from "../daemon/version.ts";
 import { commands } from "./commands/index.ts";
 import { run } from "./run.ts";
 import { processTerminal } from "./terminal.ts";
@@ -20,10 +20,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   interrupted.abort(new DOMException("the output is not read any more", "AbortError"));
 });
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
-const exitCode = await run(process.argv.slice(2), processTerminal(interrupted.signal), commands, version);
+const exitCode = await run(process.argv.slice(2), processTerminal(interrupted.signal), commands, VERSION);
 // Whatever else would keep the process alive, such as an unread standard input, is not waited for.
 if (unread) process.exit(0);
 process.stdout.write("", () => process.exit(exitCode));
