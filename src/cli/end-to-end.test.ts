@@ -3,6 +3,7 @@ import { loopbackConfig } from "../daemon/config/index.ts";
 import { type Daemon, startDaemon } from "../daemon/index.ts";
 import { connect } from "../index.ts";
 import { commands } from "./commands/index.ts";
+import { observeSiteByAny } from "./observe.ts";
 import { run } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -91,6 +92,16 @@ describe("commands against two daemons", () => {
     expect(output).toMatch(/^a +operational/m);
     expect(output).toMatch(/^b +operational/m);
     expect(output).toMatch(/joined: .*; primary/);
+  });
+
+  test("a site is observed by whichever daemon answers", async () => {
+    const { signal } = new AbortController();
+    const observed = await observeSiteByAny(["1@127.0.0.1", address], signal);
+    expect(observed.map(({ name, status }) => [name, status?.configuration.members.length])).toEqual([
+      ["a", 2],
+      ["b", 2],
+    ]);
+    await expect(observeSiteByAny(["1@127.0.0.1"], signal)).rejects.toThrow("1@127.0.0.1");
   });
 
   test("chat reads a script", async () => {

@@ -13,6 +13,20 @@ export async function observeSite(address: string, signal: AbortSignal): Promise
   );
 }
 
+/** As `observeSite`, by the first of several daemons that answers: a monitor outlives the one it began with. */
+export async function observeSiteByAny(addresses: readonly string[], signal: AbortSignal): Promise<Observation[]> {
+  let failure: unknown;
+  for (const address of addresses) {
+    try {
+      return await observeSite(address, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
 /** Asks one daemon; a failure is part of the observation. */
 export async function observe(name: string, address: string, signal: AbortSignal): Promise<Observation> {
   try {

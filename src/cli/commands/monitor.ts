@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { monitorView, type Observation } from "../monitor-view.ts";
-import { observeSite } from "../observe.ts";
+import { observeSite, observeSiteByAny } from "../observe.ts";
 
 const CLEAR = "\x1b[H\x1b[J";
 const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l";
@@ -55,7 +55,8 @@ export const monitor = defineCommand({
     try {
       if (live) await terminal.write(ALTERNATE_SCREEN);
       while (!terminal.signal.aborted) {
-        const now = await observeSite(address, terminal.signal);
+        const known = before.map((observation) => observation.address);
+        const now = await observeSiteByAny([...new Set([address, ...known])], terminal.signal);
         if (json) {
           terminal.print(JSON.stringify(now));
         } else {
