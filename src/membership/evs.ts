@@ -21,6 +21,7 @@ import { Dissemination } from "./dissemination.ts";
 import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
 import { Membership, type MembershipOutbox } from "./membership.ts";
 import { emptyRecord, visitRecord } from "./obligation.ts";
+import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
 import { isPrimary } from "./primary.ts";
 import { Recovery, recordOf } from "./recovery.ts";
 
@@ -250,13 +251,13 @@ export class Evs implements Machine {
       case Kind.ringData:
       case Kind.ringUnreliable:
         if (!isRingData(prefix)) return false;
-        this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now);
-        return true;
+        return this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now);
       case Kind.ringToken: {
         const token = decodeToken(prefix, bytes);
         if (token === undefined) return false;
         const ring = this.#ringOf(token.configuration);
         if (ring === undefined) return true;
+        if (!ring.admits(origin, token)) return false;
         if (token.hop > ring.hop) this.#membership.onFirstToken();
         ring.receiveToken(token, now);
         return true;
@@ -268,6 +269,7 @@ export class Evs implements Machine {
         if (control === undefined) return false;
         const ring = this.#ringOf(control.configuration);
         if (ring === undefined) return true;
+        if (!ring.configuration.isMember(origin)) return false;
         if (prefix.kind === Kind.ringHurry) ring.receiveHurry(now);
         else if (prefix.kind === Kind.ringHeld) ring.receiveHeld(control.hop);
         else this.#membership.onLeave(origin, now);
@@ -290,14 +292,15 @@ export class Evs implements Machine {
       }
       case Kind.form1: {
         const form = decodeForm1(prefix, bytes);
-        if (form === undefined || !this.#isConfigured([...form.done, ...form.pending])) return false;
-        if (!this.#isConfigured(form.representatives.map(({ daemon }) => daemon))) return false;
+        if (form === undefined) return false;
+        if (!isPlausibleForm1(form, this.#me, this.#configuration, this.#config.layout)) return false;
         this.#membership.onForm1(origin, form, now);
         return true;
       }
       case Kind.form2: {
         const form = decodeForm2(prefix, bytes);
-        if (form === undefined || !this.#isConfigured(form.members)) return false;
+        if (form === undefined || !areDistinct(form.members)) return false;
+        if (!form.members.every((daemon) => this.#config.layout.has(daemon))) return false;
         this.#membership.onForm2(form, now);
         return true;
       }
@@ -306,21 +309,26 @@ export class Evs implements Machine {
     }
   }
 
-  #onData(prefix: Prefix, bytes: Uint8Array, now: number): void {
+  /** False when it says to be of a configuration that its maker is not in. */
+  #onData(prefix: Prefix, bytes: Uint8Array, now: number): boolean {
     const ring = this.#ring;
     if (ring !== undefined && isOfConfiguration(bytes, ring.configuration.id)) {
+      if (!ring.configuration.isMember(prefix.origin)) return false;
       const data = ringPacket(prefix, bytes);
       if (prefix.kind === Kind.ringData) ring.receiveData(data, now);
       else if (this.#membership.isTokenAlive) this.#unreliable.receive(data, now);
-      return;
+      return true;
     }
     if (isOfConfiguration(bytes, this.#configuration.id)) {
+      if (!this.#configuration.isMember(prefix.origin)) return false;
       if (prefix.kind === Kind.ringData) this.#onOldData(prefix, bytes);
-      return;
+      return true;
     }
     this.#drops.stale++;
-    if (ring === undefined || ring.configuration.members.includes(prefix.origin)) return;
-    this.#onForeignData(prefix.origin, bytes, now);
+    if (ring !== undefined && !ring.configuration.isMember(prefix.origin)) {
+      this.#onForeignData(prefix.origin, bytes, now);
+    }
+    return true;
   }
 
   /** A packet of the configuration whose ring is gone: kept while it can still count (recovery.md, "Exchange"). */
@@ -361,10 +369,6 @@ export class Evs implements Machine {
     return undefined;
   }
 
-  #isConfigured(daemons: readonly DaemonId[]): boolean {
-    return daemons.every((daemon) => this.#config.layout.has(daemon));
-  }
-
   #meetVersion(bytes: Uint8Array, at: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset + at);
     this.#outbox.event({ kind: "version", daemon: view.getUint32(12), version: view.getUint8(2) }, this.#now);
@@ -380,6 +384,8 @@ export class Evs implements Machine {
       this.#hasDataSinceStep = false;
       (this.#ring as Ring).dataQueued(now);
     }
+    // Only from the visit after the install on: the others have to see the token once more before they install.
+    if (this.#leaving && this.#membership.isTokenAlive) this.#ring?.retire();
     if (this.#left) this.#afterLeave(now);
   }
 
@@ -501,14 +507,14 @@ export class Evs implements Machine {
   /** FORM2: takes over what the survivors know, and begins to gather what this daemon lacks (recovery.md). */
   #recover(form: Form2): boolean {
     const record = recordOf(form.records, this.#configuration.id);
-    if (record === undefined || !record.transitional.includes(this.#me)) return false;
+    const plausible = isPlausibleForm2(form, this.#me, this.#configuration, this.#maxTime, this.#obligation);
+    if (record === undefined || !plausible) {
+      this.#drops.malformed++;
+      return false;
+    }
     if (form.position === 0) this.#nameConfiguration(form);
     this.#maxTime = Math.max(this.#maxTime, form.maxTime);
     if (record.transitionalTime === 0) this.#closeStreams(record, form);
-    assert(
-      [...this.#obligation].every((daemon) => record.commit.includes(daemon)),
-      "what was promised in an earlier attempt is still promised",
-    );
     const recovery = new Recovery(record, this.#configuration);
     this.#orderer.deliverStable();
     const configuration = new Configuration(form.configuration, form.members, [SITE], SITE);
@@ -589,7 +595,6 @@ export class Evs implements Machine {
     this.#membership.installed(this.#now);
     this.#hasDataSinceStep = true;
     this.#advance();
-    if (this.#leaving) this.#ring?.retire();
   }
 
   #explain(configuration: Configuration, before: readonly DaemonId[]): void {
