@@ -57,6 +57,9 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     : inWorker(run, { name: run.name, address, port }, onEvent);
 }
 
+/** Of the build: Node starts no thread from TypeScript. Whoever runs the sources sets `thread: false`. */
+const WORKER = new URL("./worker.js", import.meta.url);
+
 type Identity = Pick<Daemon, "name" | "address" | "port">;
 
 async function inThisThread(
@@ -85,7 +88,8 @@ async function inThisThread(
 }
 
 async function inWorker(options: RunOptions, identity: Identity, onEvent: (event: NodeEvent) => void): Promise<Daemon> {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: options, name: identity.name });
+  // Without the application's own flags: some, such as --input-type, a thread does not start with.
+  const worker = new Worker(WORKER, { workerData: options, name: identity.name, execArgv: [] });
   const started = settled<number | undefined>();
   const ended = settled();
   const waiting = new Map<number, (status: DaemonStatus | Error) => void>();
