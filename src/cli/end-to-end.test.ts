@@ -7,7 +7,7 @@ import { observeSiteByAny } from "./observe.ts";
 import { run } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
 
-const PORT = 24_803;
+const PORT = 21_803;
 const site = loopbackConfig(["a", "b"], { port: PORT });
 const address = `${PORT}@127.0.0.1`;
 let daemons: Daemon[] = [];
