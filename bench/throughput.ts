@@ -3,7 +3,7 @@
  * client (two connections of one process), agreed service. Messages/s at every receiver, and their ratio to the baseline's packets/s in the
  * same run.
  *
- * Options: --sizes=100,1000 --repetitions=3 --ms=3000 --service=agreed
+ * Options: --sizes=100,1000 --repetitions=3 --ms=3000 --service=agreed --loss=0.01 (of what reaches the second daemon)
  */
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,7 @@ const sizes = option("sizes", "100,1000,10000").split(",").map(Number);
 const repetitions = Number(option("repetitions", "3"));
 const ms = Number(option("ms", "3000"));
 const service = option("service", "agreed");
+const loss = Number(option("loss", "0"));
 
 const baseline = await measureBaseline();
 printBaseline(baseline);
@@ -61,7 +62,7 @@ printTable(
   ["bytes", "messages/s", "MB/s", "/ baseline", "target", "daemon us/msg", "client us/msg", "repetitions"],
   rows,
 );
-saveResults("throughput", { baseline, service, throughput: results });
+saveResults("throughput", { baseline, service, loss, throughput: results });
 
 async function measure(payloadBytes: number): Promise<Run> {
   const site = await BenchSite.start(DAEMONS, { namespaces: true });
@@ -74,6 +75,7 @@ async function measure(payloadBytes: number): Promise<Run> {
       clients.push(child);
       await told(child, "ready");
     }
+    if (loss > 0) site.lab?.setLoss(1, loss);
     for (const child of clients) child.send({ kind: "start" });
     await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
     const begin = await Promise.all(clients.map(count));
