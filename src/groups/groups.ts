@@ -288,7 +288,11 @@ export class Groups implements Upcalls {
   #onState({ sender, payload }: Delivery): void {
     const state = this.#state;
     this.#cover("state");
-    assert(state.name === "GGATHER" || state.name === "GGT", "state is told only in an exchange");
+    if (state.name !== "GGATHER" && state.name !== "GGT") {
+      // Correct daemons tell their state only in an exchange.
+      this.#malformed++;
+      return;
+    }
     this.#phase("process");
     if (state.exchange.receive(sender, payload) === "malformed") this.#malformed++;
     if (!state.exchange.isComplete) {
@@ -331,7 +335,9 @@ export class Groups implements Upcalls {
       const head = delivery.content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
       const type = delivery.payload.length < head + HEADER_BYTES ? 0 : typeOf(delivery.payload, head);
       if ((type & REQUESTS) !== 0) this.#cover(requestOf(type));
-      assert(false, "clients are blocked during a state exchange");
+      // No correct daemon stamps such a message now.
+      this.#malformed++;
+      return;
     }
     assert(this.#held.length < HELD_MAX, "flow control bounds what can overtake the state exchange");
     this.#held.push(delivery);

@@ -20,7 +20,7 @@ import type { EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
 import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
 import { Membership, type MembershipOutbox } from "./membership.ts";
-import { emptyRecord, visitRecord } from "./obligation.ts";
+import { emptyRecord, holesOf, visitRecord } from "./obligation.ts";
 import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
 import { isPrimary } from "./primary.ts";
 import { Recovery, recordOf } from "./recovery.ts";
@@ -543,7 +543,8 @@ export class Evs implements Machine {
   #closeStreams(record: OldConfigurationRecord, form: Form2): void {
     record.transitionalTime = form.configuration.time - 1;
     const everybody = this.#configuration.members.every((member) => record.transitional.includes(member));
-    for (const stream of record.streams) stream.closed ||= everybody;
+    // A hole that nobody can fill is in front of a packet that nobody has sent: what is behind it stays uncertain.
+    for (const stream of record.streams) stream.closed ||= everybody && holesOf(record, stream.site).isEmpty;
   }
 
   #answerOld(request: Request, dissemination: Dissemination): number {

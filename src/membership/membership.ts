@@ -246,13 +246,15 @@ export class Membership implements Machine {
       case "operational":
         if (this.#isLeader || !asMember) return;
         break;
+      // Who creates a form as soon as it has heard everybody may have heard me before I heard it. Were its form
+      // ignored here, the two could go on for ever, each calling while the other starts again.
+      case "segment":
       case "represented":
         if (!asMember) return;
         break;
       case "gather":
         if (asMember || form.representatives[0]?.type !== this.#myType) return;
         break;
-      case "segment":
       case "form":
       case "recovery":
       case "left":

@@ -4,6 +4,9 @@ import type { FragmentCursor } from "../wire/fragment.ts";
 /** Longer messages than this are not put together, whoever sent them. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
+/** Nor are more bytes than this put together at a time; far above what flow control lets be under way. */
+const ASSEMBLY_BYTES_MAX = 1024 * 1024 * 1024;
+
 /** A long message that is being put together, in the memory in which it will be delivered. */
 type Assembly = { readonly message: number; readonly bytes: Uint8Array; received: number };
 
@@ -18,6 +21,7 @@ type OriginAssemblies = { newest: Assembly | undefined; readonly older: Map<numb
 export class Assemblies {
   readonly #slab: Slab;
   readonly #origins = new Map<number, OriginAssemblies>();
+  #bytes = 0;
 
   constructor(slab = new Slab()) {
     this.#slab = slab;
@@ -33,7 +37,8 @@ export class Assemblies {
     const { message, total, offset } = fragment;
     let assembly = of.newest?.message === message ? of.newest : of.older.get(message);
     if (assembly === undefined) {
-      if (total > MESSAGE_BYTES_MAX) return;
+      if (total > MESSAGE_BYTES_MAX || this.#bytes + total > ASSEMBLY_BYTES_MAX) return;
+      this.#bytes += total;
       assembly = { message, bytes: this.#slab.take(total), received: 0 };
       if (of.newest !== undefined) of.older.set(of.newest.message, of.newest);
       of.newest = assembly;
@@ -52,6 +57,7 @@ export class Assemblies {
     if (assembly === undefined || assembly.received < assembly.bytes.length) return undefined;
     if (assembly === of.newest) of.newest = undefined;
     else of.older.delete(message);
+    this.#bytes -= assembly.bytes.length;
     return assembly.bytes;
   }
 }

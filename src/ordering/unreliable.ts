@@ -7,6 +7,8 @@ import type { Delivery } from "./upcall.ts";
 const PARTIAL_MS = 1_000;
 /** Partial messages kept per origin; the oldest gives way. */
 const PARTIALS_MAX = 64;
+/** Bytes of all partial messages of an origin; a longer message is not put together. */
+const PARTIAL_BYTES_MAX = 64 * 1024 * 1024;
 /** How far back a repeated packet is recognised; what is older counts as repeated. */
 const MEMORY = 1024;
 
@@ -46,6 +48,7 @@ export class UnreliableReceiver {
 class Origin {
   readonly #seen = new Float64Array(MEMORY);
   readonly #partials = new Map<number, Partial>();
+  #bytes = 0;
   #high = 0;
 
   isNew(seq: number): boolean {
@@ -58,12 +61,14 @@ class Origin {
 
   /** Adds a part; returns the message once it is complete. */
   add(fragment: FragmentCursor, now: number): Uint8Array | undefined {
-    for (const [message, partial] of this.#partials) {
-      if (now - partial.touchedAt < PARTIAL_MS && this.#partials.size < PARTIALS_MAX) break;
-      if (message !== fragment.message) this.#partials.delete(message);
-      else break;
-    }
     let partial = this.#partials.get(fragment.message);
+    if (partial === undefined && fragment.total > PARTIAL_BYTES_MAX) return undefined;
+    const newBytes = partial === undefined ? fragment.total : 0;
+    for (const [message, { touchedAt }] of this.#partials) {
+      const fits = this.#partials.size < PARTIALS_MAX && this.#bytes + newBytes <= PARTIAL_BYTES_MAX;
+      if ((now - touchedAt < PARTIAL_MS && fits) || message === fragment.message) break;
+      this.#drop(message);
+    }
     if (partial === undefined) partial = { bytes: new Uint8Array(fragment.total), received: 0, touchedAt: now };
     const data = fragment.data();
     if (partial.bytes.length !== fragment.total || fragment.offset + data.length > fragment.total) return undefined;
@@ -71,9 +76,15 @@ class Origin {
     partial.received += data.length;
     partial.touchedAt = now;
     // Insertion order is order of age: the part that came last goes to the end.
-    this.#partials.delete(fragment.message);
+    this.#drop(fragment.message);
     if (partial.received === partial.bytes.length) return partial.bytes;
     this.#partials.set(fragment.message, partial);
+    this.#bytes += partial.bytes.length;
     return undefined;
+  }
+
+  #drop(message: number): void {
+    this.#bytes -= this.#partials.get(message)?.bytes.length ?? 0;
+    this.#partials.delete(message);
   }
 }

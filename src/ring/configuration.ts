@@ -22,16 +22,22 @@ export class Configuration {
   /** One per site of the configuration, ordered by site. */
   readonly streams: readonly Stream[];
   readonly local: Stream;
+  readonly #members: ReadonlySet<DaemonId>;
   /** Greatest LTS up to which every member is known to hold every stream: the bound for safe delivery and for dropping. */
   stable = 0;
 
   constructor(id: ConfigurationId, members: readonly DaemonId[], sites: readonly number[], localSite: number) {
     this.id = id;
     this.members = members;
+    this.#members = new Set(members);
     this.streams = sites.map((site) => new Stream(site));
     const local = this.streams.find((stream) => stream.site === localSite);
     assert(local !== undefined, "a daemon's own site is in its configuration");
     this.local = local;
+  }
+
+  isMember(daemon: DaemonId): boolean {
+    return this.#members.has(daemon);
   }
 
   stream(site: number): Stream | undefined {

@@ -10,6 +10,7 @@ import { REQUEST_RANGES_MAX, type Request, type Token, encodeToken } from "../wi
 import { AruRule } from "./aru.ts";
 import type { RingConfig } from "./config.ts";
 import type { Configuration } from "./configuration.ts";
+import { isPlausibleToken } from "./plausible.ts";
 import { FlowWindow } from "./window.ts";
 
 /** What a ring asks of its host, which may not call back into the ring meanwhile. */
@@ -230,6 +231,12 @@ export class Ring implements Machine {
     }
   }
 
+  /** Whether `from` may pass on this token of the ring's configuration; otherwise it must not be received. */
+  admits(from: DaemonId, token: Token): boolean {
+    if (from !== this.#predecessor) return false;
+    return token.hop <= this.#hop || isPlausibleToken(token, this.configuration, this.#hop);
+  }
+
   receiveToken(token: Token, now: number): void {
     if (!sameConfiguration(token.configuration, this.configuration.id)) return;
     if (token.hop <= this.#hop) {
@@ -253,6 +260,8 @@ export class Ring implements Machine {
     const { local } = this.configuration;
     // With one site the stamp is the seq; anything else is not from a correct daemon.
     if (packet.site !== local.site || packet.lts !== packet.seq) return;
+    // Nor can there be anything new while the token rests here.
+    if (this.#state.name === "resting" && packet.seq > this.#state.token.siteSeq) return;
     if (!local.hold(packet)) {
       this.statistics.duplicates++;
       return;
@@ -477,11 +486,16 @@ export class Ring implements Machine {
     let sent = 0;
     for (const request of token.requests) {
       if (!sameConfiguration(request.configuration, this.configuration.id)) {
-        sent += this.#outbox.answerOld(request);
+        // Once all have recovered nobody lacks anything old: who asks does not know what it asks for.
+        if (this.#recovering) sent += this.#outbox.answerOld(request);
+        else request.missing.remove(0, 0xffff_ffff);
         continue;
       }
       const stream = this.configuration.stream(request.site);
+      // A request that nobody can answer must not stay on the token.
+      request.missing.remove(stream === undefined ? 0 : token.siteSeq + 1, 0xffff_ffff);
       if (stream === undefined) continue;
+      request.missing.remove(0, this.configuration.stable);
       for (const seq of Array.from(request.missing.numbers())) {
         if (sent >= this.#window.bytes) break;
         const packet = stream.get(seq);

@@ -39,6 +39,8 @@ export type Token = {
 /** Requests beyond these limits wait for the next rotation. */
 export const REQUESTS_MAX = 32;
 export const REQUEST_RANGES_MAX = 128;
+/** Nobody can lack more of a stream than can be held of it: requests for more are malformed. */
+export const REQUEST_PACKETS_MAX = 8192;
 
 export function encodeToken(token: Token): Uint8Array {
   const out = new Writer(96)
@@ -85,11 +87,13 @@ export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefine
   };
   const count = input.count(REQUESTS_MAX, 11);
   for (let i = 0; i < count; i++) {
-    token.requests.push({
+    const request: Request = {
       configuration: { leader: input.u32(), time: input.u32() },
       site: input.u16(),
       missing: input.rangeSet(REQUEST_RANGES_MAX),
-    });
+    };
+    if (request.missing.size > REQUEST_PACKETS_MAX) input.fail();
+    token.requests.push(request);
   }
   return input.failed || input.remaining > 0 ? undefined : token;
 }
