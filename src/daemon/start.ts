@@ -95,6 +95,7 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
   const waiting = new Map<number, (status: DaemonStatus | Error) => void>();
   let lastId = 0;
   let hasStopped = false;
+  let hasEnded = false;
 
   const fail = (error: Error): void => {
     started.reject(error);
@@ -122,6 +123,7 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
   });
   worker.on("error", fail);
   worker.on("exit", (code) => {
+    hasEnded = true;
     if (hasStopped) ended.resolve();
     else fail(new Error(`the daemon's thread ended with code ${code}`));
     for (const answer of waiting.values()) answer(new Error("the daemon has ended"));
@@ -138,6 +140,8 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
     httpPort,
     status: () =>
       new Promise((resolve, reject) => {
+        // A thread that is gone answers no more.
+        if (hasEnded) throw new Error("the daemon has ended");
         const id = ++lastId;
         waiting.set(id, (status) => (status instanceof Error ? reject(status) : resolve(status)));
         tell({ kind: "status", id });
