@@ -47,7 +47,9 @@ export function judgeNativeHello(hello: NativeHello, options: SessionOptions, ad
     const text = `This daemon speaks version ${NATIVE_VERSION} of the native protocol, not ${hello.version}.`;
     return { kind: "refused", code: Code.rejectVersion, text };
   }
-  const method = allowedMethods.find((allowed) => allowed === hello.method);
+  // Who has nothing to show leaves it to the address, where that is enough: a client cannot know what is asked for here.
+  const wanted = hello.method === "NULL" && !allowedMethods.includes("NULL") ? "IP" : hello.method;
+  const method = allowedMethods.find((allowed) => allowed === wanted);
   if (method === undefined) {
     const text = `The method "${hello.method}" is not enabled here: use one of ${allowedMethods.join(", ")}.`;
     return { kind: "refused", code: Code.rejectAuth, text };
