@@ -38,6 +38,8 @@ export type EvsEvent =
       readonly evidence: readonly Evidence[];
       /** From the first evidence to the install. */
       readonly tookMs: number;
+      /** From the last sign of the old ring's token to the install: includes the silence before a loss was noticed. */
+      readonly outageMs: number;
       readonly attempts: number;
     }
   /** A datagram of a version that this daemon does not speak: the peer needs an upgrade, or this daemon does. */

@@ -8,6 +8,7 @@ import { Packer } from "../ordering/packer.ts";
 import { SERVICES, serviceRank } from "../ordering/service.ts";
 import type { Upcalls } from "../ordering/upcall.ts";
 import { UnreliableReceiver } from "../ordering/unreliable.ts";
+import type { RingConfig } from "../ring/config.ts";
 import { Configuration } from "../ring/configuration.ts";
 import { Ring, type RingOutbox, type RingStatistics, newRingStatistics } from "../ring/ring.ts";
 import { decodeAlive, decodeJoin, decodeRefer } from "../wire/announce.ts";
@@ -16,9 +17,10 @@ import { Kind, type Prefix, WIRE_VERSION_MIN, packet, readPrefix, unroutedCopy }
 import { decodeRingControl, encodeRingControl } from "../wire/ring-control.ts";
 import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
 import { type Request, decodeToken } from "../wire/ring-token.ts";
+import { ChangeRecord } from "./change-record.ts";
 import type { EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
-import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
+import type { EvsEvent, MembershipStateName } from "./events.ts";
 import { Membership, type MembershipOutbox } from "./membership.ts";
 import { emptyRecord, holesOf, visitRecord } from "./obligation.ts";
 import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
@@ -47,8 +49,6 @@ export type DropStatistics = {
 const SITE = 0;
 const UNRELIABLE = serviceRank("unreliable");
 const LEAVE_COPIES = 3;
-/** Evidence of a change that does not come to an end is cut off here. */
-const EVIDENCE_MAX = 64;
 
 /** A ring that forms: its configuration is not installed yet, packets of it are kept. */
 type Forming = { readonly configuration: Configuration; readonly recovery: Recovery };
@@ -67,6 +67,7 @@ export class Evs implements Machine {
   readonly #unreliablePacker: Packer;
   readonly #drops: DropStatistics;
   readonly #ringStatistics: RingStatistics = newRingStatistics();
+  #ringConfig: RingConfig;
   #unreliable: UnreliableReceiver;
   /** The configuration installed last; frozen while the next one forms. */
   #configuration: Configuration;
@@ -80,9 +81,7 @@ export class Evs implements Machine {
   /** Greatest time that any configuration known here has used. */
   #maxTime: number;
   #version = WIRE_VERSION_MIN;
-  #evidence: Evidence[] = [];
-  #evidenceAt = 0;
-  #attempts = 0;
+  readonly #change = new ChangeRecord();
   #now: number;
   #leaving = false;
   #left = false;
@@ -94,6 +93,7 @@ export class Evs implements Machine {
     this.#config = config;
     this.#outbox = outbox;
     this.#me = config.me;
+    this.#ringConfig = config.ring;
     this.#now = now;
     this.#drops = { malformed: 0, version: 0, sealed: 0, configMismatch: 0, unknownSender: 0, stale: 0 };
     this.#maxTime = this.#clockSeconds();
@@ -176,6 +176,18 @@ export class Evs implements Machine {
 
   get ring(): Ring | undefined {
     return this.#ring;
+  }
+
+  /** Settings of the ring that is up, and of those to come. */
+  get ringConfig(): RingConfig {
+    return this.#ringConfig;
+  }
+
+  /** Other windows or another strategy, from the next visit of the token on. The size of datagrams has to stay. */
+  reconfigureRing(config: RingConfig): void {
+    assert(config.datagramBytes === this.#ringConfig.datagramBytes, "a ring's datagrams keep their size");
+    this.#ringConfig = config;
+    this.#ring?.reconfigure(config);
   }
 
   get ringStatistics(): RingStatistics {
@@ -479,22 +491,24 @@ export class Evs implements Machine {
       startToken: (now) => this.#ring?.start(now),
       tokenSeenAt: (now) => this.#ring?.lastTokenAt(now) ?? Number.NEGATIVE_INFINITY,
       recoveryProgressed: () => this.#forming?.recovery.progressed() ?? false,
-      evidence: (evidence, now) => {
-        if (this.#evidence.length === 0) this.#evidenceAt = now;
-        if (this.#evidence.length < EVIDENCE_MAX) this.#evidence.push(evidence);
+      evidence: (evidence, now) => this.#change.note(evidence, now),
+      stateChanged: (from, to) => {
+        // The leader looked for others and found none, or they did not come along.
+        if (from === "gather" && to === "operational") this.#change.abandon();
+        this.#outbox.event({ kind: "state", from, to }, this.#now);
       },
-      stateChanged: (from, to) => this.#outbox.event({ kind: "state", from, to }, this.#now),
     };
   }
 
   #freeze(): void {
+    this.#change.stopped(this.#ring?.lastTokenAt(this.#now), this.#now);
     this.#ring = undefined;
     this.#forming = undefined;
     this.#orderer.freeze();
   }
 
   #visit(form: Form1): boolean {
-    this.#attempts++;
+    this.#change.attempted();
     let record = recordOf(form.records, this.#configuration.id);
     if (record === undefined) {
       record = emptyRecord(this.#configuration);
@@ -524,7 +538,7 @@ export class Evs implements Machine {
     this.#ring = new Ring(
       this.#me,
       configuration,
-      this.#config.ring,
+      this.#ringConfig,
       { confHash: this.#config.confHash, version: this.#version },
       this.#ringStatistics,
       this.#ringOutbox(configuration, dissemination),
@@ -608,14 +622,10 @@ export class Evs implements Machine {
         primary: this.#primary,
         came: members.filter((member) => !before.includes(member)),
         left: before.filter((member) => !members.includes(member)),
-        evidence: this.#evidence,
-        tookMs: this.#now - this.#evidenceAt,
-        attempts: this.#attempts,
+        ...this.#change.finish(this.#now),
       },
       this.#now,
     );
-    this.#evidence = [];
-    this.#attempts = 0;
   }
 
   // ---- leaving ----------------------------------------------------------------------------------------------------

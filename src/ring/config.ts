@@ -7,6 +7,8 @@ export type RingConfig = {
   readonly windowBytesStart: number;
   /** The share of the window that one member may use while others send as well: 1/personalShare. */
   readonly personalShare: number;
+  /** Bytes that one member may multicast in one rotation, also while nobody else sends. */
+  readonly personalBytesMax: number;
   /** No new packet is stamped when this many are not yet stable. */
   readonly gapMax: number;
   /** Accelerated ring (protocols.md G.8): how many packets of a visit leave after the token; 0 is the normal ring. */
@@ -24,6 +26,7 @@ export const ringDefaults: RingConfig = {
   windowBytesMax: 768 * 1024,
   windowBytesStart: 256 * 1024,
   personalShare: 4,
+  personalBytesMax: 64 * 1024 * 1024,
   gapMax: 1600,
   acceleratedPackets: 15,
   tokenResendMs: 2,
@@ -44,6 +47,7 @@ export function ringConfig(options: Partial<RingConfig> = {}): RingConfig {
   check("windowBytesMax", config.datagramBytes, 64 * 1024 * 1024);
   check("windowBytesStart", config.datagramBytes, config.windowBytesMax);
   check("personalShare", 1, 1024);
+  check("personalBytesMax", config.datagramBytes, 64 * 1024 * 1024);
   check("gapMax", 16, 4096);
   check("acceleratedPackets", 0, 4096);
   check("tokenResendMs", 0.01, 60_000);

@@ -80,7 +80,7 @@ export type RingStatistics = {
 export class Ring implements Machine {
   readonly configuration: Configuration;
   readonly statistics: RingStatistics;
-  readonly #config: RingConfig;
+  #config: RingConfig;
   readonly #outbox: RingOutbox;
   readonly #me: DaemonId;
   readonly #confHash: number;
@@ -155,6 +155,12 @@ export class Ring implements Machine {
 
   get windowBytes(): number {
     return this.#window.bytes;
+  }
+
+  /** Other settings from the next visit on. */
+  reconfigure(config: RingConfig): void {
+    this.#config = config;
+    this.#window.reconfigure(config);
   }
 
   get holdsToken(): boolean {

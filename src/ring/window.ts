@@ -6,15 +6,19 @@ import type { RingConfig } from "./config.ts";
  * retransmissions are asked for, as loss on a LAN means that a receive buffer ran over.
  */
 export class FlowWindow {
-  readonly #config: RingConfig;
-  readonly #bytesMin: number;
+  #config: RingConfig;
   #bytes: number;
   #cooldown = 0;
 
   constructor(config: RingConfig) {
     this.#config = config;
-    this.#bytesMin = Math.min(config.windowBytesStart, 16 * config.datagramBytes);
     this.#bytes = config.windowBytesStart;
+  }
+
+  /** Other bounds: the window keeps what it has learnt, as far as they allow. */
+  reconfigure(config: RingConfig): void {
+    this.#config = config;
+    this.#bytes = Math.min(this.#bytes, config.windowBytesMax);
   }
 
   get bytes(): number {
@@ -23,8 +27,9 @@ export class FlowWindow {
 
   /** Bytes that may be sent now when the others sent `othersBytes` since the last visit. */
   allowance(othersBytes: number): number {
-    const personal = othersBytes === 0 ? this.#bytes : this.#bytes / this.#config.personalShare;
-    return Math.max(0, Math.min(this.#bytes - othersBytes, personal));
+    const { personalShare, personalBytesMax } = this.#config;
+    const personal = othersBytes === 0 ? this.#bytes : this.#bytes / personalShare;
+    return Math.max(0, Math.min(this.#bytes - othersBytes, personal, personalBytesMax));
   }
 
   /** After each visit: whether somebody asked for packets, and whether the allowance was used up. */
@@ -32,7 +37,9 @@ export class FlowWindow {
     if (this.#cooldown > 0) this.#cooldown--;
     if (lost) {
       if (this.#cooldown > 0) return;
-      this.#bytes = Math.max(this.#bytesMin, this.#bytes * 0.7);
+      const { windowBytesStart, datagramBytes } = this.#config;
+      const bytesMin = Math.min(windowBytesStart, 16 * datagramBytes);
+      this.#bytes = Math.max(bytesMin, this.#bytes * 0.7);
       this.#cooldown = 4;
     } else if (used) {
       this.#bytes = Math.min(this.#config.windowBytesMax, this.#bytes + 4 * this.#config.datagramBytes);

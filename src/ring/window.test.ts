@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { ringConfig } from "./config.ts";
+import { FlowWindow } from "./window.ts";
+
+const bounds = { datagramBytes: 1_000, windowBytesMax: 100_000, windowBytesStart: 40_000, personalShare: 4 };
+
+describe("the ring's window", () => {
+  test("is all for a member that sends alone, and shared while others send", () => {
+    const window = new FlowWindow(ringConfig(bounds));
+    expect(window.allowance(0)).toBe(40_000);
+    expect(window.allowance(20_000)).toBe(10_000);
+    expect(window.allowance(35_000)).toBe(5_000);
+    expect(window.allowance(50_000)).toBe(0);
+  });
+
+  test("never gives one member more than its own bound, alone or not", () => {
+    const window = new FlowWindow(ringConfig({ ...bounds, personalBytesMax: 3_000 }));
+    expect(window.allowance(0)).toBe(3_000);
+    expect(window.allowance(20_000)).toBe(3_000);
+  });
+
+  test("grows while it is used up to its bound, and shrinks when packets are lost", () => {
+    const window = new FlowWindow(ringConfig(bounds));
+    for (let i = 0; i < 100; i++) window.adapt(false, true);
+    expect(window.bytes).toBe(100_000);
+    window.adapt(true, true);
+    expect(window.bytes).toBe(70_000);
+    for (let i = 0; i < 100; i++) window.adapt(true, false);
+    expect(window.bytes).toBe(16_000);
+  });
+
+  test("obeys new bounds at once, and may grow to them", () => {
+    const window = new FlowWindow(ringConfig(bounds));
+    window.reconfigure(ringConfig({ ...bounds, windowBytesStart: 8_000, windowBytesMax: 8_000 }));
+    expect(window.allowance(0)).toBe(8_000);
+    window.adapt(false, true);
+    expect(window.bytes).toBe(8_000);
+    window.reconfigure(ringConfig(bounds));
+    window.adapt(false, true);
+    expect(window.bytes).toBe(12_000);
+  });
+});
