@@ -241,7 +241,12 @@ export class Evs implements Machine {
     const { origin } = prefix;
     if (origin === this.#me) {
       // A repair of an own packet, by a daemon of another segment: the others of this segment may need it.
-      if (prefix.routed && prefix.confHash === this.#config.confHash) this.#route(bytes);
+      if (prefix.confHash !== this.#config.confHash) return;
+      if (prefix.routed) this.#route(bytes);
+      // Somebody made it up if it is not known here. But the others hold it, and wait until this daemon holds it too.
+      if (this.#forming !== undefined && prefix.kind === Kind.ringData && isRingData(prefix)) {
+        if (isOfConfiguration(bytes, this.#configuration.id)) this.#onOldData(prefix, bytes);
+      }
       return;
     }
     if (prefix.confHash !== this.#config.confHash) {

@@ -22,6 +22,7 @@ export function newForm1(
     attempt,
     maxTime: 0,
     version: 0xff,
+    epochs: [],
     records: [],
     done: [],
     pending: [creator, ...others],
@@ -31,20 +32,18 @@ export function newForm1(
 
 /** The second form, made by the last daemon on the first. */
 export function form2Of(form: Form1, layout: Layout): Form2 {
-  const { creator, attempt, maxTime, version, records } = form;
+  const { creator, attempt, maxTime, version, epochs, records } = form;
   const members = layout.sorted(form.done);
-  return { creator, attempt, maxTime, version, records, members, position: 0, configuration: { leader: 0, time: 0 } };
+  const configuration = { leader: 0, time: 0 };
+  return { creator, attempt, maxTime, version, epochs, records, members, position: 0, configuration };
 }
 
-/** Takes me off the list of those to be visited; as a representative I bring my members. */
+/** Takes me off the list of those to be visited, and brings those for whom I speak. */
 export function checkIn(form: Form1, me: DaemonId, myMembers: Iterable<DaemonId>, layout: Layout): void {
-  if (form.pending[0] === me) {
-    form.pending.shift();
-  } else {
-    form.representatives.shift();
-    const listed = new Set([...form.done, ...form.pending, me]);
-    form.pending.push(...layout.sorted(myMembers).filter((member) => !listed.has(member)));
-  }
+  if (form.pending[0] === me) form.pending.shift();
+  else form.representatives.shift();
+  const listed = new Set([...form.done, ...form.pending, me]);
+  form.pending.push(...layout.sorted(myMembers).filter((member) => !listed.has(member)));
   form.done.push(me);
   form.representatives = form.representatives.filter(
     ({ daemon }) => !form.done.includes(daemon) && !form.pending.includes(daemon),

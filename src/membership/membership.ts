@@ -10,7 +10,7 @@ import {
   encodeJoin,
   encodeRefer,
 } from "../wire/announce.ts";
-import { type Form1, type Form2, encodeForm1, encodeForm2 } from "../wire/form.ts";
+import { type Form1, type Form2, type MemberEpoch, encodeForm1, encodeForm2 } from "../wire/form.ts";
 import { Kind } from "../wire/prefix.ts";
 import type { EvsConfig } from "./config.ts";
 import type { Evidence, MembershipStateName } from "./events.ts";
@@ -82,7 +82,12 @@ export class Membership implements Machine {
   /** Representatives to ask besides those that answer by themselves. */
   #potential = new Set<DaemonId>();
   #attempts = 0;
-  readonly #incarnations = new Map<DaemonId, number>();
+  /** How often this daemon has been without a ring. */
+  #epoch = 0;
+  /** Of the members of the ring, and of the one that forms, as they were on its form. */
+  #memberEpochs = new Map<DaemonId, MemberEpoch>();
+  /** Lookups since the last install: the first ones follow each other quickly. */
+  #lookups = 0;
 
   constructor(config: EvsConfig, outbox: MembershipOutbox, now: number) {
     this.#config = config;
@@ -124,7 +129,7 @@ export class Membership implements Machine {
 
   /** The configuration is installed: the ring works. */
   installed(now: number): void {
-    this.#attempts = 0;
+    this.#lookups = 0;
     this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
   }
 
@@ -154,8 +159,9 @@ export class Membership implements Machine {
 
   onAlive(from: DaemonId, alive: Alive, now: number): void {
     if (this.#config.layout.segmentOf(from) !== this.#mySegment) return;
-    const restarted = this.#noteIncarnation(from, alive.incarnation);
     const inRing = this.#outbox.ringMembers.includes(from);
+    if (inRing && this.#isStale(from, alive)) return;
+    const restarted = this.#hasRestarted(from, alive);
     const state = this.#state;
     cover(`evs ${state.name} alive`);
     switch (state.name) {
@@ -185,11 +191,12 @@ export class Membership implements Machine {
   }
 
   onJoin(from: DaemonId, join: Join, now: number): void {
-    const restarted = this.#noteIncarnation(from, join.incarnation);
     const sender = join.representatives[0] as Representative;
     const sameSegment = this.#config.layout.segmentOf(from) === this.#mySegment;
     const ring = this.#outbox.ringMembers;
     const inRing = ring.includes(from);
+    if (inRing && this.#isStale(from, join)) return;
+    const restarted = this.#hasRestarted(from, join);
     const state = this.#state;
     cover(`evs ${state.name} join`);
     switch (state.name) {
@@ -253,7 +260,7 @@ export class Membership implements Machine {
         if (!asMember) return;
         break;
       case "gather":
-        if (asMember || form.representatives[0]?.type !== this.#myType) return;
+        if (asMember ? !this.#yieldsTo(form.creator) : form.representatives[0]?.type !== this.#myType) return;
         break;
       case "form":
       case "recovery":
@@ -336,6 +343,7 @@ export class Membership implements Machine {
       case "operational": {
         cover("evs operational timer");
         const missing = this.#missing();
+        this.#lookups++;
         if (missing.length > 0 && this.#isLeader) {
           this.#potential = new Set(missing);
           this.#becomeGather(new Set(), now);
@@ -401,6 +409,7 @@ export class Membership implements Machine {
   }
 
   #becomeSegment(now: number): void {
+    this.#epoch++;
     const { aliveMs, segMs } = this.#config.timeouts;
     const members = new Set([this.#me]);
     this.#become({ name: "segment", members, aliveAt: now + aliveMs, decideAt: now + segMs });
@@ -493,6 +502,7 @@ export class Membership implements Machine {
     this.#outbox.freeze();
     checkIn(form, this.#me, myMembers, this.#config.layout);
     form.version = Math.min(form.version, this.#config.versionMax);
+    form.epochs.push({ daemon: this.#me, incarnation: this.#config.incarnation, epoch: this.#epoch });
     if (!this.#outbox.visit(form)) {
       this.#becomeSegment(now);
       return;
@@ -523,6 +533,7 @@ export class Membership implements Machine {
 
   #readForm2(form: Form2, now: number): void {
     if (form.members[form.position] !== this.#me || !this.#outbox.recover(form)) return;
+    this.#memberEpochs = new Map(form.epochs.map((member) => [member.daemon, member]));
     this.#become({ name: "recovery", since: now, progressAt: now, resend: undefined });
     form.position++;
     if (form.position < form.members.length) this.#passForm2(form, now);
@@ -541,8 +552,14 @@ export class Membership implements Machine {
 
   /** Whom I bring as a representative. */
   #myMembers(): Iterable<DaemonId> {
-    if (this.#state.name !== "gather") return [];
-    return this.isTokenAlive ? [...this.#outbox.ringMembers] : this.#state.members;
+    if (this.isTokenAlive && this.#state.name === "gather") return [...this.#outbox.ringMembers];
+    return this.#state.name === "gather" || this.#state.name === "segment" ? this.#state.members : [];
+  }
+
+  /** Whether I, a representative without a ring, let another's form take me as a member: the smaller one's. */
+  #yieldsTo(creator: DaemonId): boolean {
+    const { layout } = this.#config;
+    return this.#myType === "segment" && layout.positionOf(creator) < layout.positionOf(this.#me);
   }
 
   /** Whether these are all that are configured: then there is nobody to wait for. */
@@ -559,7 +576,8 @@ export class Membership implements Machine {
   }
 
   #lookupAt(now: number): number {
-    return this.#isLeader ? now + this.#config.timeouts.lookupMs : NEVER;
+    const { lookupMs, gatherMs } = this.#config.timeouts;
+    return this.#isLeader ? now + Math.min(lookupMs, gatherMs * 2 ** this.#lookups) : NEVER;
   }
 
   #firstOfOtherSegments(ring: readonly DaemonId[]): DaemonId[] {
@@ -581,10 +599,15 @@ export class Membership implements Machine {
     return ring.find((member) => this.#config.layout.segmentOf(member) === this.#mySegment) === this.#me;
   }
 
-  #noteIncarnation(from: DaemonId, incarnation: number): boolean {
-    const before = this.#incarnations.get(from);
-    this.#incarnations.set(from, incarnation);
-    return before !== undefined && before !== incarnation;
+  /** Whether a ring member's announcement is from before the ring: it says nothing about the ring then. */
+  #isStale(from: DaemonId, { incarnation, epoch }: Alive): boolean {
+    const member = this.#memberEpochs.get(from);
+    return member !== undefined && member.incarnation === incarnation && epoch <= member.epoch;
+  }
+
+  #hasRestarted(from: DaemonId, { incarnation }: Alive): boolean {
+    const member = this.#memberEpochs.get(from);
+    return member !== undefined && member.incarnation !== incarnation;
   }
 
   #refer(asker: DaemonId, to: DaemonId): void {
@@ -613,6 +636,7 @@ export class Membership implements Machine {
   #announcement(): Alive {
     return {
       incarnation: this.#config.incarnation,
+      epoch: this.#epoch,
       versionMax: this.#config.versionMax,
       configuration: this.#outbox.configurationId,
     };

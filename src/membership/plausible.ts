@@ -60,8 +60,7 @@ function isPlausibleRecord(record: OldConfigurationRecord, configuration: Config
   const { streams } = configuration;
   const { transitional } = record;
   if (!areDistinct(transitional) || !transitional.every((daemon) => configuration.isMember(daemon))) return false;
-  // What is stable is held here as well.
-  if (record.stable >= configuration.cutLts || record.streams.length !== streams.length) return false;
+  if (record.streams.length !== streams.length) return false;
   return streams.every((stream, i) => {
     const { site, high, known, announced } = record.streams[i] as StreamRecord;
     return (

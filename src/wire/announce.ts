@@ -10,15 +10,20 @@ export type Representative = {
   readonly type: "segment" | "ring";
 };
 
-/** ALIVE: I have no ring. Body: incarnation u32, versionMax u8, configuration {u32, u32} (the last installed). */
+/**
+ * ALIVE: I have no ring. Body: incarnation u32, epoch u32, versionMax u8, configuration {u32, u32} (the last
+ * installed). The epoch counts how often the sender has been without a ring: a ring knows its members' epochs from
+ * the form, so an announcement that is older than the ring is recognised however late it comes.
+ */
 export type Alive = {
   readonly incarnation: number;
+  readonly epoch: number;
   readonly versionMax: number;
   readonly configuration: ConfigurationId;
 };
 
 /**
- * JOIN: I gather representatives. Body: incarnation u32, versionMax u8, configuration {u32, u32}, count u16, then per
+ * JOIN: I gather representatives. Body: incarnation u32, epoch u32, versionMax u8, configuration {u32, u32}, count u16, then per
  * representative known to me, myself first, {daemon u32, segment u16, type u8 (0 segment, 1 ring)}.
  */
 export type Join = Alive & { readonly representatives: readonly Representative[] };
@@ -83,6 +88,7 @@ export function readRepresentatives(input: Reader): Representative[] {
 function announce(alive: Alive): Writer {
   return new Writer(64)
     .u32(alive.incarnation)
+    .u32(alive.epoch)
     .u8(alive.versionMax)
     .u32(alive.configuration.leader)
     .u32(alive.configuration.time);
@@ -91,6 +97,7 @@ function announce(alive: Alive): Writer {
 function readAnnounce(input: Reader): Alive {
   return {
     incarnation: input.u32(),
+    epoch: input.u32(),
     versionMax: input.u8(),
     configuration: { leader: input.u32(), time: input.u32() },
   };

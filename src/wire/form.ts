@@ -33,6 +33,8 @@ export type OldConfigurationRecord = {
   commit: DaemonId[];
 };
 
+export type MemberEpoch = { readonly daemon: DaemonId; readonly incarnation: number; readonly epoch: number };
+
 type FormBody = {
   /** Names the attempt: who created FORM1, and its counter. */
   readonly creator: DaemonId;
@@ -41,6 +43,8 @@ type FormBody = {
   maxTime: number;
   /** The lowest of the members' greatest wire versions. */
   version: number;
+  /** Incarnation and epoch of each daemon that FORM1 has visited, in the order of visits (wire/announce.ts). */
+  epochs: MemberEpoch[];
   records: OldConfigurationRecord[];
 };
 
@@ -101,7 +105,10 @@ export function decodeForm2(prefix: Prefix, bytes: Uint8Array): Form2 | undefine
 }
 
 function writeBody(out: Writer, form: FormBody): void {
-  out.u32(form.creator).u32(form.attempt).u32(form.maxTime).u8(form.version).u16(form.records.length);
+  out.u32(form.creator).u32(form.attempt).u32(form.maxTime).u8(form.version);
+  out.u16(form.epochs.length);
+  for (const { daemon, incarnation, epoch } of form.epochs) out.u32(daemon).u32(incarnation).u32(epoch);
+  out.u16(form.records.length);
   for (const record of form.records) {
     out.u32(record.configuration.leader).u32(record.configuration.time);
     out.u32(record.transitionalTime).u32(record.stable);
@@ -125,6 +132,11 @@ function readBody(input: Reader): FormBody {
   const attempt = input.u32();
   const maxTime = input.u32();
   const version = input.u8();
+  const epochs: MemberEpoch[] = [];
+  const epochCount = input.count(DAEMONS_MAX, 12);
+  for (let i = 0; i < epochCount; i++) {
+    epochs.push({ daemon: input.u32(), incarnation: input.u32(), epoch: input.u32() });
+  }
   const records: OldConfigurationRecord[] = [];
   const count = input.count(RECORDS_MAX, 24);
   for (let i = 0; i < count && !input.failed; i++) {
@@ -150,7 +162,7 @@ function readBody(input: Reader): FormBody {
     const commit = readDaemons(input);
     records.push({ configuration, transitionalTime, stable, streams, lacks, transitional, commit });
   }
-  return { creator, attempt, maxTime, version, records };
+  return { creator, attempt, maxTime, version, epochs, records };
 }
 
 function daemons(out: Writer, ids: readonly DaemonId[]): void {

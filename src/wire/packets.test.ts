@@ -30,7 +30,7 @@ const representative = fc.record({
   segment: u16,
   type: fc.constantFrom<Representative["type"]>("segment", "ring"),
 });
-const alive = fc.record({ incarnation: u32, versionMax: u8, configuration: id });
+const alive = fc.record({ incarnation: u32, epoch: u32, versionMax: u8, configuration: id });
 const promise = fc.record({ seq: u32, lts: u32 });
 const record = fc.record({
   configuration: id,
@@ -43,7 +43,14 @@ const record = fc.record({
   transitional: daemons,
   commit: daemons,
 });
-const formBody = { creator: u32, attempt: u32, maxTime: u32, version: u8, records: fc.array(record, { maxLength: 3 }) };
+const formBody = {
+  creator: u32,
+  attempt: u32,
+  maxTime: u32,
+  version: u8,
+  epochs: fc.array(fc.record({ daemon: u32, incarnation: u32, epoch: u32 }), { maxLength: 3 }),
+  records: fc.array(record, { maxLength: 3 }),
+};
 const token = fc.record({
   configuration: id,
   hop: u32,

@@ -34,8 +34,16 @@ export type NativeHello = {
   readonly credentials: Uint8Array;
 };
 
-/** How a session begins: new, resumed as if nothing had happened, or known but with something missed (see GAP). */
-export type Resumption = "new" | "resumed" | "interrupted";
+/** How a session begins. */
+export type Resumption =
+  /** The client had none. */
+  | "new"
+  /** The client's session goes on as if nothing had happened. */
+  | "resumed"
+  /** The client's session is not here: a new one begins, with the numbers of the client going on. */
+  | "restarted"
+  /** The client's session goes on, but some deliveries are gone: a GAP says which. */
+  | "interrupted";
 
 export type NativeWelcome = {
   readonly kind: "welcome";
@@ -89,7 +97,7 @@ export type NativeMessage =
   | { readonly kind: "statusReport"; readonly json: string }
   | { readonly kind: "groupRefused"; readonly number: number; readonly group: string; readonly text: string };
 
-const RESUMPTIONS: readonly Resumption[] = ["new", "resumed", "interrupted"];
+const RESUMPTIONS: readonly Resumption[] = ["new", "resumed", "restarted", "interrupted"];
 const GAP_REASONS: readonly GapReason[] = ["slow", "elsewhere", "window"];
 
 /** One whole envelope, newly allocated. The frequent ones have functions of their own in envelope.ts. */
