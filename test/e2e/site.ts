@@ -11,6 +11,8 @@ import { until } from "./until.ts";
 const DAEMON = fileURLToPath(new URL("./daemon.mjs", import.meta.url));
 const SETUP = fileURLToPath(new URL("../../scripts/setup.mjs", import.meta.url));
 
+const SOCKET_FOLDER = "/tmp";
+
 type FromDaemon =
   | { readonly kind: "started" }
   | { readonly kind: "failed"; readonly message: string }
@@ -42,7 +44,9 @@ export class Site {
     this.#lab = lab;
     const daemons = names.map((name, i) => `  ${name} ${this.host(name)}:${ports.base + 10 * i}`).join("\n");
     const [how, segment] = lab === undefined ? ["unicast", "127.0.0.255"] : ["multicast", "239.77.2.1"];
-    const text = `Dissemination = ${how}\nUnixSocketDir = "${this.folder}"\n${settings}\nSpread_Segment ${segment}:${ports.base} {\n${daemons}\n}\n`;
+    // Clients find Unix sockets of namespaces in Spread's folder and nowhere else.
+    const sockets = lab === undefined ? this.folder : SOCKET_FOLDER;
+    const text = `Dissemination = ${how}\nUnixSocketDir = "${sockets}"\n${settings}\nSpread_Segment ${segment}:${ports.base} {\n${daemons}\n}\n`;
     writeFileSync(this.configFile, text);
     process.once("exit", this.#onExit);
   }
@@ -74,8 +78,9 @@ export class Site {
     return this.#ports.base + 30 + n;
   }
 
+  /** Where clients on this host connect: over a Unix socket to daemons in namespaces. */
   address(name: string): string {
-    return `${this.port(name)}@${this.host(name)}`;
+    return this.#lab === undefined ? `${this.port(name)}@${this.host(name)}` : `${this.port(name)}`;
   }
 
   /** The daemon's address first, the others behind it. */
@@ -147,6 +152,8 @@ export class Site {
     await Promise.all(ended);
     this.#ports[Symbol.dispose]();
     rmSync(this.folder, { recursive: true, force: true });
+    if (this.#lab === undefined) return;
+    for (const name of this.names) rmSync(join(SOCKET_FOLDER, String(this.port(name))), { force: true });
   }
 
   #child(name: string): ChildProcess {
