@@ -13,7 +13,10 @@ function build(operations: ["add" | "remove", number, number][]): { set: RangeSe
   const model = new Set<number>();
   for (const [verb, low, length] of operations) {
     set[verb](low, low + length - 1);
-    for (let n = low; n < low + length; n++) verb === "add" ? model.add(n) : model.delete(n);
+    for (let n = low; n < low + length; n++) {
+      if (verb === "add") model.add(n);
+      else model.delete(n);
+    }
   }
   return { set, model };
 }

@@ -22,7 +22,7 @@ test("what a member takes as reached by all never exceeds what any member has", 
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 5 }), fc.array(step, { minLength: 20, maxLength: 120 }), (size, steps) => {
       const rules = Array.from({ length: size }, (_, i) => new AruRule(i + 1));
-      const has = new Array<number>(size).fill(0);
+      const has = Array.from({ length: size }, () => 0);
       let token = { value: 0, setter: 0 };
       let seq = 0;
       let reachedMost = 0;
