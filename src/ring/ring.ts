@@ -46,6 +46,9 @@ export interface RingOutbox {
   retired(): void;
 }
 
+/** A ring of one sends nothing: its packets need not pass a network, and messages are cut into fewer pieces. */
+const ALONE_DATAGRAM_BYTES = 32 * 1024;
+
 /** Where the token is, as far as this member knows. */
 type State =
   /** Somewhere else; somebody after us was seen to have it. */
@@ -91,6 +94,7 @@ export class Ring implements Machine {
   readonly #linkAru: AruRule;
   readonly #siteAru: AruRule;
   readonly #recovery: AruRule;
+  readonly #datagramBytes: number;
   readonly #slab = new Slab();
   #state: State = { name: "waiting" };
   #recovering = true;
@@ -128,6 +132,7 @@ export class Ring implements Machine {
     this.#me = me;
     this.configuration = configuration;
     this.#config = config;
+    this.#datagramBytes = count === 1 ? Math.max(ALONE_DATAGRAM_BYTES, config.datagramBytes) : config.datagramBytes;
     this.#confHash = wire.confHash;
     this.#version = wire.version;
     this.statistics = statistics;
@@ -351,10 +356,7 @@ export class Ring implements Machine {
     this.#raiseArus(token, top);
     this.#recover(token);
 
-    this.#window.adapt(
-      asked && !this.#recovering,
-      allowance > 0 && sentBytes >= allowance - this.#config.datagramBytes,
-    );
+    this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#datagramBytes);
     token.rotationBytes = others + sentBytes;
     this.#rotationBytesMine = sentBytes;
     const quiet =
@@ -428,7 +430,8 @@ export class Ring implements Machine {
   /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */
   #stampPackets(token: Token, allowance: number): Uint8Array[] {
     const packets: Uint8Array[] = [];
-    const { datagramBytes, gapMax } = this.#config;
+    const { gapMax } = this.#config;
+    const datagramBytes = this.#datagramBytes;
     const { id, local, stable } = this.configuration;
     const seqMax = Math.min(this.#config.seqMax, stable + gapMax);
     while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData) {
@@ -472,8 +475,8 @@ export class Ring implements Machine {
     if (this.#recovering) return 0;
     const { id, local } = this.configuration;
     let sent = 0;
-    while (allowance - sent >= this.#config.datagramBytes) {
-      const full = this.#slab.take(this.#config.datagramBytes);
+    while (allowance - sent >= this.#datagramBytes) {
+      const full = this.#slab.take(this.#datagramBytes);
       const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
       if (bytes.length === 0) break;
