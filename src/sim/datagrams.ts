@@ -2,6 +2,7 @@ import type { Random } from "../base/random.ts";
 import type { EventQueue, EventTarget } from "./event-queue.ts";
 import { type LossModel, LossState, NO_LOSS } from "./loss.ts";
 import type { Latency, NetworkModel } from "./network-model.ts";
+import { ARRIVE_DATA } from "./node.ts";
 
 /** What became of the datagrams of a run. */
 export type DatagramCounters = {
@@ -40,6 +41,8 @@ export class Datagrams {
   #model: NetworkModel;
   readonly #loss: LossState;
   readonly #linkLoss: (LossModel | undefined)[];
+  /** The chance that a link loses a datagram of the data channel, beyond all other losses. */
+  readonly #dataLoss: Float64Array;
   readonly #baseMs: Float64Array;
   readonly #jitterMs: Float64Array;
   /** 1 where datagrams do not pass. */
@@ -57,6 +60,7 @@ export class Datagrams {
     this.#model = model;
     this.#loss = new LossState(size * size);
     this.#linkLoss = Array.from({ length: size * size });
+    this.#dataLoss = new Float64Array(size * size);
     this.#baseMs = new Float64Array(size * size).fill(model.latency.baseMs);
     this.#jitterMs = new Float64Array(size * size).fill(model.latency.jitterMs);
     this.#blocked = new Uint8Array(size * size);
@@ -96,9 +100,17 @@ export class Datagrams {
       this.#linkLoss[from * this.#size + to] = model.kind === "none" ? undefined : model;
     } else {
       this.#model = { ...this.#model, loss: model };
-      if (model.kind === "none") this.#linkLoss.fill(undefined);
+      if (model.kind === "none") {
+        this.#linkLoss.fill(undefined);
+        this.#dataLoss.fill(0);
+      }
       this.#loss.reset();
     }
+  }
+
+  /** Loses datagrams of the data channel only, in one direction of a link; 0 ends it. */
+  setDataLoss(probability: number, from: number, to: number): void {
+    this.#dataLoss[from * this.#size + to] = probability;
   }
 
   /** Chances of duplicates and of datagrams that are overtaken. */
@@ -147,6 +159,10 @@ export class Datagrams {
     this.counters.copies++;
     if (this.#blocked[link] !== 0) {
       this.counters.cut++;
+      return;
+    }
+    if (what === ARRIVE_DATA && this.#random.chance(this.#dataLoss[link] as number)) {
+      this.counters.lost++;
       return;
     }
     const model = this.#linkLoss[link] ?? loss;

@@ -3,6 +3,7 @@ import { configurationKey } from "../base/ids.ts";
 import type { Channel } from "../machine/network.ts";
 import type { EvsConfig } from "../membership/config.ts";
 import { Evs, type EvsOutbox } from "../membership/evs.ts";
+import type { MembershipStateName } from "../membership/events.ts";
 import { Layout } from "../membership/layout.ts";
 import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../membership/timeouts.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
@@ -52,6 +53,8 @@ export class EvsProcess implements SimProcess {
   readonly #unreliable = new Map<MessageNumber, number>();
   /** Called once when the daemon has left as it was asked to. */
   onLeft: (() => void) | undefined;
+  /** What waits for the membership to enter a state. */
+  #traps: { readonly state: MembershipStateName; readonly action: () => void }[] = [];
   /** Is told everything that the daemon tells, with payloads as they were given to `send`. */
   application: Upcalls | undefined;
 
@@ -149,11 +152,24 @@ export class EvsProcess implements SimProcess {
         this.application?.regular(configuration);
       },
       event: (event) => {
-        if (event.kind === "state") this.#note(`${event.from} → ${event.to}`);
+        if (event.kind === "state") this.#entered(event.from, event.to);
         if (event.kind === "left") this.onLeft?.();
       },
       assigned: (outgoing) => this.#assigned(outgoing),
     };
+  }
+
+  /** Calls the action once, when the membership next enters the state; it may not call back into the process. */
+  whenEnters(state: MembershipStateName, action: () => void): void {
+    this.#traps.push({ state, action });
+  }
+
+  #entered(from: MembershipStateName, to: MembershipStateName): void {
+    this.#note(`${from} → ${to}`);
+    if (this.#traps.length === 0) return;
+    const sprung = this.#traps.filter(({ state }) => state === to);
+    this.#traps = this.#traps.filter(({ state }) => state !== to);
+    for (const { action } of sprung) action();
   }
 
   #install(

@@ -2,6 +2,7 @@ import type { DaemonId } from "../base/ids.ts";
 import { unreachable } from "../base/assert.ts";
 import { type LossModel, NO_LOSS } from "./loss.ts";
 import type { Latency } from "./network-model.ts";
+import type { MembershipStateName } from "../membership/events.ts";
 import type { World } from "./world.ts";
 
 /** Something that goes wrong, or is mended, at a simulated time (ms): plain data, so that it can be printed and replayed. */
@@ -39,8 +40,30 @@ export type Fault =
       readonly reorder: number;
       readonly forMs: number;
     }
-  | { readonly kind: "latency"; readonly at: number; readonly latency: Latency; readonly forMs: number };
+  | { readonly kind: "latency"; readonly at: number; readonly latency: Latency; readonly forMs: number }
+  /** What one daemon sends on the data channel gets lost at others, as if their buffers were full; its tokens arrive. */
+  | {
+      readonly kind: "dataLoss";
+      readonly at: number;
+      readonly from: DaemonId;
+      readonly to: readonly DaemonId[];
+      readonly probability: number;
+      readonly forMs: number;
+    }
+  /**
+   * From `at` on another fault lies in wait until a daemon enters a state of its membership, and happens once, so many ms
+   * after that (its own `at` does not count): what goes wrong in the few ms of a recovery.
+   */
+  | {
+      readonly kind: "trap";
+      readonly at: number;
+      readonly daemon: DaemonId;
+      readonly state: MembershipStateName;
+      readonly delayMs: number;
+      readonly fault: Fault;
+    };
 
+/** Kinds that happen on their own; `dataLoss` and `trap` are parts of an ambush (ambush.ts). */
 export const FAULT_KINDS = [
   "split",
   "oneWay",
@@ -61,10 +84,15 @@ export interface FaultHooks {
   crash(daemon: DaemonId): void;
   restart(daemon: DaemonId, loseDisk: boolean): void;
   leave(daemon: DaemonId): void;
+  /** Calls the action when the daemon's present process next enters the state. */
+  whenEnters(daemon: DaemonId, state: MembershipStateName, action: () => void): void;
 }
 
-/** Makes a fault happen now; what it limits in time is mended by itself. */
-export function inject(world: World, fault: Fault, hooks: FaultHooks): void {
+/**
+ * Makes a fault happen now; what it limits in time is mended by itself. `quietAt` is the time from which on no trap
+ * springs any more.
+ */
+export function inject(world: World, fault: Fault, hooks: FaultHooks, quietAt = Number.POSITIVE_INFINITY): void {
   const { now } = world;
   switch (fault.kind) {
     case "split":
@@ -112,9 +140,24 @@ export function inject(world: World, fault: Fault, hooks: FaultHooks): void {
       world.at(now + fault.forMs, () => world.datagrams.setLatency(usual));
       return;
     }
+    case "dataLoss":
+      setDataLoss(world, fault, fault.probability);
+      world.at(now + fault.forMs, () => setDataLoss(world, fault, 0));
+      return;
+    case "trap":
+      hooks.whenEnters(fault.daemon, fault.state, () => {
+        world.at(world.now + fault.delayMs, () => {
+          if (world.now < quietAt) inject(world, fault.fault, hooks, quietAt);
+        });
+      });
+      return;
     default:
       unreachable(fault);
   }
+}
+
+function setDataLoss(world: World, fault: Fault & { readonly kind: "dataLoss" }, probability: number): void {
+  for (const to of fault.to) world.datagrams.setDataLoss(probability, world.indexOf(fault.from), world.indexOf(to));
 }
 
 /** Mends the network and wakes everybody up. Crashed daemons stay down. */

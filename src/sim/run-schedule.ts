@@ -4,6 +4,7 @@ import type { Violation } from "./check/checker.ts";
 import { CheckSuite } from "./check/suite.ts";
 import type { DatagramCounters } from "./datagrams.ts";
 import { EvsProcess, evsSettings } from "./evs-process.ts";
+import type { MembershipStateName } from "../membership/events.ts";
 import { describeFault, inject, mend } from "./faults.ts";
 import { GroupDaemon } from "./group-daemon.ts";
 import { LAN, NODE_PROCESSOR } from "./network-model.ts";
@@ -107,11 +108,17 @@ class Run {
           (world.process(daemon) as EvsProcess | undefined)?.leave(now);
         });
       },
+      whenEnters: (daemon: DaemonId, state: MembershipStateName, action: () => void) => {
+        (world.process(daemon) as EvsProcess | undefined)?.whenEnters(state, () => {
+          this.#timeline.note(world.now, `trap at daemon ${daemon} in ${state}`);
+          action();
+        });
+      },
     };
     for (const fault of faults) {
       world.at(fault.at, () => {
         this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
-        inject(world, fault, hooks);
+        inject(world, fault, hooks, quietAt);
       });
     }
     for (const { at, daemon, session, service, bytes } of sends) {

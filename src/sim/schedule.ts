@@ -1,6 +1,7 @@
 import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
 import { SERVICES, type Service } from "../ordering/service.ts";
+import { ambush } from "./ambush.ts";
 import { FAULT_KINDS, type Fault } from "./faults.ts";
 import type { LossModel } from "./loss.ts";
 import type { SiteLayout } from "./world.ts";
@@ -57,6 +58,8 @@ const DEFAULTS = {
 /** How long a stable membership may take to form after the last fault: many times what it takes as a rule. */
 const BOUND_MS = 2_000;
 const DRAIN_MS = 500;
+/** The share of schedules with ambushes. */
+const AMBUSHED = 0.5;
 
 /**
  * Makes a schedule of a seed. Each seed does without some kinds of faults and services altogether (swarm testing): a
@@ -72,7 +75,7 @@ export function generateSchedule(seed: number, options: ScheduleOptions = {}): S
   const boundMs = BOUND_MS;
   const stopAt = quietAt + boundMs;
   const faults = generateFaults(random, ids, quietAt, lossMax);
-  return {
+  const schedule: Schedule = {
     seed,
     site,
     startAt: ids.map(() => (random.chance(0.7) ? random.unit() * 20 : random.unit() * quietAt * 0.5)),
@@ -84,6 +87,26 @@ export function generateSchedule(seed: number, options: ScheduleOptions = {}): S
     endAt: stopAt + DRAIN_MS,
     acceleratedPackets: random.chance(0.3) ? 0 : 15,
   };
+  return random.chance(AMBUSHED) ? withAmbushes(random, schedule, ids) : schedule;
+}
+
+/** Of the schedules, half with few other faults in their way: what is to be hit is a ring that works. */
+function withAmbushes(random: Random, schedule: Schedule, ids: readonly DaemonId[]): Schedule {
+  const isAlone = random.chance(0.5);
+  const faults = isAlone ? [] : [...schedule.faults];
+  const sends = [...schedule.sends];
+  const { quietAt } = schedule;
+  const startAt = isAlone ? schedule.startAt.map((at) => at % 20) : schedule.startAt;
+  for (let at = 300 + random.unit() * 300; at < quietAt - 300; at += 400 + random.unit() * 600) {
+    const added = ambush(random, ids, at);
+    faults.push(...added.faults.filter((fault) => fault.at < quietAt));
+    sends.push(...added.sends);
+  }
+  return { ...schedule, startAt, faults: faults.sort(byTime), sends: sends.sort(byTime) };
+}
+
+function byTime(a: { readonly at: number }, b: { readonly at: number }): number {
+  return a.at - b.at;
 }
 
 function layout(random: Random, ids: readonly DaemonId[]): SiteLayout {
@@ -114,7 +137,7 @@ function generateFaults(random: Random, ids: readonly DaemonId[], until: number,
 
 function oneFault(
   random: Random,
-  kind: Fault["kind"],
+  kind: (typeof FAULT_KINDS)[number],
   at: number,
   ids: readonly DaemonId[],
   down: Set<DaemonId>,

@@ -211,6 +211,7 @@ export class Simulation<R extends Replica> {
       crash: (daemon) => this.#crash(daemon),
       restart: (daemon, loseDisk) => this.#world.restart(daemon, loseDisk),
       leave: (daemon) => this.#world.runOnProcess(daemon, (now) => this.#process(daemon)?.leave(now)),
+      whenEnters: (daemon, state, action) => this.#process(daemon)?.whenEnters(state, action),
     });
   }
 

@@ -220,6 +220,14 @@ describe("planted violations", () => {
       },
     ],
     [
+      "K9",
+      "an answer comes without the question, whose sender is gone",
+      () => {
+        const script = three().send(3, 1, "agreed").deliver(2, m(3, 1)).send(2, 1, "agreed");
+        return change(script, (s) => s.deliver(1, m(2, 1)));
+      },
+    ],
+    [
       "K10",
       "two processes disagree on the order",
       () => three().send(1, 1, "agreed").send(2, 1, "safe").deliver(1, m(1, 1), m(2, 1)).deliver(2, m(2, 1), m(1, 1)),
@@ -260,6 +268,11 @@ describe("planted violations", () => {
       "K14",
       "a session's messages change places",
       () => three().send(1, 1, "fifo").send(1, 2, "safe").deliver(2, m(1, 2), m(1, 1)),
+    ],
+    [
+      "K14",
+      "a session's message comes without the one before it",
+      () => change(three().send(3, 1, "fifo").send(3, 2, "fifo"), (s) => s.deliverAll([1, 2], m(3, 2))),
     ],
     [
       "K15",
