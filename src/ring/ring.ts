@@ -73,6 +73,8 @@ export type RingStatistics = {
   rotationMs: number;
 };
 
+const NOTHING = new Set<number>();
+
 /**
  * One member's part in the token ring of a site (protocols.md G.6, G.7, with the accelerated strategy of G.8): who holds
  * the token stamps and multicasts, asks for what it lacks and answers what others lack.
@@ -115,6 +117,7 @@ export class Ring implements Machine {
   #ownSeq = 0;
   #hurryAt = NEVER;
   #prefersToken = true;
+  #answeredLast = NOTHING;
   #retiring = false;
 
   constructor(
@@ -490,9 +493,12 @@ export class Ring implements Machine {
     return sent;
   }
 
-  /** Sends what the token asks for and this member has; what it has not stays on the token. */
+  /** Sends what the token asks for; what it has not, or sent at the last visit in vain, stays for others. */
   #answer(token: Token): number {
     let sent = 0;
+    const before = this.configuration.members.length > 2 ? this.#answeredLast : NOTHING;
+    const answered = token.requests.length > 0 ? new Set<number>() : NOTHING;
+    this.#answeredLast = answered;
     for (const request of token.requests) {
       if (!sameConfiguration(request.configuration, this.configuration.id)) {
         // Once all have recovered nobody lacks anything old: who asks does not know what it asks for.
@@ -508,8 +514,9 @@ export class Ring implements Machine {
       for (const seq of Array.from(request.missing.numbers())) {
         if (sent >= this.#window.bytes) break;
         const packet = stream.get(seq);
-        if (packet === undefined) continue;
+        if (packet === undefined || before.has(seq)) continue;
         request.missing.remove(seq);
+        answered.add(seq);
         sent += packet.bytes.length;
         this.statistics.retransmitted++;
         this.#outbox.multicast(packet.bytes);
