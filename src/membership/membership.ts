@@ -224,7 +224,12 @@ export class Membership implements Machine {
         return;
       case "gather":
         if (this.isTokenAlive && inRing) this.#memberLost(from, restarted, now);
-        else this.#addRepresentatives(join, now);
+        else {
+          if (this.isTokenAlive && state.representatives.size === 1) {
+            this.#outbox.evidence({ kind: "join", daemon: from }, now);
+          }
+          this.#addRepresentatives(join, now);
+        }
         return;
       case "recovery":
         if (inRing) this.#memberLost(from, restarted, now);

@@ -239,8 +239,7 @@ export class Ring implements Machine {
     if (this.#state.name === "resting") {
       this.#visit(this.#state.token, now);
     } else if (this.#hurryAt === NEVER) {
-      const mayRest = this.#idleHops >= this.configuration.members.length;
-      if (mayRest) this.#hurry(now);
+      if (this.#mayRest) this.#hurry(now);
       else this.#hurryAt = now + this.#resendMs;
     }
   }
@@ -257,7 +256,8 @@ export class Ring implements Machine {
       this.#sendHeld(this.#predecessor);
       return;
     }
-    if (token.idleHops === 0 && this.#hop > 0) {
+    // A token that may have rested since tells nothing of how long it takes.
+    if (token.idleHops === 0 && this.#hop > 0 && !this.#mayRest) {
       const rotationMs = now - this.#visitedAt;
       const smoothed = this.statistics.rotationMs;
       this.statistics.rotationMs = smoothed === 0 ? rotationMs : smoothed + (rotationMs - smoothed) / 16;
@@ -308,6 +308,11 @@ export class Ring implements Machine {
 
   #sawProgress(seq: number): void {
     if (this.#state.name === "passed" && seq > this.#state.seq) this.#state = { name: "waiting" };
+  }
+
+  /** Whether nothing was going on for so long, when the token was last here, that it may rest by now. */
+  get #mayRest(): boolean {
+    return this.#idleHops >= this.configuration.members.length;
   }
 
   get #resendMs(): number {

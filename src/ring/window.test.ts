@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ringConfig } from "./config.ts";
 import { FlowWindow } from "./window.ts";
@@ -38,5 +39,19 @@ describe("the ring's window", () => {
     window.reconfigure(ringConfig(bounds));
     window.adapt(false, true);
     expect(window.bytes).toBe(12_000);
+  });
+
+  test("stays between sixteen datagrams and its bound, and never allows more than is left", () => {
+    const visits = fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 200 });
+    fc.assert(
+      fc.property(visits, fc.nat(200_000), (steps, others) => {
+        const window = new FlowWindow(ringConfig(bounds));
+        for (const [lost, used] of steps) window.adapt(lost, used);
+        expect(window.bytes).toBeGreaterThanOrEqual(16_000);
+        expect(window.bytes).toBeLessThanOrEqual(100_000);
+        expect(window.allowance(others)).toBeGreaterThanOrEqual(0);
+        expect(window.allowance(others) + others).toBeLessThanOrEqual(Math.max(others, window.bytes));
+      }),
+    );
   });
 });

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Random } from "../../src/base/random.ts";
-import { WIRE_VERSION_MAX } from "../../src/wire/prefix.ts";
+import { Kind, readPrefix } from "../../src/wire/prefix.ts";
+import { decodeToken } from "../../src/wire/ring-token.ts";
 import { town } from "./cluster.ts";
 import { mutated, pick } from "./mutation.ts";
 
 const SERVICES = ["unreliable", "reliable", "fifo", "causal", "agreed", "safe"] as const;
-const SEEDS = Number(process.env.FUZZ_RUNS ?? 12);
+const SEEDS = Number(process.env["FUZZ_RUNS"] ?? 10);
 
 test("arbitrary datagrams are dropped and counted, and change nothing", () => {
   const { network, daemons } = town();
@@ -25,14 +26,41 @@ test("arbitrary datagrams are dropped and counted, and change nothing", () => {
   expect(target.node.evs.configuration).toBe(configuration);
 });
 
-test("mutated datagrams of members amid live traffic break nothing, and the daemons find together again", () => {
+const seeds = fc.integer({ min: 0, max: 0x7fff_ffff });
+
+test("mutated datagrams of members amid live traffic break nothing", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 0x7fff_ffff }), (seed) => fuzz(seed)),
+    fc.property(seeds, (seed) => {
+      const { daemons } = fuzz(seed, () => true);
+      // What a lie did to one daemon may keep it apart, but every daemon goes on.
+      for (const { node } of daemons) expect(node.deadline).toBeLessThan(Number.POSITIVE_INFINITY);
+    }),
     { numRuns: SEEDS },
   );
 });
 
-function fuzz(seed: number): void {
+test("unless a token lies about what all have received, the daemons find together again", () => {
+  fc.assert(
+    fc.property(seeds, (seed) => {
+      const { daemons, network } = fuzz(seed, (bytes) => !isToken(bytes));
+      network.run(30_000);
+      const ids = daemons.map(({ id }) => id);
+      for (const { name, node } of daemons) {
+        expect(node.evs.configuration.members, name).toEqual(ids);
+        expect(node.evs.state, name).toBe("operational");
+      }
+    }),
+    { numRuns: SEEDS },
+  );
+});
+
+function isToken(bytes: Uint8Array): boolean {
+  const prefix = readPrefix(bytes);
+  return typeof prefix !== "string" && prefix.kind === Kind.ringToken && decodeToken(prefix, bytes) !== undefined;
+}
+
+/** Three daemons at work, between which some datagrams are made up of others; then there is silence again. */
+function fuzz(seed: number, isSent: (forged: Uint8Array) => boolean): ReturnType<typeof town> {
   const random = new Random(seed);
   const { network, daemons } = town();
   const ids = daemons.map(({ id }) => id);
@@ -45,7 +73,8 @@ function fuzz(seed: number): void {
     else seen[random.integer(30, 299)] = bytes;
     if (!forging || !random.chance(rate)) return;
     const forged = random.chance(0.1) ? pick(random, seen) : mutated(random, seen, [...ids, 77]);
-    network.post({ from: 0, to: pick(random, ids), channel: pick(random, ["token", "data"] as const), bytes: forged });
+    const [to, channel] = [pick(random, ids), pick(random, ["token", "data"] as const)];
+    if (isSent(forged)) network.post({ from: 0, to, channel, bytes: forged });
   };
   for (let i = 0; i < 60; i++) {
     const daemon = pick(random, daemons);
@@ -60,10 +89,5 @@ function fuzz(seed: number): void {
   }
   forging = false;
   network.passes = () => true;
-  network.run(30_000);
-  for (const daemon of daemons) {
-    expect(daemon.node.evs.configuration.members, daemon.name).toEqual(ids);
-    expect(daemon.node.evs.state, daemon.name).toBe("operational");
-    expect(daemon.node.evs.version).toBeLessThanOrEqual(WIRE_VERSION_MAX);
-  }
+  return { network, daemons };
 }

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import type { Token } from "../wire/ring-token.ts";
+import { Configuration } from "./configuration.ts";
+import { isPlausibleToken } from "./plausible.ts";
+
+const id = { leader: 1, time: 1 };
+
+function tokenWith(change: Partial<Token>): Token {
+  const seq = change.siteSeq ?? 5;
+  return {
+    configuration: id,
+    hop: 12,
+    linkSeq: seq,
+    linkAru: 4,
+    linkAruSetter: 2,
+    siteSeq: seq,
+    siteLts: seq,
+    siteAru: 4,
+    siteAruSetter: 0,
+    rotationBytes: 0,
+    idleHops: 0,
+    recovered: 1,
+    recoveredSetter: 3,
+    requests: [],
+    ...change,
+  };
+}
+
+test("a token that cannot come next is told from one that can", () => {
+  const configuration = new Configuration(id, [1, 2, 3], [0], 0);
+  configuration.local.announce({ seq: 3, lts: 3 });
+  const admits = (change: Partial<Token>): boolean => isPlausibleToken(tokenWith(change), configuration, 9);
+  expect(admits({})).toBe(true);
+  expect(admits({ siteSeq: 4096 })).toBe(true);
+  const impossible: Partial<Token>[] = [
+    { hop: 13 },
+    { siteSeq: 2, linkAru: 2, siteAru: 2 },
+    { siteSeq: 4097 },
+    { linkSeq: 6 },
+    { siteLts: 6 },
+    { linkAru: 6 },
+    { siteAru: 6 },
+    { recovered: 2 },
+    { linkAruSetter: 4 },
+    { siteAruSetter: 4 },
+    { recoveredSetter: 4 },
+  ];
+  for (const change of impossible) expect(admits(change), JSON.stringify(change)).toBe(false);
+});
