@@ -109,3 +109,28 @@ test("a message that was stamped in part starts again in a new configuration", (
   packer.restart();
   expect(drain(packer, 1000).map((one) => one.bytes)).toEqual([bytes]);
 });
+
+test("a long message counts little when its session has come to it, so that others are not kept out for its sake", () => {
+  const packer = new Packer(noDependency);
+  const counted = 64 * 1024;
+  const long = (size: number): OutgoingMessage => ({
+    session: 1,
+    priority: 0,
+    service: 4,
+    content: 0,
+    pieces: [new Uint8Array(size)],
+  });
+  packer.enqueue(long(1_000_000));
+  expect(packer.queuedBytes).toBe(counted);
+  packer.enqueue(long(500_000));
+  packer.enqueue(long(1_000));
+  expect(packer.queuedBytes).toBe(counted + 501_000);
+  const packet = new Uint8Array(1_400);
+  const counts = new Set<number>();
+  for (let seq = 1; !packer.isEmpty; seq++) {
+    counts.add(packer.queuedBytes);
+    packer.fill(packet, 0, seq);
+  }
+  expect([...counts]).toEqual([counted + 501_000, counted + 1_000]);
+  expect(packer.queuedBytes).toBe(0);
+});

@@ -5,6 +5,8 @@ import { serviceRank } from "./service.ts";
 
 /** A fragment of a long message with less data than this is not worth its head. */
 const FRAGMENT_DATA_MIN = 64;
+/** Of the message that a session is at, so much counts as queued at most. */
+const COUNTED_MAX = 64 * 1024;
 /** Every so many packets start with the lowest priority, so that none starves. */
 const FAIR_PACKETS = 8;
 const FIFO = serviceRank("fifo");
@@ -63,6 +65,10 @@ export class Packer {
     return this.#queuedMessages;
   }
 
+  /**
+   * Bytes that wait. A message that its session has come to counts with 64 KiB at most: it takes turns with others, so a
+   * long one is no reason to let nobody else queue anything.
+   */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -99,9 +105,10 @@ export class Packer {
       };
       this.#sessions.set(message.session, queue);
     }
-    queue.messages.push(message);
+    const length = lengthOf(message);
     this.#queuedMessages++;
-    this.#queuedBytes += lengthOf(message);
+    this.#queuedBytes += queue.head === queue.messages.length ? Math.min(length, COUNTED_MAX) : length;
+    queue.messages.push(message);
     if (!queue.inTurn) this.#takeTurn(queue);
   }
 
@@ -174,7 +181,9 @@ export class Packer {
       if (message.service >= FIFO) queue.previous = seq;
       this.#advance(queue);
       this.#queuedMessages--;
-      this.#queuedBytes -= queue.total;
+      this.#queuedBytes -= Math.min(queue.total, COUNTED_MAX);
+      const next = queue.messages[queue.head];
+      if (next !== undefined) this.#queuedBytes -= Math.max(0, lengthOf(next) - COUNTED_MAX);
       this.#assigned?.(message);
     }
     return at;

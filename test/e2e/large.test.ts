@@ -60,16 +60,17 @@ describe("large messages", () => {
     const eve = await member("alpha", "eve");
     const bob = await member("beta", "bob");
     const cyd = await member("gamma", "cyd");
+    const fay = await member("beta", "fay");
     for (const { connection } of [bob, cyd]) await connection.join("big");
+    await fay.connection.join("small");
     const payload = pattern(DEFAULT_PAYLOAD_BYTES_MAX);
     const before = performance.now();
     const accepted = ann.connection.send("big", payload, { service: "agreed" });
     const latencies: number[] = [];
     while (!bob.delivered.some(({ message }) => message.payload.length === payload.length)) {
       const sentAt = performance.now();
-      const text = `small ${latencies.length}`;
-      await eve.send("big", text, { service: "agreed" });
-      await bob.untilText(text);
+      await eve.send("small", `small ${latencies.length}`, { service: "agreed" });
+      await fay.untilText(`small ${latencies.length}`);
       latencies.push(performance.now() - sentAt);
       await sleep(1);
     }
@@ -81,14 +82,13 @@ describe("large messages", () => {
     }
     const ms = Math.max(...bob.delivered.filter(({ text }) => text.endsWith(" bytes")).map(({ at }) => at - before));
     latencies.sort((a, b) => a - b);
-    const beside = bob.texts.indexOf(`${payload.length} bytes`);
     process.stderr.write(
-      `16 MiB delivered after ${Math.round(ms)} ms; ${beside} small messages of another session before it: median ` +
+      `16 MiB delivered after ${Math.round(ms)} ms; ${latencies.length} small messages of another session meanwhile: median ` +
         `${latencies[latencies.length >> 1]?.toFixed(1)} ms, longest ${latencies.at(-1)?.toFixed(1)} ms\n`,
     );
-    expect(beside).toBeGreaterThan(5);
-    expect(latencies[latencies.length >> 1]).toBeLessThan(ms / 4);
-    expect(cyd.texts.indexOf(`${payload.length} bytes`)).toBe(beside);
+    // One after the other, each there and back: had one of them waited for the large message, there were few.
+    expect(latencies.length).toBeGreaterThan(10);
+    expect(latencies.at(-1)).toBeLessThan(ms);
 
     await expect(ann.connection.send("big", pattern(payload.length + 1))).rejects.toMatchObject({
       code: "TOO_LARGE",
