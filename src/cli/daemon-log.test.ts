@@ -31,32 +31,61 @@ const change: NodeEvent = {
     left: ["b"],
     cause: { kind: "leave", daemon: "b", lateMs: undefined },
     outageMs: 12,
+    changeMs: 5,
+    attempts: 1,
   },
 };
-const mismatch: NodeEvent = { kind: "membership", event: { kind: "configMismatch", daemon: b?.id ?? 0, hash: 7 } };
+const mismatch = (repeated: number): NodeEvent => ({
+  kind: "membership",
+  event: { kind: "configMismatch", daemon: b?.id ?? 0, hash: 7 },
+  repeated,
+});
+const refused: NodeEvent = { kind: "session", event: { kind: "rejected", connection: 1, code: -6, why: "not unique" } };
 
 describe("a daemon's log", () => {
   test("says who left and why, and warns where the configuration is not whole", () => {
     expect(logged([[change, 0]], { json: false, level: "info" })).toEqual([
-      "00:00:00.000 warning configuration of 1 of 2 daemons: a (b left: b said that it leaves; the change took 12 ms; not primary)",
+      "00:00:00.000 warning configuration of 1 of 2 daemons: a (b left: b said that it leaves; nothing was delivered for 12 ms; not primary)",
     ]);
   });
 
   test("is JSON line by line where machines read it", () => {
-    const [line] = logged([[mismatch, 1_000]], { json: true, level: "info" });
+    const [line] = logged([[mismatch(812), 1_000]], { json: true, level: "info" });
     expect(JSON.parse(line ?? "")).toEqual({
       time: "1970-01-01T00:00:01.000Z",
       level: "warning",
       event: "configMismatch",
-      message: "b runs with another configuration file; amalgam doctor shows the difference",
+      message:
+        "b runs with another configuration file, and is ignored: give both the same file and restart the one that differs; amalgam doctor shows the difference (812 more datagrams since this was said last)",
       daemon: "b",
       hash: 7,
+      repeated: 812,
     });
   });
 
-  test("repeats a warning only after ten seconds", () => {
-    const times = [0, 1, 9_999, 10_000, 10_001].map((at) => [mismatch, at] as const);
-    expect(logged(times, { json: false, level: "info" })).toHaveLength(2);
+  test("repeats a warning only after ten seconds, and says how often it was given", () => {
+    const times = [0, 1, 9_999, 10_000, 10_001].map((at) => [refused, at] as const);
+    expect(logged(times, { json: false, level: "info" })).toEqual([
+      "00:00:00.000 warning a client was refused: not unique",
+      "00:00:10.000 warning a client was refused: not unique (and 2 times more)",
+    ]);
+  });
+
+  test("keeps the states of membership for those who debug: a leader looks for absent daemons all the time", () => {
+    const state: NodeEvent = {
+      kind: "membership",
+      event: { kind: "state", from: "operational", to: "gather" },
+      repeated: 0,
+    };
+    expect(logged([[state, 0]], { json: false, level: "info" })).toEqual([]);
+    expect(logged([[state, 0]], { json: false, level: "debug" })).toHaveLength(1);
+  });
+
+  test("says what monitors asked for and what became of it", () => {
+    const reload: NodeEvent = { kind: "monitor", request: "reload", message: "a monitor asks; restart the daemon" };
+    expect(logged([[reload, 0]], { json: false, level: "info" })).toEqual([
+      "00:00:00.000 info    a monitor asks; restart the daemon",
+    ]);
   });
 
   test("leaves out what is below its level", () => {

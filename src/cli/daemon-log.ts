@@ -2,6 +2,7 @@ import type { LogConfig, SiteConfig } from "../daemon/config/site.ts";
 import { daemonWithId } from "../daemon/config/site.ts";
 import { describeChange } from "../daemon/status.ts";
 import type { NodeEvent } from "../daemon/index.ts";
+import { RepeatFilter } from "../daemon/repeat-filter.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
 export type LogLevel = LogConfig["level"];
@@ -25,9 +26,8 @@ export type LogEntry = {
   readonly fields: Readonly<Record<string, unknown>>;
 };
 
-/** The same words are not repeated within this time: a peer with a wrong file would fill the log. */
+/** The same warning is not written again within this time: clients that are refused try again and again. */
 const REPEAT_MS = 10_000;
-const REMEMBERED_MAX = 1_000;
 
 /** Writes a daemon's log as JSON lines or for people, from a level on. */
 export class DaemonLog {
@@ -35,7 +35,7 @@ export class DaemonLog {
   readonly #json: boolean;
   readonly #rank: number;
   readonly #style: Terminal["style"];
-  readonly #last = new Map<string, number>();
+  readonly #repeats = new RepeatFilter(REPEAT_MS);
 
   constructor(options: { write: (line: string) => void; json: boolean; level: LogLevel; style: Terminal["style"] }) {
     this.#write = options.write;
@@ -46,18 +46,11 @@ export class DaemonLog {
 
   /** `atMs`: the time of day, in ms since 1970. */
   add(entry: LogEntry, atMs: number): void {
-    if (LOG_LEVELS.indexOf(entry.level) < this.#rank || this.#isRepeated(entry, atMs)) return;
-    this.#write(this.#json ? jsonLine(entry, atMs) : prettyLine(entry, atMs, this.#style));
-  }
-
-  #isRepeated({ event, message, level }: LogEntry, atMs: number): boolean {
-    if (level !== "warning") return false;
-    const key = `${event} ${message}`;
-    const last = this.#last.get(key);
-    if (last !== undefined && atMs - last < REPEAT_MS) return true;
-    if (this.#last.size >= REMEMBERED_MAX) this.#last.clear();
-    this.#last.set(key, atMs);
-    return false;
+    if (LOG_LEVELS.indexOf(entry.level) < this.#rank) return;
+    const repeated = entry.level === "warning" ? this.#repeats.admit(`${entry.event} ${entry.message}`, atMs) : 0;
+    if (repeated === undefined) return;
+    const shown = repeated === 0 ? entry : { ...entry, message: `${entry.message} (and ${repeated} times more)` };
+    this.#write(this.#json ? jsonLine(shown, atMs) : prettyLine(shown, atMs, this.#style));
   }
 }
 
@@ -81,7 +74,11 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       return { level: change.primary && all ? "info" : "warning", event: "configuration", message, fields: { change } };
     }
     case "membership":
-      return membershipEntry(event.event, nameOf);
+      return membershipEntry(event, nameOf);
+    case "monitor": {
+      const { request, message } = event;
+      return { level: request === "ignored" ? "warning" : "info", event: `monitor.${request}`, message, fields: {} };
+    }
     case "session":
       return sessionEntry(event.event);
     case "left":
@@ -90,9 +87,10 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
 }
 
 function membershipEntry(
-  event: Extract<NodeEvent, { kind: "membership" }>["event"],
+  { event, repeated }: Extract<NodeEvent, { kind: "membership" }>,
   nameOf: (id: number) => string,
 ): LogEntry | undefined {
+  const again = repeated === 0 ? "" : ` (${repeated} more datagrams since this was said last)`;
   switch (event.kind) {
     case "state":
       return {
@@ -103,13 +101,13 @@ function membershipEntry(
       };
     case "version": {
       const daemon = nameOf(event.daemon);
-      const message = `${daemon} sends datagrams of version ${event.version}, which this daemon does not speak: upgrade the older of the two, or set Protocol in the newer`;
-      return { level: "warning", event: "version", message, fields: { daemon, version: event.version } };
+      const message = `${daemon} sends datagrams of version ${event.version}, which this daemon does not speak: upgrade the older of the two, or set Protocol in the newer${again}`;
+      return { level: "warning", event: "version", message, fields: { daemon, version: event.version, repeated } };
     }
     case "configMismatch": {
       const daemon = nameOf(event.daemon);
-      const message = `${daemon} runs with another configuration file; amalgam doctor shows the difference`;
-      return { level: "warning", event: "configMismatch", message, fields: { daemon, hash: event.hash } };
+      const message = `${daemon} runs with another configuration file, and is ignored: give both the same file and restart the one that differs; amalgam doctor shows the difference${again}`;
+      return { level: "warning", event: "configMismatch", message, fields: { daemon, hash: event.hash, repeated } };
     }
     // Told as events of the daemon itself.
     case "configuration":

@@ -35,7 +35,9 @@ export class ChangeLog {
       joined: names(event.came),
       left: names(event.left),
       cause: this.#cause(event.evidence),
-      outageMs: event.tookMs,
+      outageMs: event.outageMs,
+      changeMs: event.tookMs,
+      attempts: event.attempts,
     };
     this.#count += 1;
     this.#changes.unshift(change);

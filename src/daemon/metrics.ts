@@ -1,4 +1,4 @@
-import { type DaemonStatus, MEMBERSHIP_STATES } from "./status.ts";
+import { type DaemonStatus, MEMBERSHIP_STATES, type SessionStatus } from "./status.ts";
 
 /** The content type of Prometheus' text exposition format. */
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,8 +34,13 @@ export function metricsText(status: DaemonStatus): string {
   if (last !== undefined) {
     out.gauge(
       "configuration_last_outage_seconds",
-      "From the cause of the last change to its end.",
+      "For so long nothing was delivered at the last change.",
       one(last.outageMs / 1_000),
+    );
+    out.gauge(
+      "configuration_last_change_seconds",
+      "From the first evidence of the last change to its end.",
+      one(last.changeMs / 1_000),
     );
   }
 
@@ -89,8 +94,18 @@ export function metricsText(status: DaemonStatus): string {
     inOut(sessions.messagesIn, sessions.messagesOut),
   );
   out.counter("sessions_bytes_total", "Bytes from and to clients.", inOut(sessions.bytesIn, sessions.bytesOut));
-  const longest = sessions.slowest.reduce((most, session) => Math.max(most, session.queuedMessages), 0);
-  out.gauge("sessions_longest_queue_messages", "The longest queue of a client.", one(longest));
+  const longest = (value: (session: SessionStatus) => number): Sample[] =>
+    one(sessions.slowest.reduce((most, session) => Math.max(most, value(session)), 0));
+  out.gauge(
+    "sessions_longest_queue_messages",
+    "The longest queue of a client.",
+    longest(({ queuedMessages }) => queuedMessages),
+  );
+  out.gauge(
+    "sessions_longest_queue_bytes",
+    "The queue of a client with the most bytes.",
+    longest(({ queuedBytes }) => queuedBytes),
+  );
 
   out.counter(
     "faults_total",

@@ -68,12 +68,13 @@ export function monitorAction(
       };
     case "flowControl": {
       if (!site.dangerousMonitor) return ignore("a monitor asked for other windows; DangerousMonitor is not set");
-      const given = (value: number | undefined) => (value === undefined || value < 0 ? undefined : value);
+      const given = (value: number | undefined, min: number) =>
+        value === undefined || value < min ? undefined : value;
       return {
         kind: "flowControl",
-        global: given(request.personal[site.daemons.length]),
-        personal: given(request.personal[index]),
-        accelerated: given(request.accelerated[index]),
+        global: given(request.personal[site.daemons.length], 1),
+        personal: given(request.personal[index], 1),
+        accelerated: given(request.accelerated[index], 0),
       };
     }
   }

@@ -2,11 +2,11 @@ import type { DaemonId } from "../base/ids.ts";
 import type { EvsConfig } from "../membership/config.ts";
 import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
-import { type RingConfig, ringConfig, ringDefaults } from "../ring/config.ts";
 import type { AccessRules } from "../session/access.ts";
 import type { SessionOptions } from "../session/options.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
+import { ringSettings } from "./ring-settings.ts";
 
 /** What a daemon has to know besides the site's configuration. */
 export type NodeOptions = {
@@ -26,19 +26,13 @@ export type NodeOptions = {
   readonly pid: number | undefined;
 };
 
-/** Spread's default: a file that says the same leaves the choice to us. */
-const WINDOW_DEFAULT = 160;
-const PERSONAL_WINDOW_DEFAULT = 20;
-/** A kernel accounts for more than the bytes of a packet: a window must fit well below its buffer. */
-const BUFFER_SHARE = 0.4;
-
 export function evsConfig(options: NodeOptions): EvsConfig {
   const { site, self } = options;
   return {
     me: self.id,
     layout: new Layout(site.daemons.map(({ id, segment }) => ({ id, segment }))),
     timeouts: site.timeouts,
-    ring: ringOf(site, options.receiveBufferBytes),
+    ring: ringSettings(site, options.receiveBufferBytes),
     primary: primaryOf(site),
     confHash: site.hash,
     incarnation: options.incarnation,
@@ -47,30 +41,13 @@ export function evsConfig(options: NodeOptions): EvsConfig {
   };
 }
 
-function ringOf(site: SiteConfig, receiveBufferBytes: number): RingConfig {
-  const { window, datagramBytes } = site;
-  const byBuffer = Math.floor(receiveBufferBytes * BUFFER_SHARE);
-  const byFile = window.global === WINDOW_DEFAULT ? ringDefaults.windowBytesMax : window.global * datagramBytes;
-  const windowBytesMax = Math.max(datagramBytes, Math.min(byFile, byBuffer));
-  const personalShare =
-    window.personal === PERSONAL_WINDOW_DEFAULT
-      ? ringDefaults.personalShare
-      : Math.max(1, Math.round(window.global / Math.max(1, window.personal)));
-  return ringConfig({
-    datagramBytes,
-    windowBytesMax,
-    windowBytesStart: Math.min(ringDefaults.windowBytesStart, windowBytesMax),
-    personalShare,
-    acceleratedPackets: window.accelerated ? window.acceleratedPackets : 0,
-  });
-}
-
 function primaryOf({ primaryPolicy }: SiteConfig): PrimaryPolicy {
   switch (primaryPolicy.kind) {
     case "static":
       return { name: "static", daemons: primaryPolicy.size };
     case "majority":
     case "oldest":
+    case "all":
     case "none":
       return { name: primaryPolicy.kind };
   }

@@ -1,12 +1,11 @@
 import type { Groups } from "../groups/groups.ts";
 import type { Evs } from "../membership/evs.ts";
 import type { EvsEvent, MembershipStateName } from "../membership/events.ts";
-import { ringDefaults } from "../ring/config.ts";
 import type { SessionEvent } from "../session/outbox.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
-import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName } from "./status.ts";
+import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName, SessionStatus } from "./status.ts";
 
 /** What a daemon counts of its clients beyond what its parts count themselves. */
 export class NodeCounters {
@@ -106,7 +105,7 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
       messagesOut: counters.messagesOut,
       bytesIn: counters.bytesIn,
       bytesOut: counters.bytesOut,
-      slowest: [],
+      slowest: slowest(parts),
     },
     changeCount: changes.count,
     changes: changes.changes,
@@ -114,12 +113,26 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
   };
 }
 
+const SLOWEST_MAX = 100;
+
+function slowest({ options, groups, sessions }: NodeParts): SessionStatus[] {
+  return sessions.longestBacklogs(SLOWEST_MAX).map((backlog) => ({
+    name: backlog.privateGroup,
+    protocol: backlog.protocol,
+    address: backlog.address,
+    groups: groups.directory.member(options.self.id, backlog.user)?.groups.length ?? 0,
+    queuedMessages: backlog.queuedMessages,
+    queuedBytes: backlog.queuedBytes,
+    dropped: backlog.dropped,
+  }));
+}
+
 function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"] {
-  const { window, datagramBytes } = options.site;
-  const { ring, configuration, ringStatistics: statistics } = evs;
-  const windowBytes = ring?.windowBytes ?? ringDefaults.windowBytesStart;
+  const { datagramBytes } = options.site;
+  const { ring, configuration, ringStatistics: statistics, ringConfig: settings } = evs;
+  const windowBytes = ring?.windowBytes ?? settings.windowBytesStart;
   return {
-    strategy: window.accelerated ? "accelerated" : "original",
+    strategy: settings.acceleratedPackets > 0 ? "accelerated" : "original",
     tokenRounds: statistics.tokens,
     tokenRoundMs: statistics.rotationMs,
     tokenRoundMaxMs: statistics.rotationMs,
@@ -129,8 +142,10 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
     aru: configuration.local.prefix,
     safe: configuration.stable,
     windowPackets: Math.floor(windowBytes / datagramBytes),
-    personalWindowPackets: Math.floor(windowBytes / ringDefaults.personalShare / datagramBytes),
-    acceleratedPackets: window.acceleratedPackets,
+    personalWindowPackets: Math.floor(
+      Math.min(windowBytes / settings.personalShare, settings.personalBytesMax) / datagramBytes,
+    ),
+    acceleratedPackets: settings.acceleratedPackets,
     queuedPackets: Math.ceil(evs.queuedBytes / datagramBytes),
     packetsSent: statistics.packetsSent,
     packetsReceived: statistics.packetsReceived,

@@ -23,15 +23,22 @@ import { HeldGroups } from "./held-groups.ts";
 import { evsConfig, nameOf, type NodeOptions, sessionOptions } from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
+import { RepeatFilter } from "./repeat-filter.ts";
+import { NO_WINDOW_CHANGE, ringSettings, type WindowChange } from "./ring-settings.ts";
 import type { ConfigurationChange, DaemonStatus } from "./status.ts";
 
 /** What happens in a daemon, for its log and its owner. */
 export type NodeEvent =
   | { readonly kind: "configuration"; readonly change: ConfigurationChange }
-  | { readonly kind: "membership"; readonly event: EvsEvent }
+  /** `repeated`: so many equal events since this one was told last have not been told. */
+  | { readonly kind: "membership"; readonly event: EvsEvent; readonly repeated: number }
   | { readonly kind: "session"; readonly event: SessionEvent }
+  /** A monitor asked for something else than a status; the message says what became of it. */
+  | { readonly kind: "monitor"; readonly request: MonitorRequestName; readonly message: string }
   /** The daemon has left its configuration, as asked: it may end. */
   | { readonly kind: "left" };
+
+export type MonitorRequestName = "partition" | "flowControl" | "reload" | "ignored";
 
 /** What a daemon asks of its host. None of it may call back into the node. */
 export interface NodeOutbox extends Network {
@@ -49,6 +56,8 @@ export interface NodeOutbox extends Network {
 /** Queued for the ring: beyond this nothing more is read from clients, below half of it they are read again. */
 const QUEUED_BYTES_MAX = 2 * 1024 * 1024;
 const QUEUED_MESSAGES_MAX = 8_192;
+/** What every datagram of a misconfigured daemon says is told once, and then so often. */
+const REPEAT_MS = 60_000;
 const DAEMON_SESSION = 0;
 const PRIORITY_HIGHEST = 15;
 const AGREED = serviceRank("agreed");
@@ -69,8 +78,10 @@ export class DaemonNode implements Machine {
   readonly #attached = new Map<SessionNumber, AttachedSession>();
   /** Sessions that their clients have ended: what is remembered of them for resumption can go. */
   readonly #gone = new Set<SessionNumber>();
+  readonly #repeats = new RepeatFilter(REPEAT_MS);
   readonly #startedAt: number;
   #now: number;
+  #windows: WindowChange = NO_WINDOW_CHANGE;
   #wasCongested = false;
   #stopping = false;
 
@@ -200,6 +211,17 @@ export class DaemonNode implements Machine {
     this.#afterStep();
   }
 
+  /** Other windows of the ring, as a monitor may ask for; they last until the daemon ends. */
+  changeWindows(change: WindowChange): void {
+    const { site, receiveBufferBytes } = this.#options;
+    this.#windows = {
+      global: change.global ?? this.#windows.global,
+      personal: change.personal ?? this.#windows.personal,
+      accelerated: change.accelerated ?? this.#windows.accelerated,
+    };
+    this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, this.#windows));
+  }
+
   status(now: number): DaemonStatus {
     return nodeStatus(
       {
@@ -279,8 +301,14 @@ export class DaemonNode implements Machine {
     } else if (event.kind === "left") {
       this.#outbox.report({ kind: "left" });
     } else {
-      this.#outbox.report({ kind: "membership", event });
+      this.#reportMembership(event, now);
     }
+  }
+
+  #reportMembership(event: EvsEvent, now: number): void {
+    const isOfDatagram = event.kind === "configMismatch" || event.kind === "version";
+    const repeated = isOfDatagram ? this.#repeats.admit(`${event.kind} ${event.daemon}`, now) : 0;
+    if (repeated !== undefined) this.#outbox.report({ kind: "membership", event, repeated });
   }
 
   #multicast(service: number, content: number, payload: Uint8Array): void {

@@ -17,6 +17,8 @@ const change: ConfigurationChange = {
   left: ["c"],
   cause: { kind: "tokenLoss", daemon: "c", lateMs: 702 },
   outageMs: 1_204,
+  changeMs: 502,
+  attempts: 1,
 };
 
 const status: DaemonStatus = {
@@ -106,6 +108,9 @@ describe("metrics", () => {
     expect(lines).toContain('amalgam_membership_state{state="operational"} 1');
     expect(lines).toContain('amalgam_membership_state{state="form"} 0');
     expect(lines).toContain("amalgam_configuration_last_outage_seconds 1.204");
+    expect(lines).toContain("amalgam_configuration_last_change_seconds 0.502");
+    expect(lines).toContain("amalgam_sessions_longest_queue_messages 9");
+    expect(lines).toContain("amalgam_sessions_longest_queue_bytes 900");
     expect(lines).toContain("amalgam_ring_unstable_packets 20");
     expect(lines).toContain('amalgam_ring_retransmissions_total{kind="multicast"} 4');
     expect(lines).toContain('amalgam_faults_total{kind="malformedDatagram"} 4');
@@ -115,8 +120,9 @@ describe("metrics", () => {
 describe("a change explains itself", () => {
   test("with who, why, how late and for how long", () => {
     expect(describeChange(change)).toBe(
-      "c left: the token did not come for 702 ms, last passed on to c; the change took 1204 ms; primary",
+      "c left: the token did not come for 702 ms, last passed on to c; nothing was delivered for 1204 ms; primary",
     );
+    expect(describeChange({ ...change, attempts: 3 })).toContain("for 1204 ms; 3 attempts; primary");
     const started = {
       ...change,
       left: [],

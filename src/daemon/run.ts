@@ -15,7 +15,8 @@ import { isMonitorDatagram } from "../wire/spread/monitor.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
-import { DaemonNode, type NodeEvent } from "./node.ts";
+import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
+import { RepeatFilter } from "./repeat-filter.ts";
 import type { DaemonStatus } from "./status.ts";
 import { VERSION } from "./version.ts";
 
@@ -37,6 +38,8 @@ export type RunOptions = {
 const REQUESTS_MAX = 256;
 /** A graceful stop waits this long for the others to have everything that was sent here. */
 const LEAVE_MS_MAX = 2_000;
+/** The same request of a monitor is told so often. */
+const MONITOR_REPEAT_MS = 60_000;
 
 /** Clients may use either family where no particular address is meant. */
 const OTHER_FAMILY: Readonly<Record<string, string>> = { "0.0.0.0": "::", "::": "0.0.0.0", "127.0.0.1": "::1" };
@@ -71,7 +74,14 @@ export class RunningDaemon {
   #onLeft: (() => void) | undefined;
   /** Daemons that a monitor cut off, until when. */
   #cutOff: { readonly daemons: ReadonlySet<number>; readonly until: number } | undefined;
+  readonly #monitorRepeats = new RepeatFilter(MONITOR_REPEAT_MS);
   #closing: Promise<void> | undefined;
+
+  #onEnded: () => void = () => undefined;
+  /** Resolves when the daemon has ended, whoever ended it. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#onEnded = resolve;
+  });
 
   constructor(options: RunOptions, report: (event: NodeEvent) => void) {
     const self = options.site.daemons.find(({ name }) => name === options.name);
@@ -198,6 +208,7 @@ export class RunningDaemon {
     await this.#http?.[Symbol.asyncDispose]();
     await this.#streams.shutDown();
     await this.#udp?.close();
+    this.#onEnded();
   }
 
   #request(run: (node: DaemonNode, now: number) => void): boolean {
@@ -301,7 +312,8 @@ export class RunningDaemon {
         break;
       case "partition": {
         if (action.exit) {
-          void this.close();
+          this.#tellOfMonitor("partition", `a monitor at ${from} ends this daemon`);
+          setImmediate(() => void this.close());
           return;
         }
         const mine = action.components[this.#self.index];
@@ -310,14 +322,33 @@ export class RunningDaemon {
           apart.length === 0
             ? undefined
             : { daemons: new Set(apart.map(({ id }) => id)), until: this.#clock.now() + action.durationMs };
+        const names = apart.map(({ name }) => name).join(", ");
+        const what = names === "" ? "ends its split" : `cuts off ${names} for ${action.durationMs / 1_000} s`;
+        this.#tellOfMonitor("partition", `a monitor at ${from} ${what}`);
         break;
       }
-      // Windows adapt by themselves, and a new configuration needs a restart of the daemon.
-      case "flowControl":
-      case "reload":
+      case "flowControl": {
+        this.#request((node) => node.changeWindows(action));
+        const shown = (packets: number | undefined) => (packets === undefined ? "unchanged" : `${packets} packets`);
+        const windows = `window ${shown(action.global)}, personal ${shown(action.personal)}, accelerated ${shown(action.accelerated)}`;
+        this.#tellOfMonitor("flowControl", `a monitor at ${from} sets windows: ${windows}`);
+        break;
+      }
+      case "reload": {
+        const answer = "that is not supported yet: restart the daemon";
+        this.#tellOfMonitor("reload", `a monitor at ${from} asks to read the configuration again; ${answer}`);
+        break;
+      }
       case "ignore":
+        this.#tellOfMonitor("ignored", action.reason);
         break;
     }
+  }
+
+  /** Told once, and then once a minute: monitors send everything twice, and repeat splits. */
+  #tellOfMonitor(request: MonitorRequestName, message: string): void {
+    if (this.#monitorRepeats.admit(message, this.#clock.now()) === undefined) return;
+    this.#report({ kind: "monitor", request, message });
   }
 
   // ---- turns and connections --------------------------------------------------------------------------------------

@@ -68,21 +68,14 @@ async function inThisThread(
   onEvent: (event: NodeEvent) => void,
 ): Promise<Daemon> {
   const daemon = await runDaemon(options, onEvent);
-  const ended = settled();
-  const stop = async (): Promise<void> => {
-    await daemon.stop();
-    ended.resolve();
-  };
+  const stop = (): Promise<void> => daemon.stop();
   return {
     ...identity,
     httpPort: daemon.httpPort,
     status: async () => daemon.status(),
     stop,
-    async abort() {
-      await daemon.close();
-      ended.resolve();
-    },
-    closed: ended.promise,
+    abort: () => daemon.close(),
+    closed: daemon.ended,
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -136,7 +136,7 @@ export type SessionsStatus = {
 export type SessionStatus = {
   readonly name: string;
   readonly protocol: "spread" | "native";
-  /** The client's address, or `unix`. */
+  /** The client's address, `unix`, or `detached` while it has no connection and may come back. */
   readonly address: string;
   readonly groups: number;
   readonly queuedMessages: number;
@@ -156,10 +156,14 @@ export type ConfigurationChange = {
   readonly left: readonly string[];
   readonly cause: ChangeCause;
   /**
-   * From this cause to the new regular configuration. What came before the cause, such as the silence of a lost token
-   * (`cause.lateMs`), is not part of it.
+   * For so long nothing was delivered: from the last sign of the old ring's token to the new regular configuration. The
+   * silence until somebody noticed (`cause.lateMs` for a lost token) is part of it, and so is the change.
    */
   readonly outageMs: number;
+  /** From the first evidence to the new regular configuration; the old ring may have worked in the beginning. */
+  readonly changeMs: number;
+  /** Forms of a new ring that this daemon took part in; more than one if some did not come to an end. */
+  readonly attempts: number;
 };
 
 /** The evidence that made this daemon leave its ring. */
@@ -178,8 +182,9 @@ export function describeChange(change: ConfigurationChange): string {
     ...(change.left.length > 0 ? [`${change.left.join(", ")} left`] : []),
   ];
   const who = parts.length > 0 ? parts.join("; ") : "same members";
-  const outage = change.cause.kind === "start" ? "" : `; the change took ${shownMs(change.outageMs)}`;
-  return `${who}: ${describeCause(change.cause)}${outage}; ${change.primary ? "primary" : "not primary"}`;
+  const outage = change.cause.kind === "start" ? "" : `; nothing was delivered for ${shownMs(change.outageMs)}`;
+  const attempts = change.attempts > 1 ? `; ${change.attempts} attempts` : "";
+  return `${who}: ${describeCause(change.cause)}${outage}${attempts}; ${change.primary ? "primary" : "not primary"}`;
 }
 
 export function describeCause({ kind, daemon, lateMs }: ChangeCause): string {

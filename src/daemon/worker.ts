@@ -23,6 +23,10 @@ try {
   const daemon = await runDaemon(workerData as RunOptions, (event) => tell({ kind: "event", event }));
   port.on("message", (message: ToWorker) => void obey(daemon, message));
   tell({ kind: "started", httpPort: daemon.httpPort });
+  void daemon.ended.then(() => {
+    tell({ kind: "stopped" });
+    port.close();
+  });
 } catch (error) {
   tell({ kind: "failed", error: error instanceof Error ? error : new Error(String(error)) });
   port.close();
@@ -34,6 +38,4 @@ async function obey(daemon: RunningDaemon, message: ToWorker): Promise<void> {
     return;
   }
   await (message.kind === "stop" ? daemon.stop() : daemon.close());
-  tell({ kind: "stopped" });
-  port?.close();
 }

@@ -52,7 +52,7 @@ export class Outflow {
     const { native } = session;
     if (admission === "expel") this.#expel(session, "it does not read what is delivered to it");
     else if (native === undefined) this.#enqueue(session, frame, admission);
-    else if (admission === "drop") this.#drop(native, groupOf(frame, 0, 0));
+    else if (admission === "drop") this.#drop(session, native, groupOf(frame, 0, 0));
     else {
       const own = isSentBy(frame, 0, session.field) ? native.ownNumber : 0;
       const group = native.gaps.size > 0 && groupCountOf(frame, 0) > 0 ? groupOf(frame, 0, 0) : "";
@@ -166,7 +166,8 @@ export class Outflow {
     else this.touch(session);
   }
 
-  #drop(native: NativeState, group: string): void {
+  #drop(session: Session, native: NativeState, group: string): void {
+    session.dropped++;
     const number = ++native.lastDelivery;
     const gap = native.gaps.get(group);
     if (gap === undefined) native.gaps.set(group, { first: number, count: 1 });

@@ -23,6 +23,8 @@ export class Session {
   chunks: Uint8Array[] = [];
   queuedMessages = 0;
   queuedBytes = 0;
+  /** Messages that the policies of their groups have dropped. */
+  dropped = 0;
   /** Groups that are held for this session's sake. */
   readonly holding = new Set<string>();
 

@@ -5,6 +5,7 @@ import { TOKEN_BYTES } from "../wire/native/envelope.ts";
 import { encodeNative } from "../wire/native/messages.ts";
 import { Code } from "../wire/spread/codes.ts";
 import { asciiText, isDaemonName, privateGroupName } from "../wire/spread/names.ts";
+import { type Backlog, longestBacklogs } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { Intake } from "./intake.ts";
 import { DEFAULT_SESSION_OPTIONS, type SessionOptions } from "./options.ts";
@@ -74,6 +75,11 @@ export class Sessions implements Machine {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Sessions for which something waits or was dropped, longest queues first. */
+  longestBacklogs(max: number): Backlog[] {
+    return longestBacklogs(this.#sessions.values(), max);
   }
 
   tick(now: number): void {

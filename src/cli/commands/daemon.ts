@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
 import { chooseDaemon, type DaemonConfig, type SiteConfig, withHttpPort } from "../../daemon/config/site.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
@@ -9,6 +11,7 @@ import { DaemonLog, LOG_LEVELS, type LogLevel, logEntryOf } from "../daemon-log.
 import { CliError, ExitCode, usageError } from "../exit-codes.ts";
 import { table } from "../format.ts";
 import { isLocal } from "../host-probe.ts";
+import { giveUpRoot } from "../privileges.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const daemon = defineCommand({
@@ -77,7 +80,7 @@ export const daemon = defineCommand({
       return ExitCode.ok;
     }
 
-    await using output = openLog(site, terminal);
+    await using output = await openLog(site, terminal);
     const log = new DaemonLog({
       write: output.write,
       json: args.text("log") === "json" || (args.text("log") === "auto" && !output.forPeople),
@@ -99,6 +102,8 @@ export const daemon = defineCommand({
     }).catch((error: unknown) => {
       throw startFailure(error, self);
     });
+    const socket = join(site.sessions.unixDirectory, String(self.port));
+    const becomes = await orStop(running, () => giveUpRoot(site.runtime, [socket]));
     const note = (event: string, message: string, fields = {}) =>
       log.add({ level: "info", event, message, fields }, Date.now());
     const where = file === undefined ? "" : ` of ${file}`;
@@ -108,6 +113,7 @@ export const daemon = defineCommand({
       address: running.address,
       httpPort: running.httpPort,
     });
+    if (becomes !== undefined) note("user", becomes);
     await ended(running, terminal.signal, () => note("stopping", "leaving"));
     return ExitCode.ok;
   },
@@ -154,9 +160,19 @@ primary: ${policy}; a daemon that dies is noticed and replaced within ${outage} 
 hash ${site.hash}, Spread's hash ${site.spreadHash}`;
 }
 
+/** What a started daemon cannot do without; it ends if that fails. */
+async function orStop<T>(running: Daemon, step: () => T): Promise<T> {
+  try {
+    return step();
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+}
+
 type LogOutput = AsyncDisposable & { readonly write: (line: string) => void; readonly forPeople: boolean };
 
-function openLog(site: SiteConfig, terminal: Terminal): LogOutput {
+async function openLog(site: SiteConfig, terminal: Terminal): Promise<LogOutput> {
   if (site.log.flags.length === 0) return { write: () => {}, forPeople: false, [Symbol.asyncDispose]: async () => {} };
   if (site.log.file === undefined) {
     return {
@@ -166,6 +182,10 @@ function openLog(site: SiteConfig, terminal: Terminal): LogOutput {
     };
   }
   const stream = createWriteStream(site.log.file.replaceAll(/%[hH]/g, hostname()), { flags: "a" });
+  await once(stream, "open").catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(ExitCode.configuration, `EventLogFile cannot be written: ${why}`, { cause: error });
+  });
   stream.on("error", (error) => terminal.note(`amalgam: the log cannot be written: ${error.message}`));
   return {
     write: (line) => void stream.write(`${line}\n`),

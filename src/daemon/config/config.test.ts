@@ -72,7 +72,13 @@ describe("a configuration file", () => {
       "spread.conf",
       () => ["::1", "10.0.1.1"],
     );
-    expect(warnings).toEqual([]);
+    expect(warnings.map(({ line, message }) => [line, message])).toEqual([
+      [22, "only the first address of a segment is used"],
+      [6, "the log has the time in milliseconds always: this changes nothing"],
+      [7, "the log has the time in milliseconds always: this changes nothing"],
+      [10, "the daemon does not change its directory or its root: this changes nothing"],
+      [3, "the log has levels and no classes of events: SESSION change nothing"],
+    ]);
     expect(
       site.daemons.map(({ name, id, address, port, segment }) => ({ name, id, address, port, segment })),
     ).toMatchObject([
@@ -94,12 +100,10 @@ describe("a configuration file", () => {
       level: "warning",
       flags: ["PRINT", "SESSION"],
       file: "/var/log/spread_%h.log",
-      timeFormat: "[%H:%M]",
-      preciseTime: true,
     });
     expect(site).toMatchObject({ dangerousMonitor: true, ignoreMulticastJoinErrors: true, family: "ipv4" });
     expect(site.sessions).toMatchObject({ messagesMax: 5_000, portReuse: "on" });
-    expect(site.runtime).toEqual({ directory: "/run/spread", user: "nobody", group: "no group" });
+    expect(site.runtime).toEqual({ user: "nobody", group: "no group" });
   });
 
   test("may use our extensions in the same syntax", () => {
@@ -136,7 +140,7 @@ describe("a configuration file", () => {
       dissemination: "auto",
       timeouts: membershipTimeouts("lan"),
       primaryPolicy: { kind: "majority" },
-      window: { global: 160, personal: 20, accelerated: true, acceleratedPackets: 15 },
+      window: { global: undefined, personal: undefined, accelerated: true, acceleratedPackets: 15 },
       sessions: { messagesMax: 1_000, payloadBytesMax: 16_777_216 },
       http: undefined,
       authentication: { allowed: ["NULL"], required: [] },

@@ -100,7 +100,7 @@ const OUR_DIRECTIVES = {
   TimeoutProfile: { form: "choice", choices: ["lan", "fast", "spread", "wan"], anyCase: true },
   PrimaryPolicy: { form: "primaryPolicy" },
   PayloadLimit: number(1_024, 999_999_999, "bytes"),
-  DatagramBytes: number(576, 65_507, "bytes"),
+  DatagramBytes: number(576, 65_000, "bytes"),
   MaxSessions: number(1, 100_000, "sessions"),
   MaxSessionBytes: number(65_536, 999_999_999, "bytes"),
   HttpPort: number(0, 65_535, "as a port, 0 for none"),

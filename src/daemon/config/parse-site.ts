@@ -17,6 +17,7 @@ export function parseSiteConfig(text: string, file = "spread.conf", lookup: Host
   const settings = new Settings(parsed, warnings);
   const http = settings.http();
   const { segments, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
+  settings.checkDissemination(segments);
   const primaryPolicy = settings.primaryPolicy(daemons.length);
   const payloadBytesMax = settings.number("PayloadLimit", 16 * 1024 * 1024);
   const hashed = {
@@ -34,7 +35,7 @@ export function parseSiteConfig(text: string, file = "spread.conf", lookup: Host
     family,
     spreadHash: spreadConfigHash(hashed),
     hash: agreementHash(segments, primaryPolicy, payloadBytesMax),
-    protocolVersion: settings.has("Protocol") ? settings.number("Protocol", 1) : undefined,
+    protocolVersion: settings.protocolVersion(),
     dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
     datagramBytes: settings.number("DatagramBytes", 1_400),
@@ -53,12 +54,9 @@ export function parseSiteConfig(text: string, file = "spread.conf", lookup: Host
     dangerousMonitor: settings.boolean("DangerousMonitor", false),
     http,
     log: settings.log(),
-    runtime: {
-      directory: settings.text("RuntimeDir", "/var/run/spread"),
-      user: settings.text("DaemonUser", "spread"),
-      group: settings.text("DaemonGroup", "spread"),
-    },
+    runtime: settings.runtime(),
   };
+  settings.warnOfUnused();
   return { site, warnings };
 }
 

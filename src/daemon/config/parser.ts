@@ -239,10 +239,14 @@ class Parser {
   }
 
   #primaryPolicy(token: Token): string[] {
-    const policies = ["majority", "static", "oldest", "none"];
+    const policies = ["majority", "static", "oldest", "all", "none"];
     const policy = token.kind === "word" ? token.text.toLowerCase() : "";
     if (!policies.includes(policy)) {
-      throw this.#badValue(token, "PrimaryPolicy is majority, static N, oldest or none", didYouMean(token, policies));
+      throw this.#badValue(
+        token,
+        "PrimaryPolicy is majority, static N, oldest, all or none",
+        didYouMean(token, policies),
+      );
     }
     if (policy !== "static") return [policy];
     const size = this.#next();

@@ -4,6 +4,7 @@ import {
   type TimeoutProfile,
   timeoutsOfTable,
 } from "../../membership/timeouts.ts";
+import { WIRE_VERSION_MAX, WIRE_VERSION_MIN } from "../../wire/prefix.ts";
 import { type DirectiveName, TIMEOUT_DIRECTIVES } from "./directives.ts";
 import type { ConfigFile, Setting } from "./parser.ts";
 import { configError, type Problem, problemAt } from "./problem.ts";
@@ -13,6 +14,8 @@ import {
   type AuthenticationMethod,
   type LogConfig,
   type PrimaryPolicy,
+  type RuntimeConfig,
+  type SegmentConfig,
   type WindowConfig,
 } from "./site.ts";
 import { parseAddress } from "./address.ts";
@@ -80,8 +83,11 @@ export class Settings {
   }
 
   window(): WindowConfig {
-    const global = this.number("Window", 160);
-    const personal = this.number("PersonalWindow", Math.min(20, global));
+    const given = (name: "Window" | "PersonalWindow"): number | undefined =>
+      this.has(name) ? this.number(name, 0) : undefined;
+    // Spread's defaults count where the file's own numbers are compared; what is not in the file adapts.
+    const global = given("Window") ?? 160;
+    const personal = given("PersonalWindow") ?? Math.min(20, global);
     if (personal > global) {
       const remedy = `Window is ${global}: what one daemon may send per round is part of what all may`;
       throw this.#error("PersonalWindow", `PersonalWindow is greater than Window`, remedy);
@@ -92,11 +98,15 @@ export class Settings {
       const remedy = `PersonalWindow is ${personal}: a daemon cannot send more after the token than it may send at all`;
       throw this.#error("AcceleratedWindow", "AcceleratedWindow is greater than PersonalWindow", remedy);
     }
-    return { global, personal, accelerated, acceleratedPackets };
+    return { global: given("Window"), personal: given("PersonalWindow"), accelerated, acceleratedPackets };
   }
 
   primaryPolicy(daemonCount: number): PrimaryPolicy {
     const [kind = "majority", size = "0"] = this.words("PrimaryPolicy") ?? [];
+    if (kind === "all" && daemonCount > 1) {
+      const message = "every side of a split is primary: what is decided on one side may contradict the other";
+      this.#warn("PrimaryPolicy", message, "Use this only where data may diverge; otherwise majority");
+    }
     if (kind !== "static") return { kind } as PrimaryPolicy;
     if (Number(size) > daemonCount) {
       const message = `no configuration could ever be primary: ${size} daemons are asked for and there are ${daemonCount}`;
@@ -138,13 +148,10 @@ export class Settings {
       CRITICAL: "critical",
       FATAL: "fatal",
     };
-    const stamped = this.has("EventTimeStamp") || this.has("EventPreciseTimeStamp");
     return {
       level: priorities[this.text("EventPriority", "INFO")] ?? "info",
       flags: this.words("DebugFlags") ?? ["PRINT", "EXIT"],
       file: this.has("EventLogFile") ? this.text("EventLogFile", "") : undefined,
-      timeFormat: stamped ? this.text("EventTimeStamp", "[%a %d %b %Y %H:%M:%S]") : undefined,
-      preciseTime: this.has("EventPreciseTimeStamp"),
     };
   }
 
@@ -162,6 +169,56 @@ export class Settings {
       this.#warn("HttpAddress", "nothing listens at this address without HttpPort", "For example: HttpPort = 9803");
     }
     return port === 0 ? undefined : { address: address.text, port };
+  }
+
+  /** Whom to become when started as root. */
+  runtime(): RuntimeConfig {
+    const given = (name: "DaemonUser" | "DaemonGroup"): string | undefined =>
+      this.has(name) ? this.text(name, "") : undefined;
+    return { user: given("DaemonUser"), group: given("DaemonGroup") };
+  }
+
+  protocolVersion(): number | undefined {
+    if (!this.has("Protocol")) return undefined;
+    const version = this.number("Protocol", WIRE_VERSION_MAX);
+    if (version < WIRE_VERSION_MIN || version > WIRE_VERSION_MAX) {
+      const remedy = `This release speaks ${WIRE_VERSION_MIN} to ${WIRE_VERSION_MAX}`;
+      throw this.#error("Protocol", `there is no version ${version} of the datagrams`, remedy);
+    }
+    return version;
+  }
+
+  /** Multicast needs a multicast address: a broadcast address stands for copies to each daemon. */
+  checkDissemination(segments: readonly SegmentConfig[]): void {
+    const without = segments.find((segment) => !segment.multicast && segment.daemons.length > 1);
+    if (this.text("Dissemination", "auto") !== "multicast" || without === undefined) return;
+    const message = `the segment ${without.address} has no multicast address: its daemons get a copy each`;
+    this.#warn("Dissemination", message, "Give the segment an address such as 239.192.48.3, or use unicast");
+  }
+
+  /** Says so of directives that are understood and have no effect here. */
+  warnOfUnused(): void {
+    const stamp = "the log has the time in milliseconds always: this changes nothing";
+    for (const name of ["EventTimeStamp", "EventPreciseTimeStamp"] as const) {
+      if (this.has(name)) this.#warn(name, stamp, "Take it out");
+    }
+    if (this.has("RuntimeDir")) {
+      const message = "the daemon does not change its directory or its root: this changes nothing";
+      this.#warn(
+        "RuntimeDir",
+        message,
+        "For a restricted view of the file system: RootDirectory= of systemd, or a container",
+      );
+    }
+    if (this.text("SocketPortReuse", "auto") === "off") {
+      const message = "Node always lets a daemon listen where closed connections linger: off has no effect";
+      this.#warn("SocketPortReuse", message, "A port with a living daemon is refused in any case");
+    }
+    const classes = this.words("DebugFlags")?.filter((flag) => !["PRINT", "EXIT"].includes(flag)) ?? [];
+    if (classes.length > 0) {
+      const message = `the log has levels and no classes of events: ${classes.join(" ")} change nothing`;
+      this.#warn("DebugFlags", message, "EventPriority = pDEBUG logs everything");
+    }
   }
 
   #methods(name: "AllowedAuthMethods" | "RequiredAuthMethods"): AuthenticationMethod[] {

@@ -71,13 +71,15 @@ export type PrimaryPolicy =
   | { readonly kind: "static"; readonly size: number }
   /** The side with the daemon that the file names first. */
   | { readonly kind: "oldest" }
+  /** Every side: for those whose data may diverge, or who have another way to decide. */
+  | { readonly kind: "all" }
   /** No side ever: whoever replicates state decides otherwise. */
   | { readonly kind: "none" };
 
-/** Windows of the ring in packets of `datagramBytes`; they are upper bounds of what adapts. */
+/** Windows of the ring in packets of `datagramBytes`: upper bounds of what adapts, `undefined` where the file has none. */
 export type WindowConfig = {
-  readonly global: number;
-  readonly personal: number;
+  readonly global: number | undefined;
+  readonly personal: number | undefined;
   readonly accelerated: boolean;
   readonly acceleratedPackets: number;
 };
@@ -112,15 +114,12 @@ export type LogConfig = {
   readonly flags: readonly string[];
   /** `undefined` is the standard error. `%h` and `%H` stand for the host's name. */
   readonly file: string | undefined;
-  readonly timeFormat: string | undefined;
-  readonly preciseTime: boolean;
 };
 
-/** What applies when the daemon is started as root. */
+/** Whom a daemon that is started as root becomes once it listens; `undefined` where the file does not say. */
 export type RuntimeConfig = {
-  readonly directory: string;
-  readonly user: string;
-  readonly group: string;
+  readonly user: string | undefined;
+  readonly group: string | undefined;
 };
 
 /** The daemon of that name. */

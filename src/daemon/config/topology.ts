@@ -74,6 +74,8 @@ class TopologyBuilder {
       throw this.#error(address.at, "only the first address of a segment has a port", "It holds for the others too");
     }
     for (const address of node.addresses) this.#checkSegmentAddress(address, daemons);
+    const unused = more[0];
+    if (unused !== undefined) this.#warn(unused.at, "only the first address of a segment is used", "Take it out");
     return {
       address: first.address.text,
       multicast: isMulticast(first.address),
