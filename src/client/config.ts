@@ -25,11 +25,11 @@ export type ConnectOptions = {
   /** A connection that is silent for this time, in ms, is asked for a sign of life, and given up after three times. Default 10,000. */
   readonly silenceMs?: number;
   /**
-   * Events that may wait to be read, in all streams of the connection. When there are more, the client stops reading
-   * from its daemon. Default 10,000.
+   * Events that may wait to be read, in all streams of the connection, with a Spread daemon. When there are more, the client
+   * stops reading from it. (A native daemon itself stops a window ahead of what is read.) Default 10,000.
    */
   readonly eventsMax?: number;
-  /** Bytes of messages that may wait to be read. Default 64 MiB. */
+  /** Bytes of messages that may wait to be read, with a Spread daemon. Default 64 MiB. */
   readonly eventBytesMax?: number;
   /** Payload bytes that may be sent without having been accepted by a daemon; more is refused as `BUSY`. Default 64 MiB. */
   readonly unacceptedBytesMax?: number;

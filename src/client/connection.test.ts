@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FakeDaemon } from "../../test/client/fake-daemon.ts";
 import { FakeTransport, settle } from "../../test/client/fake-transport.ts";
+import { encodeSelfLeave } from "../wire/spread/membership.ts";
 import type { ConnectOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvent } from "./events.ts";
@@ -176,6 +177,32 @@ describe("a connection to a native daemon", () => {
     expect(daemon.sent.map(({ type }) => type)).toEqual([0x1_0000, 0x2_0000]);
   });
 
+  test("a group whose join was ended, or that is being left, can be joined again at once", async () => {
+    const { connection, daemon } = await start();
+    daemon.automatic = false;
+    const controller = new AbortController();
+    const joining = connection.join("g", { signal: controller.signal });
+    const ended = expect(joining).rejects.toThrow("enough");
+    await settle();
+    controller.abort(new Error("enough"));
+    const again = connection.join("g");
+    const givenUp = expect(connection.join("g", { signal: AbortSignal.abort(new Error("at once")) })).rejects.toThrow(
+      "at once",
+    );
+    await ended;
+    await settle();
+    expect(daemon.sent.map(({ type }) => type)).toEqual([0x1_0000, 0x2_0000]);
+    daemon.automatic = true;
+    daemon.view("g", "join", ["#ann#a"], "#ann#a");
+    daemon.deliver(encodeSelfLeave("g"));
+    const group = await again;
+    await givenUp;
+    expect(await next(group, 1)).toEqual(["view #ann#a"]);
+    void group.leave();
+    expect(await next(await connection.join("g"), 1)).toEqual(["view #ann#a"]);
+    await expect(connection.join("g")).rejects.toMatchObject({ code: "ALREADY_JOINED" });
+  });
+
   test("too much that no daemon has accepted is refused as BUSY", async () => {
     const { connection, daemon } = await start({ unacceptedMax: 2 });
     daemon.automatic = false;
@@ -215,26 +242,71 @@ describe("consumption", () => {
     expect(daemon.acks).toEqual([2, 4]);
   });
 
-  test("stops reading when too much waits, and goes on when half of it is read", async () => {
-    const { connection, daemon } = await start({ eventsMax: 4 });
+  test("whatever waits, reading goes on: it is the daemon that stops", async () => {
+    const { transport, connection, daemon } = await start({ eventsMax: 4 });
     const group = await connection.join("g");
     for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
-    expect(daemon.stream?.isPaused).toBe(true);
-    await next(group, 2);
-    expect(daemon.stream?.isPaused).toBe(true);
-    await next(group, 2);
-    expect(await next(group, 5)).toEqual(["#bob#b: 3", "#bob#b: 4", "#bob#b: 5", "#bob#b: 6", "#bob#b: 7"]);
+    await transport.advance(200);
     expect(daemon.stream?.isPaused).toBe(false);
-  });
-
-  test("a reader that sends and waits within its loop is not locked up by its own back-pressure", async () => {
-    const { connection, daemon } = await start({ eventsMax: 4 });
-    const group = await connection.join("g");
-    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
-    expect(daemon.stream?.isPaused).toBe(true);
+    expect(daemon.acks).toEqual([]);
     const receipt = await group.send("answer");
     await receipt.delivered;
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([]);
     expect((await next(group, 10)).at(-1)).toBe("#ann#a: answer");
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([10]);
+  });
+
+  test("is acknowledged at once after 64 KiB, in one queue or without any", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g");
+    const text = "x".repeat(20_000);
+    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", text));
+    await next(group, 5);
+    expect(daemon.acks).toEqual([5]);
+    await next(group, 4);
+    // Private messages that nobody reads.
+    for (let i = 0; i < 4; i++) daemon.deliver(daemon.message("#bob#b", connection.privateGroup, text));
+    await settle();
+    expect(daemon.acks.at(-1)).toBe(13);
+  });
+
+  test("a program that waits for a view is sent what is before it", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g");
+    daemon.automatic = false;
+    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([]);
+    const joining = connection.join("h");
+    await settle();
+    expect(daemon.acks).toEqual([9]);
+    daemon.view("h", "join", ["#ann#a"], "#ann#a");
+    const h = await joining;
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([9]);
+    await next(group, 9);
+    await next(h, 1);
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([9, 10]);
+  });
+
+  test("a program whose message is not accepted for a second counts as if it consumed", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g");
+    daemon.automatic = false;
+    for (let i = 0; i < 8; i++) daemon.deliver(daemon.message("#bob#b", "g", `${i}`));
+    const sending = group.send("answer");
+    await transport.advance(900);
+    expect(daemon.acks).toEqual([]);
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([9]);
+    daemon.send({ kind: "accepted", number: 2 });
+    await sending;
+    daemon.deliver(daemon.message("#bob#b", "g", "more"));
+    await transport.advance(2_000);
+    expect(daemon.acks).toEqual([9]);
   });
 
   test("a group that nobody iterates over keeps nothing while the connection is iterated over", async () => {
@@ -264,7 +336,7 @@ describe("a connection that is lost", () => {
     daemon.lastOrdered = 2;
     daemon.stream?.close("reset");
     await transport.advance(60);
-    expect(daemon.hellos[1]).toMatchObject({ lastDelivered: 2, token: daemon.token });
+    expect(daemon.hellos[1]).toMatchObject({ lastDelivered: 0, token: daemon.token });
     expect(daemon.sent.map(({ number }) => number)).toEqual([1, 2, 3, 4, 3, 4]);
     // A copy that this client has had already, then the rest.
     daemon.deliveries = 1;
@@ -309,7 +381,7 @@ describe("a connection that is lost", () => {
     a.automatic = false;
     const sending = connection.send("g", "again");
     await settle();
-    b.resumption = "interrupted";
+    b.resumption = "restarted";
     b.lastOrdered = 1;
     delete daemons["4803@a"];
     a.stream?.close("reset");
@@ -318,25 +390,89 @@ describe("a connection that is lost", () => {
     await sending;
     expect(b.sent.map(({ number, sender, type }) => [number, sender, type])).toEqual([
       [2, "#ann#b", 0x10],
-      [3, "#ann#b", 0x2_0000],
-      [4, "#ann#b", 0x1_0000],
+      [3, "#ann#b", 0x1_0000],
     ]);
     b.deliver(b.message("#bob#b", "g", "on"));
     expect(await next(group, 3)).toEqual(["gap reconnected undefined", "view #ann#b", "#bob#b: on"]);
   });
 
-  test("where a daemon kept the membership but lost deliveries, the group is joined anew without being left", async () => {
+  test("where a daemon kept the session but lost deliveries, they show as a gap and the group is joined anew", async () => {
     const { transport, connection, daemon } = await start();
     const group = await connection.join("g");
-    await next(group, 1);
+    for (const text of ["2", "3"]) daemon.deliver(daemon.message("#bob#b", "g", text));
+    daemon.automatic = false;
     daemon.resumption = "interrupted";
     daemon.stream?.close("reset");
     await transport.advance(60);
-    daemon.deliver(daemon.message("#bob#b", "g", "on"));
-    const events = await next(group, 3);
-    expect(events).toEqual(["gap reconnected undefined", "view #ann#a", "#bob#b: on"]);
+    // Of what is gone this client had two, which it had not consumed.
+    daemon.send({ kind: "gap", group: "", reason: "window", count: 5, first: 2, last: 6 });
+    daemon.send({ kind: "gap", group: "", reason: "window", count: 5, first: 2, last: 6 });
+    daemon.deliveries = 6;
+    daemon.deliver(daemon.message("#bob#b", "g", "7"));
+    expect(daemon.sent.map(({ number, type }) => [number, type])).toEqual([
+      [1, 0x1_0000],
+      [2, 0x2_0000],
+      [3, 0x1_0000],
+    ]);
+    daemon.deliver(encodeSelfLeave("g"));
+    daemon.view("g", "join", ["#ann#a", "#bob#b"], "#ann#a");
+    daemon.automatic = true;
+    daemon.groups.add("g");
+    expect(await next(group, 7)).toEqual([
+      "view #ann#a",
+      "#bob#b: 2",
+      "#bob#b: 3",
+      "gap window 3",
+      "#bob#b: 7",
+      "gap window undefined",
+      "view #ann#a #bob#b",
+    ]);
     await group.leave();
     expect(await next(group, 2)).toEqual(["left", "end"]);
+    await transport.advance(200);
+    expect(daemon.acks.at(-1)).toBe(10);
+  });
+
+  test("a flush group begins again where deliveries were lost, and a join that was under way is made again", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.automatic = false;
+    const joining = [connection.join("h"), connection.join("i", { flush: true })];
+    await settle();
+    daemon.lastOrdered = 3;
+    daemon.resumption = "interrupted";
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    daemon.send({ kind: "gap", group: "", reason: "window", count: 7, first: daemon.deliveries + 1, last: 20 });
+    daemon.deliveries = 20;
+    await settle();
+    daemon.automatic = true;
+    for (const name of ["g", "h", "i"]) daemon.groups.add(name);
+    // The view of one join was not lost.
+    daemon.view("i", "join", ["#ann#a"], "#ann#a");
+    for (const name of ["g", "h", "i"]) {
+      daemon.deliver(encodeSelfLeave(name));
+      daemon.view(name, "join", ["#ann#a"], "#ann#a");
+    }
+    expect((await Promise.all(joining)).map(({ name }) => name)).toEqual(["h", "i"]);
+    expect(await next(group, 2)).toEqual(["gap window 7", "view #ann#a"]);
+  });
+
+  test("a join that was refused may be told so twice, and that does not end a later one", async () => {
+    const { connection, daemon } = await start();
+    daemon.automatic = false;
+    const refused = expect(connection.join("g", { slow: "drop" })).rejects.toMatchObject({ code: "GROUP_REFUSED" });
+    await settle();
+    const refusal = { kind: "groupRefused", number: 1, group: "g", text: "its members wait" } as const;
+    daemon.send({ kind: "delivered", number: 1 });
+    daemon.send(refusal);
+    await refused;
+    daemon.automatic = true;
+    const group = await connection.join("g");
+    daemon.send(refusal);
+    await group.send("still here");
+    expect(await next(group, 2)).toEqual(["view #ann#a", "#ann#a: still here"]);
   });
 
   test("a gap of a slow receiver is told in its place", async () => {
@@ -363,7 +499,7 @@ describe("a connection that is lost", () => {
   test("a daemon that is about to stop is left for another", async () => {
     const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
     a.daemons = ["4803@b"];
-    b.resumption = "interrupted";
+    b.resumption = "restarted";
     const daemons: Daemons = { "4803@a": a };
     const { transport, connection } = await start({}, daemons);
     daemons["4803@b"] = b;

@@ -15,6 +15,7 @@ import { Group, type GroupOwner } from "./group.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
+import { unlessAborted, ViewWaits } from "./view-waits.ts";
 import {
   checkDestinations,
   checkGroup,
@@ -53,8 +54,8 @@ type Joining = {
  * A session with a daemon. Iterating over it gives everything in one order: the events of all groups, private messages
  * and the state of the session. Iterating over a group gives that group's events.
  *
- * Events wait for their reader up to the bounds of the options; then the client stops reading from the daemon, until
- * half of them are read. A group that nobody has begun to iterate over keeps its events from its join on, unless the
+ * Events wait for their reader. A native daemon sends no more than a window (1 MiB by default) ahead of what is read; from a
+ * Spread daemon the client stops reading at the bounds of the options, until half of them are read. A group that nobody has begun to iterate over keeps its events from its join on, unless the
  * connection itself is iterated over.
  */
 export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposable {
@@ -65,9 +66,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   readonly #groups = new Map<string, Group>();
   readonly #joining = new Map<string, Joining>();
   readonly #optionsOf = new Map<string, JoinOptions>();
+  /** The last JOIN of each group, to which a refusal has to belong. */
+  readonly #joinNumbers = new Map<string, number>();
   readonly #gate: ReadGate;
   /** What waits for the next view of a group in automatic flush mode. */
-  readonly #held = new Map<string, (() => void)[]>();
+  readonly #held: ViewWaits;
   #stream: ByteStream | undefined;
   #events: EventQueue<ConnectionEvent> | undefined;
   #session: SessionUp | undefined;
@@ -104,8 +107,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         this.#engine.resumedReading(transport.now());
         this.#stream?.resume();
       },
-      consumed: () => this.#onConsumed(),
+      consumed: (bytes) => this.#onConsumed(bytes),
+      awaited: () => this.#enter(() => this.#engine.awaited(this.#transport.now())),
+      mayStop: () => this.protocol === "spread",
     });
+    this.#held = new ViewWaits(this.#gate);
     this.#engine = new Engine(config, addresses, this.#engineHost());
   }
 
@@ -167,8 +173,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    * signal's reason.
    */
   async join(group: string, options: JoinOptions = {}): Promise<Group> {
-    const error = checkGroup(group) ?? this.#ended();
-    if (error) throw error;
+    const unfit = checkGroup(group) ?? this.#ended();
+    if (unfit) throw unfit;
+    if (this.#memberships.isLeaving(group)) {
+      await this.#untilLeft(group, options.signal);
+      const ended = this.#ended();
+      if (ended) throw ended;
+    }
     if (this.#memberships.has(group)) {
       throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
     }
@@ -187,22 +198,15 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#optionsOf.set(group, options);
       const abort = (): void => this.#abandon(group, options.signal?.reason);
       options.signal?.addEventListener("abort", abort, { once: true });
-      const settle = (): void => {
-        this.#gate.finish();
-        options.signal?.removeEventListener("abort", abort);
-      };
-      this.#joining.set(group, {
-        group: joined,
-        resolve: (value) => {
-          settle();
-          resolve(value);
-        },
-        reject: (reason) => {
-          settle();
-          reject(reason);
-        },
-      });
-      this.#gate.begin();
+      const settling =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          this.#gate.finishDelivery();
+          options.signal?.removeEventListener("abort", abort);
+          then(value);
+        };
+      this.#joining.set(group, { group: joined, resolve: settling(resolve), reject: settling(reject) });
+      this.#gate.beginDelivery();
       const mode: FlushMode = options.flush ? (options.autoFlush ? "automatic" : "ask") : "off";
       this.#memberships.join(group, mode);
       this.#enter(() => this.#submitJoin(group));
@@ -243,6 +247,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    */
   async close(): Promise<void> {
     this.#gate.open();
+    // Nobody is going to read what the daemon still has.
+    this.#gate.beginDelivery();
     // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
     if (this.#engine.isUp && this.#unaccepted > 0) {
       await new Promise<void>((resolve) => this.#whenAccepted.push(resolve));
@@ -263,11 +269,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       isMember: (group) => this.#memberships.has(group),
       send: (group, payload, options) => this.#sendToGroup(group, payload, options),
       flush: (group) => {
-        let flushed = false;
-        this.#enter(() => {
-          flushed = this.#memberships.flush(group);
-        });
-        if (!flushed) throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
+        if (this.#memberships.flush(group)) this.#enter(() => {});
+        else throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
       },
       leave: (group) => this.#leave(group),
     };
@@ -291,7 +294,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       if (!this.#optionsOf.get(group)?.autoFlush) {
         throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
       }
-      await this.#nextView(group);
+      await this.#held.wait(group);
       mode = this.#memberships.sendMode(group, weak);
     }
     if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
@@ -306,25 +309,6 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     }
     if (options.onlyTo) parts.push(subgroupTrailer(group));
     return this.#send(new Outgoing("data", typeWord(options, options.onlyTo !== undefined), to, type, parts));
-  }
-
-  #nextView(group: string): Promise<void> {
-    return new Promise((resolve) => {
-      const held = this.#held.get(group) ?? [];
-      held.push(() => {
-        this.#gate.finish();
-        resolve();
-      });
-      this.#held.set(group, held);
-      this.#gate.begin();
-    });
-  }
-
-  #release(group: string): void {
-    const held = this.#held.get(group);
-    if (!held) return;
-    this.#held.delete(group);
-    for (const resume of held) resume();
   }
 
   #send(outgoing: Outgoing): Promise<Receipt> {
@@ -370,7 +354,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #submitJoin(group: string): void {
     const { slow } = this.#optionsOf.get(group) ?? {};
     const data = slow === undefined ? [] : [encodeUtf8(JSON.stringify({ slow }))];
-    this.#engine.submit(new Outgoing("join", TypeBit.join, [group], 0, data), false);
+    const join = new Outgoing("join", TypeBit.join, [group], 0, data);
+    this.#engine.submit(join, false);
+    this.#joinNumbers.set(group, join.number);
     this.#schedulePump();
   }
 
@@ -386,11 +372,19 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#memberships.leave(group);
       this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
       this.#schedulePump();
-      this.#release(group);
+      this.#held.release(group);
     }
-    this.#gate.begin();
+    this.#gate.beginDelivery();
     await left;
-    this.#gate.finish();
+    this.#gate.finishDelivery();
+  }
+
+  /** A group that is being left, or was abandoned, can be joined again when that is over. */
+  async #untilLeft(group: string, signal: AbortSignal | undefined): Promise<void> {
+    const left = this.#groups.get(group)?.left;
+    if (!left) return;
+    this.#gate.beginDelivery();
+    await unlessAborted(left, signal).finally(() => this.#gate.finishDelivery());
   }
 
   /** The program does not want the group that it is joining any more. */
@@ -424,7 +418,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#groups.get(group)?.end(undefined);
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
-    this.#release(group);
+    this.#joinNumbers.delete(group);
+    this.#held.release(group);
     joining?.reject(new GroupError("EXPELLED", `the daemon ended the membership in ${group}`));
   }
 
@@ -449,10 +444,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         this.#delivery = this.#lastDelivery = Math.max(this.#lastDelivery, gap.last);
         this.#memberships.gap(gap);
       },
-      groupRefused: (group, text) => this.#onGroupRefused(group, text),
+      groupRefused: (number, group, text) => {
+        if (this.#joinNumbers.get(group) === number) this.#onGroupRefused(group, text);
+      },
       sentWithoutReport: (outgoing) => this.#onSentWithoutReport(outgoing),
       isReading: () => !this.#gate.isPaused,
       consumedUpTo: () => this.#consumedUpTo(),
+      awaitsDelivery: () => this.#gate.awaitsDelivery,
       ended: (error) => this.#onEnded(error),
       random: () => this.#transport.random(),
     };
@@ -485,9 +483,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#whenUp?.(undefined);
       return;
     }
-    const { address, privateGroup, resumed } = session;
-    this.#events?.push({ kind: "reconnected", address, privateGroup, resumed }, 0);
-    if (resumed) return;
+    const { address, privateGroup, resumption } = session;
+    this.#events?.push({ kind: "reconnected", address, privateGroup, resumed: resumption === "resumed" }, 0);
+    if (resumption === "resumed") return;
+    if (resumption === "interrupted") {
+      for (const group of this.#memberships.interrupt()) this.#rejoin(group);
+      return;
+    }
     this.#delivery = this.#lastDelivery = 0;
     for (const queue of this.#queues()) queue.forgetDeliveries();
     // What was sent in a view of the flush layer must not be delivered outside of it.
@@ -499,7 +501,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));
     }
     for (const group of this.#memberships.restart(session.privateGroup)) {
-      if (!joins.has(group)) this.#rejoin(group);
+      if (!joins.has(group)) this.#submitJoin(group);
     }
   }
 
@@ -511,6 +513,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#groups.get(group)?.end(joining ? undefined : error);
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
+    this.#joinNumbers.delete(group);
     joining?.reject(error);
   }
 
@@ -531,7 +534,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     for (const joining of this.#joining.values()) joining.reject(why);
     this.#joining.clear();
     for (const group of this.#groups.values()) group.end(error);
-    for (const group of this.#held.keys()) this.#release(group);
+    this.#held.releaseAll();
     this.#events?.end(error);
     this.#whenUp?.(why);
     this.#whenEnded(error);
@@ -566,8 +569,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#alarm = { at, cancel };
   }
 
-  #onConsumed(): void {
-    this.#engine.consumed(this.#transport.now());
+  #onConsumed(bytes: number): void {
+    this.#engine.consumed(bytes, this.#transport.now());
     if (this.#consuming) return;
     // Asks the engine for its alarm once per turn, not once per event.
     this.#consuming = true;

@@ -1,5 +1,5 @@
 import { type Machine, NEVER } from "../machine/machine.ts";
-import type { NativeGap } from "../wire/native/messages.ts";
+import type { NativeGap, Resumption } from "../wire/native/messages.ts";
 import { Code, TypeBit } from "../wire/spread/codes.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
@@ -17,8 +17,8 @@ export type SessionUp = {
   readonly payloadBytesMax: number;
   /** The first session of this connection. */
   readonly first: boolean;
-  /** The session before goes on as if nothing had happened. */
-  readonly resumed: boolean;
+  /** What has become of the session before; `new` where there was none. */
+  readonly resumption: Resumption;
 };
 
 /** What the engine asks of its host: a byte stream, at most one at a time, and to be told. */
@@ -40,13 +40,16 @@ export interface EngineHost {
     primary: boolean | undefined,
   ): void;
   gap(gap: NativeGap): void;
-  groupRefused(group: string, text: string): void;
+  /** The join of this number was refused. It may be told again, long after. */
+  groupRefused(number: number, group: string, text: string): void;
   /** Written to a stock daemon, which will not say what becomes of it. */
   sentWithoutReport(outgoing: Outgoing): void;
   /** Whether the stream is being read: while it is not, silence means nothing. */
   isReading(): boolean;
   /** The greatest delivery number up to which everything has been consumed. */
   consumedUpTo(): number;
+  /** Whether the program waits for a delivery, so that more have to come though it consumes nothing. */
+  awaitsDelivery(): boolean;
   /** Nothing more comes. `undefined`: closed as asked for. */
   ended(error: GroupError | undefined): void;
   random(): number;
@@ -61,9 +64,11 @@ type Phase =
   /** KILL has been sent; the daemon closes. */
   | { readonly name: "closing"; readonly link: Link; readonly until: number };
 
-/** What has been consumed is acknowledged after so many deliveries, or after this time. */
-const ACKNOWLEDGE_EVERY = 64;
+/** What has been consumed is acknowledged after so many bytes, a quarter of the least window of a daemon, or after this time. */
+const ACKNOWLEDGE_BYTES = 64 * 1024;
 const ACKNOWLEDGE_MS = 100;
+/** Sent and not accepted for this time: a daemon does not read us because we, or one who waits like us, do not consume. */
+const UNACCEPTED_MS = 1_000;
 /** How long a daemon may take to close after KILL. */
 const CLOSING_MS = 1_000;
 
@@ -86,7 +91,11 @@ export class Engine implements Machine {
   #lastDelivery = 0;
   #acknowledged = 0;
   #acknowledgeAt = NEVER;
-  #consumed = 0;
+  /** Bytes of deliveries that came, and of events that were consumed, since the last acknowledgement. */
+  #receivedBytes = 0;
+  #consumedBytes = 0;
+  /** When a daemon has accepted something, or something began to wait for it. */
+  #acceptedAt = 0;
   /** The number of the next message to write. */
   #toSend = 1;
   #writable = true;
@@ -127,7 +136,7 @@ export class Engine implements Machine {
       case "closing":
         return phase.until;
       case "up":
-        return Math.min(this.#acknowledgeAt, this.#silenceDeadline());
+        return Math.min(this.#acknowledgeAt, this.#silenceDeadline(), this.#unacceptedDeadline());
       case "idle":
       case "ended":
         return NEVER;
@@ -155,7 +164,7 @@ export class Engine implements Machine {
         this.#host.destroy();
         return this.#end(undefined);
       case "up":
-        if (now >= this.#acknowledgeAt) this.#acknowledge();
+        if (now >= this.#acknowledgeAt || now >= this.#unacceptedDeadline()) this.#acknowledge();
         return this.#listen(phase.link);
       case "idle":
       case "ended":
@@ -179,6 +188,7 @@ export class Engine implements Machine {
     const phase = this.#phase;
     if (phase.name === "dialling") phase.answered = true;
     if (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") phase.link.receive(bytes);
+    if (this.#receivedBytes >= ACKNOWLEDGE_BYTES) this.#acknowledge();
   }
 
   /** The stream takes more bytes. */
@@ -222,6 +232,7 @@ export class Engine implements Machine {
         `${unacceptedCount} messages of ${unacceptedBytes} bytes have not been accepted yet: await send() now and then`,
       );
     }
+    if (unacceptedCount === 0) this.#acceptedAt = this.#now;
     this.#window.add(outgoing);
     return undefined;
   }
@@ -244,15 +255,21 @@ export class Engine implements Machine {
     return this.#window.outstanding();
   }
 
-  /** The program has consumed an event. */
-  consumed(now: number): void {
-    this.#consumed++;
-    if (this.#consumed >= ACKNOWLEDGE_EVERY) {
+  /** The program has consumed an event of about so many bytes. */
+  consumed(bytes: number, now: number): void {
+    this.#consumedBytes += bytes;
+    if (this.#consumedBytes >= ACKNOWLEDGE_BYTES) {
       this.#now = now;
       this.#acknowledge();
     } else if (this.#acknowledgeAt === NEVER) {
       this.#acknowledgeAt = now + ACKNOWLEDGE_MS;
     }
+  }
+
+  /** The program begins to wait for a delivery: what has come is acknowledged, so that more comes. */
+  awaited(now: number): void {
+    this.#now = now;
+    this.#acknowledge();
   }
 
   /** Says good-bye: `kill` goes behind everything that was sent, then the daemon closes. */
@@ -303,7 +320,7 @@ export class Engine implements Machine {
           this.#linkHost(() => link),
           this.#config,
           this.#token,
-          this.#lastDelivery,
+          this.#consumedUpTo(),
         )
       : new SpreadLink(
           this.#linkHost(() => link),
@@ -347,12 +364,16 @@ export class Engine implements Machine {
       frame: (bytes, at, length, delivery, own, primary) => {
         if (current()) this.#onFrame(bytes, at, length, delivery, own, primary);
       },
-      acceptedUpTo: (number) => current() && this.#window.acceptUpTo(Math.min(number, this.#toSend - 1)),
+      acceptedUpTo: (number) => {
+        if (!current()) return;
+        this.#acceptedAt = this.#now;
+        this.#window.acceptUpTo(Math.min(number, this.#toSend - 1));
+      },
       delivered: (number) => current() && number < this.#toSend && this.#window.finish(number),
       gap: (gap) => current() && this.#onGap(gap),
       groupRefused: (number, group, text) => {
         if (!current()) return;
-        this.#host.groupRefused(group, text);
+        this.#host.groupRefused(number, group, text);
         this.#window.finish(number);
       },
       goAway: () => current() && this.#onGoAway(),
@@ -382,10 +403,14 @@ export class Engine implements Machine {
     this.#token = greeting.token;
     this.#heardAt = this.#now;
     this.#pingedAt = NEVER;
-    if (!greeting.resumed) {
+    const { resumption } = greeting;
+    if (resumption === "new" || resumption === "restarted") {
       this.#lastDelivery = 0;
       this.#acknowledged = 0;
     }
+    this.#receivedBytes = 0;
+    this.#consumedBytes = 0;
+    this.#acceptedAt = this.#now;
     for (const daemon of greeting.daemons) this.#learn(daemon);
     this.#window.finishUpTo(greeting.lastOrdered);
     this.#toSend = this.#window.first;
@@ -395,7 +420,7 @@ export class Engine implements Machine {
       privateGroup: greeting.privateGroup,
       payloadBytesMax: greeting.payloadBytesMax,
       first,
-      resumed: greeting.resumed,
+      resumption,
     });
     this.pump();
   }
@@ -409,7 +434,8 @@ export class Engine implements Machine {
     primary: boolean | undefined,
   ): void {
     if (delivery > 0) {
-      // Sent again because our acknowledgement had not arrived.
+      this.#onDelivery(length);
+      // Sent again because it had not been acknowledged.
       if (delivery <= this.#lastDelivery) return;
       this.#lastDelivery = delivery;
     }
@@ -417,9 +443,20 @@ export class Engine implements Machine {
     if (own > 0 && own < this.#toSend) this.#window.finish(own);
   }
 
+  /** Whatever has no event is consumed at once: somebody has to look. */
+  #onDelivery(bytes: number): void {
+    this.#receivedBytes += bytes;
+    if (this.#acknowledgeAt === NEVER) this.#acknowledgeAt = this.#now + ACKNOWLEDGE_MS;
+  }
+
   #onGap(gap: NativeGap): void {
-    if (gap.last > this.#lastDelivery) this.#lastDelivery = gap.last;
-    this.#host.gap(gap);
+    this.#onDelivery(0);
+    // Repeated, or of what had come and was not acknowledged.
+    if (gap.last <= this.#lastDelivery) return;
+    const had = Math.max(0, this.#lastDelivery - gap.first + 1);
+    this.#lastDelivery = gap.last;
+    if (gap.reason !== "window" || had === 0) return this.#host.gap(gap);
+    this.#host.gap({ ...gap, first: gap.first + had, count: Math.max(0, gap.count - had) });
   }
 
   #onGoAway(): void {
@@ -486,13 +523,30 @@ export class Engine implements Machine {
     this.#host.ended(error);
   }
 
+  /** Tells the daemon up to where everything is consumed, if that is news. */
   #acknowledge(): void {
     this.#acknowledgeAt = NEVER;
-    this.#consumed = 0;
-    const upTo = Math.min(this.#host.consumedUpTo(), this.#lastDelivery);
+    this.#consumedBytes = 0;
+    const upTo = this.#consumedUpTo();
     if (this.#phase.name !== "up" || upTo <= this.#acknowledged) return;
     this.#acknowledged = upTo;
+    if (upTo === this.#lastDelivery) this.#receivedBytes = 0;
     this.#phase.link.acknowledge(upTo);
+  }
+
+  /** As long as the program waits for what may be behind what it has not consumed, everything counts as consumed. */
+  #consumedUpTo(): number {
+    if (this.#host.awaitsDelivery() || this.#isUnaccepted()) return this.#lastDelivery;
+    return Math.max(this.#acknowledged, Math.min(this.#host.consumedUpTo(), this.#lastDelivery));
+  }
+
+  #isUnaccepted(): boolean {
+    return this.#window.unacceptedCount > 0 && this.#now >= this.#acceptedAt + UNACCEPTED_MS;
+  }
+
+  #unacceptedDeadline(): number {
+    if (this.#window.unacceptedCount === 0 || this.#acknowledged >= this.#lastDelivery) return NEVER;
+    return this.#acceptedAt + UNACCEPTED_MS;
   }
 
   #silenceDeadline(): number {

@@ -7,7 +7,7 @@ export interface QueueListener<Event> {
   /** It waited and was forgotten. */
   dropped(event: Event): void;
   /** An event was taken without having waited. */
-  handedOver(): void;
+  handedOver(event: Event): void;
 }
 
 type Reader<Event> = {
@@ -49,7 +49,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     const reader = this.#readers.shift();
     if (reader) {
       reader.resolve({ value: event, done: false });
-      return this.#listener.handedOver();
+      return this.#listener.handedOver(event);
     }
     this.#events.push(event);
     this.#deliveries.push(delivery);

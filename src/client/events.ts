@@ -53,7 +53,8 @@ export type Gap = {
   readonly group: string;
   /**
    * `slow`: this client read too slowly and the group's policy is to drop; `reconnected`: it came back at another
-   * daemon or too late, and is a new member; `window`: more than the daemon kept happened while it was away.
+   * daemon or too late, and is a new member; `window`: more than the daemon kept happened while it was away (the client
+   * then leaves and joins again, in case a view is among what is gone).
    */
   readonly reason: "slow" | "reconnected" | "window";
   /** How many, where the daemon knows. */

@@ -1,11 +1,11 @@
-import type { NativeGap } from "../wire/native/messages.ts";
+import type { NativeGap, Resumption } from "../wire/native/messages.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 /** How a daemon greets a session. */
 export type Greeting = {
   readonly privateGroup: string;
-  /** Everything of the session that this client had before is as it was. */
-  readonly resumed: boolean;
+  /** What has become of the session that this client had before. */
+  readonly resumption: Resumption;
   /** 16 bytes that resume this session; `undefined` with a stock Spread daemon. */
   readonly token: Uint8Array | undefined;
   /** The greatest of this client's numbers that has been ordered. */

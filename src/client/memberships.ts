@@ -47,8 +47,8 @@ type Entry = {
   view: View | undefined;
   /** Told before the next view. */
   gap: Gap | undefined;
-  /** Is being left and joined again for the program: the end in between is not told. */
-  rejoining: boolean;
+  /** How often it is being left and joined again for the program: the ends in between are not told. */
+  rejoining: number;
 };
 
 /**
@@ -83,6 +83,11 @@ export class Memberships {
     return this.#entries.get(group)?.status === "joined";
   }
 
+  /** Has asked to leave, and is still a member. */
+  isLeaving(group: string): boolean {
+    return this.#entries.get(group)?.status === "leaving";
+  }
+
   /** A JOIN is about to be sent. */
   join(group: string, mode: FlushMode): void {
     const entry: Entry = {
@@ -92,7 +97,7 @@ export class Memberships {
       status: "joining",
       view: undefined,
       gap: undefined,
-      rejoining: false,
+      rejoining: 0,
     };
     entry.flush = this.#flushGroup(entry);
     this.#entries.set(group, entry);
@@ -130,8 +135,7 @@ export class Memberships {
 
   /**
    * A session that is not the continuation of the one before: every group shows a gap, then its new first view.
-   * Returns the groups to leave and join again: the daemon may have kept the membership and lost some of what was
-   * delivered in it, or know nothing of it. Those that were being left are left.
+   * Returns the groups to join again. Those that were being left are left.
    */
   restart(self: string): readonly string[] {
     this.#self = self;
@@ -143,6 +147,27 @@ export class Memberships {
       }
       const event: Gap = { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
       this.#restart(entry, entry.status === "joined" ? (entry.gap ?? event) : undefined);
+      entry.rejoining = 0;
+      again.push(entry.name);
+    }
+    return again;
+  }
+
+  /**
+   * The same session, where some deliveries are gone; a gap that follows says which. Returns the groups to leave and join
+   * again, since their views may be among what is gone. Those that were being left are left.
+   */
+  interrupt(): readonly string[] {
+    const again: string[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.status === "leaving") {
+        this.#leave(entry);
+        continue;
+      }
+      // What comes before the new view still counts, but for the flush layer: it begins again when it is told of the gap.
+      if (entry.flush !== undefined && entry.status === "joined") continue;
+      if (entry.flush !== undefined) this.#restart(entry, undefined);
+      entry.rejoining++;
       again.push(entry.name);
     }
     return again;
@@ -255,13 +280,14 @@ export class Memberships {
         if (entry.flush) return entry.flush.transitional();
         return this.#tell(entry, { kind: "transitional", group: entry.name });
       case "selfLeave":
-        if (!entry.rejoining || entry.status === "leaving") return this.#leave(entry);
-        entry.rejoining = false;
+        if (entry.rejoining === 0 || entry.status === "leaving") return this.#leave(entry);
+        entry.rejoining--;
         entry.flush = this.#flushGroup(entry);
+        // What is sent until the new view is missed.
+        if (entry.view) entry.gap ??= { kind: "gap", group: entry.name, reason: "window", count: undefined };
         return;
       case "view":
         if (!message.members.includes(this.#self)) return;
-        if (message.cause === "join" && message.sets[0]?.[0] === this.#self) entry.rejoining = false;
         if (entry.flush === undefined) return this.#show(entry, message, message.cause, undefined, primary);
         return entry.flush.membership({
           id: message.id,
@@ -279,13 +305,13 @@ export class Memberships {
   #beginAgain(entry: Entry, gap: Gap): void {
     if (entry.status !== "joined") return;
     this.#restart(entry, gap);
+    entry.rejoining++;
     this.#host.rejoin(entry.name);
   }
 
   #restart(entry: Entry, gap: Gap | undefined): void {
     entry.flush = this.#flushGroup(entry);
     entry.gap = gap;
-    entry.rejoining = true;
   }
 
   #leave(entry: Entry): void {

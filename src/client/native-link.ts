@@ -36,7 +36,7 @@ export class NativeLink implements Link, Units {
   #first = true;
   #greeted = false;
 
-  /** `token` and `lastDelivered` resume a session; `undefined` begins a new one. */
+  /** `token` and `lastDelivered`, which has been consumed, resume a session; `undefined` begins a new one. */
   constructor(host: LinkHost, identity: Identity, token: Uint8Array | undefined, lastDelivered: number) {
     this.#host = host;
     this.#identity = identity;
@@ -142,7 +142,7 @@ export class NativeLink implements Link, Units {
         this.#greeted = true;
         return this.#host.greeted({
           privateGroup: message.privateGroup,
-          resumed: message.resumption === "resumed",
+          resumption: message.resumption,
           token: message.token.slice(),
           lastOrdered: message.lastOrdered,
           payloadBytesMax: message.payloadBytesMax,

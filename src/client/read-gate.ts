@@ -6,13 +6,23 @@ import type { ConnectionEvent } from "./events.ts";
 export interface ReadGateHost {
   pause(): void;
   resume(): void;
-  /** The program has consumed an event. */
-  consumed(): void;
+  /** The program has consumed, or will never consume, an event of about so many bytes. */
+  consumed(bytes: number): void;
+  /** The program begins to wait for a delivery. */
+  awaited(): void;
+  /** Whether reading may be stopped: a native daemon stops by itself when nothing is acknowledged. */
+  mayStop(): boolean;
 }
+
+/** What an event costs besides its payload, about. */
+const EVENT_BYTES = 128;
 
 /**
  * Back-pressure from the program to the daemon: counts what waits to be read, in all queues of a connection, and stops
  * reading when it is too much, until half of it is read.
+ *
+ * A native daemon needs no such signal, since it writes no more than a window ahead of what is acknowledged. Here it is only
+ * known whether the program waits for a delivery, which may be behind that window.
  *
  * Not while the program itself waits for the daemon: then the answer is behind what is not read yet, and who waits within
  * the loop that reads would wait for ever.
@@ -24,6 +34,7 @@ export class ReadGate implements WaitCounter {
   #events = 0;
   #bytes = 0;
   #waits = 0;
+  #deliveryWaits = 0;
   #paused = false;
 
   constructor(limits: { readonly eventsMax: number; readonly eventBytesMax: number }, host: ReadGateHost) {
@@ -36,17 +47,25 @@ export class ReadGate implements WaitCounter {
     return this.#paused;
   }
 
+  /** Whether the program waits for a delivery. */
+  get awaitsDelivery(): boolean {
+    return this.#deliveryWaits > 0;
+  }
+
   /** A queue whose content counts here. */
   queue<Event extends ConnectionEvent>(): EventQueue<Event> {
     return new EventQueue<Event>({
       queued: (event) => this.#count(event, 1),
-      dropped: (event) => this.#count(event, -1),
+      dropped: (event) => {
+        this.#count(event, -1);
+        this.#host.consumed(bytesOf(event));
+      },
       taken: (event) => {
         this.#count(event, -1);
         if (this.#events * 2 <= this.#eventsMax && this.#bytes * 2 <= this.#bytesMax) this.open();
-        this.#host.consumed();
+        this.#host.consumed(bytesOf(event));
       },
-      handedOver: () => this.#host.consumed(),
+      handedOver: (event) => this.#host.consumed(bytesOf(event)),
     });
   }
 
@@ -59,9 +78,20 @@ export class ReadGate implements WaitCounter {
     this.#waits--;
   }
 
+  /** The program waits for something that comes as a delivery, behind all others. */
+  beginDelivery(): void {
+    this.begin();
+    if (this.#deliveryWaits++ === 0) this.#host.awaited();
+  }
+
+  finishDelivery(): void {
+    this.finish();
+    this.#deliveryWaits--;
+  }
+
   /** Stops reading if too much waits. */
   check(): void {
-    if (this.#paused || this.#waits > 0) return;
+    if (this.#paused || this.#waits > 0 || !this.#host.mayStop()) return;
     if (this.#events < this.#eventsMax && this.#bytes < this.#bytesMax) return;
     this.#paused = true;
     this.#host.pause();
@@ -83,4 +113,8 @@ export class ReadGate implements WaitCounter {
     this.#events += by;
     if (event.kind === "message") this.#bytes += by * event.payload.length;
   }
+}
+
+function bytesOf(event: ConnectionEvent): number {
+  return event.kind === "message" ? EVENT_BYTES + event.payload.length : EVENT_BYTES;
 }

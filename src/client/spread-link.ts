@@ -111,7 +111,7 @@ export class SpreadLink implements Link, Units {
     this.#state = "messages";
     this.#host.greeted({
       privateGroup: answer.value.privateGroup,
-      resumed: false,
+      resumption: "new",
       token: undefined,
       lastOrdered: 0,
       payloadBytesMax: REAL_DAEMON_BODY_BYTES_MAX - NAME_BYTES,

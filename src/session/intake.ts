@@ -234,7 +234,7 @@ export class Intake {
         return;
     }
     const message = decodeNative(bytes.subarray(offset, offset + length));
-    if (message?.kind === "ack") native.retention.acknowledge(message.deliveryNumber);
+    if (message?.kind === "ack") this.#outflow.acknowledge(session, native, message.deliveryNumber);
     else if (message?.kind === "ping") {
       this.#outflow.control(session, encodeNative({ kind: "pong", opaque: message.opaque }));
     } else if (message?.kind === "status") {
@@ -252,6 +252,8 @@ export class Intake {
     if (number <= native.lastAccepted) {
       // Sent again over a new connection, but it had arrived here: to be acknowledged once more.
       native.acceptedSent = 0;
+      const refusal = native.refusals.of(number);
+      if (refusal !== undefined) this.#outflow.tellRefusal(session, native, refusal);
       if (native.ordered.has(number)) this.#outflow.delivered(session, number);
       this.#outflow.touch(session);
       return;
@@ -274,7 +276,7 @@ export class Intake {
       const group = groupCountOf(bytes, frame) > 0 ? groupOf(bytes, frame, 0) : "";
       if (!isGroupName(group)) {
         const text = "A group's name has 1 to 31 characters from $ to ~.";
-        this.#outflow.control(session, encodeNative({ kind: "groupRefused", number, group, text }));
+        this.#outflow.refuse(session, native, { number, group, text, toldBefore: undefined });
         native.ordered.add(number);
         return;
       }

@@ -229,7 +229,7 @@ describe("messages", () => {
     expect(daemon.sessions.sessionCount).toBe(0);
     const again = daemon.connect();
     again.send(join([PREFACE, helloOf({ token })]));
-    expect(read(again)).toMatchObject([{ kind: "welcome", resumption: "interrupted", lastOrdered: 1 }]);
+    expect(read(again)).toMatchObject([{ kind: "welcome", resumption: "restarted", lastOrdered: 1 }]);
   });
 });
 
@@ -289,7 +289,7 @@ describe("detach and resume", () => {
     daemon.advance(1);
     expect(daemon.sessions.sessionCount).toBe(0);
     expect(daemon.submissions.at(-1)?.service).toBe("safe");
-    expect(resume(daemon, token, 0).messages).toMatchObject([{ kind: "welcome", resumption: "interrupted" }]);
+    expect(resume(daemon, token, 0).messages).toMatchObject([{ kind: "welcome", resumption: "restarted" }]);
   });
 
   test("a client may be back before the daemon knows that it was gone", () => {
@@ -317,6 +317,61 @@ describe("detach and resume", () => {
     expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "interrupted" });
     expect(messages[1]).toEqual({ kind: "gap", group: "", reason: "window", count: 3, first: 2, last: 4 });
     expect(delivered(messages)).toEqual([5, 6]);
+  });
+
+  test("all that is kept has a limit: who has been away longest gives way first, and is told so", () => {
+    const daemon = new OneDaemon({ retentionTotalBytesMax: 10_000 });
+    const clients = ["a", "b"].map((user) => {
+      const { client, token } = connect(daemon, { user });
+      client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.join, user)]));
+      read(client);
+      client.send(encodeNative({ kind: "ack", deliveryNumber: 9 }));
+      client.close();
+      return token;
+    });
+    const { client: other } = connect(daemon, { user: "other" });
+    for (let n = 1; n <= 6; n++) other.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
+    const [a, b] = clients.map((token) => resume(daemon, token, 3).messages);
+    const gap = a?.find((message) => message.kind === "gap");
+    expect(a?.[0]).toMatchObject({ kind: "welcome", resumption: "interrupted" });
+    expect(gap).toMatchObject({ group: "", reason: "window", first: 4 });
+    expect(delivered(a ?? [])[0]).toBe((gap?.last ?? 0) + 1);
+    expect(b?.[0]).toMatchObject({ kind: "welcome", resumption: "resumed" });
+  });
+
+  test("who is attached and does not acknowledge gives way too, after those who are away", () => {
+    const daemon = new OneDaemon({ retentionTotalBytesMax: 4_000 });
+    const { client, token } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    for (let n = 2; n <= 9; n++) client.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
+    expect(delivered(read(client))).toHaveLength(9);
+    client.close();
+    const { messages } = resume(daemon, token, 8);
+    expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "resumed" });
+    expect(delivered(messages)).toEqual([9]);
+    expect(
+      resume(daemon, token, 0)
+        .messages.map(({ kind }) => kind)
+        .slice(0, 2),
+    ).toEqual(["welcome", "gap"]);
+  });
+
+  test("a join that was refused while the client was away is refused when it is back, and when it is sent again", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    client.close();
+    daemon.sessions.refused(1, 1, "g", "its members wait");
+    const refused = { kind: "groupRefused", number: 1, group: "g", text: "its members wait" };
+    const back = resume(daemon, token, 0);
+    expect(back.messages).toContainEqual(refused);
+    back.client.send(send(1, TypeBit.join, "g"));
+    expect(read(back.client)).toContainEqual(refused);
+    // What was delivered behind it has been consumed, and so it has been read.
+    back.client.send(send(2, TypeBit.join, "h"));
+    back.client.send(encodeNative({ kind: "ack", deliveryNumber: 2 }));
+    back.client.close();
+    expect(resume(daemon, token, 2).messages.map(({ kind }) => kind)).not.toContain("groupRefused");
   });
 
   test("whatever is interrupted, each message is ordered once and each delivery read once, in order", () => {
@@ -360,6 +415,66 @@ describe("detach and resume", () => {
       ),
       { numRuns: 60 },
     );
+  });
+});
+
+describe("the window of deliveries", () => {
+  const KB = "x".repeat(1_000);
+
+  test("no more is written than that, until the client acknowledges; all else still comes", () => {
+    const daemon = new OneDaemon({ deliveryWindowBytes: 3_000 });
+    const { client } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    for (let n = 2; n <= 9; n++) client.send(send(n, TypeBit.agreed, "g", KB));
+    client.send(encodeNative({ kind: "ping", opaque: new Uint8Array(8) }));
+    const messages = read(client);
+    expect(delivered(messages)).toEqual([1, 2, 3, 4]);
+    expect(messages.findLast((message) => message.kind === "accepted")).toEqual({ kind: "accepted", number: 9 });
+    expect(messages.filter(({ kind }) => kind === "delivered")).toHaveLength(9);
+    expect(messages.at(-1)?.kind).toBe("pong");
+    client.send(encodeNative({ kind: "ack", deliveryNumber: 3 }));
+    expect(delivered(read(client))).toEqual([5, 6]);
+    client.send(encodeNative({ kind: "ack", deliveryNumber: 6 }));
+    client.send(encodeNative({ kind: "ack", deliveryNumber: 9 }));
+    expect(delivered(read(client))).toEqual([7, 8, 9]);
+  });
+
+  test("a message that is longer than the window is delivered alone", () => {
+    const daemon = new OneDaemon({ deliveryWindowBytes: 500 });
+    const { client } = connect(daemon);
+    client.send(join([send(1, TypeBit.agreed, "#nat#localhost", KB), send(2, TypeBit.agreed, "#nat#localhost", KB)]));
+    expect(delivered(read(client))).toEqual([1]);
+    client.send(encodeNative({ kind: "ack", deliveryNumber: 1 }));
+    expect(delivered(read(client))).toEqual([2]);
+  });
+
+  test("a client that reads and never acknowledges meets its group's policy", () => {
+    for (const policy of ["expel", "drop", "wait"] as const) {
+      const daemon = new OneDaemon({ deliveryWindowBytes: 3_000, nativeQueueMessagesMax: 20 });
+      daemon.policies.set("g", policy);
+      const { client: slow } = connect(daemon, { user: "slow" });
+      const { client: fast } = connect(daemon, { user: "fast" });
+      slow.send(send(1, TypeBit.join, "g"));
+      for (let n = 1; n <= 100; n++) fast.send(send(n, TypeBit.agreed, "g", KB));
+      expect(slow.closed).toBe(policy === "expel");
+      expect(daemon.held).toEqual(policy === "wait" ? ["g"] : []);
+      expect(fast.reading).toBe(policy !== "wait");
+      if (policy === "expel") continue;
+      // It reads on: what it missed is told once, where it was missed, or nothing was missed.
+      const seen: NativeMessage[] = [];
+      for (let round = 0; round < 60; round++) {
+        const messages = read(slow).filter(({ kind }) => kind === "deliver" || kind === "gap");
+        seen.push(...messages);
+        const last = messages.at(-1);
+        const number = last?.kind === "deliver" ? last.deliveryNumber : last?.kind === "gap" ? last.last : 0;
+        slow.send(encodeNative({ kind: "ack", deliveryNumber: number }));
+      }
+      expect(daemon.held).toEqual([]);
+      expect(fast.reading).toBe(true);
+      const gaps = seen.flatMap((message) => (message.kind === "gap" ? [message.count] : []));
+      expect(gaps).toHaveLength(policy === "wait" ? 0 : 1);
+      expect(delivered(seen).length + (gaps[0] ?? 0)).toBe(101);
+    }
   });
 });
 

@@ -22,8 +22,12 @@ export type SessionOptions = {
   readonly nativeQueueMessagesMax: number;
   /** Bytes that may wait for any client; one message more than that may. */
   readonly queueBytesMax: number;
-  /** Bytes of deliveries kept for a native client until it acknowledges them. */
+  /** Bytes of deliveries written to a native client ahead of its acknowledgements; one message more than that may be. */
+  readonly deliveryWindowBytes: number;
+  /** Bytes of deliveries kept for a native client that is away. */
   readonly retentionBytesMax: number;
+  /** The same for all of them together, with what others have not acknowledged: who is away longest gives way first. */
+  readonly retentionTotalBytesMax: number;
   /** How long a native session outlives its connection. */
   readonly graceMs: number;
   /** Data of a native client's message. */
@@ -39,7 +43,9 @@ export const DEFAULT_SESSION_OPTIONS: Omit<SessionOptions, "daemon"> = {
   queueMessagesMax: 1_000,
   nativeQueueMessagesMax: 20_000,
   queueBytesMax: 32 * 1024 * 1024,
+  deliveryWindowBytes: 1024 * 1024,
   retentionBytesMax: 8 * 1024 * 1024,
+  retentionTotalBytesMax: 64 * 1024 * 1024,
   graceMs: 30_000,
   payloadBytesMax: DEFAULT_PAYLOAD_BYTES_MAX,
 };

@@ -12,6 +12,8 @@ import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
 import { isPrivate } from "../wire/spread/names.ts";
 import type { SessionOptions } from "./options.ts";
 import type { SessionsKnowledge, SessionsOutbox, SlowPolicy } from "./outbox.ts";
+import type { RetentionBudget } from "./retention-budget.ts";
+import type { Refusal } from "./refusals.ts";
 import type { NativeState, Session } from "./session.ts";
 
 /** A session that takes more is written to within the turn when this much waits, so that a turn stays small. */
@@ -20,7 +22,7 @@ const FLUSH_BYTES = 256 * 1024;
 
 /**
  * What goes from the daemon to its clients. Deliveries of a turn are collected per session and written at once; what a
- * connection does not take waits here, within bounds, and a client that stays behind meets the policy of the group:
+ * connection does not take, or a native client has not acknowledged a window of, waits here, within bounds, and a client that stays behind meets the policy of the group:
  * its senders wait (`wait`), it misses messages and is told so (`drop`, native clients only), or it is ended.
  */
 export class Outflow {
@@ -28,6 +30,7 @@ export class Outflow {
   readonly #knowledge: SessionsKnowledge;
   readonly #options: SessionOptions;
   readonly #expel: (session: Session, why: string) => void;
+  readonly #budget: RetentionBudget;
   readonly #slab = new Slab();
   #dirty: Session[] = [];
   /** How many sessions hold a group. */
@@ -37,11 +40,13 @@ export class Outflow {
     outbox: SessionsOutbox,
     knowledge: SessionsKnowledge,
     options: SessionOptions,
+    budget: RetentionBudget,
     expel: (session: Session, why: string) => void,
   ) {
     this.#outbox = outbox;
     this.#knowledge = knowledge;
     this.#options = options;
+    this.#budget = budget;
     this.#expel = expel;
   }
 
@@ -80,6 +85,28 @@ export class Outflow {
     this.touch(session);
   }
 
+  /** The client has consumed everything up to this delivery: more may be written. */
+  acknowledge(session: Session, native: NativeState, number: number): void {
+    const { retention } = native;
+    retention.acknowledge(number);
+    native.refusals.acknowledge(number);
+    this.#budget.update(session, native);
+    if (retention.unsentCount > 0 || native.gaps.size > 0 || session.holding.size > 0) this.touch(session);
+  }
+
+  /** Tells a native session that its join was refused: now, and again until it is known to have had it. */
+  refuse(session: Session, native: NativeState, refusal: Refusal): void {
+    native.refusals.add(refusal);
+    this.tellRefusal(session, native, refusal);
+  }
+
+  tellRefusal(session: Session, native: NativeState, refusal: Refusal): void {
+    if (session.connection === undefined) return;
+    refusal.toldBefore = native.lastDelivery + 1;
+    const { number, group, text } = refusal;
+    this.control(session, encodeNative({ kind: "groupRefused", number, group, text }));
+  }
+
   /** Tells an attached native session that its message has been delivered. */
   delivered(session: Session, number: number): void {
     if (session.connection === undefined) return;
@@ -106,23 +133,47 @@ export class Outflow {
     }
   }
 
-  /** Writes all that waits, if the connection takes more. */
+  /** Writes what waits, if the connection takes more: of deliveries no more than the window. */
   flush(session: Session): void {
     const { connection, native } = session;
     if (session.state !== "open" || connection === undefined || !connection.writable || connection.gone) return;
-    const { chunks } = session;
+    const { chunks, queuedMessages } = session;
     session.discard();
     if (native !== undefined) {
-      if (native.lastAccepted > native.acceptedSent) {
-        native.acceptedSent = native.lastAccepted;
-        chunks.push(encodeNative({ kind: "accepted", number: native.lastAccepted }));
-      }
-      for (const group of native.gaps.keys()) this.#tellGap(native, group);
-      native.retention.takeUnsent(chunks);
+      this.#takeDeliveries(native, chunks);
+      // Messages that wait by their group's policy still do not count.
+      session.queuedMessages = Math.min(queuedMessages, native.retention.unsentCount);
+      session.queuedBytes = native.retention.unsentBytes;
     }
     if (chunks.length > 0) connection.writable = this.#outbox.write(connection.number, chunks);
-    native?.retention.trim(this.#options.retentionBytesMax, false);
-    if (connection.writable) this.release(session);
+    if (native !== undefined) this.#budget.update(session, native);
+    if (this.#keepsUp(session)) this.release(session);
+  }
+
+  #takeDeliveries(native: NativeState, chunks: Uint8Array[]): void {
+    const { retention } = native;
+    const { deliveryWindowBytes } = this.#options;
+    if (native.lastAccepted > native.acceptedSent) {
+      native.acceptedSent = native.lastAccepted;
+      chunks.push(encodeNative({ kind: "accepted", number: native.lastAccepted }));
+    }
+    retention.takeUnsent(chunks, deliveryWindowBytes);
+    // Not while others wait before it: whoever reads nothing would be told of each turn's gap.
+    if (native.gaps.size > 0 && retention.unsentCount === 0 && retention.inFlightBytes < deliveryWindowBytes) {
+      for (const group of native.gaps.keys()) this.#tellGap(native, group);
+      retention.takeUnsent(chunks, deliveryWindowBytes);
+    }
+  }
+
+  #hasWindow({ native }: Session): boolean {
+    return native === undefined || native.retention.inFlightBytes < this.#options.deliveryWindowBytes;
+  }
+
+  /** Whether a delivery would be written at once. */
+  #keepsUp(session: Session): boolean {
+    const { connection, native } = session;
+    if (!connection?.writable) return false;
+    return native === undefined || (native.retention.unsentCount === 0 && this.#hasWindow(session));
   }
 
   /** Holds no group for this session's sake any more. */
@@ -155,14 +206,17 @@ export class Outflow {
     const head = this.#slab.take(about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES);
     writeDeliverHead(head, 0, number, about.own, about.primary, frame.length);
     native.retention.append(number, head, frame);
-    if (session.connection === undefined) native.retention.trim(this.#options.retentionBytesMax, true);
-    else this.#count(session, frame.length + head.length, about.admission);
+    if (session.connection === undefined) {
+      native.retention.trim(this.#options.retentionBytesMax, true);
+      this.#budget.update(session, native);
+    } else this.#count(session, frame.length + head.length, about.admission);
   }
 
   #count(session: Session, bytes: number, admission: Admission): void {
     if (admission !== "wait") session.queuedMessages++;
     session.queuedBytes += bytes;
-    if (session.queuedMessages >= FLUSH_MESSAGES || session.queuedBytes >= FLUSH_BYTES) this.flush(session);
+    const isMuch = session.queuedMessages >= FLUSH_MESSAGES || session.queuedBytes >= FLUSH_BYTES;
+    if (isMuch && this.#hasWindow(session)) this.flush(session);
     else this.touch(session);
   }
 
@@ -188,7 +242,8 @@ export class Outflow {
   #admission(session: Session, frame: Uint8Array, noticeGroup: string | undefined): Admission {
     const { connection, native } = session;
     const messagesMax = native === undefined ? this.#options.queueMessagesMax : this.#options.nativeQueueMessagesMax;
-    if (connection === undefined || (connection.writable && messagesMax > 0)) return "queue";
+    if (connection === undefined) return "queue";
+    if (connection.writable && messagesMax > 0 && this.#hasWindow(session)) return "queue";
     const { queuedMessages, queuedBytes } = session;
     const { queueBytesMax } = this.#options;
     if (queuedMessages < messagesMax / 2 && queuedBytes < queueBytesMax / 2) return "queue";

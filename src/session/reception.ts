@@ -204,7 +204,7 @@ export class Reception {
     connection.user = name.user;
     const token = isNew ? this.#knowledge.newToken() : hello.token;
     const session = this.#host.open(connection, hello.membership, hello.priority, token);
-    this.#writeWelcome(connection, session, isNew ? "new" : "interrupted");
+    this.#writeWelcome(connection, session, isNew ? "new" : "restarted");
   }
 
   #writeWelcome(connection: Connection, session: Session, resumption: Resumption): void {

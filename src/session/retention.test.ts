@@ -7,7 +7,7 @@ const FRAME = new Uint8Array(9);
 
 function unsent(retention: Retention): number[] {
   const chunks: Uint8Array[] = [];
-  retention.takeUnsent(chunks);
+  retention.takeUnsent(chunks, Number.POSITIVE_INFINITY);
   return chunks.filter((chunk) => chunk !== FRAME).map((chunk) => chunk[0] as number);
 }
 
@@ -47,6 +47,35 @@ test("a gap notice is repeated until the client has had it", () => {
   expect([retention.bytes, retention.unsentBytes, retention.unsentCount]).toEqual([0, 0, 0]);
 });
 
+test("no more is written than the window, and what was let go counts until it is acknowledged", () => {
+  const retention = new Retention();
+  for (let n = 1; n <= 6; n++) retention.append(n, head(n), FRAME);
+  const take = (): number => {
+    const chunks: Uint8Array[] = [];
+    retention.takeUnsent(chunks, 20);
+    return chunks.length / 2;
+  };
+  expect([take(), take(), retention.inFlightBytes, retention.unsentBytes]).toEqual([2, 0, 20, 40]);
+  retention.acknowledge(6);
+  expect([take(), retention.inFlightBytes, retention.unsentCount]).toEqual([2, 20, 2]);
+  retention.trim(0, false);
+  expect([retention.bytes, retention.inFlightBytes, take()]).toEqual([20, 20, 0]);
+  retention.acknowledge(3);
+  expect([take(), retention.bytes, retention.inFlightBytes]).toEqual([1, 20, 20]);
+  expect(retention.resume(3)).toEqual({ first: 4, last: 4 });
+  expect([retention.bytes, retention.inFlightBytes, take(), take()]).toEqual([20, 0, 2, 0]);
+});
+
+test("a message longer than the window is written, and a gap notice is never held back", () => {
+  const retention = new Retention();
+  retention.append(1, head(1), new Uint8Array(100));
+  retention.append(2, head(2), undefined);
+  retention.append(3, head(3), FRAME);
+  const chunks: Uint8Array[] = [];
+  retention.takeUnsent(chunks, 20);
+  expect([chunks.length, retention.unsentCount]).toEqual([3, 1]);
+});
+
 test("whatever happens, the client gets every number once and in order, or is told the range", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("append" as const), count: fc.nat(1_500) }),
@@ -62,7 +91,7 @@ test("whatever happens, the client gets every number once and in order, or is to
       let seen = 0;
       const read = (): void => {
         const chunks: Uint8Array[] = [];
-        retention.takeUnsent(chunks);
+        retention.takeUnsent(chunks, Number.POSITIVE_INFINITY);
         for (const chunk of chunks) {
           if (chunk.length !== 4) continue;
           const number = new DataView(chunk.buffer).getUint32(0);

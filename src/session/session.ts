@@ -2,6 +2,7 @@ import type { SessionNumber } from "../groups/outbox.ts";
 import { nameField } from "../wire/spread/names.ts";
 import type { Connection } from "./connection.ts";
 import { OrderedNumbers } from "./ordered-numbers.ts";
+import { Refusals } from "./refusals.ts";
 import { Retention } from "./retention.ts";
 
 /** A client's session: what it is called, and what waits to be written to it. */
@@ -58,6 +59,9 @@ export class NativeState {
   readonly token: Uint8Array;
   readonly tokenKey: string;
   readonly retention = new Retention();
+  /** What the retention budget counts of it. */
+  retainedBytes = 0;
+  readonly refusals = new Refusals();
   /** Greatest delivery number given out. */
   lastDelivery = 0;
   /** Greatest of the client's numbers given to the ring; 0: none yet, the next may be any. */

@@ -14,6 +14,7 @@ import type { ConnectionNumber, EndReason, Peer, SessionsKnowledge, SessionsOutb
 import { Outflow } from "./outflow.ts";
 import { Reception, type Resumed } from "./reception.ts";
 import { NativeState, Session } from "./session.ts";
+import { RetentionBudget } from "./retention-budget.ts";
 import { UserNames } from "./user-names.ts";
 
 /**
@@ -29,6 +30,7 @@ export class Sessions implements Machine {
   readonly #outbox: SessionsOutbox;
   readonly #knowledge: SessionsKnowledge;
   readonly #intake: Intake;
+  readonly #budget: RetentionBudget;
   readonly #outflow: Outflow;
   readonly #names = new UserNames();
   readonly #connections = new Map<ConnectionNumber, Connection>();
@@ -49,7 +51,10 @@ export class Sessions implements Machine {
     this.#options = { ...DEFAULT_SESSION_OPTIONS, ...options };
     this.#outbox = outbox;
     this.#knowledge = knowledge;
-    this.#outflow = new Outflow(outbox, knowledge, this.#options, (session, why) => this.#end(session, "slow", why));
+    this.#budget = new RetentionBudget(this.#options.retentionTotalBytesMax, this.#detached);
+    this.#outflow = new Outflow(outbox, knowledge, this.#options, this.#budget, (session, why) => {
+      this.#end(session, "slow", why);
+    });
     this.#intake = new Intake(this.#options, transport, knowledge, outbox, this.#outflow, (session, reason, why) => {
       this.#end(session, reason, why);
     });
@@ -209,7 +214,7 @@ export class Sessions implements Machine {
   refused(number: SessionNumber, message: number, group: string, why: string): void {
     const session = this.#sessions.get(number);
     if (session?.native === undefined || session.state !== "open") return;
-    this.#outflow.control(session, encodeNative({ kind: "groupRefused", number: message, group, text: why }));
+    this.#outflow.refuse(session, session.native, { number: message, group, text: why, toldBefore: undefined });
   }
 
   ended(number: SessionNumber): void {
@@ -275,6 +280,8 @@ export class Sessions implements Machine {
       const count = last - first + 1;
       this.#outflow.control(session, encodeNative({ kind: "gap", group: "", reason: "window", count, first, last }));
     }
+    for (const refusal of native.refusals.all()) this.#outflow.tellRefusal(session, native, refusal);
+    this.#budget.update(session, native);
     session.queuedMessages = native.retention.unsentCount;
     session.queuedBytes = native.retention.unsentBytes;
     this.#outflow.touch(session);
@@ -306,6 +313,7 @@ export class Sessions implements Machine {
     native.retention.trim(this.#options.retentionBytesMax, true);
     native.graceEndsAt = now + this.#options.graceMs;
     this.#detached.add(session);
+    this.#budget.update(session, native);
     this.#graceDeadline = Math.min(this.#graceDeadline, native.graceEndsAt);
     this.#outbox.report({ kind: "detached", session: session.number, privateGroup: session.privateGroup });
   }
@@ -335,7 +343,9 @@ export class Sessions implements Machine {
     session.discard();
     this.#outflow.release(session);
     this.#detached.delete(session);
-    if (session.native !== undefined) this.#byToken.delete(session.native.tokenKey);
+    if (session.native === undefined) return;
+    this.#byToken.delete(session.native.tokenKey);
+    this.#budget.forget(session.native);
   }
 
   #close(connection: Connection, how: "flush" | "drop"): void {
