@@ -32,7 +32,7 @@ function body(prefix: Prefix, bytes: Uint8Array): string {
     case Kind.ringToken: {
       const token = decodeToken(prefix, bytes);
       if (token === undefined) return "malformed";
-      const asked = token.requests.map(({ missing }) => ` missing=[${missing}]`).join("");
+      const asked = token.requests.map(({ missing }) => ` missing=[${missing.toString()}]`).join("");
       return `token hop=${token.hop} seq=${token.siteSeq} aru=${token.siteAru}${asked}`;
     }
     case Kind.ringHurry:
@@ -44,21 +44,25 @@ function body(prefix: Prefix, bytes: Uint8Array): string {
     case Kind.alive:
       return decodeAlive(prefix, bytes) === undefined ? "malformed" : "alive";
     case Kind.join:
-      return `join reps=${decodeJoin(prefix, bytes)?.representatives.map(({ daemon, type }) => `${type}:${daemon}`)}`;
+      return `join reps=${list(decodeJoin(prefix, bytes)?.representatives.map(({ daemon, type }) => `${type}:${daemon}`))}`;
     case Kind.refer:
       return `refer to=${decodeRefer(prefix, bytes)?.to}`;
     case Kind.form1: {
       const form = decodeForm1(prefix, bytes);
       const reps = form?.representatives.map(({ daemon }) => daemon);
-      return `form1 done=[${form?.done}] pending=[${form?.pending}] reps=[${reps}]`;
+      return `form1 done=[${list(form?.done)}] pending=[${list(form?.pending)}] reps=[${list(reps)}]`;
     }
     case Kind.form2: {
       const form = decodeForm2(prefix, bytes);
-      return `form2 members=[${form?.members}] position=${form?.position}`;
+      return `form2 members=[${list(form?.members)}] position=${form?.position}`;
     }
     default:
       return `kind ${prefix.kind}`;
   }
+}
+
+function list(values: readonly (string | number)[] = []): string {
+  return values.join(",");
 }
 
 function texts(prefix: Prefix, bytes: Uint8Array): string {

@@ -168,9 +168,10 @@ export class Stage {
       ...this.network.of(me),
       message: ({ sender, payload }) =>
         this.#note(`${me} delivers "${text.decoder.decode(payload).trimEnd()}" of ${sender}`),
-      transitional: ({ id, members }) => this.#note(`${me} transitional ${id.leader}.${id.time} [${members}]`),
+      transitional: ({ id, members }) =>
+        this.#note(`${me} transitional ${id.leader}.${id.time} [${members.join(",")}]`),
       regular: ({ id, members, primary }) =>
-        this.#note(`${me} regular ${id.leader}.${id.time} [${members}]${primary ? " primary" : ""}`),
+        this.#note(`${me} regular ${id.leader}.${id.time} [${members.join(",")}]${primary ? " primary" : ""}`),
       event: (event) => {
         this.events.push({ daemon: me, event });
         if (event.kind === "state") this.#note(`${me} ${event.from} → ${event.to}`);
