@@ -142,9 +142,7 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
     aru: configuration.local.prefix,
     safe: configuration.stable,
     windowPackets: Math.floor(windowBytes / datagramBytes),
-    personalWindowPackets: Math.floor(
-      Math.min(windowBytes / settings.personalShare, settings.personalBytesMax) / datagramBytes,
-    ),
+    personalWindowPackets: Math.floor((ring?.shareBytes ?? windowBytes) / datagramBytes),
     acceleratedPackets: settings.acceleratedPackets,
     queuedPackets: Math.ceil(evs.queuedBytes / datagramBytes),
     packetsSent: statistics.packetsSent,

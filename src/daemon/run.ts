@@ -13,6 +13,7 @@ import { getU16, getU32 } from "../wire/bytes.ts";
 import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
 import { isMonitorDatagram } from "../wire/spread/monitor.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
+import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
 import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
@@ -230,7 +231,9 @@ export class RunningDaemon {
     const self = this.#self;
     const segment = site.segments[self.segment];
     const peer = ({ id, segment: at, address, port }: DaemonConfig): UdpPeer => ({ id, segment: at, address, port });
-    const bind = self.interfaces.find((place) => place.daemon)?.address;
+    const places = self.interfaces.filter((place) => place.daemon);
+    // The others send to its address: a place at another one hears nothing of them.
+    const bind = places.find(({ address }) => [self.address, "0.0.0.0", "::"].includes(address))?.address;
     return {
       self: peer(self),
       others: site.daemons.filter(({ id }) => id !== self.id).map(peer),
@@ -248,7 +251,8 @@ export class RunningDaemon {
     const { multicastFault } = udp;
     if (site.dissemination === "multicast") {
       if (multicastFault !== undefined && !site.ignoreMulticastJoinErrors) {
-        throw new Error(
+        throw new DaemonError(
+          "MULTICAST",
           `the multicast group of the segment cannot be joined: ${multicastFault}; use Dissemination = unicast or auto`,
         );
       }

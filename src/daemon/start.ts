@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { type AccessRules, parseAccessRules } from "../session/access.ts";
 import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
+import { DaemonError } from "./error.ts";
 import type { NodeEvent } from "./node.ts";
 import { runDaemon, type RunOptions } from "./run.ts";
 import type { DaemonStatus } from "./status.ts";
@@ -175,9 +176,20 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
 function accessRules({ authentication }: SiteConfig): AccessRules {
   const asked = [...authentication.allowed, ...authentication.required];
   if (!asked.includes("IP")) return [];
-  const { rules, faults } = parseAccessRules(readFileSync(authentication.accessFile, "utf8"));
-  if (faults[0] !== undefined) throw new RangeError(`${authentication.accessFile}: ${faults[0]}`);
+  const { accessFile } = authentication;
+  const { rules, faults } = parseAccessRules(readAccessFile(accessFile));
+  if (faults[0] !== undefined) throw new DaemonError("FILE", `${accessFile}: ${faults[0]}`);
   return rules;
+}
+
+function readAccessFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const remedy = "the method IP lets in whom this file names, such as 10.0.0.0/8; AccessFile says where it is";
+    throw new DaemonError("FILE", `the access file ${file} cannot be read (${why}): ${remedy}`, { cause: error });
+  }
 }
 
 /** A promise with its ends; a rejection that nobody looks at is nobody's fault. */

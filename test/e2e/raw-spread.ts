@@ -69,6 +69,11 @@ export class RawSpreadClient {
     this.#socket.write(frame.subarray(30));
   }
 
+  /** Reads nothing more, without closing. */
+  deafen(): void {
+    this.#socket.pause();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

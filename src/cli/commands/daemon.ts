@@ -211,6 +211,8 @@ function startFailure(error: unknown, self: DaemonConfig): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   const place = `${self.address} port ${self.port} or ${self.port + 1}`;
   switch (error.code) {
+    case "FILE":
+      return new CliError(ExitCode.configuration, error.message, { cause: error });
     case "EADDRINUSE":
       return new CliError(
         ExitCode.failed,

@@ -1,0 +1,16 @@
+/** Stable codes to branch on; messages are for people and may change. */
+export type DaemonErrorCode =
+  /** A file that the configuration names is missing or wrong. */
+  | "FILE"
+  /** The segment's multicast group cannot be joined, and the configuration allows nothing else. */
+  | "MULTICAST";
+
+/** Why a daemon could not start, where it is neither the configuration's text nor a system call by itself. */
+export class DaemonError extends Error {
+  override readonly name = "DaemonError";
+  readonly code: DaemonErrorCode;
+  constructor(code: DaemonErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
