@@ -11,6 +11,10 @@ import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
 import type { Delivery, Upcalls } from "../ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../ring/config.ts";
+import { decodeForm2 } from "../wire/form.ts";
+import { Kind, readPrefix } from "../wire/prefix.ts";
+import { decodeToken } from "../wire/ring-token.ts";
+import type { Inspector } from "./check/inspector.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, wrapPayload, wrappedMessage } from "./payload.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
@@ -37,14 +41,28 @@ export function evsSettings(site: SiteLayout, ring: Partial<RingConfig> = {}): E
 /** Marks payloads of an application, as against those that the workload makes up; the application's own number is below. */
 const APPLICATION_CONTENT = 0x70;
 
+/** Where a process writes down what happens. */
+export type Records = {
+  readonly trace: Trace;
+  readonly inspector: Inspector;
+  /** True time, as against that of the node. */
+  readonly time: () => number;
+  /** Takes what is of interest in a timeline only. */
+  readonly note: (what: string) => void;
+};
+
 /** A daemon's core on a simulated node: sends what a workload says and writes down what happens (`Trace`). */
 export class EvsProcess implements SimProcess {
   readonly evs: Evs;
   readonly number: ProcessNumber;
   readonly #environment: ProcessEnvironment;
+  readonly #settings: EvsSettings;
+  readonly #records: Records;
   readonly #trace: Trace;
   readonly #time: () => number;
-  readonly #note: (what: string) => void;
+  /** The last token passed on: its hop and configuration, and how many bytes had been sent before. */
+  #passed = { hop: 0, time: 0, bytesSent: 0 };
+  #isRegular = false;
   #counter = 0;
   #delivered = 0;
   /** Which message an outgoing one is, until it is assigned. */
@@ -58,20 +76,13 @@ export class EvsProcess implements SimProcess {
   /** Is told everything that the daemon tells, with payloads as they were given to `send`. */
   application: Upcalls | undefined;
 
-  /** `time` is true time, for the trace; `note` takes what is of interest in a timeline only. */
-  constructor(
-    number: ProcessNumber,
-    settings: EvsSettings,
-    environment: ProcessEnvironment,
-    trace: Trace,
-    time: () => number,
-    note: (what: string) => void,
-  ) {
+  constructor(number: ProcessNumber, settings: EvsSettings, environment: ProcessEnvironment, records: Records) {
     this.number = number;
+    this.#settings = settings;
     this.#environment = environment;
-    this.#trace = trace;
-    this.#time = time;
-    this.#note = note;
+    this.#records = records;
+    this.#trace = records.trace;
+    this.#time = records.time;
     const places = settings.site.flatMap((ids, segment) => ids.map((id) => ({ id, segment })));
     const config: EvsConfig = {
       me: environment.self,
@@ -140,7 +151,11 @@ export class EvsProcess implements SimProcess {
   #outbox(): EvsOutbox {
     const { network } = this.#environment;
     return {
-      unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+      unicast: (to, channel, bytes) => {
+        if (bytes[3] === Kind.ringToken) this.#onToken(bytes);
+        else if (bytes[3] === Kind.form2) this.#onForm2(bytes);
+        network.unicast(to, channel, bytes);
+      },
       multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
       message: (delivery) => this.#deliver(delivery),
       transitional: (configuration) => {
@@ -149,6 +164,7 @@ export class EvsProcess implements SimProcess {
       },
       regular: (configuration) => {
         this.#install("regular", configuration.id, configuration.members);
+        this.#records.inspector.joins(this.#environment.self, this.evs.configuration);
         this.application?.regular(configuration);
       },
       event: (event) => {
@@ -165,11 +181,37 @@ export class EvsProcess implements SimProcess {
   }
 
   #entered(from: MembershipStateName, to: MembershipStateName): void {
-    this.#note(`${from} → ${to}`);
+    this.#records.note(`${from} → ${to}`);
     if (this.#traps.length === 0) return;
     const sprung = this.#traps.filter(({ state }) => state === to);
     this.#traps = this.#traps.filter(({ state }) => state !== to);
     for (const { action } of sprung) action();
+  }
+
+  #onToken(bytes: Uint8Array): void {
+    const { ring, ringStatistics } = this.evs;
+    const prefix = readPrefix(bytes);
+    if (ring === undefined || typeof prefix === "string") return;
+    const token = decodeToken(prefix, bytes);
+    assert(token !== undefined, "a daemon can read its own tokens");
+    const { time } = token.configuration;
+    // Sent again, it is not passed again.
+    if (time === this.#passed.time && token.hop <= this.#passed.hop) return;
+    // The first token of a configuration finds it recovering: what was sent before belongs to others.
+    const newBytes = time === this.#passed.time ? ringStatistics.bytesSent - this.#passed.bytesSent : 0;
+    this.#passed = { hop: token.hop, time, bytesSent: ringStatistics.bytesSent };
+    const { inspector } = this.#records;
+    const { configuration } = ring;
+    const limits = this.#settings.ring;
+    inspector.passes({ daemon: this.#environment.self, configuration, token, newBytes, limits }, this.#time());
+  }
+
+  #onForm2(bytes: Uint8Array): void {
+    const prefix = readPrefix(bytes);
+    const form = typeof prefix === "string" ? undefined : decodeForm2(prefix, bytes);
+    for (const record of form?.records ?? []) {
+      this.#records.inspector.promises(this.#environment.self, record, this.#time());
+    }
   }
 
   #install(
@@ -177,6 +219,7 @@ export class EvsProcess implements SimProcess {
     id: { readonly leader: number; readonly time: number },
     members: readonly number[],
   ): void {
+    this.#isRegular = kind === "regular";
     const configuration = { kind, key: configurationKey(id), leader: id.leader, time: id.time, members };
     this.#trace.append({ kind: "install", at: this.#time(), process: this.number, configuration });
   }
@@ -186,6 +229,9 @@ export class EvsProcess implements SimProcess {
     assert(pending !== undefined, "a message is assigned once, and only after it was sent");
     this.#pending.delete(outgoing);
     const service = serviceOfRank(outgoing.service) as Service;
+    // While a packet is filled, everything before it is known here.
+    const position = this.evs.ring?.configuration.local.high;
+    if (service === "safe" && position !== undefined) this.#records.inspector.assigned(pending.message, position + 1);
     this.#send(pending.message, service, outgoing.session, pending.seen);
   }
 
@@ -201,6 +247,9 @@ export class EvsProcess implements SimProcess {
     if (seen !== undefined) {
       this.#unreliable.delete(message);
       this.#send(message, "unreliable", delivery.session, seen);
+    }
+    if (this.#isRegular && delivery.service === "safe") {
+      this.#records.inspector.deliversSafe(this.#environment.self, this.evs.configuration, message, this.#time());
     }
     this.#delivered++;
     this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });

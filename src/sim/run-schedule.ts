@@ -172,14 +172,19 @@ class Run {
   }
 
   #boot(daemon: DaemonId): void {
-    const { site, acceleratedPackets } = this.#schedule;
-    const settings = evsSettings(site, { acceleratedPackets });
+    const { site, acceleratedPackets, ring } = this.#schedule;
+    const settings = evsSettings(site, { acceleratedPackets, ...ring });
     const world = this.#world;
     world.boot(daemon, (environment) => {
       const number = ++this.#processes;
       this.#trace.append({ kind: "start", at: world.now, process: number, daemon });
       const note = (what: string): void => this.#timeline.note(world.now, `daemon ${daemon}: ${what}`);
-      const process = new EvsProcess(number, settings, environment, this.#trace, () => world.now, note);
+      const process = new EvsProcess(number, settings, environment, {
+        trace: this.#trace,
+        inspector: this.#suite.inspector,
+        time: () => world.now,
+        note,
+      });
       if (this.#hasGroups) {
         const positionOf = (other: DaemonId): number => this.#daemons.indexOf(other);
         this.#groups.set(process, new GroupDaemon(process, daemon, positionOf, this.#trace, () => world.now));

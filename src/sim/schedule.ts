@@ -1,6 +1,7 @@
 import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
 import { SERVICES, type Service } from "../ordering/service.ts";
+import { type RingConfig, ringDefaults } from "../ring/config.ts";
 import { ambush } from "./ambush.ts";
 import { FAULT_KINDS, type Fault } from "./faults.ts";
 import type { LossModel } from "./loss.ts";
@@ -33,6 +34,8 @@ export type Schedule = {
   readonly endAt: number;
   /** How many packets of a visit the ring may send after its token; 0 is the normal ring. */
   readonly acceleratedPackets: number;
+  /** Small windows, so that the load of a schedule fills them. */
+  readonly ring?: Pick<RingConfig, "windowBytesStart" | "windowBytesMax" | "gapMax">;
 };
 
 export type ScheduleOptions = {
@@ -87,7 +90,14 @@ export function generateSchedule(seed: number, options: ScheduleOptions = {}): S
     endAt: stopAt + DRAIN_MS,
     acceleratedPackets: random.chance(0.3) ? 0 : 15,
   };
-  return random.chance(AMBUSHED) ? withAmbushes(random, schedule, ids) : schedule;
+  const complete = random.chance(AMBUSHED) ? withAmbushes(random, schedule, ids) : schedule;
+  return random.chance(0.4) ? { ...complete, ring: smallWindows(random) } : complete;
+}
+
+function smallWindows(random: Random): NonNullable<Schedule["ring"]> {
+  const windowBytesStart = ringDefaults.datagramBytes * random.pick([4, 8, 16]);
+  const windowBytesMax = windowBytesStart * random.pick([1, 2, 4]);
+  return { windowBytesStart, windowBytesMax, gapMax: random.pick([16, 32, 64]) };
 }
 
 /** Of the schedules, half with few other faults in their way: what is to be hit is a ring that works. */

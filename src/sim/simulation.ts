@@ -227,7 +227,12 @@ export class Simulation<R extends Replica> {
       const number = ++this.#processes;
       this.#trace.append({ kind: "start", at: world.now, process: number, daemon });
       const note = (what: string): void => this.#timeline.note(world.now, `daemon ${daemon}: ${what}`);
-      const process = new EvsProcess(number, settings, environment, this.#trace, () => world.now, note);
+      const process = new EvsProcess(number, settings, environment, {
+        trace: this.#trace,
+        inspector: this.#suite.inspector,
+        time: () => world.now,
+        note,
+      });
       const start = (this.#starts.get(daemon) ?? 0) + 1;
       this.#starts.set(daemon, start);
       const replica = this.#options.replica({

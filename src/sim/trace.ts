@@ -63,21 +63,6 @@ export type TraceEvent =
       readonly seen: number;
     }
   | { readonly kind: "deliver"; readonly at: number; readonly process: ProcessNumber; readonly message: MessageNumber }
-  /** The process holds all fragments of the message (needed by K13 only; adapters may leave it out). */
-  | { readonly kind: "hold"; readonly at: number; readonly process: ProcessNumber; readonly message: MessageNumber }
-  /** A process passed the token on (needed by K20 only; adapters may leave it out). */
-  | {
-      readonly kind: "rotation";
-      readonly at: number;
-      readonly process: ProcessNumber;
-      /** New packets that all members sent in the rotation that ends here, and how many the windows allow. */
-      readonly assigned: number;
-      readonly assignedMax: number;
-      /** The highest sequence number that this process has assigned, its aru, and how far the first may exceed it. */
-      readonly highest: number;
-      readonly aru: number;
-      readonly gapMax: number;
-    }
   /** Which daemons the network lets talk from now on. */
   | { readonly kind: "split"; readonly at: number; readonly parts: readonly (readonly DaemonId[])[] }
   | { readonly kind: "heal"; readonly at: number }

@@ -256,15 +256,6 @@ describe("planted violations", () => {
       () => change(three().send(3, 1, "safe"), (s) => s.deliver(1, m(3, 1))),
     ],
     [
-      "K13",
-      "a safe message is delivered that not all hold",
-      () => {
-        const script = three().send(1, 1, "safe");
-        for (const process of [1, 2]) script.add({ kind: "hold", process, message: m(1, 1) });
-        return script.deliver(1, m(1, 1));
-      },
-    ],
-    [
       "K14",
       "a session's messages change places",
       () => three().send(1, 1, "fifo").send(1, 2, "safe").deliver(2, m(1, 2), m(1, 1)),
@@ -303,34 +294,6 @@ describe("planted violations", () => {
           .add({ kind: "heal" })
           .install(regular(1, 1))
           .end(),
-    ],
-    [
-      "K20",
-      "a rotation has too many packets",
-      () =>
-        three().add({
-          kind: "rotation",
-          process: 1,
-          assigned: 200,
-          assignedMax: 180,
-          highest: 9,
-          aru: 9,
-          gapMax: 1620,
-        }),
-    ],
-    [
-      "K20",
-      "a process assigns too far ahead",
-      () =>
-        three().add({
-          kind: "rotation",
-          process: 1,
-          assigned: 1,
-          assignedMax: 180,
-          highest: 2000,
-          aru: 9,
-          gapMax: 1620,
-        }),
     ],
     ["K26", "two daemons have different groups", () => groups(three(), 1, "x").add(state(2, 1, "y", [1, 2, 3]))],
     [

@@ -1,0 +1,191 @@
+import { type ConfigurationId, configurationKey, type DaemonId } from "../../base/ids.ts";
+import { RangeSet } from "../../base/range-set.ts";
+import { holesOf } from "../../membership/obligation.ts";
+import type { RingConfig } from "../../ring/config.ts";
+import type { OldConfigurationRecord } from "../../wire/form.ts";
+import type { Token } from "../../wire/ring-token.ts";
+import type { Violation } from "./checker.ts";
+
+/** What a member holds of a configuration: `Configuration` as the inspector sees it. It is looked at, never changed. */
+export type Held = {
+  readonly id: ConfigurationId;
+  readonly members: readonly DaemonId[];
+  readonly stable: number;
+  readonly local: { readonly prefix: number; readonly discarded: number; has(seq: number): boolean };
+};
+
+/** A token as a member passes it on. */
+export type Pass = {
+  readonly daemon: DaemonId;
+  readonly configuration: Held;
+  readonly token: Pick<Token, "hop" | "siteSeq" | "requests">;
+  /** Bytes of new packets that the member has sent since it passed the token on before. */
+  readonly newBytes: number;
+  readonly limits: Pick<RingConfig, "windowBytesMax" | "gapMax" | "acceleratedPackets">;
+};
+
+type Hop = { readonly hop: number; readonly daemon: DaemonId; readonly seq: number; readonly newBytes: number };
+
+/** All that is known of one configuration, over all its members, those included that have crashed since. */
+type Ring = {
+  readonly held: Map<DaemonId, Held>;
+  /** The last passes, at least one rotation. */
+  hops: Hop[];
+  /** What the last token asked for. */
+  requested: RangeSet;
+  /** By member, the highest seq on the token that it passed on last. */
+  readonly seqPassed: Map<DaemonId, number>;
+};
+
+/** Each property is told so many times. */
+const VIOLATIONS_MAX = 3;
+
+/**
+ * Checks what does not show in a trace of messages (protocols.md K13, K17, K18, K20, K21 and recovery.md): compares what a
+ * daemon does with the token, with safe messages and with a form against what all members of its configuration hold at
+ * that moment. Only a simulator can: no daemon knows that of the others.
+ */
+export class Inspector {
+  readonly violations: Violation[];
+  readonly #rings = new Map<string, Ring>();
+  readonly #positions = new Map<number, number>();
+
+  constructor(violations: Violation[] = []) {
+    this.violations = violations;
+  }
+
+  /** A member has a configuration's packets to look after, in a ring that works or forms. */
+  joins(daemon: DaemonId, configuration: Held): void {
+    const { held } = this.#ring(configuration.id);
+    if (held.get(daemon) !== configuration) held.set(daemon, configuration);
+  }
+
+  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21. */
+  passes(pass: Pass, at: number): void {
+    const { daemon, configuration, token } = pass;
+    this.joins(daemon, configuration);
+    const ring = this.#ring(configuration.id);
+    this.#checkUniqueness(ring, pass, at);
+    this.#checkStable(ring, pass, at);
+    this.#checkWindow(ring, pass, at);
+    this.#checkRequests(ring, pass, at);
+    ring.seqPassed.set(daemon, token.siteSeq);
+  }
+
+  /** The last packet of a safe message has this position in its configuration. */
+  assigned(message: number, position: number): void {
+    this.#positions.set(message, position);
+  }
+
+  /** A member delivers a safe message in a regular configuration: K13. */
+  deliversSafe(daemon: DaemonId, configuration: Held, message: number, at: number): void {
+    const position = this.#positions.get(message);
+    if (position === undefined) return;
+    const { held } = this.#ring(configuration.id);
+    const without = configuration.members.find((member) => (held.get(member)?.local.prefix ?? 0) < position);
+    if (without === undefined) return;
+    this.#report("K13", `daemon ${daemon} delivers a safe message at ${position}, which ${without} does not hold`, at);
+  }
+
+  /**
+   * A FORM2 is sent: what it promises of an old configuration (all that is not a hole) some survivor holds, and only its
+   * members are obliged (K19).
+   */
+  promises(daemon: DaemonId, record: OldConfigurationRecord, at: number): void {
+    const { held } = this.#ring(record.configuration);
+    const survivors = record.transitional.flatMap((member) => held.get(member) ?? []);
+    const [first] = survivors;
+    // A daemon that has had no ring yet holds nothing.
+    if (first === undefined) return;
+    const key = configurationKey(record.configuration);
+    for (const { site, high } of record.streams) {
+      const holes = holesOf(record, site);
+      for (let seq = record.stable + 1; seq <= high; seq++) {
+        if (holes.has(seq) || survivors.some(({ local }) => local.has(seq))) continue;
+        this.#report("recovery", `the form of daemon ${daemon} promises ${seq} of ${key}, which no survivor holds`, at);
+        return;
+      }
+    }
+    const stranger = record.commit.find((member) => !first.members.includes(member));
+    if (stranger === undefined) return;
+    this.#report("K19", `the form of daemon ${daemon} obliges to ${stranger}, who was not in ${key}`, at);
+  }
+
+  /** K18: one member at a time has the token. */
+  #checkUniqueness(ring: Ring, { daemon, configuration, token, newBytes }: Pass, at: number): void {
+    const last = ring.hops.at(-1);
+    if (last !== undefined && token.hop !== last.hop + 1) {
+      const key = configurationKey(configuration.id);
+      this.#report("K18", `daemon ${daemon} passes hop ${token.hop} of ${key} after ${last.daemon}'s ${last.hop}`, at);
+    }
+    ring.hops.push({ hop: token.hop, daemon, seq: token.siteSeq, newBytes });
+    const { length } = configuration.members;
+    if (ring.hops.length > 8 * length) ring.hops = ring.hops.slice(-length);
+  }
+
+  /** K17: what counts as stable all hold, and only that is dropped. */
+  #checkStable(ring: Ring, { daemon, configuration }: Pass, at: number): void {
+    const { stable, local, members } = configuration;
+    if (local.discarded > stable) {
+      this.#report("K17", `daemon ${daemon} has dropped ${local.discarded}, of which ${stable} are stable`, at);
+    }
+    for (const [member, { local: theirs }] of ring.held) {
+      if (theirs.prefix >= stable || !members.includes(member)) continue;
+      this.#report("K17", `daemon ${daemon} takes ${stable} for stable, ${member} holds ${theirs.prefix}`, at);
+    }
+  }
+
+  /** K20: a rotation brings no more than the window, and nobody stamps too far beyond what is stable. */
+  #checkWindow(ring: Ring, { daemon, configuration, token, newBytes, limits }: Pass, at: number): void {
+    if (newBytes === 0) return;
+    const { length } = configuration.members;
+    const before = ring.hops.at(-2)?.seq ?? 0;
+    let bytes = 0;
+    for (let i = Math.max(0, ring.hops.length - length); i < ring.hops.length; i++)
+      bytes += ring.hops[i]?.newBytes ?? 0;
+    // A member that begins adds its share, at most the whole window, to what the others still send.
+    if (bytes > 2 * limits.windowBytesMax) {
+      this.#report(
+        "K20",
+        `a rotation that ends at daemon ${daemon} has ${bytes} bytes, ${2 * limits.windowBytesMax} allowed`,
+        at,
+      );
+    }
+    if (token.siteSeq === before || token.siteSeq - configuration.stable <= limits.gapMax) return;
+    const ahead = token.siteSeq - configuration.stable;
+    this.#report("K20", `daemon ${daemon} stamps ${ahead} beyond what is stable, ${limits.gapMax} allowed`, at);
+  }
+
+  /** K21: what the one before may have sent after the token is not asked for. */
+  #checkRequests(ring: Ring, { daemon, configuration, token, limits }: Pass, at: number): void {
+    const key = configurationKey(configuration.id);
+    const requested = new RangeSet();
+    for (const request of token.requests) {
+      if (configurationKey(request.configuration) === key) requested.addAll(request.missing);
+    }
+    const before = ring.requested;
+    ring.requested = requested;
+    if (requested.isEmpty || limits.acceleratedPackets === 0) return;
+    const seqPassed = ring.seqPassed.get(daemon) ?? 0;
+    for (const seq of requested.numbers()) {
+      if (seq <= seqPassed || before.has(seq)) continue;
+      this.#report("K21", `daemon ${daemon} asks for ${seq}, which may be on its way: ${seqPassed} was passed on`, at);
+      return;
+    }
+  }
+
+  #ring(id: ConfigurationId): Ring {
+    const key = configurationKey(id);
+    let ring = this.#rings.get(key);
+    if (ring === undefined) {
+      ring = { held: new Map(), hops: [], requested: new RangeSet(), seqPassed: new Map() };
+      this.#rings.set(key, ring);
+    }
+    return ring;
+  }
+
+  #report(property: string, what: string, at: number): void {
+    if (this.violations.filter((violation) => violation.property === property).length >= VIOLATIONS_MAX) return;
+    this.violations.push({ property, what, at });
+  }
+}
