@@ -5,7 +5,7 @@
 export type MembershipTimeouts = {
   /** Without the token for so long, the ring is lost and a new one forms. */
   readonly tokenMs: number;
-  /** Who has passed the token on and saw no sign of it for so long sends it again. */
+  /** How often an idle token goes round, so that its loss is noticed. */
   readonly tokenProbeMs: number;
   /** Between two ALIVE packets of a daemon in state SEG. */
   readonly aliveMs: number;
@@ -32,7 +32,7 @@ export type TimeoutProfile = (typeof TIMEOUT_PROFILES)[number];
 // In every profile: rep > 2 × join (one lost JOIN costs nothing), token > 3 × probe (the token is sent again before it is
 // given up), form > 3 × resend. After a kill the outage is at most token + seg + gather + the two rounds of FORM.
 const PROFILES: Readonly<Record<TimeoutProfile, MembershipTimeouts>> = {
-  lan: profile([700, 200, 50, 50, 300, 150, 250, 300, 2_000]),
+  lan: profile([700, 300, 50, 50, 300, 150, 250, 300, 2_000]),
   fast: profile([150, 50, 15, 15, 90, 45, 75, 120, 1_000]),
   spread: profile([1_250, 500, 250, 250, 625, 500, 1_250, 1_250, 30_000]),
   wan: profile([5_000, 1_500, 250, 250, 1_250, 500, 2_500, 2_500, 45_000]),

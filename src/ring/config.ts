@@ -5,8 +5,6 @@ export type RingConfig = {
   /** Bytes that may be multicast in one rotation, by all together: what the window grows to, and where it starts. */
   readonly windowBytesMax: number;
   readonly windowBytesStart: number;
-  /** The share of the window that one member may use while others send as well: 1/personalShare. */
-  readonly personalShare: number;
   /** Bytes that one member may multicast in one rotation, also while nobody else sends. */
   readonly personalBytesMax: number;
   /** No new packet is stamped when this many are not yet stable. */
@@ -25,7 +23,6 @@ export const ringDefaults: RingConfig = {
   datagramBytes: 1400,
   windowBytesMax: 768 * 1024,
   windowBytesStart: 256 * 1024,
-  personalShare: 4,
   personalBytesMax: 64 * 1024 * 1024,
   gapMax: 1600,
   acceleratedPackets: 15,
@@ -46,7 +43,6 @@ export function ringConfig(options: Partial<RingConfig> = {}): RingConfig {
   check("datagramBytes", 256, 65_000);
   check("windowBytesMax", config.datagramBytes, 64 * 1024 * 1024);
   check("windowBytesStart", config.datagramBytes, config.windowBytesMax);
-  check("personalShare", 1, 1024);
   check("personalBytesMax", config.datagramBytes, 64 * 1024 * 1024);
   check("gapMax", 16, 4096);
   check("acceleratedPackets", 0, 4096);

@@ -18,6 +18,7 @@ function tokenWith(change: Partial<Token>): Token {
     siteAru: 4,
     siteAruSetter: 0,
     rotationBytes: 0,
+    waiting: 0,
     idleHops: 0,
     recovered: 1,
     recoveredSetter: 3,

@@ -106,6 +106,9 @@ export class Ring implements Machine {
   /** When `hop` was last seen to move on by this member. */
   #visitedAt = 0;
   #rotationBytesMine = 0;
+  /** Whether this member is among the token's `waiting`. */
+  #waitingMine = false;
+  #shareBytes: number;
   /** Highest seq on the token that this member sent last: nothing above it is asked for when accelerated (K21). */
   #seqPassed = 0;
   #idleHops = 0;
@@ -135,7 +138,8 @@ export class Ring implements Machine {
     this.#me = me;
     this.configuration = configuration;
     this.#config = config;
-    this.#datagramBytes = count === 1 ? Math.max(ALONE_DATAGRAM_BYTES, config.datagramBytes) : config.datagramBytes;
+    const alone = Math.max(config.datagramBytes, Math.min(ALONE_DATAGRAM_BYTES, config.windowBytesStart));
+    this.#datagramBytes = count === 1 ? alone : config.datagramBytes;
     this.#confHash = wire.confHash;
     this.#version = wire.version;
     this.statistics = statistics;
@@ -144,6 +148,7 @@ export class Ring implements Machine {
     this.#predecessor = configuration.members[(position + count - 1) % count] as DaemonId;
     this.#lastOrigin = configuration.members[0] as DaemonId;
     this.#window = new FlowWindow(config);
+    this.#shareBytes = this.#window.bytes;
     this.#linkAru = new AruRule(me);
     this.#siteAru = new AruRule(me);
     this.#recovery = new AruRule(me);
@@ -169,6 +174,11 @@ export class Ring implements Machine {
   reconfigure(config: RingConfig): void {
     this.#config = config;
     this.#window.reconfigure(config);
+  }
+
+  /** What of the window this member may use at a visit, as of the last one. */
+  get shareBytes(): number {
+    return this.#shareBytes;
   }
 
   get holdsToken(): boolean {
@@ -207,6 +217,7 @@ export class Ring implements Machine {
       siteAru: 0,
       siteAruSetter: 0,
       rotationBytes: 0,
+      waiting: 0,
       idleHops: 0,
       recovered: 0,
       recoveredSetter: 0,
@@ -265,6 +276,8 @@ export class Ring implements Machine {
     this.#hop = token.hop;
     this.#lastTokenAt = now;
     this.statistics.tokens++;
+    // Nothing that an idle ring sends would show the predecessor that the token has arrived.
+    if (token.idleHops >= this.configuration.members.length) this.#sendHeld(this.#predecessor);
     this.#visit(token, now);
   }
 
@@ -352,7 +365,8 @@ export class Ring implements Machine {
     const asked = token.requests.length > 0;
     const retransmitted = this.#answer(token);
     const others = wasResting ? 0 : Math.max(0, token.rotationBytes - this.#rotationBytesMine);
-    const allowance = this.#allowance(token, others);
+    const othersWaiting = Math.max(0, token.waiting - (this.#waitingMine ? 1 : 0));
+    const allowance = this.#allowance(token, others, othersWaiting);
     const packets = this.#stampPackets(token, allowance);
     let sentBytes = retransmitted;
     for (const packet of packets) sentBytes += packet.length;
@@ -366,6 +380,8 @@ export class Ring implements Machine {
 
     this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#datagramBytes);
     token.rotationBytes = others + sentBytes;
+    this.#waitingMine = sentBytes > 0 || this.#outbox.hasData;
+    token.waiting = othersWaiting + (this.#waitingMine ? 1 : 0);
     this.#rotationBytesMine = sentBytes;
     const quiet =
       sentBytes === 0 && token.requests.length === 0 && token.linkAru === token.linkSeq && !this.#recovering;
@@ -395,7 +411,6 @@ export class Ring implements Machine {
   #rest(token: Token, now: number): void {
     this.#idleHops = token.idleHops;
     this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs };
-    this.#sendHeld(this.#predecessor);
   }
 
   #pass(token: Token, packets: readonly Uint8Array[], now: number): void {
@@ -424,7 +439,7 @@ export class Ring implements Machine {
     this.#state = { name: "resting", token, probeAt: settled ? now + this.#config.tokenProbeMs : now };
   }
 
-  #allowance(token: Token, othersBytes: number): number {
+  #allowance(token: Token, othersBytes: number, othersWaiting: number): number {
     if (this.#recovering) return 0;
     const { local, stable } = this.configuration;
     if (token.siteSeq - Math.min(stable, local.prefix) > this.#config.gapMax) return 0;
@@ -432,7 +447,8 @@ export class Ring implements Machine {
       this.#outbox.exhausted();
       return 0;
     }
-    return this.#window.allowance(othersBytes);
+    this.#shareBytes = this.#window.share(othersWaiting);
+    return this.#window.allowance(othersBytes, othersWaiting);
   }
 
   /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */

@@ -3,21 +3,40 @@ import { describe, expect, test } from "vitest";
 import { ringConfig } from "./config.ts";
 import { FlowWindow } from "./window.ts";
 
-const bounds = { datagramBytes: 1_000, windowBytesMax: 100_000, windowBytesStart: 40_000, personalShare: 4 };
+const bounds = { datagramBytes: 1_000, windowBytesMax: 100_000, windowBytesStart: 40_000 };
 
 describe("the ring's window", () => {
-  test("is all for a member that sends alone, and shared while others send", () => {
+  test("is all for a member that sends alone, and shared equally while others wait to send", () => {
     const window = new FlowWindow(ringConfig(bounds));
-    expect(window.allowance(0)).toBe(40_000);
-    expect(window.allowance(20_000)).toBe(10_000);
-    expect(window.allowance(35_000)).toBe(5_000);
-    expect(window.allowance(50_000)).toBe(0);
+    expect(window.allowance(0, 0)).toBe(40_000);
+    expect(window.allowance(20_000, 1)).toBe(20_000);
+    expect(window.allowance(30_000, 3)).toBe(10_000);
+    expect(window.allowance(60_000, 1)).toBe(0);
+  });
+
+  test("lets a member in that begins while another fills the window", () => {
+    const window = new FlowWindow(ringConfig(bounds));
+    expect(window.allowance(40_000, 1)).toBe(20_000);
+  });
+
+  test("is shared fairly by members that all have more to send than they may", () => {
+    const members = Array.from({ length: 5 }, () => ({ window: new FlowWindow(ringConfig(bounds)), last: 0, sent: 0 }));
+    let rotation = 0;
+    for (let visit = 0; visit < 500; visit++) {
+      const member = members[visit % 5] as (typeof members)[number];
+      const bytes = member.window.allowance(rotation - member.last, 4);
+      rotation += bytes - member.last;
+      member.last = bytes;
+      member.sent += bytes;
+    }
+    const sent = members.map((member) => member.sent);
+    expect(Math.max(...sent)).toBeLessThan(1.1 * Math.min(...sent));
   });
 
   test("never gives one member more than its own bound, alone or not", () => {
     const window = new FlowWindow(ringConfig({ ...bounds, personalBytesMax: 3_000 }));
-    expect(window.allowance(0)).toBe(3_000);
-    expect(window.allowance(20_000)).toBe(3_000);
+    expect(window.allowance(0, 0)).toBe(3_000);
+    expect(window.allowance(20_000, 1)).toBe(3_000);
   });
 
   test("grows while it is used up to its bound, and shrinks when packets are lost", () => {
@@ -33,7 +52,7 @@ describe("the ring's window", () => {
   test("obeys new bounds at once, and may grow to them", () => {
     const window = new FlowWindow(ringConfig(bounds));
     window.reconfigure(ringConfig({ ...bounds, windowBytesStart: 8_000, windowBytesMax: 8_000 }));
-    expect(window.allowance(0)).toBe(8_000);
+    expect(window.allowance(0, 0)).toBe(8_000);
     window.adapt(false, true);
     expect(window.bytes).toBe(8_000);
     window.reconfigure(ringConfig(bounds));
@@ -49,8 +68,9 @@ describe("the ring's window", () => {
         for (const [lost, used] of steps) window.adapt(lost, used);
         expect(window.bytes).toBeGreaterThanOrEqual(16_000);
         expect(window.bytes).toBeLessThanOrEqual(100_000);
-        expect(window.allowance(others)).toBeGreaterThanOrEqual(0);
-        expect(window.allowance(others) + others).toBeLessThanOrEqual(Math.max(others, window.bytes));
+        const allowed = window.allowance(others, 2);
+        expect(allowed).toBeGreaterThanOrEqual(0);
+        expect(allowed + others).toBeLessThanOrEqual(Math.max(others, window.bytes + window.share(2)));
       }),
     );
   });

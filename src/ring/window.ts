@@ -25,11 +25,18 @@ export class FlowWindow {
     return this.#bytes;
   }
 
-  /** Bytes that may be sent now when the others sent `othersBytes` since the last visit. */
-  allowance(othersBytes: number): number {
-    const { personalShare, personalBytesMax } = this.#config;
-    const personal = othersBytes === 0 ? this.#bytes : this.#bytes / personalShare;
-    return Math.max(0, Math.min(this.#bytes - othersBytes, personal, personalBytesMax));
+  /** What each member may send at a visit when so many others have something to send: all have the same share. */
+  share(othersWaiting: number): number {
+    return Math.min(this.#bytes / (othersWaiting + 1), this.#config.personalBytesMax);
+  }
+
+  /**
+   * Bytes that may be sent now when the others sent `othersBytes` since the last visit. What one share adds to the
+   * window lets a member that has just begun in at once, while those who filled the window so far still see it full.
+   */
+  allowance(othersBytes: number, othersWaiting: number): number {
+    const share = this.share(othersWaiting);
+    return Math.max(0, Math.min(this.#bytes + share - othersBytes, share));
   }
 
   /** After each visit: whether somebody asked for packets, and whether the allowance was used up. */

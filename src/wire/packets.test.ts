@@ -62,6 +62,7 @@ const token = fc.record({
   siteAru: u32,
   siteAruSetter: u32,
   rotationBytes: u32,
+  waiting: u16,
   idleHops: u16,
   recovered: u8,
   recoveredSetter: u32,

@@ -28,6 +28,8 @@ export type Token = {
   siteAruSetter: DaemonId;
   /** Bytes multicast in the last rotation, retransmissions included. */
   rotationBytes: number;
+  /** Members that had something to send at their last visit: each has an equal share of the window. */
+  waiting: number;
   /** Passes in a row at which nothing was sent, asked for or unstable. */
   idleHops: number;
   /** 1: everybody passed since the setter wrote it has all packets of its old configuration (recovery). */
@@ -55,6 +57,7 @@ export function encodeToken(token: Token): Uint8Array {
     .u32(token.siteAru)
     .u32(token.siteAruSetter)
     .u32(token.rotationBytes)
+    .u16(token.waiting)
     .u16(Math.min(token.idleHops, 0xffff))
     .u8(token.recovered)
     .u32(token.recoveredSetter);
@@ -80,6 +83,7 @@ export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefine
     siteAru: input.u32(),
     siteAruSetter: input.u32(),
     rotationBytes: input.u32(),
+    waiting: input.u16(),
     idleHops: input.u16(),
     recovered: input.u8(),
     recoveredSetter: input.u32(),

@@ -54,6 +54,8 @@ export type NativeWelcome = {
   /** The client's greatest number that has been ordered. */
   readonly lastOrdered: number;
   readonly payloadBytesMax: number;
+  /** Bytes of DELIVER envelopes that the daemon writes ahead of acknowledgements. */
+  readonly windowBytes: number;
   /** `port@host` of the daemons that the client may go to. */
   readonly daemons: readonly string[];
 };
@@ -234,7 +236,7 @@ function decodeHelloBody(fields: Reader): NativeHello {
 function welcomeBody(welcome: NativeWelcome): Uint8Array {
   const body = new Writer().u8(welcome.version).u8(RESUMPTIONS.indexOf(welcome.resumption));
   writeShort(body, encodeUtf8(welcome.privateGroup)).raw(tokenField(welcome.token));
-  writeU64(body, welcome.lastOrdered).u32(welcome.payloadBytesMax).u16(welcome.daemons.length);
+  writeU64(body, welcome.lastOrdered).u32(welcome.payloadBytesMax).u32(welcome.windowBytes).u16(welcome.daemons.length);
   for (const daemon of welcome.daemons) writeShort(body, encodeUtf8(daemon));
   return body.finish();
 }
@@ -246,10 +248,21 @@ function decodeWelcomeBody(fields: Reader): NativeWelcome | undefined {
   const token = fields.raw(TOKEN_BYTES);
   const lastOrdered = readU64(fields);
   const payloadBytesMax = fields.u32();
+  const windowBytes = fields.u32();
   const daemons: string[] = [];
   for (let left = fields.u16(); left > 0 && !fields.failed; left--) daemons.push(readText(fields, fields.u8()));
   if (resumption === undefined) return undefined;
-  return { kind: "welcome", version, resumption, privateGroup, token, lastOrdered, payloadBytesMax, daemons };
+  return {
+    kind: "welcome",
+    version,
+    resumption,
+    privateGroup,
+    token,
+    lastOrdered,
+    payloadBytesMax,
+    windowBytes,
+    daemons,
+  };
 }
 
 function gapBody(gap: NativeGap): Uint8Array {

@@ -31,6 +31,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
     token,
     lastOrdered: number,
     payloadBytesMax: fc.nat(0xffff_ffff),
+    windowBytes: fc.nat(0xffff_ffff),
     daemons: fc.array(text, { maxLength: 5 }),
   }),
   fc.record({ kind: k("refused"), code: fc.integer({ min: -128, max: 127 }), text }),
