@@ -54,7 +54,7 @@ type Joining = {
  * A session with a daemon. Iterating over it gives everything in one order: the events of all groups, private messages
  * and the state of the session. Iterating over a group gives that group's events.
  *
- * Events wait for their reader. A native daemon sends no more than a window (1 MiB by default) ahead of what is read; from a
+ * Events wait for their reader. A native daemon sends no more than a window (4 MiB by default) ahead of what is read; from a
  * Spread daemon the client stops reading at the bounds of the options, until half of them are read. A group that nobody has begun to iterate over keeps its events from its join on, unless the
  * connection itself is iterated over.
  */

@@ -3,7 +3,7 @@ import type { NativeGap, Resumption } from "../wire/native/messages.ts";
 import { Code, TypeBit } from "../wire/spread/codes.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
-import { GroupError } from "./errors.ts";
+import { GroupError, refusalText } from "./errors.ts";
 import type { Greeting, Link, LinkHost } from "./link.ts";
 import { NativeLink } from "./native-link.ts";
 import { Outgoing, OutgoingWindow } from "./outgoing.ts";
@@ -64,8 +64,8 @@ type Phase =
   /** KILL has been sent; the daemon closes. */
   | { readonly name: "closing"; readonly link: Link; readonly until: number };
 
-/** What has been consumed is acknowledged after so many bytes, a quarter of the least window of a daemon, or after this time. */
-const ACKNOWLEDGE_BYTES = 64 * 1024;
+/** What has been consumed is acknowledged after this share of the daemon's window, or after this time. */
+const ACKNOWLEDGE_SHARE = 1 / 4;
 const ACKNOWLEDGE_MS = 100;
 /** Sent and not accepted for this time: a daemon does not read us because we, or one who waits like us, do not consume. */
 const UNACCEPTED_MS = 1_000;
@@ -93,6 +93,7 @@ export class Engine implements Machine {
   #acknowledgeAt = NEVER;
   /** Bytes of deliveries that came, and of events that were consumed, since the last acknowledgement. */
   #receivedBytes = 0;
+  #acknowledgeBytes = NEVER;
   #consumedBytes = 0;
   /** When a daemon has accepted something, or something began to wait for it. */
   #acceptedAt = 0;
@@ -188,7 +189,7 @@ export class Engine implements Machine {
     const phase = this.#phase;
     if (phase.name === "dialling") phase.answered = true;
     if (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") phase.link.receive(bytes);
-    if (this.#receivedBytes >= ACKNOWLEDGE_BYTES) this.#acknowledge();
+    if (this.#receivedBytes >= this.#acknowledgeBytes) this.#acknowledge();
   }
 
   /** The stream takes more bytes. */
@@ -258,7 +259,7 @@ export class Engine implements Machine {
   /** The program has consumed an event of about so many bytes. */
   consumed(bytes: number, now: number): void {
     this.#consumedBytes += bytes;
-    if (this.#consumedBytes >= ACKNOWLEDGE_BYTES) {
+    if (this.#consumedBytes >= this.#acknowledgeBytes) {
       this.#now = now;
       this.#acknowledge();
     } else if (this.#acknowledgeAt === NEVER) {
@@ -411,6 +412,7 @@ export class Engine implements Machine {
     this.#receivedBytes = 0;
     this.#consumedBytes = 0;
     this.#acceptedAt = this.#now;
+    this.#acknowledgeBytes = greeting.windowBytes > 0 ? greeting.windowBytes * ACKNOWLEDGE_SHARE : NEVER;
     for (const daemon of greeting.daemons) this.#learn(daemon);
     this.#window.finishUpTo(greeting.lastOrdered);
     this.#toSend = this.#window.first;
@@ -579,21 +581,4 @@ function nobody(number: number): Outgoing {
 
 function closedError(): GroupError {
   return new GroupError("CLOSED", "the connection is closed: open a new one");
-}
-
-function refusalText(code: number): string {
-  switch (code) {
-    case Code.rejectQuota:
-      return "the daemon has no room for another session: try another daemon, or later";
-    case Code.rejectIllegalName:
-      return 'the daemon does not accept the name: use 1 to 10 characters from "$" to "~"';
-    case Code.rejectNotUnique:
-      return "another session at this daemon has the same name: choose another, or wait until its end is known";
-    case Code.rejectVersion:
-      return "the daemon does not accept this version of the protocol";
-    case Code.rejectAuth:
-      return "the daemon does not accept this client: check credentials and its access list";
-    default:
-      return `the daemon refused the session (code ${code})`;
-  }
 }

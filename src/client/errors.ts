@@ -1,3 +1,5 @@
+import { Code } from "../wire/spread/codes.ts";
+
 /**
  * Stable codes to branch on; the messages are for people and may change.
  *
@@ -40,5 +42,23 @@ export class GroupError extends Error {
   constructor(code: GroupErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** What a client is told about a reject code that comes without a text. */
+export function refusalText(code: number): string {
+  switch (code) {
+    case Code.rejectQuota:
+      return "the daemon has no room for another session: try another daemon, or later";
+    case Code.rejectIllegalName:
+      return 'the daemon does not accept the name: use 1 to 10 characters from "$" to "~"';
+    case Code.rejectNotUnique:
+      return "another session at this daemon has the same name: choose another, or wait until its end is known";
+    case Code.rejectVersion:
+      return "the daemon does not accept this version of the protocol";
+    case Code.rejectAuth:
+      return "the daemon does not accept this client: check credentials and its access list";
+    default:
+      return `the daemon refused the session (code ${code})`;
   }
 }

@@ -12,6 +12,8 @@ export type Greeting = {
   readonly lastOrdered: number;
   /** What one message's data may amount to. */
   readonly payloadBytesMax: number;
+  /** What the daemon delivers ahead of acknowledgements; 0: there are none. */
+  readonly windowBytes: number;
   /** Other daemons, as `port@host`. */
   readonly daemons: readonly string[];
 };

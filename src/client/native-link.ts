@@ -146,6 +146,7 @@ export class NativeLink implements Link, Units {
           token: message.token.slice(),
           lastOrdered: message.lastOrdered,
           payloadBytesMax: message.payloadBytesMax,
+          windowBytes: message.windowBytes,
           daemons: message.daemons,
         });
       case "refused":

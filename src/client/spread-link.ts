@@ -115,6 +115,7 @@ export class SpreadLink implements Link, Units {
       token: undefined,
       lastOrdered: 0,
       payloadBytesMax: REAL_DAEMON_BODY_BYTES_MAX - NAME_BYTES,
+      windowBytes: 0,
       daemons: [],
     });
     this.receive(rest);

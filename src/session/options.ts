@@ -43,7 +43,7 @@ export const DEFAULT_SESSION_OPTIONS: Omit<SessionOptions, "daemon"> = {
   queueMessagesMax: 1_000,
   nativeQueueMessagesMax: 20_000,
   queueBytesMax: 32 * 1024 * 1024,
-  deliveryWindowBytes: 1024 * 1024,
+  deliveryWindowBytes: 4 * 1024 * 1024,
   retentionBytesMax: 8 * 1024 * 1024,
   retentionTotalBytesMax: 64 * 1024 * 1024,
   graceMs: 30_000,

@@ -218,6 +218,7 @@ export class Reception {
       token: native.token,
       lastOrdered: native.ordered.upTo,
       payloadBytesMax: this.#options.payloadBytesMax,
+      windowBytes: this.#options.deliveryWindowBytes,
       daemons: this.#knowledge.daemons(),
     });
     this.#host.write(connection, welcome);

@@ -98,6 +98,7 @@ export class FakeDaemon {
           token: this.token,
           lastOrdered: this.lastOrdered,
           payloadBytesMax: 1_000_000,
+          windowBytes: 256 * 1024,
           daemons: this.daemons,
         });
       case "send":
