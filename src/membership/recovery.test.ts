@@ -57,7 +57,7 @@ test("whoever asks for what it lacks, until it lacks nothing, holds what the sur
         expect(recovery.commit()).toBe(true);
         expect(recovery.commit()).toBe(true);
         expect(Array.from({ length: HIGH }, (_, n) => n + 1).filter((seq) => local.has(seq))).toEqual(together);
-        expect([...recovery.obligation].sort()).toEqual([1, 2, 3, 4]);
+        expect([...recovery.obligation].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4]);
       });
       for (let seq = 1; seq <= HIGH + 2; seq++) {
         expect(recoveries[0]?.counts(packetOf(seq))).toBe(together.includes(seq));

@@ -11,6 +11,13 @@ const SCENES: readonly [name: string, segments: readonly (readonly number[])[]][
   ["leave", three],
   ["merge", ONE_SEGMENT],
   ["refer", [[1, 2, 3], [4]]],
+  [
+    "segments",
+    [
+      [1, 2],
+      [3, 4],
+    ],
+  ],
   ["asymmetric", three],
   ["cascade", ONE_SEGMENT],
 ];
