@@ -10,18 +10,20 @@ import type { Upcalls } from "../ordering/upcall.ts";
 import { UnreliableReceiver } from "../ordering/unreliable.ts";
 import type { RingConfig } from "../ring/config.ts";
 import { Configuration } from "../ring/configuration.ts";
-import { Ring, type RingOutbox, type RingStatistics, newRingStatistics } from "../ring/ring.ts";
-import { decodeAlive, decodeJoin, decodeRefer } from "../wire/announce.ts";
-import { type Form1, type Form2, type OldConfigurationRecord, decodeForm1, decodeForm2 } from "../wire/form.ts";
-import { Kind, type Prefix, WIRE_VERSION_MIN, packet, readPrefix, unroutedCopy } from "../wire/prefix.ts";
-import { decodeRingControl, encodeRingControl } from "../wire/ring-control.ts";
+import { Ring, type RingOutbox } from "../ring/ring.ts";
+import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
+import type { Form1, Form2, OldConfigurationRecord } from "../wire/form.ts";
+import { Kind, type Prefix, WIRE_VERSION_MIN, packet, unroutedCopy } from "../wire/prefix.ts";
+import { encodeRingControl } from "../wire/ring-control.ts";
 import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
-import { type Request, decodeToken } from "../wire/ring-token.ts";
+import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
 import type { EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
 import type { EvsEvent, MembershipStateName } from "./events.ts";
-import { Membership, type MembershipOutbox } from "./membership.ts";
+import { DatagramIntake, type DropStatistics, type IntakeOutbox } from "./intake.ts";
+import { Membership } from "./membership.ts";
+import type { MembershipOutbox } from "./membership-outbox.ts";
 import { emptyRecord, holesOf, visitRecord } from "./obligation.ts";
 import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
 import { isPrimary } from "./primary.ts";
@@ -34,16 +36,6 @@ export interface EvsOutbox extends Network, Upcalls {
   /** The message's last fragment has been stamped: it is part of the total order of the current configuration. */
   assigned?(message: OutgoingMessage): void;
 }
-
-/** Counters of datagrams that were dropped, by reason. */
-export type DropStatistics = {
-  malformed: number;
-  version: number;
-  sealed: number;
-  configMismatch: number;
-  unknownSender: number;
-  stale: number;
-};
 
 /** The daemons form one site while there are no wide-area links. */
 const SITE = 0;
@@ -65,7 +57,7 @@ export class Evs implements Machine {
   readonly #membership: Membership;
   readonly #packer: Packer;
   readonly #unreliablePacker: Packer;
-  readonly #drops: DropStatistics;
+  readonly #intake: DatagramIntake;
   readonly #ringStatistics: RingStatistics = newRingStatistics();
   #ringConfig: RingConfig;
   #unreliable: UnreliableReceiver;
@@ -95,7 +87,7 @@ export class Evs implements Machine {
     this.#me = config.me;
     this.#ringConfig = config.ring;
     this.#now = now;
-    this.#drops = { malformed: 0, version: 0, sealed: 0, configMismatch: 0, unknownSender: 0, stale: 0 };
+    this.#intake = new DatagramIntake(config, this.#intakeOutbox());
     this.#maxTime = this.#clockSeconds();
     // Before the first form a daemon is a configuration of its own that nobody has seen.
     this.#configuration = new Configuration({ leader: this.#me, time: this.#maxTime }, [this.#me], [SITE], SITE);
@@ -195,7 +187,7 @@ export class Evs implements Machine {
   }
 
   get drops(): DropStatistics {
-    return this.#drops;
+    return this.#intake.drops;
   }
 
   /** Wire version of the ring: the lowest of its members' greatest ones. */
@@ -223,107 +215,57 @@ export class Evs implements Machine {
   /** Takes a datagram, which may hold several packets; `bytes` are kept. */
   receive(bytes: Uint8Array, now: number): void {
     this.#now = now;
-    for (let at = 0; at < bytes.length && !this.#left; ) {
-      const prefix = readPrefix(bytes, at);
-      if (typeof prefix === "string") {
-        this.#drops[prefix]++;
-        if (prefix === "version") this.#meetVersion(bytes, at);
-        return;
-      }
-      const one = at === 0 && prefix.length === bytes.length ? bytes : bytes.subarray(at, at + prefix.length);
-      at += prefix.length;
-      this.#receivePacket(prefix, one, now);
-    }
+    if (this.#left) return;
+    this.#intake.receive(bytes, now);
     this.#endStep(now);
   }
 
-  #receivePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
-    const { origin } = prefix;
-    if (origin === this.#me) {
-      // A repair of an own packet, by a daemon of another segment: the others of this segment may need it.
-      if (prefix.confHash !== this.#config.confHash) return;
-      if (prefix.routed) this.#route(bytes);
-      // Somebody made it up if it is not known here. But the others hold it, and wait until this daemon holds it too.
-      if (this.#forming !== undefined && prefix.kind === Kind.ringData && isRingData(prefix)) {
-        if (isOfConfiguration(bytes, this.#configuration.id)) this.#onOldData(prefix, bytes);
-      }
-      return;
-    }
-    if (prefix.confHash !== this.#config.confHash) {
-      this.#drops.configMismatch++;
-      this.#outbox.event({ kind: "configMismatch", daemon: origin, hash: prefix.confHash }, now);
-      return;
-    }
-    if (!this.#config.layout.has(origin)) {
-      this.#drops.unknownSender++;
-      return;
-    }
-    if (!this.#dispatch(prefix, bytes, now)) this.#drops.malformed++;
-  }
-
-  /** False when the body is malformed. */
-  #dispatch(prefix: Prefix, bytes: Uint8Array, now: number): boolean {
-    const { origin } = prefix;
-    switch (prefix.kind) {
-      case Kind.ringData:
-      case Kind.ringUnreliable:
-        if (!isRingData(prefix)) return false;
-        return this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now);
-      case Kind.ringToken: {
-        const token = decodeToken(prefix, bytes);
-        if (token === undefined) return false;
+  #intakeOutbox(): IntakeOutbox {
+    return {
+      own: (prefix, bytes) => this.#onOwnPacket(prefix, bytes),
+      data: (prefix, bytes, now) => this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now),
+      token: (from, token, now) => {
         const ring = this.#ringOf(token.configuration);
         if (ring === undefined) return true;
-        if (!ring.admits(origin, token)) return false;
+        if (!ring.admits(from, token)) return false;
         if (token.hop > ring.hop) this.#membership.onFirstToken();
         ring.receiveToken(token, now);
         return true;
-      }
-      case Kind.ringHurry:
-      case Kind.ringHeld:
-      case Kind.leave: {
-        const control = decodeRingControl(prefix, bytes);
-        if (control === undefined) return false;
+      },
+      control: (kind, from, control, now) => {
         const ring = this.#ringOf(control.configuration);
         if (ring === undefined) return true;
-        if (!ring.configuration.isMember(origin)) return false;
-        if (prefix.kind === Kind.ringHurry) ring.receiveHurry(now);
-        else if (prefix.kind === Kind.ringHeld) ring.receiveHeld(control.hop);
-        else this.#membership.onLeave(origin, now);
+        if (!ring.configuration.isMember(from)) return false;
+        if (kind === Kind.ringHurry) ring.receiveHurry(now);
+        else if (kind === Kind.ringHeld) ring.receiveHeld(control.hop);
+        else this.#membership.onLeave(from, now);
         return true;
-      }
-      case Kind.alive: {
-        const alive = decodeAlive(prefix, bytes);
-        if (alive !== undefined) this.#membership.onAlive(origin, alive, now);
-        return alive !== undefined;
-      }
-      case Kind.join: {
-        const join = decodeJoin(prefix, bytes);
-        if (join !== undefined) this.#membership.onJoin(origin, join, now);
-        return join !== undefined;
-      }
-      case Kind.refer: {
-        const refer = decodeRefer(prefix, bytes);
-        if (refer !== undefined) this.#membership.onRefer(refer, now);
-        return refer !== undefined;
-      }
-      case Kind.form1: {
-        const form = decodeForm1(prefix, bytes);
-        if (form === undefined) return false;
+      },
+      alive: (from, alive, now) => this.#membership.onAlive(from, alive, now),
+      join: (from, join, now) => this.#membership.onJoin(from, join, now),
+      refer: (refer, now) => this.#membership.onRefer(refer, now),
+      form1: (from, form, now) => {
         if (!isPlausibleForm1(form, this.#me, this.#configuration, this.#config.layout)) return false;
-        this.#membership.onForm1(origin, form, now);
+        this.#membership.onForm1(from, form, now);
         return true;
-      }
-      case Kind.form2: {
-        const form = decodeForm2(prefix, bytes);
-        if (form === undefined || !areDistinct(form.members)) return false;
-        if (!form.members.every((daemon) => this.#config.layout.has(daemon))) return false;
+      },
+      form2: (form, now) => {
+        if (!areDistinct(form.members) || !form.members.every((daemon) => this.#config.layout.has(daemon)))
+          return false;
         this.#membership.onForm2(form, now);
         return true;
-      }
-      default:
-        return false;
-    }
+      },
+      event: (event, now) => this.#outbox.event(event, now),
+    };
+  }
+
+  /** A packet of this daemon's own comes back: a repair by another one. */
+  #onOwnPacket(prefix: Prefix, bytes: Uint8Array): void {
+    // Repaired by a daemon of another segment: the others of this segment may need it.
+    if (prefix.routed) this.#route(bytes);
+    // Somebody made it up if it is not known here. But the others hold it, and wait until this daemon holds it too.
+    if (this.#forming === undefined || prefix.kind !== Kind.ringData || !isRingData(prefix)) return;
+    if (isOfConfiguration(bytes, this.#configuration.id)) this.#onOldData(prefix, bytes);
   }
 
   /** False when it says to be of a configuration that its maker is not in. */
@@ -341,7 +283,7 @@ export class Evs implements Machine {
       if (prefix.kind === Kind.ringData) this.#onOldData(prefix, bytes);
       return true;
     }
-    this.#drops.stale++;
+    this.#intake.drops.stale++;
     if (ring !== undefined && !ring.configuration.isMember(prefix.origin)) {
       this.#onForeignData(prefix.origin, bytes, now);
     }
@@ -382,13 +324,8 @@ export class Evs implements Machine {
   #ringOf(id: ConfigurationId): Ring | undefined {
     const ring = this.#ring;
     if (ring !== undefined && sameConfiguration(ring.configuration.id, id)) return ring;
-    this.#drops.stale++;
+    this.#intake.drops.stale++;
     return undefined;
-  }
-
-  #meetVersion(bytes: Uint8Array, at: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset + at);
-    this.#outbox.event({ kind: "version", daemon: view.getUint32(12), version: view.getUint8(2) }, this.#now);
   }
 
   /** What a step has asked for but may not be done inside a machine's own call. */
@@ -528,7 +465,7 @@ export class Evs implements Machine {
     const record = recordOf(form.records, this.#configuration.id);
     const plausible = isPlausibleForm2(form, this.#me, this.#configuration, this.#maxTime, this.#obligation);
     if (record === undefined || !plausible) {
-      this.#drops.malformed++;
+      this.#intake.drops.malformed++;
       return false;
     }
     if (form.position === 0) this.#nameConfiguration(form);

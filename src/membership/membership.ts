@@ -1,5 +1,5 @@
 import { cover } from "../base/coverage.ts";
-import type { ConfigurationId, DaemonId } from "../base/ids.ts";
+import type { DaemonId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import {
   type Alive,
@@ -14,57 +14,10 @@ import { type Form1, type Form2, type MemberEpoch, encodeForm1, encodeForm2 } fr
 import { Kind } from "../wire/prefix.ts";
 import type { EvsConfig } from "./config.ts";
 import type { Evidence, MembershipStateName } from "./events.ts";
+import type { MembershipOutbox } from "./membership-outbox.ts";
+import type { MembershipState, Resend } from "./state.ts";
 import { checkIn, form2Of, newForm1, nextOfForm1 } from "./form-steps.ts";
 import { compareRepresentatives } from "./representatives.ts";
-
-/** What membership asks of the daemon around it, which may not call back meanwhile. */
-export interface MembershipOutbox {
-  /** To all configured daemons of this daemon's segment. */
-  announce(kind: number, body: Uint8Array): void;
-  send(to: DaemonId, kind: number, body: Uint8Array): void;
-  /** Members of the ring whose token is alive here; empty without one. During recovery: of the ring that forms. */
-  readonly ringMembers: readonly DaemonId[];
-  /** The configuration installed last. */
-  readonly configurationId: ConfigurationId;
-  /** The token is dead here: stamp and deliver nothing more, drop a ring that was forming. */
-  freeze(): void;
-  /** Adds to the form what this daemon holds of its configuration; false when the form cannot be right. */
-  visit(form: Form1): boolean;
-  /** FORM2 has come: fills in what its first readers fill in, and begins to recover. False when it cannot be right. */
-  recover(form: Form2): boolean;
-  /** Every member has read FORM2: make the first token. */
-  startToken(now: number): void;
-  /** When the token was last seen. */
-  tokenSeenAt(now: number): number;
-  /** Recovery: whether anything was gained since the last call. */
-  recoveryProgressed(): boolean;
-  evidence(evidence: Evidence, now: number): void;
-  stateChanged(from: MembershipStateName, to: MembershipStateName): void;
-}
-
-type State =
-  /** A ring works. `lookupAt`: when its leader looks for daemons that are not in it. */
-  | { readonly name: "operational"; lookupAt: number }
-  /** Without a ring; collects the daemons of the segment that have none either. */
-  | { readonly name: "segment"; readonly members: Set<DaemonId>; aliveAt: number; readonly decideAt: number }
-  /** Somebody else speaks for this daemon. */
-  | { readonly name: "represented"; by: DaemonId; until: number }
-  /** Speaks for its ring, or for `members` of its segment, and collects other representatives. */
-  | {
-      readonly name: "gather";
-      readonly representatives: Map<DaemonId, Representative>;
-      readonly members: Set<DaemonId>;
-      joinAt: number;
-      decideAt: number;
-    }
-  /** On a FORM1; repeats what it passed on until FORM2 comes. */
-  | { readonly name: "form"; readonly form: Form1; readonly until: number; resend: Resend | undefined }
-  /** Has read FORM2 and carries its old configuration over; repeats FORM2 until the token comes. */
-  | { readonly name: "recovery"; readonly since: number; progressAt: number; resend: Resend | undefined }
-  /** Has left for good. */
-  | { readonly name: "left" };
-
-type Resend = { readonly to: DaemonId; readonly kind: number; readonly body: Uint8Array; at: number };
 
 /** Recovery that gains nothing for so many token timeouts is given up. */
 const STALL_TOKEN_TIMEOUTS = 4;
@@ -78,7 +31,7 @@ export class Membership implements Machine {
   readonly #outbox: MembershipOutbox;
   readonly #me: DaemonId;
   readonly #mySegment: number;
-  #state: State;
+  #state: MembershipState;
   /** Representatives to ask besides those that answer by themselves. */
   #potential = new Set<DaemonId>();
   #attempts = 0;
@@ -124,8 +77,6 @@ export class Membership implements Machine {
     }
     if (now >= this.#stateDeadline()) this.#onTimer(now);
   }
-
-  // ---- events -----------------------------------------------------------------------------------------------------
 
   /** The configuration is installed: the ring works. */
   installed(now: number): void {
@@ -407,7 +358,7 @@ export class Membership implements Machine {
 
   // ---- SEG, REPRESENTED, GATHER -----------------------------------------------------------------------------------
 
-  #become(state: State): void {
+  #become(state: MembershipState): void {
     const from = this.#state.name;
     this.#state = state;
     if (from !== state.name) this.#outbox.stateChanged(from, state.name);
@@ -544,8 +495,6 @@ export class Membership implements Machine {
     if (form.position < form.members.length) this.#passForm2(form, now);
     else this.#outbox.startToken(now);
   }
-
-  // ---- small things -----------------------------------------------------------------------------------------------
 
   get #isLeader(): boolean {
     return this.#outbox.ringMembers[0] === this.#me;

@@ -11,6 +11,7 @@ import { AruRule } from "./aru.ts";
 import type { RingConfig } from "./config.ts";
 import type { Configuration } from "./configuration.ts";
 import { isPlausibleToken } from "./plausible.ts";
+import type { RingStatistics } from "./statistics.ts";
 import { FlowWindow } from "./window.ts";
 
 /** What a ring asks of its host, which may not call back into the ring meanwhile. */
@@ -57,21 +58,6 @@ type State =
   | { readonly name: "passed"; readonly body: Uint8Array; readonly hop: number; readonly seq: number; resendAt: number }
   /** Here, while nobody has anything to send; goes round at `probeAt`. */
   | { readonly name: "resting"; readonly token: Token; readonly probeAt: number };
-
-/** Counters for people and metrics. */
-export type RingStatistics = {
-  packetsSent: number;
-  packetsReceived: number;
-  bytesSent: number;
-  retransmitted: number;
-  requested: number;
-  duplicates: number;
-  tokens: number;
-  tokenResends: number;
-  hurries: number;
-  /** Smoothed time between two visits of the token while it moves, milliseconds. */
-  rotationMs: number;
-};
 
 const NOTHING = new Set<number>();
 
@@ -603,19 +589,4 @@ export class Ring implements Machine {
       this.#outbox.stable();
     }
   }
-}
-
-export function newRingStatistics(): RingStatistics {
-  return {
-    packetsSent: 0,
-    packetsReceived: 0,
-    bytesSent: 0,
-    retransmitted: 0,
-    requested: 0,
-    duplicates: 0,
-    tokens: 0,
-    tokenResends: 0,
-    hurries: 0,
-    rotationMs: 0,
-  };
 }
