@@ -1,4 +1,4 @@
-import type { SiteConfig } from "../daemon/config/site.ts";
+import { shownPolicy, type SiteConfig } from "../daemon/config/site.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
 import { shownBytes, shownDuration } from "./format.ts";
 import type { Observation } from "./monitor-view.ts";
@@ -55,7 +55,7 @@ export function judgeMtu(site: SiteConfig, address: string, device: string, mtuB
 /** The outcome of sending a multicast datagram to oneself. */
 export function judgeMulticast(site: SiteConfig, segment: string, heard: boolean, error: string | undefined): Finding {
   const check = `multicast to ${segment}`;
-  if (heard) return ok(check, "this host hears itself; switches between hosts are judged by the daemons at run time");
+  if (heard) return ok(check, "this host hears itself; between hosts the daemons measure it, see below");
   const why = error ?? "a datagram to the group did not come back";
   const remedy =
     "Route 224.0.0.0/4 to the daemons' interface (ip route add 224.0.0.0/4 dev ETH), allow it in the firewall, or set Dissemination = unicast";
@@ -79,7 +79,6 @@ export function judgeDaemon(
     ok(`daemon ${name}`, `version ${status.version}, up ${shownDuration(status.uptimeMs)}, ${status.membershipState}`),
     judgeHash(site, status),
     judgeClock(status, askedAtMs, answeredAtMs),
-    judgeMembers(status),
     judgeGrantedBuffer(status),
   ];
 }
@@ -95,7 +94,13 @@ function judgeHash(site: SiteConfig, status: DaemonStatus): Finding {
     ...(missing.length > 0 ? [`it lacks ${missing.join(", ")}`] : []),
     ...(extra.length > 0 ? [`it has ${extra.join(", ")}`] : []),
   ];
-  const what = details.length > 0 ? details.join("; ") : "the order of daemons, PayloadLimit or PrimaryPolicy differs";
+  const { payloadBytesMax, primaryPolicy } = status.site;
+  if (payloadBytesMax !== site.sessions.payloadBytesMax)
+    details.push(`its PayloadLimit is ${payloadBytesMax}, here ${site.sessions.payloadBytesMax}`);
+  if (primaryPolicy !== shownPolicy(site.primaryPolicy))
+    details.push(`its PrimaryPolicy is ${primaryPolicy}, here ${shownPolicy(site.primaryPolicy)}`);
+  const what =
+    details.length > 0 ? details.join("; ") : "the daemons' order, their segments or their virtual ids differ";
   return problem(
     check,
     `it runs with another file than this one: ${what}`,
@@ -114,18 +119,6 @@ function judgeClock(status: DaemonStatus, askedAtMs: number, answeredAtMs: numbe
     check,
     `${shown}: order does not depend on it, logs of several hosts are hard to compare`,
     "Run chrony or ntpd on every host",
-  );
-}
-
-function judgeMembers(status: DaemonStatus): Finding {
-  const check = `configuration seen by ${status.name}`;
-  const { members, absent, primary } = status.configuration;
-  if (absent.length === 0) return ok(check, `all ${members.length} daemons${primary ? "" : ", but not primary"}`);
-  const message = `it does not see ${absent.join(", ")}${primary ? "" : ", and is not primary"}`;
-  return problem(
-    check,
-    message,
-    "If they run: open their UDP ports (the port of the file and the next one) between all hosts, in both directions",
   );
 }
 
@@ -149,14 +142,14 @@ function portOf(address: string): number {
   return Number.parseInt(address, 10);
 }
 
-function ok(check: string, message: string): Finding {
+export function ok(check: string, message: string): Finding {
   return { check, verdict: "ok", message, remedy: undefined };
 }
 
-function warning(check: string, message: string, remedy: string): Finding {
+export function warning(check: string, message: string, remedy: string): Finding {
   return { check, verdict: "warning", message, remedy };
 }
 
-function problem(check: string, message: string, remedy: string): Finding {
+export function problem(check: string, message: string, remedy: string): Finding {
   return { check, verdict: "problem", message, remedy };
 }

@@ -1,5 +1,5 @@
-import { describeChange, type DaemonStatus } from "../daemon/status.ts";
-import { shownBytes, shownDuration, shownNumber, table } from "./format.ts";
+import { type ConfigurationChange, describeChange, type DaemonStatus } from "../daemon/status.ts";
+import { shownBytes, shownDuration, shownNumber, table, wrapped } from "./format.ts";
 
 /** A daemon as the monitor found it: its status, or why there is none. */
 export type Observation = {
@@ -13,18 +13,20 @@ export type Observation = {
 const LIST_MAX = 8;
 
 /**
- * The monitor's picture of a site, as lines. Rates are taken from two observations of the same daemon; the first
- * picture has none.
+ * The monitor's picture of a site, as lines of at most `width` characters: what is least important of the table gives
+ * way. Rates are taken from two observations of the same daemon; the first picture has none.
  */
-export function monitorView(now: readonly Observation[], before: readonly Observation[]): string {
+export function monitorView(now: readonly Observation[], before: readonly Observation[], width = Infinity): string {
   const statuses = now.flatMap(({ status }) => (status === undefined ? [] : [status]));
-  const sections = [heading(now, statuses), daemonTable(now, before)];
+  const sections = [hung(heading(now, statuses), width, 2), daemonTable(now, before, width)];
+  const silent = now.flatMap(({ name, problem }) => (problem === undefined ? [] : [`  ${name}: ${problem}`]));
+  if (silent.length > 0) sections.push(`No answer\n${hung(silent, width, 4)}`);
   const changes = recentChanges(statuses);
-  if (changes.length > 0) sections.push(`Last changes\n${changes.join("\n")}`);
+  if (changes.length > 0) sections.push(`Last changes\n${hung(changes, width, 16)}`);
   const groups = groupRows(statuses);
-  if (groups.length > 1) sections.push(`Largest groups\n${table(groups)}`);
+  if (groups.length > 1) sections.push(`Largest groups\n${fittedTable(groups, width)}`);
   const sessions = sessionRows(statuses);
-  if (sessions.length > 1) sections.push(`Longest queues\n${table(sessions)}`);
+  if (sessions.length > 1) sections.push(`Longest queues of clients\n${fittedTable(sessions, width)}`);
   const faults = statuses.flatMap((status) =>
     Object.entries(status.faults)
       .filter(([, count]) => count > 0)
@@ -34,7 +36,18 @@ export function monitorView(now: readonly Observation[], before: readonly Observ
   return sections.join("\n\n");
 }
 
-function heading(now: readonly Observation[], statuses: readonly DaemonStatus[]): string {
+/** Lines broken at the width, what is broken off behind `indent` blanks. */
+function hung(lines: readonly string[], width: number, indent: number): string {
+  return lines
+    .map((line) => {
+      if (line.length <= width) return line;
+      const [first = "", ...rest] = wrapped(line.trimStart(), width, " ".repeat(indent)).split("\n");
+      return [`${line.slice(0, line.length - line.trimStart().length)}${first.trimStart()}`, ...rest].join("\n");
+    })
+    .join("\n");
+}
+
+function heading(now: readonly Observation[], statuses: readonly DaemonStatus[]): string[] {
   const lines = configurations(statuses).map(({ members, primary, ageMs }) => {
     const side = primary ? "primary" : "NOT primary";
     return `Configuration of ${members.length} of ${now.length} daemons, ${side}, for ${shownDuration(ageMs)}: ${members.join(" ")}`;
@@ -42,7 +55,7 @@ function heading(now: readonly Observation[], statuses: readonly DaemonStatus[])
   if (lines.length > 1) lines.unshift(`The site is split into ${lines.length} configurations.`);
   const hashes = new Set(statuses.map((status) => status.site.hash));
   if (hashes.size > 1) lines.push("The daemons have different configuration files: amalgam doctor says which.");
-  return lines.length > 0 ? lines.join("\n") : "No daemon answers.";
+  return lines.length > 0 ? lines : ["No daemon answers."];
 }
 
 /** The different configurations that the daemons report, largest first. */
@@ -55,10 +68,10 @@ function configurations(statuses: readonly DaemonStatus[]): DaemonStatus["config
   return [...found.values()].sort((a, b) => b.members.length - a.members.length);
 }
 
-function daemonTable(now: readonly Observation[], before: readonly Observation[]): string {
+function daemonTable(now: readonly Observation[], before: readonly Observation[], width: number): string {
   const rows = now.map((observation) => {
-    const { name, status, problem } = observation;
-    if (status === undefined) return [name, problem ?? "no answer"];
+    const { name, status } = observation;
+    if (status === undefined) return [name, "no answer"];
     const earlier = before.find((other) => other.name === name)?.status;
     const rate = rateOf(earlier, status);
     const { ring } = status;
@@ -82,7 +95,24 @@ function daemonTable(now: readonly Observation[], before: readonly Observation[]
       String(status.groups.count),
     ];
   });
-  return table([HEAD, ...rows]);
+  return fittedTable([HEAD, ...rows], width);
+}
+
+/** What goes first where there is no room for all columns of the daemons; of other tables, the last ones. */
+const GIVE_WAY = "resent,asked/s,seq,bytes/s,window,up,queued,groups,unstable,missing,clients,round,sent/s".split(",");
+
+/** A table without the columns for which there is no room. */
+function fittedTable(rows: readonly (readonly string[])[], width: number): string {
+  let head = rows[0] ?? [];
+  let rest = rows;
+  const isTooWide = (text: string) => text.split("\n").some((line) => line.length > width);
+  for (let text = table(rest); ; text = table(rest)) {
+    const column = GIVE_WAY.find((name) => head.includes(name)) ?? head.at(-1);
+    if (!isTooWide(text) || head.length <= 2 || column === undefined) return text;
+    const at = head.indexOf(column);
+    rest = rest.map((row) => row.filter((_, i) => i !== at));
+    head = rest[0] ?? [];
+  }
 }
 
 const HEAD =
@@ -99,15 +129,29 @@ function rateOf(earlier: DaemonStatus | undefined, status: DaemonStatus) {
   };
 }
 
-/** Changes as the daemons saw them, newest first; those with the same words only once. */
+/**
+ * Changes, newest first: each configuration once, in the words of the daemons with the same one before. Of those, the one
+ * that has evidence of its own explains it, rather than one that was only called for.
+ */
 function recentChanges(statuses: readonly DaemonStatus[]): string[] {
-  const changes = statuses.flatMap((status) => status.changes.map((change) => ({ by: status.name, change })));
-  changes.sort((a, b) => b.change.atMs - a.change.atMs);
-  return changes
-    .slice(0, LIST_MAX)
-    .map(
-      ({ by, change }) => `  ${new Date(change.atMs).toISOString().slice(11, 23)}  ${by}: ${describeChange(change)}`,
-    );
+  const found = new Map<string, { change: ConfigurationChange; by: string[] }>();
+  for (const { name, changes } of statuses) {
+    for (const change of changes) {
+      const { id, joined, left } = change;
+      const key = `${id.leader}.${id.time} ${joined.join(" ")} ${left.join(" ")}`;
+      const seen = found.get(key);
+      if (seen === undefined) found.set(key, { change, by: [name] });
+      else {
+        seen.by.push(name);
+        if (seen.change.cause.kind === "request") seen.change = change;
+      }
+    }
+  }
+  const sorted = [...found.values()].sort((a, b) => b.change.atMs - a.change.atMs).slice(0, LIST_MAX);
+  return sorted.map(({ change, by }) => {
+    const time = new Date(change.atMs).toISOString().slice(11, 23);
+    return `  ${time}  ${by.join(" ")}: ${describeChange(change)}`;
+  });
 }
 
 function groupRows(statuses: readonly DaemonStatus[]): string[][] {

@@ -7,6 +7,10 @@ import type { SessionOptions } from "../session/options.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { ringSettings } from "./ring-settings.ts";
+import type { ProbeStatus } from "./status.ts";
+
+/** What the host knows of the ways to the other daemons. */
+export type Reachability = { readonly because: string; readonly probes: readonly ProbeStatus[] };
 
 /** What a daemon has to know besides the site's configuration. */
 export type NodeOptions = {
@@ -22,6 +26,8 @@ export type NodeOptions = {
   readonly access: AccessRules;
   /** How segments are reached, for the status; asked at each one. */
   readonly dissemination: () => "multicast" | "unicast";
+  /** Why so, and what was measured, for the status. */
+  readonly reachability?: () => Reachability;
   readonly version: string;
   readonly pid: number | undefined;
 };

@@ -4,6 +4,7 @@ import type { EvsEvent, MembershipStateName } from "../membership/events.ts";
 import type { SessionEvent } from "../session/outbox.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
+import { shownPolicy } from "./config/site.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
 import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName, SessionStatus } from "./status.ts";
 
@@ -63,6 +64,7 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
   const { options, evs, groups, sessions, counters, changes } = parts;
   const { site, self } = options;
   const { configuration } = evs;
+  const reachability = options.reachability?.();
   const names = (daemons: readonly number[]): string[] => daemons.map((daemon) => nameOf(site, daemon));
   // The leader of a ring that lacks daemons looks for them every other second, in state gather, and goes on serving.
   const ready = evs.isServing && groups.state === "GOP";
@@ -81,6 +83,10 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
       spreadHash: site.spreadHash,
       segments: site.segments.length,
       dissemination: options.dissemination(),
+      disseminationBecause: reachability?.because ?? "",
+      probes: reachability?.probes ?? [],
+      payloadBytesMax: site.sessions.payloadBytesMax,
+      primaryPolicy: shownPolicy(site.primaryPolicy),
       protocolVersion: evs.version,
       datagramBytes: site.datagramBytes,
       receiveBufferBytes: options.receiveBufferBytes,

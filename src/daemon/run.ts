@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TurnClock } from "../host/clock.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
 import { nextIncarnation } from "../host/incarnation.ts";
+import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
 import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/udp.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -16,6 +17,7 @@ import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
+import type { Reachability } from "./node-config.ts";
 import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import type { DaemonStatus } from "./status.ts";
@@ -77,6 +79,8 @@ export class RunningDaemon {
   #cutOff: { readonly daemons: ReadonlySet<number>; readonly until: number } | undefined;
   readonly #monitorRepeats = new RepeatFilter(MONITOR_REPEAT_MS);
   #closing: Promise<void> | undefined;
+  /** Without one, whoever has to be checked by a password is not let in. */
+  #passwords: PasswordFile | undefined;
 
   #onEnded: () => void = () => undefined;
   /** Resolves when the daemon has ended, whoever ended it. */
@@ -132,6 +136,10 @@ export class RunningDaemon {
   async start(): Promise<void> {
     const { site } = this.#options;
     const self = this.#self;
+    const { passwordFile } = site.authentication;
+    if (passwordFile !== undefined) {
+      this.#passwords = await PasswordFile.open(passwordFile, (text) => process.emitWarning(text, "PasswordFile"));
+    }
     const udp = await UdpNetwork.open(this.#udpOptions(), (channel, bytes, from) =>
       this.#datagram(channel, bytes, from),
     );
@@ -148,6 +156,7 @@ export class RunningDaemon {
         receiveBufferBytes: udp.receiveBufferBytes,
         access: this.#options.access,
         dissemination: () => (udp.useMulticast && udp.canMulticast ? "multicast" : "unicast"),
+        reachability: () => this.#reachability(udp),
         version: VERSION,
         pid: this.#options.ownProcess ? process.pid : undefined,
       },
@@ -168,8 +177,7 @@ export class RunningDaemon {
           this.#unwanted.delete(connection);
           if (!this.#overrun.has(connection)) this.#streams.resume(connection);
         },
-        // There is no portable crypt(3): whoever has to be checked by a password is not let in.
-        verifyPassword: (connection) => this.#request((daemon, at) => daemon.verified(connection, false, at)),
+        verifyPassword: (connection, user, password) => void this.#verify(connection, user, password),
         newToken: () => new Uint8Array(randomBytes(16)),
         report: (event) => this.#onEvent(event),
       },
@@ -218,6 +226,11 @@ export class RunningDaemon {
     return this.#loop.request((now) => run(node, now));
   }
 
+  async #verify(connection: number, user: string, password: string): Promise<void> {
+    const isRight = (await this.#passwords?.verify(user, password)) ?? false;
+    this.#request((node, now) => node.verified(connection, isRight, now));
+  }
+
   #onEvent(event: NodeEvent): void {
     this.#report(event);
     // Out of the turn that is running: closing ends the loop.
@@ -258,7 +271,8 @@ export class RunningDaemon {
       }
       udp.useMulticast = true;
     }
-    if (site.dissemination !== "auto" || !udp.canMulticast) return;
+    // Where the file demands multicast the probes only measure, for those who look for lost packets.
+    if (!udp.canMulticast) return;
     const self = this.#self;
     const others = site.daemons.filter(({ id, segment }) => id !== self.id && segment === self.segment);
     this.#probe = new DisseminationProbe(
@@ -277,6 +291,24 @@ export class RunningDaemon {
         },
       },
     );
+  }
+
+  #reachability(udp: UdpNetwork): Reachability {
+    const nameOf = (id: number) => this.#options.site.daemons.find((daemon) => daemon.id === id)?.name ?? `#${id}`;
+    const probes = (this.#probe?.reports ?? []).map(({ daemon, ...report }) => ({ daemon: nameOf(daemon), ...report }));
+    return { because: this.#disseminationBecause(udp, probes), probes };
+  }
+
+  #disseminationBecause(udp: UdpNetwork, probes: Reachability["probes"]): string {
+    const { site } = this.#options;
+    if (site.dissemination === "unicast") return "the configuration says so";
+    if (site.segments[this.#self.segment]?.multicast !== true) return "the segment's address is no multicast address";
+    if (udp.multicastFault !== undefined) return `the group cannot be joined: ${udp.multicastFault}`;
+    if (site.dissemination === "multicast") return "the configuration says so";
+    if (probes.length === 0) return "no other daemon of the segment is heard";
+    const missing = probes.filter(({ reached }) => reached !== "works").map(({ daemon }) => daemon);
+    if (missing.length > 0) return `multicasts from here are not known to reach ${missing.join(", ")}`;
+    return `it reaches all that are heard: ${probes.map(({ daemon }) => daemon).join(", ")}`;
   }
 
   #datagram(channel: Channel, bytes: Uint8Array, from: string): void {

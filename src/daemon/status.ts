@@ -45,12 +45,31 @@ export type SiteStatus = {
   readonly spreadHash: number;
   readonly segments: number;
   readonly dissemination: "multicast" | "unicast";
+  /** Why the daemon sends that way, for people. */
+  readonly disseminationBecause: string;
+  /** What probes measure between this daemon and the others of its segment; empty where nothing is measured. */
+  readonly probes: readonly ProbeStatus[];
+  readonly payloadBytesMax: number;
+  /** As in the file: `majority`, `static 3`, … */
+  readonly primaryPolicy: string;
   readonly protocolVersion: number;
   /** Greatest datagram that the daemon sends. */
   readonly datagramBytes: number;
   /** What the kernel granted for incoming datagrams. */
   readonly receiveBufferBytes: number;
   readonly daemons: readonly DaemonName[];
+};
+
+/** Probes between two daemons of a segment (`Dissemination` auto or multicast). */
+export type ProbeStatus = {
+  /** The other daemon. */
+  readonly daemon: string;
+  /** Of its last probes (at most fifteen), how many came here by unicast and how many by multicast. */
+  readonly rounds: number;
+  readonly unicast: number;
+  readonly multicast: number;
+  /** Whether multicasts from here reach it, as it reports. */
+  readonly reached: "unknown" | "works" | "fails";
 };
 
 export type DaemonName = {
@@ -181,7 +200,7 @@ export function describeChange(change: ConfigurationChange): string {
     ...(change.joined.length > 0 ? [`${change.joined.join(", ")} joined`] : []),
     ...(change.left.length > 0 ? [`${change.left.join(", ")} left`] : []),
   ];
-  const who = parts.length > 0 ? parts.join("; ") : "same members";
+  const who = parts.length > 0 ? parts.join("; ") : change.cause.kind === "start" ? "alone" : "same members";
   const outage = change.cause.kind === "start" ? "" : `; nothing was delivered for ${shownMs(change.outageMs)}`;
   const attempts = change.attempts > 1 ? `; ${change.attempts} attempts` : "";
   return `${who}: ${describeCause(change.cause)}${outage}${attempts}; ${change.primary ? "primary" : "not primary"}`;

@@ -40,7 +40,20 @@ export interface ProbeVerbs {
   probe(via: Via, bytes: Uint8Array): void;
 }
 
+/** What probes say of another daemon of the segment: which way datagrams pass between it and this one. */
+export type ProbeReport = {
+  readonly daemon: DaemonId;
+  /** Of its last probes (at most sixteen rounds), how many came by unicast and how many by multicast. */
+  readonly rounds: number;
+  readonly unicast: number;
+  readonly multicast: number;
+  /** Whether this daemon's multicasts reach it, as it reports. */
+  readonly reached: "unknown" | "works" | "fails";
+};
+
 type Peer = {
+  /** Rounds since it was first heard, at most `HISTORY`. */
+  rounds: number;
   /** Its newest round, and which of the last ones came each way. */
   round: number;
   unicast: number;
@@ -81,6 +94,22 @@ export class DisseminationProbe implements Machine {
     return this.#nextAt;
   }
 
+  /** The daemons that are heard now. */
+  get reports(): ProbeReport[] {
+    return [...this.#peers].map(([daemon, { rounds, unicast, multicast, verdict }]) => {
+      // The newest round may have come one way only because the other is still on the way.
+      const judged = Math.max(0, Math.min(rounds, HISTORY) - 1);
+      const mask = ((1 << judged) - 1) << 1;
+      return {
+        daemon,
+        rounds: judged,
+        unicast: bits(unicast & mask),
+        multicast: bits(multicast & mask),
+        reached: verdict,
+      };
+    });
+  }
+
   tick(now: number): void {
     if (now < this.#nextAt) return;
     this.#forgetSilent(now);
@@ -114,12 +143,13 @@ export class DisseminationProbe implements Machine {
     let peer = this.#peers.get(origin);
     const ahead = peer === undefined ? 0 : (round - peer.round) | 0;
     if (peer === undefined || Math.abs(ahead) >= HISTORY) {
-      peer = { round, unicast: 0, multicast: 0, heardAt: now, verdict: "unknown" };
+      peer = { rounds: 1, round, unicast: 0, multicast: 0, heardAt: now, verdict: "unknown" };
       this.#peers.set(origin, peer);
       this.#quickRounds = QUICK_ROUNDS;
       this.#nextAt = Math.min(this.#nextAt, now + this.#options.quickMs);
     } else if (ahead > 0) {
       peer.round = round;
+      peer.rounds = Math.min(HISTORY, peer.rounds + ahead);
       peer.unicast = (peer.unicast << ahead) & 0xffff;
       peer.multicast = (peer.multicast << ahead) & 0xffff;
     }

@@ -3,7 +3,13 @@ import { createWriteStream } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
-import { chooseDaemon, type DaemonConfig, type SiteConfig, withHttpPort } from "../../daemon/config/site.ts";
+import {
+  chooseDaemon,
+  type DaemonConfig,
+  shownPolicy,
+  type SiteConfig,
+  withHttpPort,
+} from "../../daemon/config/site.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
@@ -150,13 +156,12 @@ function described(site: SiteConfig): string {
     site.segments[segment]?.address ?? "",
     httpPort === undefined ? "-" : String(httpPort),
   ]);
-  const policy = site.primaryPolicy.kind === "static" ? `static ${site.primaryPolicy.size}` : site.primaryPolicy.kind;
   const { timeouts } = site;
   const outage = timeouts.tokenMs + timeouts.segMs + timeouts.gatherMs + timeouts.formMs;
   return `${table([["daemon", "id", "address", "segment", "http"], ...rows])}
 
 dissemination ${site.dissemination}, datagrams of ${site.datagramBytes} bytes, messages up to ${site.sessions.payloadBytesMax} bytes
-primary: ${policy}; a daemon that dies is noticed and replaced within ${outage} ms
+primary: ${shownPolicy(site.primaryPolicy)}; a daemon that dies is noticed and replaced within ${outage} ms
 hash ${site.hash}, Spread's hash ${site.spreadHash}`;
 }
 

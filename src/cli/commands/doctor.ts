@@ -6,13 +6,15 @@ import { CliError, ExitCode } from "../exit-codes.ts";
 import { wrapped } from "../format.ts";
 import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../host-probe.ts";
 import { observe } from "../observe.ts";
+import { judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const doctor = defineCommand({
   name: "doctor",
   summary: "find out why daemons do not see each other, or are slow",
   description: `Checks this host (receive buffers, MTU, multicast) and the daemons of a configuration: whether each
-    answers, has the same file, agrees about the time and sees all the others. Every problem comes with its remedy.
+    answers, has the same file and release, agrees about the time, sees all the others, got its receive buffer, and
+    whether multicast and unicast pass between them, as they measure it. Every problem comes with its remedy.
 
     Run it on each host of the site; it changes nothing.`,
   positionals: [],
@@ -85,14 +87,21 @@ async function examineHost(site: SiteConfig): Promise<Finding[]> {
 }
 
 async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Finding[]> {
-  const findings = await Promise.all(
+  const asked = await Promise.all(
     site.daemons.map(async (daemon) => {
       const askedAtMs = Date.now();
       const observation = await observe(daemon.name, `${daemon.port}@${daemon.address}`, terminal.signal);
-      return judgeDaemon(site, observation, askedAtMs, Date.now());
+      return { observation, findings: judgeDaemon(site, observation, askedAtMs, Date.now()) };
     }),
   );
-  return findings.flat();
+  const statuses = asked.flatMap(({ observation: { status } }) => (status === undefined ? [] : [status]));
+  return [
+    ...asked.flatMap(({ findings }) => findings),
+    ...judgeMembers(site, statuses),
+    ...judgeVersions(statuses),
+    ...statuses.map(judgeDissemination),
+    ...judgeLinks(statuses),
+  ];
 }
 
 function shown({ check, verdict, message, remedy }: Finding, terminal: Terminal): string {

@@ -49,7 +49,8 @@ export const monitor = defineCommand({
         await sleep(Math.min(interval, 1_000), undefined, { signal: terminal.signal });
       }
       const now = await observeSite(address, terminal.signal);
-      terminal.print(json ? JSON.stringify(now) : monitorView(now, before));
+      const width = terminal.outputInteractive ? terminal.columns : undefined;
+      terminal.print(json ? JSON.stringify(now) : monitorView(now, before, width));
       return isWhole(now) ? ExitCode.ok : ExitCode.failed;
     }
     try {
@@ -60,7 +61,7 @@ export const monitor = defineCommand({
         if (json) {
           terminal.print(JSON.stringify(now));
         } else {
-          const picture = monitorView(now, before);
+          const picture = monitorView(now, before, live ? terminal.columns : undefined);
           await terminal.write(live ? `${CLEAR}${fitted(picture, terminal.columns, terminal.rows)}` : `${picture}\n\n`);
         }
         before = now;

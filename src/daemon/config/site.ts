@@ -76,6 +76,11 @@ export type PrimaryPolicy =
   /** No side ever: whoever replicates state decides otherwise. */
   | { readonly kind: "none" };
 
+/** A policy as it stands in the file. */
+export function shownPolicy(policy: PrimaryPolicy): string {
+  return policy.kind === "static" ? `static ${policy.size}` : policy.kind;
+}
+
 /** Windows of the ring in packets of `datagramBytes`: upper bounds of what adapts, `undefined` where the file has none. */
 export type WindowConfig = {
   readonly global: number | undefined;

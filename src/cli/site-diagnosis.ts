@@ -1,0 +1,109 @@
+import type { SiteConfig } from "../daemon/config/site.ts";
+import type { DaemonStatus, ProbeStatus } from "../daemon/status.ts";
+import { type Finding, ok, problem, warning } from "./diagnosis.ts";
+
+/** Whether all daemons are of one release, and speak the newest datagrams that all of them know. */
+export function judgeVersions(statuses: readonly DaemonStatus[]): Finding[] {
+  const check = "versions";
+  const [first] = statuses;
+  if (first === undefined) return [];
+  const releases = grouped(statuses, ({ version }) => version);
+  const protocols = grouped(statuses, ({ site }) => String(site.protocolVersion));
+  if (releases.size > 1) {
+    const remedy = "Finish the upgrade: one daemon after the other, waiting for /readyz in between";
+    return [warning(check, `the daemons are of different releases: ${listed(releases)}`, remedy)];
+  }
+  if (protocols.size > 1) {
+    const message = `the daemons send datagrams of different versions: ${listed(protocols)}`;
+    return [warning(check, message, "If they are not split: take Protocol out of the files and restart one by one")];
+  }
+  return [ok(check, `release ${first.version}, datagrams of version ${first.site.protocolVersion}`)];
+}
+
+/**
+ * Whether each daemon sees all others. One that is missing for a reason found elsewhere (it does not answer, it has
+ * another file) is no problem of its own.
+ */
+export function judgeMembers(site: SiteConfig, statuses: readonly DaemonStatus[]): Finding[] {
+  const silent = site.daemons
+    .map(({ name }) => name)
+    .filter((name) => statuses.every((status) => status.name !== name));
+  const others = statuses.filter((status) => status.site.hash !== site.hash).map(({ name }) => name);
+  return statuses.map(({ name, configuration: { members, absent, primary } }) => {
+    const check = `configuration seen by ${name}`;
+    const side = primary ? "" : ", and is not primary";
+    if (absent.length === 0) return ok(check, `all ${members.length} daemons${primary ? "" : ", but not primary"}`);
+    const message = `it does not see ${absent.join(", ")}${side}`;
+    const unexplained = absent.filter((daemon) => !silent.includes(daemon) && !others.includes(daemon));
+    if (unexplained.length > 0 && !others.includes(name)) {
+      const remedy = `${unexplained.join(", ")} and ${name} run and do not hear each other: open the UDP ports of both (the port of the file and the next one) in both directions`;
+      return problem(check, message, remedy);
+    }
+    if (others.includes(name)) return warning(check, message, "It has another file, see above");
+    const down = absent.filter((daemon) => silent.includes(daemon));
+    const why = [
+      ...(down.length > 0 ? [`${down.join(", ")}: no answer, see above`] : []),
+      ...(down.length < absent.length
+        ? [`${absent.filter((daemon) => others.includes(daemon)).join(", ")}: another file, see above`]
+        : []),
+    ];
+    return warning(check, message, why.join("; "));
+  });
+}
+
+/** How a daemon reaches its segment, and why; multicast that was wished for and does not work comes with what to do. */
+export function judgeDissemination({ name, site }: DaemonStatus): Finding {
+  const check = `dissemination of ${name}`;
+  const message = `${site.dissemination}: ${site.disseminationBecause}`;
+  const failing = site.probes.filter(({ reached }) => reached === "fails").map(({ daemon }) => daemon);
+  if (failing.length > 0) {
+    const remedy = `Between ${name} and ${failing.join(", ")}: allow multicast (UDP to the segment's address) in the firewalls, and give the switch an IGMP querier or turn IGMP snooping off; or set Dissemination = unicast`;
+    const what = `multicasts from ${name} do not reach ${failing.join(", ")}`;
+    // Sent by unicast it costs a copy per daemon; sent by multicast all of it has to be sent again.
+    return site.dissemination === "unicast"
+      ? warning(check, `${message}; ${what}`, remedy)
+      : problem(check, `${message}; ${what}`, remedy);
+  }
+  if (site.disseminationBecause.startsWith("the group cannot be joined")) {
+    return warning(check, message, "Route 224.0.0.0/4 to the daemons' interface, or set Dissemination = unicast");
+  }
+  return ok(check, message);
+}
+
+/** Of probes that were sent, fewer than this share came: a link that loses so much slows all daemons down. */
+const HEARD_SHARE = 0.8;
+/** Fewer rounds say nothing. */
+const ROUNDS_MIN = 5;
+
+/** Links between daemons that lose packets, each way by itself: firewalls often stop only one. */
+export function judgeLinks(statuses: readonly DaemonStatus[]): Finding[] {
+  const findings = statuses.flatMap(({ name, site }) =>
+    site.probes.flatMap((probe) => judgeLink(name, probe, site.dissemination)),
+  );
+  const measured = statuses.reduce((sum, { site }) => sum + site.probes.length, 0);
+  if (measured === 0 || findings.length > 0) return findings;
+  return [ok("links between daemons", `no losses among the last probes of ${measured} directions`)];
+}
+
+function judgeLink(to: string, probe: ProbeStatus, dissemination: "unicast" | "multicast"): Finding[] {
+  const { daemon: from, rounds, unicast, multicast } = probe;
+  const heard = dissemination === "unicast" ? unicast : Math.min(unicast, multicast);
+  if (rounds < ROUNDS_MIN || heard >= HEARD_SHARE * rounds) return [];
+  const message = `of the last ${rounds} probes ${unicast} came by unicast and ${multicast} by multicast`;
+  const remedy = `Look for losses on the way from ${from} to ${to}: cables, duplex, the load of both hosts, firewalls that limit UDP`;
+  return [problem(`link from ${from} to ${to}`, message, remedy)];
+}
+
+function grouped(statuses: readonly DaemonStatus[], key: (status: DaemonStatus) => string): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const status of statuses) {
+    const group = groups.get(key(status)) ?? [];
+    group.push(status.name);
+    groups.set(key(status), group);
+  }
+  return groups;
+}
+
+function listed(groups: ReadonlyMap<string, readonly string[]>): string {
+  return [...groups].map(([value, names]) => `${value} (${names.join(", ")})`).join(", ");
+}
