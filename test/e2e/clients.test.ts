@@ -21,6 +21,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all(members.splice(0).map(({ connection }) => connection.close()));
+  await site.untilNoClients();
 });
 
 afterAll(() => site.close());

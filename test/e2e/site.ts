@@ -131,6 +131,14 @@ export class Site {
     );
   }
 
+  /** Waits until no client is left anywhere: `close` of a client resolves before its end is ordered, and its name free. */
+  async untilNoClients(): Promise<void> {
+    await until("all clients are gone", async () => {
+      const all = await Promise.all(this.names.map((name) => this.status(name)));
+      return all.every(({ sessions }) => sessions.count === 0);
+    });
+  }
+
   status(name: string): Promise<DaemonStatus> {
     const child = this.#child(name);
     return new Promise((resolve) => {

@@ -20,6 +20,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all([slow, ...members.splice(0).map(({ connection }) => connection)].map((one) => one.close()));
+  await site.untilNoClients();
 });
 
 afterAll(() => site.close());
