@@ -20,6 +20,8 @@ function recorder(signal = new AbortController().signal): Recorder {
     write: async (bytes) => void output.push(typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)),
     note: (text) => void notes.push(text),
     redraw: () => {},
+    ask: () => {},
+    hideInput: () => {},
     input: (async function* () {})(),
     interactive: false,
     outputInteractive: false,

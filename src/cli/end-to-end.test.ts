@@ -32,6 +32,8 @@ async function amalgam(args: readonly string[], input = "", signal = new AbortCo
     write: async (bytes) => void output.push(typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)),
     note: (text) => void notes.push(text),
     redraw: () => {},
+    ask: () => {},
+    hideInput: () => {},
     input: (async function* () {
       if (input !== "") yield new TextEncoder().encode(input);
     })(),

@@ -12,7 +12,11 @@ export interface Terminal {
   note(text: string): void;
   /** Draws over the remarks line that was drawn last; only where `interactive`. */
   redraw(text: string): void;
+  /** A remark without a new line behind it. */
+  ask(text: string): void;
   readonly input: AsyncIterable<Uint8Array>;
+  /** Whether what is typed is shown, and edited, by the terminal; only where `inputInteractive`. */
+  hideInput(hidden: boolean): void;
   /** Whether remarks go to a terminal that can be redrawn. */
   readonly interactive: boolean;
   /** Whether results go to a terminal. */
@@ -53,7 +57,13 @@ export function processTerminal(signal: AbortSignal): Terminal {
     redraw(text) {
       if (stderr.isTTY) stderr.write(`\r\x1b[2K${text}`);
     },
+    ask(text) {
+      stderr.write(text);
+    },
     input: stdin,
+    hideInput(hidden) {
+      if (stdin.isTTY) stdin.setRawMode(hidden);
+    },
     interactive: stderr.isTTY === true,
     outputInteractive: stdout.isTTY === true,
     inputInteractive: stdin.isTTY === true,

@@ -1,4 +1,4 @@
-import { REAL_DAEMON_BODY_BYTES_MAX } from "../wire/spread/codes.ts";
+import { Code, REAL_DAEMON_BODY_BYTES_MAX } from "../wire/spread/codes.ts";
 import { frameBytes, HEADER_BYTES } from "../wire/spread/frame.ts";
 import {
   decodeAccept,
@@ -6,6 +6,7 @@ import {
   encodeChoice,
   encodeCredentials,
   encodeHello,
+  fitsCredentials,
 } from "../wire/spread/handshake.ts";
 import { NAME_BYTES } from "../wire/spread/names.ts";
 import { Gatherer } from "./gatherer.ts";
@@ -35,6 +36,12 @@ export class SpreadLink implements Link, Units {
   }
 
   open(): void {
+    const { credentials } = this.#identity;
+    if (credentials && !fitsCredentials(credentials.user, credentials.password)) {
+      const text =
+        "Spread's protocol carries a user of 1 to 32 and a password of 1 to 8 ASCII characters: use the native one";
+      return this.#host.refused(Code.rejectAuth, text);
+    }
     // One write: the production daemon drops a hello that comes in pieces.
     this.#host.write(encodeHello(this.#identity.name, true, this.#identity.priority > 0 ? 1 : 0));
   }

@@ -67,7 +67,12 @@ export function sessionOptions({ site, self, access }: NodeOptions): Partial<Ses
     requiredMethods: site.authentication.required,
     access,
     queueMessagesMax: site.sessions.messagesMax,
+    nativeQueueMessagesMax: site.sessions.nativeMessagesMax,
     queueBytesMax: site.sessions.bytesMax,
+    deliveryWindowBytes: site.sessions.deliveryWindowBytes,
+    graceMs: site.sessions.resumeGraceMs,
+    retentionBytesMax: site.sessions.resumeBytesMax,
+    retentionTotalBytesMax: site.sessions.resumeTotalBytesMax,
     payloadBytesMax: site.sessions.payloadBytesMax,
   };
 }

@@ -127,6 +127,22 @@ describe("a configuration file", () => {
     ]);
   });
 
+  test("may bound what is kept for clients, and name a file of passwords", () => {
+    const { site, warnings } = parseSiteConfig(`
+      DeliveryWindow = 100000   ResumeGrace = 0   ResumeBytes = 90000000   MaxNativeSessionMessages = 50
+      AllowedAuthMethods = "IP PWORD"   PasswordFile = /etc/amalgam/passwords
+      ${SEGMENT}`);
+    expect(warnings).toEqual([]);
+    expect(site.sessions).toMatchObject({
+      deliveryWindowBytes: 100_000,
+      resumeGraceMs: 0,
+      resumeBytesMax: 90_000_000,
+      resumeTotalBytesMax: 90_000_000,
+      nativeMessagesMax: 50,
+    });
+    expect(site.authentication).toMatchObject({ allowed: ["IP", "PWORD"], passwordFile: "/etc/amalgam/passwords" });
+  });
+
   test("may use IPv6, with names of daemons taken from canonical addresses", () => {
     const { site } = parseSiteConfig("Spread_Segment [ff02:0:0::1]:4900 { FE80:0:0:0:0:0:0:1%eth0 ; b fe80::2 }");
     expect(site).toMatchObject({ family: "ipv6", segments: [{ address: "ff02::1", multicast: true, port: 4900 }] });
@@ -330,6 +346,18 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "AcceleratedWindow is greater than PersonalWindow",
       "PersonalWindow is 20: a daemon cannot send more after the token than it may send at all",
     ],
+    [
+      `ResumeBytes = 2000 ResumeBytesTotal = 1000 ${SEGMENT}`,
+      "1:20",
+      "what is kept for all clients is less than what is kept for one",
+      "ResumeBytes is 2000",
+    ],
+    [
+      `RequiredAuthMethods = "PWORD" ${SEGMENT}`,
+      "1:1",
+      "the method PWORD needs a PasswordFile; Spread's own file of passwords cannot be used",
+      'Write lines of "amalgam password USER" into a file and name it: PasswordFile = /etc/amalgam/passwords',
+    ],
     [`AccessControlPolicy = "DENY" ${SEGMENT}`, "1:1", "there is no access control policy DENY", "There is PERMIT"],
     ["}", "1:1", "this } closes nothing", undefined],
     ["[10.0.0.1]:80", "1:1", "only an IPv6 address stands in brackets", "For example [ff02::1]:4803"],
@@ -370,6 +398,10 @@ describe("what is odd is a warning", () => {
     ],
     [SEGMENT.replace("10.0.0.255", "127.0.0.255"), "daemons of other hosts cannot be reached by 127.0.0.255"],
     [`AllowedAuthMethods = "NULL PAM" ${SEGMENT}`, 'there is no authentication method "PAM"; it is ignored'],
+    [
+      `AllowedAuthMethods = "NULL PWORD" ${SEGMENT}`,
+      "the method PWORD needs a PasswordFile; Spread's own file of passwords cannot be used. It is not offered",
+    ],
     [`RequiredAuthMethods = "IP" ${SEGMENT}`, "no client can connect: no allowed method is left"],
     [
       `PrimaryPolicy = static 1 ${SEGMENT}`,

@@ -15,6 +15,7 @@ import {
   type LogConfig,
   type PrimaryPolicy,
   type RuntimeConfig,
+  type SessionLimits,
   type SegmentConfig,
   type WindowConfig,
 } from "./site.ts";
@@ -135,7 +136,29 @@ export class Settings {
       allowed: asked ? allowed : ["NULL"],
       required: this.#methods("RequiredAuthMethods"),
       accessFile: this.text("AccessFile", "spread.access_ip"),
-      passwordFile: this.text("PasswordFile", "/etc/shadow"),
+      passwordFile: this.has("PasswordFile") ? this.text("PasswordFile", "") : undefined,
+    };
+  }
+
+  sessions(payloadBytesMax: number): SessionLimits {
+    const resumeBytesMax = this.number("ResumeBytes", 8 * 1024 * 1024);
+    const resumeTotalBytesMax = this.number("ResumeBytesTotal", Math.max(64 * 1024 * 1024, resumeBytesMax));
+    if (resumeTotalBytesMax < resumeBytesMax) {
+      const message = "what is kept for all clients is less than what is kept for one";
+      throw this.#error("ResumeBytesTotal", message, `ResumeBytes is ${resumeBytesMax}`);
+    }
+    return {
+      sessionsMax: this.number("MaxSessions", 4_000),
+      messagesMax: this.number("MaxSessionMessages", 1_000),
+      nativeMessagesMax: this.number("MaxNativeSessionMessages", 20_000),
+      bytesMax: this.number("MaxSessionBytes", 32 * 1024 * 1024),
+      payloadBytesMax,
+      deliveryWindowBytes: this.number("DeliveryWindow", 4 * 1024 * 1024),
+      resumeGraceMs: this.number("ResumeGrace", 30_000),
+      resumeBytesMax,
+      resumeTotalBytesMax,
+      unixDirectory: this.text("UnixSocketDir", "/tmp"),
+      portReuse: this.text("SocketPortReuse", "auto") as "on" | "off" | "auto",
     };
   }
 
@@ -231,6 +254,12 @@ export class Settings {
       if (method === undefined) {
         const remedy = `There are ${AUTHENTICATION_METHODS.join(", ")}`;
         this.#warn(name, `there is no authentication method ${JSON.stringify(word)}; it is ignored`, remedy);
+      } else if (method === "PWORD" && !this.has("PasswordFile")) {
+        const message = "the method PWORD needs a PasswordFile; Spread's own file of passwords cannot be used";
+        const remedy =
+          'Write lines of "amalgam password USER" into a file and name it: PasswordFile = /etc/amalgam/passwords';
+        if (name === "RequiredAuthMethods") throw this.#error(name, message, remedy);
+        this.#warn(name, `${message}. It is not offered`, remedy);
       } else if (!known.includes(method)) {
         known.push(method);
       }

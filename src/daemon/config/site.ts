@@ -93,9 +93,18 @@ export type SessionLimits = {
   readonly sessionsMax: number;
   /** Messages queued for a client before its policy applies. */
   readonly messagesMax: number;
+  /** The same for a client of the native protocol. */
+  readonly nativeMessagesMax: number;
   /** Bytes queued for a client before its policy applies. */
   readonly bytesMax: number;
   readonly payloadBytesMax: number;
+  /** Bytes delivered to a native client ahead of what it has consumed. */
+  readonly deliveryWindowBytes: number;
+  /** How long a native session waits for its client to come back, in ms. */
+  readonly resumeGraceMs: number;
+  /** Bytes kept for one native client that may come back, and for all. */
+  readonly resumeBytesMax: number;
+  readonly resumeTotalBytesMax: number;
   /** Where the Unix socket with the port's name is made. */
   readonly unixDirectory: string;
   readonly portReuse: "on" | "off" | "auto";
@@ -107,7 +116,8 @@ export type AuthenticationConfig = {
   /** Methods every client must pass as well. */
   readonly required: readonly AuthenticationMethod[];
   readonly accessFile: string;
-  readonly passwordFile: string;
+  /** Users and passwords of the method PWORD, which is offered only with it. */
+  readonly passwordFile: string | undefined;
 };
 
 export const AUTHENTICATION_METHODS = ["NULL", "IP", "PWORD"] as const;

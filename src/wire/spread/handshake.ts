@@ -131,6 +131,11 @@ export function encodeCredentials(user: string, password: string): Uint8Array {
   return bytes;
 }
 
+/** Whether both arrive as they are: longer ones are cut, and what is not ASCII is replaced. */
+export function fitsCredentials(user: string, password: string): boolean {
+  return /^[\x01-\x7f]{1,32}$/.test(user) && /^[\x01-\x7f]{1,8}$/.test(password);
+}
+
 /** Reads user and password; 40 bytes must be there. */
 export function decodeCredentials(bytes: Uint8Array): { readonly user: string; readonly password: string } {
   return {
