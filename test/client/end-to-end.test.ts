@@ -50,6 +50,53 @@ describe("real daemons and sockets", () => {
     expect(seen[2]).toEqual(seen[0]?.slice(2));
   });
 
+  test("a program that consumes nothing keeps no more than the window, and meets its group's policy", async () => {
+    daemons = await startSite(["a"], "DeliveryWindow = 65536 MaxNativeSessionMessages = 100");
+    const [a = ""] = daemons.map(({ address }) => address);
+    const stuck = await connect(a, { name: "stuck", reconnect: false });
+    const group = await stuck.join("g", { slow: "expel" });
+    await using ann = await connect(a, { name: "ann" });
+    let isOver = false;
+    void stuck.closed.then(() => {
+      isOver = true;
+    });
+    const payload = new Uint8Array(1_000);
+    while (!isOver) await ann.send("g", payload);
+    expect(await stuck.closed).toMatchObject({ code: "DISCONNECTED" });
+    let messages = 0;
+    const reading = (async () => {
+      for await (const event of group) if (event.kind === "message") messages++;
+    })();
+    await expect(reading).rejects.toMatchObject({ code: "DISCONNECTED" });
+    expect(messages).toBeGreaterThan(20);
+    expect(messages * 1_000).toBeLessThan(65_536);
+  });
+
+  test("programs that answer within their own loops are not locked up, though their group waits for all", async () => {
+    daemons = await startSite(["a", "b"], "DeliveryWindow = 65536 MaxNativeSessionMessages = 100");
+    const count = 300;
+    const groups = await Promise.all(
+      daemons.map(async ({ address }, i) =>
+        (await connect(address, { name: `c${i}`, reconnect: false })).join("g", { slow: "wait" }),
+      ),
+    );
+    const payload = (kind: number): Uint8Array => new Uint8Array(1_000).fill(kind);
+    const flooding = groups.map(async (group) => {
+      for (let n = 0; n < count; n++) await group.send(payload(1));
+    });
+    const answering = groups.map(async (group) => {
+      let seen = 0;
+      for await (const event of group) {
+        if (event.kind !== "message") continue;
+        if (!event.own && event.payload[0] === 1) await group.send(payload(2));
+        if (++seen === 4 * count) return seen;
+      }
+      return seen;
+    });
+    await Promise.all(flooding);
+    expect(await Promise.all(answering)).toEqual([4 * count, 4 * count]);
+  });
+
   test("flush mode works over daemons, in either protocol and with either way to agree", async () => {
     daemons = await startSite(["a", "b"]);
     const [a, b] = daemons.map(({ address }) => address) as [string, string];
