@@ -496,6 +496,34 @@ describe("a connection that is lost", () => {
     expect(await next(group, 1)).toEqual(["#ann#a: on"]);
   });
 
+  test("who has not consumed what came before acknowledges nothing of the next session either", async () => {
+    const { transport, connection, daemon } = await start();
+    const events = connection[Symbol.asyncIterator]();
+    await connection.join("g");
+    daemon.deliver(daemon.message("#bob#b", "g", "before"));
+    await transport.advance(200);
+    daemon.acks.length = 0;
+    daemon.resumption = "restarted";
+    daemon.lastOrdered = 1;
+    daemon.deliveries = 0;
+    daemon.groups.clear();
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    for (let i = 0; i < 30; i++) daemon.deliver(daemon.message("#bob#b", "g", "x".repeat(10_000)));
+    await transport.advance(300);
+    expect(daemon.acks).toEqual([]);
+    expect(await next(events, 6)).toEqual([
+      "view #ann#a",
+      "#bob#b: before",
+      "disconnected",
+      "reconnected #ann#a false",
+      "gap reconnected undefined",
+      "view #ann#a",
+    ]);
+    await transport.advance(200);
+    expect(daemon.acks).toEqual([1]);
+  });
+
   test("a daemon that is about to stop is left for another", async () => {
     const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
     a.daemons = ["4803@b"];

@@ -434,7 +434,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         stream?.destroy();
       },
       up: (session) => this.#onUp(session),
-      down: (reason) => this.#events?.push({ kind: "disconnected", reason }, 0),
+      down: (reason) => this.#events?.push({ kind: "disconnected", reason }, this.#lastDelivery),
       frame: (bytes, at, length, delivery, own, primary) => {
         if (delivery > 0) this.#delivery = this.#lastDelivery = delivery;
         const message = this.#memberships.frame(bytes, at, length, primary, own > 0);
@@ -484,14 +484,18 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       return;
     }
     const { address, privateGroup, resumption } = session;
-    this.#events?.push({ kind: "reconnected", address, privateGroup, resumed: resumption === "resumed" }, 0);
-    if (resumption === "resumed") return;
-    if (resumption === "interrupted") {
+    const resumed = resumption === "resumed";
+    const goesOn = resumed || resumption === "interrupted";
+    if (!goesOn) {
+      this.#delivery = this.#lastDelivery = 0;
+      for (const queue of this.#queues()) queue.forgetDeliveries();
+    }
+    this.#events?.push({ kind: "reconnected", address, privateGroup, resumed }, this.#lastDelivery);
+    if (resumed) return;
+    if (goesOn) {
       for (const group of this.#memberships.interrupt()) this.#rejoin(group);
       return;
     }
-    this.#delivery = this.#lastDelivery = 0;
-    for (const queue of this.#queues()) queue.forgetDeliveries();
     // What was sent in a view of the flush layer must not be delivered outside of it.
     const joins = new Set<string>();
     for (const outgoing of this.#engine.outstanding()) {
@@ -584,7 +588,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     let upTo = this.#lastDelivery;
     for (const queue of this.#queues()) {
       const oldest = queue.oldestDelivery;
-      if (oldest !== undefined && oldest > 0 && oldest <= upTo) upTo = oldest - 1;
+      if (oldest !== undefined && oldest <= upTo) upTo = oldest - 1;
     }
     return upTo;
   }

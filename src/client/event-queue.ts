@@ -39,7 +39,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     return this.#iterated;
   }
 
-  /** The delivery number of the oldest event that waits; 0 if it came with none. */
+  /** The delivery number of the oldest event that waits. One that came with none counts as the first of its session. */
   get oldestDelivery(): number | undefined {
     return this.#deliveries[this.#head];
   }
@@ -52,7 +52,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
       return this.#listener.handedOver(event);
     }
     this.#events.push(event);
-    this.#deliveries.push(delivery);
+    this.#deliveries.push(Math.max(delivery, 1));
     this.#listener.queued(event);
   }
 
@@ -63,9 +63,9 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     this.#clear();
   }
 
-  /** Another session has begun, whose delivery numbers begin anew. */
+  /** Another session has begun, whose delivery numbers begin anew: none of its deliveries is consumed before what waits. */
   forgetDeliveries(): void {
-    this.#deliveries.fill(0);
+    this.#deliveries.fill(1);
   }
 
   /** Nothing more comes. What waits can still be read; then the iteration ends, or throws `error` once. */
