@@ -31,7 +31,8 @@ export const CHAT_HELP = `text                         send to the current group
 /views                       who is in which group, and whether it is primary
 /quit                        leave everything and end (also Ctrl-D)`;
 
-const COMMANDS = ["join", "leave", "group", "send", "msg", "service", "views", "help", "quit"];
+/** The words behind `/`. */
+export const CHAT_COMMANDS = ["join", "leave", "group", "send", "msg", "service", "views", "help", "quit"];
 
 /** Understands a typed line; `undefined` for an empty one. Throws a `ChatInputError`. */
 export function parseChatLine(line: string): ChatLine | undefined {
@@ -61,7 +62,7 @@ export function parseChatLine(line: string): ChatLine | undefined {
     case "quit":
       return { kind: command };
     default: {
-      const meant = nearest(command, COMMANDS);
+      const meant = nearest(command, CHAT_COMMANDS);
       throw new ChatInputError(
         `there is no /${command}; ${meant === undefined ? "/help shows what there is" : `did you mean /${meant}?`}`,
       );

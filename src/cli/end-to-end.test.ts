@@ -63,7 +63,7 @@ describe("commands against two daemons", () => {
     expect(await receiving).toMatchObject({
       code: 0,
       output: "one\ntwo\nthree\n",
-      notes: expect.stringContaining("pipe: view of"),
+      notes: expect.stringContaining("joined; 2 members"),
     });
   });
 
@@ -111,7 +111,7 @@ describe("commands against two daemons", () => {
     const { code, output } = await amalgam(["chat", "-a", address, "--name", "alice"], script);
     expect(code).toBe(0);
     expect(output).toContain("as #alice#a");
-    expect(output).toContain("* room: view of 1: #alice#a (#alice#a joined; cause: join, primary)");
+    expect(output).toContain("* room: #alice#a joined; 1 member: #alice#a; primary");
     expect(output).toMatch(/room #alice#a agreed {2}hello/);
     expect(output).toMatch(/room #alice#a safe {2}good bye/);
     expect(output).toContain("! there is no /jion; did you mean /join?");

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** A number with thousands separated by commas; large ones without decimals. */
 export function shownNumber(value: number): string {
   const digits = Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1;
@@ -30,11 +32,13 @@ export function shownDuration(ms: number): string {
     : `${Math.floor(minutes / 1_440)} days`;
 }
 
-/** Rows in columns, padded; columns that hold only numbers are set to the right. The first row is the head. */
+/** Rows in columns, padded; columns of numbers are set to the right. The first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
-  const right = widths.map((_, i) => rows.length > 1 && rows.slice(1).every((row) => /^[-\d]/.test(row[i] ?? "")));
+  const right = widths.map(
+    (_, i) => rows.length > 1 && rows.slice(1).every((row) => /^(-|\d|idle$|$)/.test(row[i] ?? "")),
+  );
   return rows
     .map((row) =>
       widths
@@ -43,6 +47,45 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+/**
+ * A line broken between words where it is longer than `width`, the rest behind `indent` blanks; words that are longer
+ * than a line are broken too. Styles take no room.
+ */
+export function hung(line: string, width: number, indent: number): string {
+  if (shownLength(line) <= width) return line;
+  const margin = " ".repeat(Math.min(indent, Math.max(0, width - 1)));
+  let text = "";
+  let used = 0;
+  let gap = "";
+  for (const part of line.split(/( +)/)) {
+    if (part.startsWith(" ")) {
+      gap = part;
+      continue;
+    }
+    let word = part;
+    if (used + gap.length + shownLength(word) > width && text.trim() !== "") {
+      text += `\n${margin}`;
+      used = margin.length;
+      gap = "";
+    }
+    while (used + gap.length + shownLength(word) > width) {
+      const room = Math.max(1, width - used - gap.length);
+      text += `${gap}${word.slice(0, room)}\n${margin}`;
+      word = word.slice(room);
+      used = margin.length;
+      gap = "";
+    }
+    text += gap + word;
+    used += gap.length + shownLength(word);
+    gap = "";
+  }
+  return text;
+}
+
+function shownLength(text: string): number {
+  return stripVTControlCharacters(text).length;
 }
 
 /** Breaks text into lines of at most `width` characters, each behind `indent`. */

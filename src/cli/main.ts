@@ -5,7 +5,8 @@ import { run } from "./run.ts";
 import { processTerminal } from "./terminal.ts";
 
 const interrupted = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+// SIGHUP: the terminal was closed. Who does not say goodbye then stays a member for a while.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   // The first one lets the command end in order; a second one ends it at once.
   process.once(signal, () => {
     interrupted.abort(new DOMException("interrupted", "AbortError"));
@@ -15,7 +16,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 // A reader that has seen enough (`| head`) is no error: the command ends as if interrupted, and successfully.
 let unread = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
   unread = true;
   interrupted.abort(new DOMException("the output is not read any more", "AbortError"));
 });

@@ -1,5 +1,5 @@
 import { type ConfigurationChange, describeChange, type DaemonStatus } from "../daemon/status.ts";
-import { shownBytes, shownDuration, shownNumber, table, wrapped } from "./format.ts";
+import { hung, shownBytes, shownDuration, shownNumber, table } from "./format.ts";
 
 /** A daemon as the monitor found it: its status, or why there is none. */
 export type Observation = {
@@ -18,11 +18,11 @@ const LIST_MAX = 8;
  */
 export function monitorView(now: readonly Observation[], before: readonly Observation[], width = Infinity): string {
   const statuses = now.flatMap(({ status }) => (status === undefined ? [] : [status]));
-  const sections = [hung(heading(now, statuses), width, 2), daemonTable(now, before, width)];
+  const sections = [broken(heading(now, statuses), width, 2), daemonTable(now, before, width)];
   const silent = now.flatMap(({ name, problem }) => (problem === undefined ? [] : [`  ${name}: ${problem}`]));
-  if (silent.length > 0) sections.push(`No answer\n${hung(silent, width, 4)}`);
+  if (silent.length > 0) sections.push(`No answer\n${broken(silent, width, 4)}`);
   const changes = recentChanges(statuses);
-  if (changes.length > 0) sections.push(`Last changes\n${hung(changes, width, 16)}`);
+  if (changes.length > 0) sections.push(`Last changes\n${broken(changes, width, 6)}`);
   const groups = groupRows(statuses);
   if (groups.length > 1) sections.push(`Largest groups\n${fittedTable(groups, width)}`);
   const sessions = sessionRows(statuses);
@@ -36,15 +36,8 @@ export function monitorView(now: readonly Observation[], before: readonly Observ
   return sections.join("\n\n");
 }
 
-/** Lines broken at the width, what is broken off behind `indent` blanks. */
-function hung(lines: readonly string[], width: number, indent: number): string {
-  return lines
-    .map((line) => {
-      if (line.length <= width) return line;
-      const [first = "", ...rest] = wrapped(line.trimStart(), width, " ".repeat(indent)).split("\n");
-      return [`${line.slice(0, line.length - line.trimStart().length)}${first.trimStart()}`, ...rest].join("\n");
-    })
-    .join("\n");
+function broken(lines: readonly string[], width: number, indent: number): string {
+  return lines.map((line) => hung(line, width, indent)).join("\n");
 }
 
 function heading(now: readonly Observation[], statuses: readonly DaemonStatus[]): string[] {
@@ -78,9 +71,9 @@ function daemonTable(now: readonly Observation[], before: readonly Observation[]
     const { retransmissions: again } = ring;
     return [
       name,
-      status.ready ? status.membershipState : `${status.membershipState}, not ready`,
+      shownState(status),
       shownDuration(status.uptimeMs),
-      ring.idle ? "idle" : shownDuration(ring.tokenRoundMs),
+      ring.idle ? "idle" : ring.tokenRoundMs > 0 ? shownDuration(ring.tokenRoundMs) : "-",
       String(ring.seq),
       String(ring.seq - ring.aru),
       String(ring.seq - ring.safe),
@@ -96,6 +89,12 @@ function daemonTable(now: readonly Observation[], before: readonly Observation[]
     ];
   });
   return fittedTable([HEAD, ...rows], width);
+}
+
+/** The leader of a ring that lacks daemons looks for them, and goes on serving meanwhile. */
+function shownState({ ready, membershipState }: DaemonStatus): string {
+  if (!ready) return `${membershipState}, not ready`;
+  return membershipState === "gather" ? "looking" : membershipState;
 }
 
 /** What goes first where there is no room for all columns of the daemons; of other tables, the last ones. */
@@ -129,9 +128,21 @@ function rateOf(earlier: DaemonStatus | undefined, status: DaemonStatus) {
   };
 }
 
+/** What says most of a change comes first. */
+const EVIDENCE: readonly ConfigurationChange["cause"]["kind"][] = [
+  "tokenLoss",
+  "leave",
+  "join",
+  "formFailed",
+  "memberLost",
+  "foreign",
+  "request",
+  "start",
+];
+
 /**
- * Changes, newest first: each configuration once, in the words of the daemons with the same one before. Of those, the one
- * that has evidence of its own explains it, rather than one that was only called for.
+ * Changes, newest first: each configuration once for all daemons with the same one before, in the words of the daemon
+ * that saw the cause itself rather than heard of it.
  */
 function recentChanges(statuses: readonly DaemonStatus[]): string[] {
   const found = new Map<string, { change: ConfigurationChange; by: string[] }>();
@@ -143,7 +154,7 @@ function recentChanges(statuses: readonly DaemonStatus[]): string[] {
       if (seen === undefined) found.set(key, { change, by: [name] });
       else {
         seen.by.push(name);
-        if (seen.change.cause.kind === "request") seen.change = change;
+        if (EVIDENCE.indexOf(change.cause.kind) < EVIDENCE.indexOf(seen.change.cause.kind)) seen.change = change;
       }
     }
   }

@@ -31,17 +31,19 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
 export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" }>): string {
   switch (event.kind) {
     case "view": {
+      const { group, members, joined, left, cause, primary } = event;
+      const isNetwork = cause === "network";
       const who = [
-        ...(event.joined.length > 0 ? [`${event.joined.join(" ")} joined`] : []),
-        ...(event.left.length > 0 ? [`${event.left.join(" ")} left`] : []),
+        ...(joined.length > 0 ? [`${joined.join(" ")} ${isNetwork ? "came, as daemons were found" : "joined"}`] : []),
+        ...(left.length > 0 ? [`${left.join(" ")} ${LEFT[cause] ?? "left"}`] : []),
       ];
-      const primary = event.primary === undefined ? "" : event.primary ? ", primary" : ", NOT primary";
-      const why = event.cause === "network" ? "daemons were lost or found" : event.cause;
-      const change = who.length > 0 ? who.join("; ") : "same members";
-      return `${event.group}: view of ${event.members.length}: ${event.members.join(" ")} (${change}; cause: ${why}${primary})`;
+      const change = who.length > 0 ? who.join("; ") : isNetwork ? "the daemons changed" : "same members";
+      const side = primary === undefined ? "" : primary ? "; primary" : "; NOT primary";
+      const count = members.length === 1 ? "1 member" : `${members.length} members`;
+      return `${group}: ${change}; ${count}: ${members.join(" ")}${side}`;
     }
     case "transitional":
-      return `${event.group}: the daemons' configuration changes; until the next view only those who come along are sure to deliver`;
+      return `${event.group}: the daemons are changing; a new view follows`;
     case "gap":
       return `${event.group}: ${event.count ?? "some"} messages were missed (${GAP_REASONS[event.reason]})`;
     case "flushRequest":
@@ -54,6 +56,12 @@ export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" 
       return `connected again to ${event.address} as ${event.privateGroup}${event.resumed ? "; nothing was missed" : ""}`;
   }
 }
+
+/** What became of members that are gone, by the cause of the view. */
+const LEFT: Readonly<Record<string, string>> = {
+  network: "gone, as daemons were lost",
+  disconnect: "disconnected",
+};
 
 const GAP_REASONS = {
   slow: "this client read too slowly",

@@ -1,3 +1,4 @@
+import type { ReadStream, WriteStream } from "node:tty";
 import { styleText } from "node:util";
 
 type Format = Parameters<typeof styleText>[0];
@@ -27,6 +28,8 @@ export interface Terminal {
   readonly rows: number;
   /** Styled text where results go to a terminal that shows colours, else the text. */
   style(format: Format, text: string): string;
+  /** The terminal itself, to edit lines on; only where both input and results are one. */
+  readonly tty?: { readonly input: ReadStream; readonly output: WriteStream };
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -76,6 +79,7 @@ export function processTerminal(signal: AbortSignal): Terminal {
     style(format, text) {
       return colours ? styleText(format, text) : text;
     },
+    ...(stdin.isTTY && stdout.isTTY ? { tty: { input: stdin, output: stdout } } : {}),
     signal,
   };
 }

@@ -4,7 +4,7 @@ import { localConfig, loopbackConfig } from "../daemon/config/index.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
 import { ChatInputError, parseChatLine } from "./chat-line.ts";
 import { judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "./diagnosis.ts";
-import { shownBytes, shownDuration, table, wrapped } from "./format.ts";
+import { hung, shownBytes, shownDuration, table, wrapped } from "./format.ts";
 import { framed, messagesOf } from "./framing.ts";
 import { summarise } from "./latency.ts";
 import { bar } from "./progress.ts";
@@ -135,6 +135,24 @@ describe("numbers for people", () => {
 
   test("text from outside cannot move the cursor", () => {
     expect(printable("a\x1b[2Jb\tc\n")).toBe("a\\x1b[2Jb\tc\\x0a");
+  });
+
+  test("a hung line keeps its words, its start and its width, and styles take no room", () => {
+    expect(hung("  a: one two three", 12, 4)).toBe("  a: one two\n    three");
+    expect(hung("short", 12, 4)).toBe("short");
+    expect(hung("abcdefghijkl", 5, 2)).toBe("abcde\n  fgh\n  ijk\n  l");
+    expect(hung("\x1b[36mone two\x1b[39m three", 13, 2)).toBe("\x1b[36mone two\x1b[39m three");
+    fc.assert(
+      fc.property(
+        fc.array(fc.stringMatching(/^[a-z]{1,30}$/), { minLength: 1 }),
+        fc.integer({ min: 4, max: 40 }),
+        (words, width) => {
+          const text = hung(words.join(" "), width, 2);
+          expect(text.replaceAll(/\s/g, "")).toBe(words.join(""));
+          for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(width);
+        },
+      ),
+    );
   });
 
   test("wrapped text keeps its words and width", () => {

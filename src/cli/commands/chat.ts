@@ -1,10 +1,9 @@
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import type { Connection, ConnectionEvent, View } from "../../index.ts";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
-import { ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
+import { CHAT_COMMANDS, ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
+import { type LineEditor, openLineEditor } from "../line-editor.ts";
 import { describeEvent, openConnection, payloadText } from "../session.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
@@ -33,24 +32,27 @@ export const chat = defineCommand({
   failure: "the connection was lost for good",
   async run(args, terminal) {
     const connection = await openConnection(args, terminal);
-    const room = new ChatRoom(connection, terminal, args.service());
-    terminal.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`);
+    const editor = openLineEditor(terminal, (line) => room.completions(line));
+    const room: ChatRoom = new ChatRoom(connection, terminal, editor, args.service());
+    editor.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`, 2);
     const watching = room.watch();
     for (const group of args.texts("join")) await room.attempt(() => room.perform({ kind: "join", group }));
-    const lines = createInterface({ input: Readable.from(terminal.input), terminal: false });
-    const close = () => lines.close();
+    const close = () => editor.close();
     terminal.signal.addEventListener("abort", close, { once: true });
     void connection.closed.then(close);
-    for await (const line of lines) {
+    for await (const line of editor.lines) {
       let stop = false;
       await room.attempt(async () => {
         const parsed = parseChatLine(line);
         if (parsed === undefined) return;
         stop = parsed.kind === "quit";
+        // It comes back in its place among what the others say.
+        if (parsed.kind === "send" && room.hears(parsed)) editor.takeBack(line);
         if (!stop) await room.perform(parsed);
       });
       if (stop) break;
     }
+    editor.close();
     await room.settle();
     await connection.close();
     await watching;
@@ -65,15 +67,17 @@ export const chat = defineCommand({
 class ChatRoom {
   readonly #connection: Connection;
   readonly #terminal: Terminal;
+  readonly #editor: LineEditor;
   readonly #groups = new Map<string, Awaited<ReturnType<Connection["join"]>>>();
   readonly #views = new Map<string, View>();
   readonly #undelivered = new Set<Promise<void>>();
   #current: string | undefined;
   #service: Service;
 
-  constructor(connection: Connection, terminal: Terminal, service: Service) {
+  constructor(connection: Connection, terminal: Terminal, editor: LineEditor, service: Service) {
     this.#connection = connection;
     this.#terminal = terminal;
+    this.#editor = editor;
     this.#service = service;
   }
 
@@ -82,13 +86,35 @@ class ChatRoom {
     for await (const event of this.#connection) this.#show(event);
   }
 
+  /** What the line could become: commands, and groups after those that take one. */
+  completions(line: string): string[] {
+    const known = [...new Set([...this.#groups.keys(), ...this.#views.keys()])];
+    const lines = CHAT_COMMANDS.flatMap((command) =>
+      ["join", "leave", "group"].includes(command) && line.startsWith(`/${command} `)
+        ? known.map((group) => `/${command} ${group}`)
+        : [`/${command} `],
+    );
+    return lines.filter((candidate) => candidate.startsWith(line));
+  }
+
+  /** Whether what is sent comes back to this client. */
+  hears({ groups }: { readonly groups: readonly string[] }): boolean {
+    const targets = groups.length > 0 ? groups : this.#current === undefined ? [] : [this.#current];
+    return targets.some((group) => this.#groups.has(group));
+  }
+
+  #become(current: string | undefined): void {
+    this.#current = current;
+    this.#editor.setPrompt(current === undefined ? "> " : `${current}> `);
+  }
+
   /** Mistakes of the person end nothing: they are shown. */
   async attempt(step: () => Promise<void>): Promise<void> {
     try {
       await step();
     } catch (error) {
       if (this.#terminal.signal.aborted) return;
-      this.#terminal.print(this.#terminal.style("red", `! ${error instanceof Error ? error.message : String(error)}`));
+      this.#editor.print(this.#terminal.style("red", `! ${error instanceof Error ? error.message : String(error)}`));
     }
   }
 
@@ -103,7 +129,7 @@ class ChatRoom {
     switch (line.kind) {
       case "join":
         this.#groups.set(line.group, await this.#connection.join(line.group));
-        this.#current = line.group;
+        this.#become(line.group);
         return;
       case "leave": {
         const name = line.group ?? this.#needCurrent();
@@ -111,16 +137,16 @@ class ChatRoom {
         if (group === undefined) throw new ChatInputError(`you are not in ${name}`);
         this.#groups.delete(name);
         this.#views.delete(name);
-        if (this.#current === name) this.#current = [...this.#groups.keys()].at(-1);
+        if (this.#current === name) this.#become([...this.#groups.keys()].at(-1));
         await group.leave();
         return;
       }
       case "group":
-        this.#current = line.group;
+        this.#become(line.group);
         return;
       case "service":
         this.#service = line.service;
-        this.#terminal.print(`messages are sent ${line.service} from now on`);
+        this.#editor.print(`messages are sent ${line.service} from now on`);
         return;
       case "views":
         this.#showViews();
@@ -135,7 +161,7 @@ class ChatRoom {
         return;
       }
       case "help":
-        this.#terminal.print(CHAT_HELP);
+        this.#editor.print(CHAT_HELP);
         return;
       case "quit":
         return;
@@ -152,25 +178,28 @@ class ChatRoom {
     if (event.kind === "message") {
       const text = payloadText(event.payload);
       const shown = text === undefined ? `(${event.payload.length} bytes)` : printable(text);
-      const where = event.groups.join(" ");
-      terminal.print(
+      const where = event.groups
+        .map((group) => (group === this.#connection.privateGroup ? "(private)" : group))
+        .join(" ");
+      this.#editor.print(
         `${terminal.style("cyan", `${where} ${event.sender}`)} ${terminal.style("dim", event.service)}  ${shown}`,
+        2,
       );
       return;
     }
     if (event.kind === "view") this.#views.set(event.group, event);
     const warns =
       event.kind === "gap" || event.kind === "disconnected" || (event.kind === "view" && event.primary === false);
-    terminal.print(terminal.style(warns ? "yellow" : "dim", `* ${describeEvent(event)}`));
+    this.#editor.print(terminal.style(warns ? "yellow" : "dim", `* ${describeEvent(event)}`), 2);
   }
 
   #showViews(): void {
-    if (this.#views.size === 0) this.#terminal.print("you are in no group");
+    if (this.#views.size === 0) this.#editor.print("you are in no group");
     for (const [group, view] of this.#views) {
       const mark = group === this.#current ? ">" : " ";
       const primary = view.primary === undefined ? "" : view.primary ? " primary" : " NOT primary";
-      this.#terminal.print(`${mark} ${group}${primary} (${view.members.length}): ${view.members.join(" ")}`);
+      this.#editor.print(`${mark} ${group}${primary} (${view.members.length}): ${view.members.join(" ")}`, 4);
     }
-    this.#terminal.print(`  sending ${this.#service}; services: ${SERVICES.join(" ")}`);
+    this.#editor.print(`  sending ${this.#service}; services: ${SERVICES.join(" ")}`, 2);
   }
 }

@@ -14,7 +14,7 @@ export const monitor = defineCommand({
   description: `Asks one daemon, learns of the others from it and asks them too. On a terminal the picture is redrawn
     in place; in a pipe there is one picture per interval.
 
-    Columns: round is the time of a token's round; missing what the daemon itself still lacks; unstable what not all are
+    Columns: state looking means that the daemon serves, and looks for those that are absent; round is the time of a token's round; missing what the daemon itself still lacks; unstable what not all are
     known to have; asked/s the retransmissions it asks for; resent the packets it sent again since its start.`,
   positionals: [],
   options: {
