@@ -61,9 +61,8 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   }
 
   /** One turn: a chunk in, everything delivered, everything written. */
-  turn(chunk: Uint8Array, acknowledgement?: Uint8Array): void {
+  turn(chunk: Uint8Array): void {
     this.sessions.received(1, chunk, 0);
-    if (acknowledgement !== undefined) this.sessions.received(1, acknowledgement, 0);
     const { pending } = this;
     this.pending = [];
     for (const { session, pieces } of pending) {
@@ -123,10 +122,8 @@ function native(dataBytes: number): { turns: () => void; frames: number } {
   let number = 0;
   const turns = (): void => {
     for (let at = 8; at < bytes.length; at += send.length) setU64(bytes, at, ++number);
-    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
-      const acknowledgement = encodeNative({ kind: "ack", deliveryNumber: number });
-      daemon.turn(bytes.slice(at, at + CHUNK_BYTES), at > 0 ? acknowledgement : undefined);
-    }
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) daemon.turn(bytes.slice(at, at + CHUNK_BYTES));
+    daemon.sessions.received(1, encodeNative({ kind: "ack", deliveryNumber: number }), 0);
   };
   // Head, frame and DELIVERED each, and one ACCEPTED a turn.
   check(daemon, turns, frames * 3 + Math.ceil(bytes.length / CHUNK_BYTES));
