@@ -249,12 +249,13 @@ export class Evs implements Machine {
         this.#membership.onForm1(from, form, now);
         return true;
       },
-      form2: (form, now) => {
+      form2: (from, form, now) => {
         if (!areDistinct(form.members) || !form.members.every((daemon) => this.#config.layout.has(daemon)))
           return false;
-        this.#membership.onForm2(form, now);
+        this.#membership.onForm2(from, form, now);
         return true;
       },
+      formHeld: (from, held) => this.#membership.onFormHeld(from, held),
       event: (event, now) => this.#outbox.event(event, now),
     };
   }

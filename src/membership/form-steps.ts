@@ -23,6 +23,7 @@ export function newForm1(
     maxTime: 0,
     version: 0xff,
     epochs: [],
+    leftOut: [],
     records: [],
     done: [],
     pending: [creator, ...others],
@@ -32,10 +33,10 @@ export function newForm1(
 
 /** The second form, made by the last daemon on the first. */
 export function form2Of(form: Form1, layout: Layout): Form2 {
-  const { creator, attempt, maxTime, version, epochs, records } = form;
+  const { creator, attempt, maxTime, version, epochs, leftOut, records } = form;
   const members = layout.sorted(form.done);
   const configuration = { leader: 0, time: 0 };
-  return { creator, attempt, maxTime, version, epochs, records, members, position: 0, configuration };
+  return { creator, attempt, maxTime, version, epochs, leftOut, records, members, position: 0, configuration };
 }
 
 /** Takes me off the list of those to be visited, and brings those for whom I speak. */
@@ -48,4 +49,33 @@ export function checkIn(form: Form1, me: DaemonId, myMembers: Iterable<DaemonId>
   form.representatives = form.representatives.filter(
     ({ daemon }) => !form.done.includes(daemon) && !form.pending.includes(daemon),
   );
+}
+
+/**
+ * Takes out of the form whom I would have to pass the new ring's token to, or am the last to pass the form to, and do
+ * not reach. Others may still reach those that I only need not call myself: they go to the end.
+ */
+export function avoidUnreachable(
+  form: Form1,
+  me: DaemonId,
+  layout: Layout,
+  isLeftOut: (daemon: DaemonId) => boolean,
+): void {
+  const leaveOut = (daemon: DaemonId): void => {
+    form.pending = form.pending.filter((other) => other !== daemon);
+    form.representatives = form.representatives.filter((other) => other.daemon !== daemon);
+    form.leftOut.push(daemon);
+  };
+  for (;;) {
+    const ring = layout.sorted([...form.done, ...form.pending]);
+    const successor = ring[(ring.indexOf(me) + 1) % ring.length] as DaemonId;
+    if (!form.pending.includes(successor) || !isLeftOut(successor)) break;
+    leaveOut(successor);
+  }
+  const reached = form.pending.filter((daemon) => !isLeftOut(daemon));
+  if (reached.length > 0) {
+    form.pending = [...reached, ...form.pending.filter((daemon) => isLeftOut(daemon))];
+    return;
+  }
+  for (let next = nextOfForm1(form); next !== undefined && isLeftOut(next); next = nextOfForm1(form)) leaveOut(next);
 }

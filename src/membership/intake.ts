@@ -1,6 +1,7 @@
 import type { DaemonId } from "../base/ids.ts";
 import { type Alive, decodeAlive, decodeJoin, decodeRefer, type Join, type Refer } from "../wire/announce.ts";
 import { decodeForm1, decodeForm2, type Form1, type Form2 } from "../wire/form.ts";
+import { decodeFormHeld, type FormHeld } from "../wire/form-held.ts";
 import { Kind, type Prefix, readPrefix } from "../wire/prefix.ts";
 import { decodeRingControl, type RingControl } from "../wire/ring-control.ts";
 import { isRingData } from "../wire/ring-data.ts";
@@ -31,7 +32,8 @@ export interface IntakeOutbox {
   join(from: DaemonId, join: Join, now: number): void;
   refer(refer: Refer, now: number): void;
   form1(from: DaemonId, form: Form1, now: number): boolean;
-  form2(form: Form2, now: number): boolean;
+  form2(from: DaemonId, form: Form2, now: number): boolean;
+  formHeld(from: DaemonId, held: FormHeld): void;
   event(event: EvsEvent, now: number): void;
 }
 
@@ -125,7 +127,12 @@ export class DatagramIntake {
       }
       case Kind.form2: {
         const form = decodeForm2(prefix, bytes);
-        return form !== undefined && this.#outbox.form2(form, now);
+        return form !== undefined && this.#outbox.form2(origin, form, now);
+      }
+      case Kind.formHeld: {
+        const held = decodeFormHeld(prefix, bytes);
+        if (held !== undefined) this.#outbox.formHeld(origin, held);
+        return held !== undefined;
       }
       default:
         return false;

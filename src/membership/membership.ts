@@ -11,12 +11,14 @@ import {
   encodeRefer,
 } from "../wire/announce.ts";
 import { type Form1, type Form2, type MemberEpoch, encodeForm1, encodeForm2 } from "../wire/form.ts";
+import { encodeFormHeld, type FormHeld } from "../wire/form-held.ts";
 import { Kind } from "../wire/prefix.ts";
 import type { EvsConfig } from "./config.ts";
 import type { Evidence, MembershipStateName } from "./events.ts";
 import type { MembershipOutbox } from "./membership-outbox.ts";
 import type { MembershipState, Resend } from "./state.ts";
-import { checkIn, form2Of, newForm1, nextOfForm1 } from "./form-steps.ts";
+import { avoidUnreachable, checkIn, form2Of, newForm1, nextOfForm1 } from "./form-steps.ts";
+import { Reachability } from "./reachability.ts";
 import { compareRepresentatives } from "./representatives.ts";
 
 /** Recovery that gains nothing for so many token timeouts is given up. */
@@ -39,6 +41,9 @@ export class Membership implements Machine {
   #epoch = 0;
   /** Of the members of the ring, and of the one that forms, as they were on its form. */
   #memberEpochs = new Map<DaemonId, MemberEpoch>();
+  readonly #reachability: Reachability;
+  /** Of daemons that were called and that some member does not reach: not called again for a while. */
+  readonly #calls: Reachability;
   /** Lookups since the last install: the first ones follow each other quickly. */
   #lookups = 0;
 
@@ -47,6 +52,8 @@ export class Membership implements Machine {
     this.#outbox = outbox;
     this.#me = config.me;
     this.#mySegment = config.layout.segmentOf(config.me);
+    this.#reachability = new Reachability(config.timeouts.lookupMs);
+    this.#calls = new Reachability(config.timeouts.lookupMs);
     this.#state = { name: "left" };
     outbox.evidence({ kind: "start" }, now);
     this.#becomeSegment(now);
@@ -81,6 +88,7 @@ export class Membership implements Machine {
   /** The configuration is installed: the ring works. */
   installed(now: number): void {
     this.#lookups = 0;
+    for (const member of this.#outbox.ringMembers) this.#calls.reached(member);
     this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
   }
 
@@ -89,7 +97,7 @@ export class Membership implements Machine {
     cover(`evs ${this.#state.name} foreign`);
     if (this.#state.name !== "operational" || !this.#isLeader) return;
     this.#outbox.evidence({ kind: "foreignTraffic", daemon: from }, now);
-    this.#potential = new Set(this.#missing());
+    this.#potential = new Set(this.#missing(now));
     this.#becomeGather(new Set(), now);
   }
 
@@ -98,6 +106,10 @@ export class Membership implements Machine {
     const state = this.#state;
     this.#outbox.evidence(evidence, now);
     const ring = this.#outbox.ringMembers;
+    if (state.name === "form" || state.name === "recovery") {
+      const { resend } = state;
+      if (resend !== undefined && !resend.reached) this.#reachability.failed(resend.to, now);
+    }
     if (state.name !== "form") {
       const potential = new Set(this.#firstOfOtherSegments(ring));
       if (state.name === "gather") for (const daemon of state.representatives.keys()) potential.add(daemon);
@@ -149,6 +161,7 @@ export class Membership implements Machine {
     if (inRing && this.#isStale(from, join)) return;
     const restarted = this.#hasRestarted(from, join);
     const state = this.#state;
+    if (join.representatives.some(({ daemon }) => daemon === this.#me)) this.#reachability.reached(from);
     cover(`evs ${state.name} join`);
     switch (state.name) {
       case "operational":
@@ -158,6 +171,7 @@ export class Membership implements Machine {
           return;
         }
         if (this.#isLeader) {
+          if (this.#calls.isLeftOut(from, now)) return;
           this.#outbox.evidence({ kind: "join", daemon: from }, now);
           this.#potential = new Set([from]);
           this.#becomeGather(new Set(), now);
@@ -203,6 +217,7 @@ export class Membership implements Machine {
   onForm1(from: DaemonId, form: Form1, now: number): void {
     const state = this.#state;
     cover(`evs ${state.name} form1`);
+    this.#sendFormHeld(from, form);
     if (nextOfForm1(form) !== this.#me || form.done.includes(this.#me)) return;
     const asMember = form.pending[0] === this.#me;
     switch (state.name) {
@@ -227,12 +242,22 @@ export class Membership implements Machine {
     this.#fillForm1(form, now);
   }
 
-  onForm2(form: Form2, now: number): void {
+  onForm2(from: DaemonId, form: Form2, now: number): void {
     const state = this.#state;
     cover(`evs ${state.name} form2`);
+    this.#sendFormHeld(from, form);
     if (state.name !== "form") return;
     if (form.creator !== state.form.creator || form.attempt !== state.form.attempt) return;
     this.#readForm2(form, now);
+  }
+
+  /** What I passed on has arrived. */
+  onFormHeld(from: DaemonId, { creator, attempt }: FormHeld): void {
+    const state = this.#state;
+    this.#reachability.reached(from);
+    if (state.name !== "form" && state.name !== "recovery") return;
+    const { resend } = state;
+    if (resend?.to === from && resend.creator === creator && resend.attempt === attempt) resend.reached = true;
   }
 
   /** A member of my ring has left: those that stay form at once. */
@@ -298,7 +323,7 @@ export class Membership implements Machine {
     switch (state.name) {
       case "operational": {
         cover("evs operational timer");
-        const missing = this.#missing();
+        const missing = this.#missing(now);
         this.#lookups++;
         if (missing.length > 0 && this.#isLeader) {
           this.#potential = new Set(missing);
@@ -463,10 +488,10 @@ export class Membership implements Machine {
       this.#becomeSegment(now);
       return;
     }
-    const { formMs, formResendMs } = this.#config.timeouts;
+    avoidUnreachable(form, this.#me, this.#config.layout, (daemon) => this.#reachability.isLeftOut(daemon, now));
+    const { formMs } = this.#config.timeouts;
     const next = nextOfForm1(form);
-    const resend =
-      next === undefined ? undefined : { to: next, kind: Kind.form1, body: encodeForm1(form), at: now + formResendMs };
+    const resend = next === undefined ? undefined : this.#resendOf(next, Kind.form1, encodeForm1(form), form, now);
     this.#become({ name: "form", form, until: now + formMs, resend });
     if (resend !== undefined) {
       this.#outbox.send(resend.to, resend.kind, resend.body);
@@ -482,7 +507,7 @@ export class Membership implements Machine {
       this.#readForm2(form, now);
       return;
     }
-    const resend = { to, kind: Kind.form2, body: encodeForm2(form), at: now + this.#config.timeouts.formResendMs };
+    const resend = this.#resendOf(to, Kind.form2, encodeForm2(form), form, now);
     if (this.#state.name === "form" || this.#state.name === "recovery") this.#state.resend = resend;
     this.#outbox.send(resend.to, resend.kind, resend.body);
   }
@@ -490,6 +515,8 @@ export class Membership implements Machine {
   #readForm2(form: Form2, now: number): void {
     if (form.members[form.position] !== this.#me || !this.#outbox.recover(form)) return;
     this.#memberEpochs = new Map(form.epochs.map((member) => [member.daemon, member]));
+    // Whom a member does not reach is not worth calling again at once.
+    for (const daemon of form.leftOut) this.#calls.failed(daemon, now);
     this.#become({ name: "recovery", since: now, progressAt: now, resend: undefined });
     form.position++;
     if (form.position < form.members.length) this.#passForm2(form, now);
@@ -524,9 +551,10 @@ export class Membership implements Machine {
     return mine.every(({ id }) => members.has(id));
   }
 
-  #missing(): DaemonId[] {
+  #missing(now: number): DaemonId[] {
     const ring = new Set(this.#outbox.ringMembers);
-    return this.#config.layout.daemons.map(({ id }) => id).filter((id) => !ring.has(id));
+    const ids = this.#config.layout.daemons.map(({ id }) => id);
+    return ids.filter((id) => !ring.has(id) && !this.#calls.isLeftOut(id, now));
   }
 
   #lookupAt(now: number): number {
@@ -568,6 +596,14 @@ export class Membership implements Machine {
     if (asker === to) return;
     const body = encodeRefer({ incarnation: this.#config.incarnation, to });
     this.#outbox.send(asker, Kind.refer, body);
+  }
+
+  #resendOf(to: DaemonId, kind: number, body: Uint8Array, { creator, attempt }: FormHeld, now: number): Resend {
+    return { to, kind, body, creator, attempt, at: now + this.#config.timeouts.formResendMs, reached: false };
+  }
+
+  #sendFormHeld(to: DaemonId, { creator, attempt }: FormHeld): void {
+    if (to !== this.#me) this.#outbox.send(to, Kind.formHeld, encodeFormHeld({ creator, attempt }));
   }
 
   #sendAlive(): void {

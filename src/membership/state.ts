@@ -26,4 +26,13 @@ export type MembershipState =
   | { readonly name: "left" };
 
 /** A form that was passed on, to be sent again until there is progress. */
-export type Resend = { readonly to: DaemonId; readonly kind: number; readonly body: Uint8Array; at: number };
+export type Resend = {
+  readonly to: DaemonId;
+  readonly kind: number;
+  readonly body: Uint8Array;
+  readonly creator: DaemonId;
+  readonly attempt: number;
+  at: number;
+  /** The form has arrived there, though it may not have been gone along with. */
+  reached: boolean;
+};

@@ -45,6 +45,8 @@ type FormBody = {
   version: number;
   /** Incarnation and epoch of each daemon that FORM1 has visited, in the order of visits (wire/announce.ts). */
   epochs: MemberEpoch[];
+  /** Daemons that were called and left out, because whoever had to pass the form on does not reach them. */
+  leftOut: DaemonId[];
   records: OldConfigurationRecord[];
 };
 
@@ -108,6 +110,7 @@ function writeBody(out: Writer, form: FormBody): void {
   out.u32(form.creator).u32(form.attempt).u32(form.maxTime).u8(form.version);
   out.u16(form.epochs.length);
   for (const { daemon, incarnation, epoch } of form.epochs) out.u32(daemon).u32(incarnation).u32(epoch);
+  daemons(out, form.leftOut);
   out.u16(form.records.length);
   for (const record of form.records) {
     out.u32(record.configuration.leader).u32(record.configuration.time);
@@ -137,6 +140,7 @@ function readBody(input: Reader): FormBody {
   for (let i = 0; i < epochCount; i++) {
     epochs.push({ daemon: input.u32(), incarnation: input.u32(), epoch: input.u32() });
   }
+  const leftOut = readDaemons(input);
   const records: OldConfigurationRecord[] = [];
   const count = input.count(RECORDS_MAX, 24);
   for (let i = 0; i < count && !input.failed; i++) {
@@ -162,7 +166,7 @@ function readBody(input: Reader): FormBody {
     const commit = readDaemons(input);
     records.push({ configuration, transitionalTime, stable, streams, lacks, transitional, commit });
   }
-  return { creator, attempt, maxTime, version, epochs, records };
+  return { creator, attempt, maxTime, version, epochs, leftOut, records };
 }
 
 function daemons(out: Writer, ids: readonly DaemonId[]): void {

@@ -10,6 +10,7 @@ import {
   encodeJoin,
   encodeRefer,
 } from "./announce.ts";
+import { decodeFormHeld, encodeFormHeld } from "./form-held.ts";
 import { decodeForm1, decodeForm2, encodeForm1, encodeForm2 } from "./form.ts";
 import { FragmentCursor, fragmentHeadBytes, writeFragmentHead } from "./fragment.ts";
 import { Kind, PREFIX_BYTES, type Prefix, packet, readPrefix, routedCopy, unroutedCopy } from "./prefix.ts";
@@ -44,6 +45,7 @@ const record = fc.record({
   commit: daemons,
 });
 const formBody = {
+  leftOut: daemons,
   creator: u32,
   attempt: u32,
   maxTime: u32,
@@ -102,6 +104,10 @@ test("what is encoded decodes to the same announcement", () => {
       expect(roundTrip(encodeJoin(join), decodeJoin)).toEqual(join);
       expect(roundTrip(encodeRefer({ incarnation: hop, to: 9 }), decodeRefer)).toEqual({ incarnation: hop, to: 9 });
       expect(roundTrip(encodeRingControl(control), decodeRingControl)).toEqual(control);
+      expect(roundTrip(encodeFormHeld({ creator: 3, attempt: hop }), decodeFormHeld)).toEqual({
+        creator: 3,
+        attempt: hop,
+      });
     }),
   );
 });

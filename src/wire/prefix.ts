@@ -34,6 +34,7 @@ export const Kind = {
   ringHeld: 0x0a,
   ringUnreliable: 0x0b,
   probe: 0x0c,
+  formHeld: 0x0d,
 } as const;
 
 const SEALED = 0x80;
