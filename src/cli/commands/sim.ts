@@ -21,6 +21,9 @@ export const sim = defineCommand({
     slow and lossy links), runs the real protocol code of several daemons through it on simulated time, and checks all
     that was sent, delivered and installed. The same seed gives the same run, everywhere.
 
+    A schedule exercises the daemons' own order and membership, or process groups on them: clients that join, leave and
+    send, with the views that they are given. By default odd seeds do the latter.
+
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule).`,
   positionals: [],
@@ -43,6 +46,12 @@ export const sim = defineCommand({
     },
     schedule: { kind: "text", value: "FILE", help: "run a saved schedule instead of a random one" },
     daemons: { kind: "text", short: "d", value: "MIN-MAX", otherwise: "3-8", help: "how many daemons" },
+    layer: {
+      kind: "choice",
+      choices: ["both", "daemons", "groups"],
+      otherwise: "both",
+      help: "what is exercised; both: even seeds the daemons, odd ones groups",
+    },
     seconds: {
       kind: "number",
       value: "S",
@@ -78,41 +87,58 @@ export const sim = defineCommand({
   ],
   failure: "a guarantee was broken, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
-    const options = runOptions(args);
+    const given = runOptions(args);
+    const layer = args.text("layer");
     const file = args.text("schedule");
     const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 32);
     const runs = file === undefined ? (args.number("runs") ?? 1) : 1;
     const saved = file === undefined ? undefined : await readSchedule(file);
     const coverage = new Map<string, number>();
     const failed: RunResult[] = [];
+    /** With which options each run that is still of interest was made. */
+    const layers = new WeakMap<RunResult, RunOptions>();
     const startedAt = performance.now();
     const progress = new Progress(terminal, "sim", runs, startedAt);
     let done = 0;
     let simulatedMs = 0;
     let last: RunResult | undefined;
 
+    const withLayer = (seed: number): RunOptions => ({
+      ...given,
+      groups: saved?.groups ?? (layer === "groups" || (layer === "both" && seed % 2 === 1)),
+    });
+
     for (let seed = first; done < runs && !terminal.signal.aborted; seed++) {
-      const result = saved === undefined ? runSchedule(seed, options) : replaySchedule(saved, options);
+      const options = withLayer(seed);
+      const result = saved === undefined ? runSchedule(seed, options) : replaySchedule(saved.schedule, options);
+      layers.set(result, options);
       done++;
       simulatedMs += result.stats.simulatedMs;
       last = result;
       for (const [cell, visits] of result.coverage) coverage.set(cell, (coverage.get(cell) ?? 0) + visits);
       if (result.verdict === "failed") failed.push(result);
-      if (args.flag("json")) terminal.print(JSON.stringify(summary(result)));
+      if (args.flag("json")) terminal.print(JSON.stringify(summary(result, options.groups === true)));
       progress.update(done, performance.now(), `seed ${seed}, ${failed.length} failed`);
       await nextTurn();
     }
     progress.finish();
 
     const failure = failed[0];
-    const shown = failure !== undefined && args.flag("shrink") ? shrunk(failure, options, terminal) : (failure ?? last);
+    const interesting = failure ?? last;
+    const options = (interesting === undefined ? undefined : layers.get(interesting)) ?? given;
+    const shown = failure !== undefined && args.flag("shrink") ? shrunk(failure, options, terminal) : interesting;
     const save = args.text("save");
-    if (save !== undefined && shown !== undefined) await writeFile(save, `${JSON.stringify(shown.schedule)}\n`);
+    if (save !== undefined && shown !== undefined) {
+      const file: SavedSchedule = { groups: options.groups === true, schedule: shown.schedule };
+      await writeFile(save, `${JSON.stringify(file)}\n`);
+      terminal.note(`saved to ${save}; again: amalgam sim --schedule ${save}`);
+    }
     const reached = args.flag("coverage") ? coverageText(coverage) : undefined;
     if (!args.flag("json") && shown !== undefined) {
       if (runs === 1 || failure !== undefined) terminal.print(formatTimeline(shown.timeline));
       const seconds = (performance.now() - startedAt) / 1_000;
-      terminal.print(verdict(shown, failed, done, simulatedMs / 1_000, seconds, terminal));
+      const layerShown = options.groups === true ? "groups" : "daemons";
+      terminal.print(verdict(shown, layerShown, failed, done, simulatedMs / 1_000, seconds, terminal));
       if (reached !== undefined) terminal.print(reached.text);
     }
     if (terminal.signal.aborted && failure === undefined) return ExitCode.interrupted;
@@ -135,9 +161,16 @@ function runOptions(args: Arguments): RunOptions {
   };
 }
 
-async function readSchedule(file: string): Promise<Schedule> {
+/** What `--save` writes. */
+type SavedSchedule = { readonly groups: boolean; readonly schedule: Schedule };
+
+async function readSchedule(file: string): Promise<SavedSchedule> {
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Schedule;
+    const saved = JSON.parse(await readFile(file, "utf8")) as SavedSchedule;
+    const { seed, site, faults, sends } = saved.schedule ?? {};
+    const isSchedule = typeof seed === "number" && [site, faults, sends].every(Array.isArray);
+    if (!isSchedule) throw new Error("it is no schedule that --save has written");
+    return saved;
   } catch (error) {
     throw new CliError(
       ExitCode.configuration,
@@ -146,21 +179,28 @@ async function readSchedule(file: string): Promise<Schedule> {
   }
 }
 
+const SHRINK_RUNS = 400;
+
 function shrunk(failure: RunResult, options: RunOptions, terminal: Terminal): RunResult {
-  terminal.note("making the failing schedule smaller ...");
   const properties = new Set(failure.violations.map(({ property }) => property));
-  const fails = (schedule: Schedule) =>
-    replaySchedule(schedule, options).violations.some(({ property }) => properties.has(property));
-  const smaller = shrinkSchedule(failure.schedule, fails);
+  const progress = new Progress(terminal, "shrink", SHRINK_RUNS, performance.now());
+  let runs = 0;
+  const fails = (schedule: Schedule) => {
+    progress.update(++runs, performance.now(), `${schedule.faults.length} faults, ${schedule.sends.length} messages`);
+    return replaySchedule(schedule, options).violations.some(({ property }) => properties.has(property));
+  };
+  const smaller = shrinkSchedule(failure.schedule, fails, SHRINK_RUNS);
+  progress.finish();
   terminal.note(
     `${failure.schedule.faults.length} faults and ${failure.schedule.sends.length} messages became ${smaller.faults.length} and ${smaller.sends.length}`,
   );
   return replaySchedule(smaller, options);
 }
 
-function summary({ schedule, verdict: outcome, violations, traceHash, stats }: RunResult) {
+function summary({ schedule, verdict: outcome, violations, traceHash, stats }: RunResult, groups: boolean) {
   return {
     seed: schedule.seed,
+    layer: groups ? "groups" : "daemons",
     verdict: outcome,
     daemons: schedule.site.flat().length,
     faults: schedule.faults.length,
@@ -172,6 +212,7 @@ function summary({ schedule, verdict: outcome, violations, traceHash, stats }: R
 
 function verdict(
   shown: RunResult,
+  layer: string,
   failed: readonly RunResult[],
   runs: number,
   simulatedSeconds: number,
@@ -180,7 +221,7 @@ function verdict(
 ): string {
   const speed = `${shownNumber(Math.round(simulatedSeconds))} simulated seconds in ${seconds.toFixed(1)} s`;
   const { stats, schedule } = shown;
-  const one = `seed ${schedule.seed}: ${schedule.site.flat().length} daemons, ${schedule.faults.length} faults, ${shownNumber(stats.sent)} messages sent, ${shownNumber(stats.delivered)} delivered, ${stats.installed} configurations installed`;
+  const one = `seed ${schedule.seed} (${layer}): ${schedule.site.flat().length} daemons, ${schedule.faults.length} faults, ${shownNumber(stats.sent)} messages sent, ${shownNumber(stats.delivered)} delivered, ${stats.installed} configurations installed`;
   if (failed.length === 0) {
     const passed = terminal.style("green", runs === 1 ? "PASSED" : `PASSED ${shownNumber(runs)} schedules`);
     return `${runs === 1 ? `${one}\n` : ""}${passed}: every guarantee held; ${speed}`;
@@ -210,8 +251,10 @@ function coverageText(visits: ReadonlyMap<string, number>): { readonly text: str
     const report = coverageReport(cells, own);
     const total = report.hit.length + report.missed.length;
     const missed = report.missed.length > 0 ? `; not ${report.missed.join(", ")}` : "";
-    lines.push(`${title}: ${report.hit.length} of ${total} reachable cells${missed}`);
+    const fatalCells = `${report.fatalHit.length === 0 ? "none" : report.fatalHit.length} of ${cells.fatal.length} fatal ones`;
+    lines.push(`${title}: ${report.hit.length} of ${total} reachable cells, ${fatalCells}${missed}`);
     lines.push(...report.fatalHit.map((cell) => `FATAL: ${cell} must never be entered`));
+    lines.push(...report.unlisted.map((cell) => `not in the table: ${cell}`));
     fatal ||= report.fatalHit.length > 0;
   }
   return { text: lines.join("\n"), fatal };
