@@ -504,7 +504,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       outgoing.isVoid = true;
       outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));
     }
-    for (const group of this.#memberships.restart(session.privateGroup)) {
+    for (const group of this.#memberships.restart(session.privateGroup, joins)) {
       if (!joins.has(group)) this.#submitJoin(group);
     }
   }
