@@ -17,6 +17,7 @@ import { decodeToken } from "../wire/ring-token.ts";
 import type { Inspector } from "./check/inspector.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, wrapPayload, wrappedMessage } from "./payload.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
+import { Traps } from "./traps.ts";
 import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
 import type { SiteLayout } from "./world.ts";
 
@@ -72,7 +73,7 @@ export class EvsProcess implements SimProcess {
   /** Called once when the daemon has left as it was asked to. */
   onLeft: (() => void) | undefined;
   /** What waits for the membership to enter a state. */
-  #traps: { readonly state: MembershipStateName; readonly action: () => void }[] = [];
+  readonly #traps = new Traps();
   /** Is told everything that the daemon tells, with payloads as they were given to `send`. */
   application: Upcalls | undefined;
 
@@ -177,15 +178,12 @@ export class EvsProcess implements SimProcess {
 
   /** Calls the action once, when the membership next enters the state; it may not call back into the process. */
   whenEnters(state: MembershipStateName, action: () => void): void {
-    this.#traps.push({ state, action });
+    this.#traps.set(state, action);
   }
 
   #entered(from: MembershipStateName, to: MembershipStateName): void {
     this.#records.note(`${from} → ${to}`);
-    if (this.#traps.length === 0) return;
-    const sprung = this.#traps.filter(({ state }) => state === to);
-    this.#traps = this.#traps.filter(({ state }) => state !== to);
-    for (const { action } of sprung) action();
+    this.#traps.entered(to);
   }
 
   #onToken(bytes: Uint8Array): void {

@@ -1,0 +1,377 @@
+import { assert } from "../base/assert.ts";
+import type { DaemonId } from "../base/ids.ts";
+import { Random } from "../base/random.ts";
+import type { ConnectOptions } from "../client/config.ts";
+import { Connection } from "../client/connection.ts";
+import type { DaemonNode } from "../daemon/node.ts";
+import { NEVER } from "../machine/machine.ts";
+import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
+import { type ClusterSite, clusterAddress, clusterSite } from "./cluster-site.ts";
+import { describeFault, type Fault, inject, mend } from "./faults.ts";
+import { type LossModel, NO_LOSS } from "./loss.ts";
+import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
+import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
+import { SimTransport } from "./sim-transport.ts";
+import { StackProcess } from "./stack-process.ts";
+import { Timeline, type TimelineEntry } from "./timeline.ts";
+import { type SiteLayout, World } from "./world.ts";
+
+export type ClusterOptions = {
+  /** The same seed and the same calls make the same run. */
+  readonly seed?: number;
+  /** So many daemons 1 … n in one segment, or the segments with their daemons (numbers of 1 … 254). Default 3. */
+  readonly daemons?: number | SiteLayout;
+  /** How many programs there may be over the whole simulation. Default 16. */
+  readonly programsMax?: number;
+  /** Departures from a gigabit network without faults. */
+  readonly network?: Partial<NetworkModel>;
+  readonly processor?: ProcessorModel;
+  /** Default: the profile `lan`. */
+  readonly timeouts?: MembershipTimeouts;
+  /** Times run this much faster or slower than true at each daemon: 0.0001 is 100 ppm. */
+  readonly clockDrift?: number;
+};
+
+/** What a program may use of its world. Real timers, clocks, chance and files make runs differ. */
+export type ProgramEnvironment = {
+  readonly name: string;
+  /** The only source of chance that keeps a run repeatable. */
+  readonly random: Random;
+  /** `connect` of the package's root, to daemons by their numbers: the first that answers. */
+  connect(daemons: number | readonly number[], options?: ConnectOptions): Promise<Connection>;
+  /** Simulated time in ms. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
+};
+
+/** A program that runs on a simulated machine of its own. */
+export interface Program {
+  readonly name: string;
+  /** Whether it has come to its end, or was killed. */
+  readonly ended: boolean;
+  /** Its machine is gone, between one instruction and the next. */
+  kill(): void;
+}
+
+type Machine = { readonly id: DaemonId; readonly beside: number };
+
+/** Ids of the programs' machines; those of daemons are made of their addresses. */
+const FIRST_MACHINE = 1;
+
+/**
+ * Whole daemons and programs in a simulated network. Programs use the client API as they would use it anywhere; nothing
+ * happens but inside `run`, which is asynchronous only so that their promises can go on: between two events everything
+ * runs that waits for nothing but promises.
+ */
+export class Cluster {
+  readonly #world: World;
+  readonly #site: ClusterSite;
+  readonly #timeline = new Timeline();
+  readonly #machines: Machine[] = [];
+  readonly #machinesMax: number;
+  readonly #random: Random;
+  readonly #errors: unknown[] = [];
+  /** How often all faults were ended: traps that were set before do not spring any more. */
+  #calms = 0;
+  /** Code of a program was called: its promises have to go on before the next event. */
+  #isStirred = false;
+
+  constructor(options: ClusterOptions = {}) {
+    const { seed = 1, daemons = 3, programsMax = 16 } = options;
+    const layout = typeof daemons === "number" ? [Array.from({ length: daemons }, (_, i) => i + 1)] : daemons;
+    this.#site = clusterSite(layout, options.timeouts ?? membershipTimeouts("lan"));
+    this.#machinesMax = programsMax;
+    this.#random = new Random(seed).fork();
+    this.#world = new World({
+      seed,
+      site: layout.map((numbers) => numbers.map((number) => this.#id(number))),
+      others: Array.from({ length: programsMax }, (_, i) => FIRST_MACHINE + i),
+      network: { ...LAN, ...options.network },
+      processor: options.processor ?? NODE_PROCESSOR,
+      clockDrift: options.clockDrift ?? 0,
+    });
+    for (const number of this.daemons) this.#boot(number);
+  }
+
+  /** Simulated time in ms. */
+  get now(): number {
+    return this.#world.now;
+  }
+
+  get daemons(): readonly number[] {
+    return [...this.#site.daemons.keys()];
+  }
+
+  /**
+   * Starts a program on a machine beside a daemon: a split that cuts off the daemon cuts off the machine. If `main`
+   * rejects, `run` does.
+   */
+  program(name: string, beside: number, main: (environment: ProgramEnvironment) => Promise<void>): Program {
+    assert(this.#machines.length < this.#machinesMax, "programsMax says how many programs there may be");
+    const id = FIRST_MACHINE + this.#machines.length;
+    this.#machines.push({ id, beside });
+    const random = this.#random.fork();
+    const world = this.#world;
+    let ended = false;
+    world.boot(id, (environment) => {
+      const program = this.#programEnvironment(name, id, random, environment);
+      environment.run(() => {
+        this.#isStirred = true;
+        main(program).then(
+          () => {
+            ended = true;
+          },
+          (error: unknown) => {
+            if (!ended) this.#errors.push(error);
+            ended = true;
+          },
+        );
+      });
+      return new IdleMachine();
+    });
+    return {
+      name,
+      get ended(): boolean {
+        return ended;
+      },
+      kill: () => {
+        ended = true;
+        this.#timeline.note(this.now, `program ${name}: killed`);
+        world.crash(id);
+      },
+    };
+  }
+
+  /** Lets so many simulated ms pass. Rejects with what a program failed with. */
+  async run(durationMs: number): Promise<void> {
+    await this.#runUntil(this.now + durationMs, () => false);
+  }
+
+  /** Lets time pass until the condition holds; false if it does not within `limitMs`. */
+  async runUntil(condition: () => boolean, limitMs: number): Promise<boolean> {
+    await this.#runUntil(this.now + limitMs, condition);
+    return condition();
+  }
+
+  /** Calls the action after so many ms, outside of any machine. */
+  after(delayMs: number, action: () => void): void {
+    this.#world.at(this.now + delayMs, action);
+  }
+
+  /** The daemon itself, to look at; `undefined` while it is down. */
+  node(daemon: number): DaemonNode | undefined {
+    return this.#process(daemon)?.node;
+  }
+
+  /** The daemons in this one's configuration, in their order; `undefined` while it is down. */
+  members(daemon: number): readonly number[] | undefined {
+    const members = this.node(daemon)?.evs.configuration.members;
+    return members?.map((id) => this.daemons.find((number) => this.#id(number) === id) as number);
+  }
+
+  /** Whether these daemons, and no others, have one configuration and serve clients. */
+  isTogether(daemons: readonly number[]): boolean {
+    const wanted = [...daemons].sort((a, b) => a - b).join();
+    return daemons.every((daemon) => {
+      const node = this.node(daemon);
+      const members = [...(this.members(daemon) ?? [])].sort((a, b) => a - b).join();
+      return node?.evs.isServing === true && node.groups.state === "GOP" && members === wanted;
+    });
+  }
+
+  /** Splits the network: only inside the parts does anything pass. Machines go with the daemon that they are beside. */
+  split(...parts: readonly (readonly number[])[]): void {
+    this.inject({ kind: "split", at: this.now, parts });
+  }
+
+  /** Cuts one direction between two daemons. */
+  cut(from: number, to: number): void {
+    this.inject({ kind: "oneWay", at: this.now, from, to });
+  }
+
+  /** Mends all splits and cuts. */
+  heal(): void {
+    this.inject({ kind: "heal", at: this.now });
+  }
+
+  /** The daemon is gone, and its clients' connections break. */
+  crash(daemon: number): void {
+    this.inject({ kind: "crash", at: this.now, daemon });
+  }
+
+  /** Starts a daemon that is down. */
+  restart(daemon: number): void {
+    this.inject({ kind: "restart", at: this.now, daemon });
+  }
+
+  /** Asks the daemon to stop in order. */
+  leave(daemon: number): void {
+    this.inject({ kind: "leave", at: this.now, daemon });
+  }
+
+  /** Stops the daemon's processor for a while. */
+  freeze(daemon: number, durationMs: number): void {
+    this.inject({ kind: "freeze", at: this.now, daemon, forMs: durationMs });
+  }
+
+  /** Loses datagrams between daemons from now on: a share of 0 … 1, or as a model says. 0 ends it. */
+  loss(model: number | LossModel): void {
+    const chosen = typeof model === "number" ? ({ kind: "uniform", probability: model } as const) : model;
+    this.#timeline.note(this.now, `fault: loss ${JSON.stringify(chosen)}`);
+    this.#world.datagrams.setLoss(model === 0 ? NO_LOSS : chosen);
+  }
+
+  /** Makes any fault happen, now. */
+  inject(fault: Fault): void {
+    this.#timeline.note(this.now, `fault: ${describeFault(fault)}`);
+    inject(this.#world, this.#translated(fault), {
+      crash: (id) => this.#crash(id),
+      restart: (id) => this.#world.restart(id),
+      leave: (id) => this.#world.runOnProcess(id, (now) => (this.#world.process(id) as StackProcess).node.leave(now)),
+      whenEnters: (id, state, action) => {
+        const calm = this.#calms;
+        (this.#world.process(id) as StackProcess | undefined)?.whenEnters(state, () => {
+          if (calm === this.#calms) action();
+        });
+      },
+    });
+  }
+
+  /** Ends all faults of the network and of processors; what is down stays down. */
+  calm(): void {
+    this.#calms++;
+    this.#timeline.note(this.now, "no more faults");
+    mend(
+      this.#world,
+      this.daemons.map((number) => this.#id(number)),
+    );
+  }
+
+  /** Faults and changes of membership so far, for people (`formatTimeline`). */
+  get timeline(): readonly TimelineEntry[] {
+    return this.#timeline.entries([]);
+  }
+
+  async #runUntil(time: number, condition: () => boolean): Promise<void> {
+    for (;;) {
+      // Whoever called may have let a promise go as well.
+      await settle();
+      this.#throwErrors();
+      if (condition() || this.now >= time) return;
+      this.#isStirred = false;
+      this.#world.runUntil(time, () => this.#isStirred || condition());
+    }
+  }
+
+  #throwErrors(): void {
+    if (this.#errors.length > 0) throw this.#errors.shift();
+  }
+
+  /** The same fault with the ids of nodes instead of the numbers of daemons. */
+  #translated(fault: Fault): Fault {
+    const ids = (numbers: readonly number[]): DaemonId[] => numbers.map((number) => this.#id(number));
+    switch (fault.kind) {
+      case "split": {
+        const parts = fault.parts.map((part) => {
+          const machines = this.#machines.filter(({ beside }) => part.includes(beside));
+          return [...ids(part), ...machines.map(({ id }) => id)];
+        });
+        return { ...fault, parts };
+      }
+      case "oneWay":
+      case "linkLoss":
+        return { ...fault, from: this.#id(fault.from), to: this.#id(fault.to) };
+      case "dataLoss":
+        return { ...fault, from: this.#id(fault.from), to: ids(fault.to) };
+      case "trap":
+        return { ...fault, daemon: this.#id(fault.daemon), fault: this.#translated(fault.fault) };
+      case "crash":
+      case "restart":
+      case "leave":
+      case "freeze":
+      case "slow":
+        return { ...fault, daemon: this.#id(fault.daemon) };
+      case "heal":
+      case "loss":
+      case "disorder":
+      case "latency":
+        return fault;
+    }
+  }
+
+  #crash(id: DaemonId): void {
+    if (this.#world.process(id) !== undefined) this.#world.crash(id);
+  }
+
+  #id(daemon: number): DaemonId {
+    const config = this.#site.daemons.get(daemon);
+    assert(config !== undefined, `daemon ${daemon} is one of this simulation`);
+    return config.id;
+  }
+
+  #process(daemon: number): StackProcess | undefined {
+    return this.#world.process(this.#id(daemon)) as StackProcess | undefined;
+  }
+
+  #boot(daemon: number): void {
+    const self = this.#site.daemons.get(daemon);
+    assert(self !== undefined, "only daemons of the site are started");
+    this.#world.boot(self.id, (environment) => {
+      return new StackProcess(this.#site.config, self, environment, (event) => {
+        if (event.kind === "configuration") {
+          const names = this.#site.config.daemons.filter(({ id }) => this.node(daemon)?.evs.configuration.isMember(id));
+          this.#timeline.note(this.now, `daemon ${daemon}: installs {${names.map(({ name }) => name).join(", ")}}`);
+        } else if (event.kind === "left") {
+          environment.run(() => this.#crash(self.id));
+        }
+      });
+    });
+  }
+
+  #programEnvironment(name: string, id: DaemonId, random: Random, environment: ProcessEnvironment): ProgramEnvironment {
+    const world = this.#world;
+    const stir = (): void => {
+      this.#isStirred = true;
+    };
+    const run = (action: () => void): void =>
+      environment.run(() => {
+        stir();
+        action();
+      });
+    const at = (time: number, action: () => void): void => world.at(time, () => run(action));
+    const hosts = new Map([...this.#site.daemons.values()].map((daemon) => [daemon.address, daemon.id]));
+    const transport = new SimTransport({
+      random: random.fork(),
+      now: () => world.now,
+      at,
+      run,
+      stir,
+      dial: (host) => {
+        const daemon = hosts.get(host);
+        return daemon === undefined ? undefined : world.connect(id, daemon);
+      },
+    });
+    return {
+      name,
+      random,
+      connect: (daemons, options) => {
+        const numbers = typeof daemons === "number" ? [daemons] : daemons;
+        return Connection.open(transport, numbers.map(clusterAddress), options);
+      },
+      now: () => world.now,
+      sleep: (ms) => new Promise((resolve) => at(world.now + ms, resolve)),
+    };
+  }
+}
+
+/** A program's machine: all it does it does when its connections or alarms call. */
+class IdleMachine implements SimProcess {
+  readonly deadline = NEVER;
+  tick(): void {}
+  receive(): void {}
+}
+
+/** Lets everything run that waits for nothing but promises. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,112 @@
+import { assert } from "../base/assert.ts";
+import type { DaemonConfig, SiteConfig } from "../daemon/config/index.ts";
+import { DaemonNode, type NodeEvent } from "../daemon/node.ts";
+import type { MembershipStateName } from "../membership/events.ts";
+import type { Channel } from "../machine/network.ts";
+import type { ConnectionNumber } from "../session/outbox.ts";
+import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
+import type { StreamEnd } from "./stream.ts";
+import { Traps } from "./traps.ts";
+
+const RECEIVE_BUFFER_BYTES = 212_992;
+
+/** A whole daemon on a simulated node: ring, membership, groups and sessions, with its clients' connections. */
+export class StackProcess implements SimProcess {
+  readonly node: DaemonNode;
+  readonly #streams = new Map<ConnectionNumber, StreamEnd>();
+  readonly #traps = new Traps();
+  #connections = 0;
+
+  constructor(
+    site: SiteConfig,
+    self: DaemonConfig,
+    environment: ProcessEnvironment,
+    report: (event: NodeEvent) => void,
+  ) {
+    const { network, random, bootTimeSeconds, now } = environment;
+    this.node = new DaemonNode(
+      {
+        site,
+        self,
+        incarnation: bootTimeSeconds,
+        clockOriginMs: bootTimeSeconds * 1000 - now,
+        receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+        access: [],
+        dissemination: () => "multicast",
+        version: "simulated",
+        pid: undefined,
+      },
+      {
+        unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+        multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
+        write: (connection, chunks) => this.#streams.get(connection)?.write(joined(chunks)) ?? false,
+        close: (connection) => this.#streams.get(connection)?.end(),
+        pauseReading: (connection) => this.#streams.get(connection)?.pause(),
+        resumeReading: (connection) => this.#streams.get(connection)?.resume(),
+        verifyPassword: () => assert(false, "a simulated site asks for no passwords"),
+        newToken: () => Uint8Array.from({ length: 16 }, () => random.integer(0, 255)),
+        report: (event) => {
+          if (event.kind === "membership" && event.event.kind === "state") this.#traps.entered(event.event.to);
+          report(event);
+        },
+      },
+      now,
+    );
+  }
+
+  get deadline(): number {
+    return this.node.deadline;
+  }
+
+  get preferred(): Channel {
+    return this.node.prefersToken ? "token" : "data";
+  }
+
+  tick(now: number): void {
+    this.node.tick(now);
+    this.node.endTurn(now);
+  }
+
+  receive(channel: Channel, bytes: Uint8Array, now: number): void {
+    this.node.receive(channel, bytes, now);
+    this.node.endTurn(now);
+  }
+
+  /** Calls the action once, when the membership next enters the state; it may not call back into the process. */
+  whenEnters(state: MembershipStateName, action: () => void): void {
+    this.#traps.set(state, action);
+  }
+
+  accept(stream: StreamEnd, now: number): void {
+    const connection = ++this.#connections;
+    const { node } = this;
+    this.#streams.set(connection, stream);
+    node.connected(connection, { kind: "tcp", address: "10.1.0.1" }, now);
+    stream.user = {
+      data: (bytes, at) => {
+        node.received(connection, bytes, at);
+        node.endTurn(at);
+      },
+      drained: (at) => {
+        node.writable(connection, at);
+        node.endTurn(at);
+      },
+      closed: (at) => {
+        this.#streams.delete(connection);
+        node.closed(connection, at);
+        node.endTurn(at);
+      },
+    };
+  }
+}
+
+/** Copied: what a daemon keeps of it, it may write again to another client. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
