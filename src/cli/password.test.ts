@@ -56,7 +56,11 @@ test("a password that is piped in becomes a line that lets its user in", async (
 });
 
 test("a password that is typed is hidden, can be corrected, and is asked for twice", async () => {
-  const { code, output, notes, hidden } = await runWith("ann", "längerx\x7f als acht\rlänger als acht\r".split(""), true);
+  const { code, output, notes, hidden } = await runWith(
+    "ann",
+    "längerx\x7f als acht\rlänger als acht\r".split(""),
+    true,
+  );
   expect({ code, hidden }).toEqual({ code: ExitCode.ok, hidden: [true, false, true, false] });
   expect(notes).toEqual([expect.stringContaining("more than 8 bytes")]);
   expect(await fits(output[0], "ann", "länger als acht")).toBe(true);
