@@ -148,7 +148,9 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
     aru: configuration.local.prefix,
     safe: configuration.stable,
     windowPackets: Math.floor(windowBytes / datagramBytes),
-    personalWindowPackets: Math.floor((ring?.shareBytes ?? windowBytes) / datagramBytes),
+    personalWindowPackets: Math.floor(
+      Math.min(ring?.shareBytes ?? windowBytes, settings.personalBytesMax) / datagramBytes,
+    ),
     acceleratedPackets: settings.acceleratedPackets,
     queuedPackets: Math.ceil(evs.queuedBytes / datagramBytes),
     packetsSent: statistics.packetsSent,

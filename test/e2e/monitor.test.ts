@@ -133,8 +133,8 @@ describe("a monitor", () => {
     await until("the windows change", async () => (await rings()).every(({ windowPackets }) => windowPackets === 20));
     expect(await rings()).toMatchObject([
       { personalWindowPackets: 5, strategy: "original", acceleratedPackets: 0 },
-      { personalWindowPackets: 5 },
-      { personalWindowPackets: 5 },
+      { personalWindowPackets: 6 },
+      { personalWindowPackets: 7 },
     ]);
     // It still carries what is sent, and keeps within the bound.
     const ann = await member(a, "ann");
