@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loopbackConfig } from "../daemon/config/index.ts";
+import { loopbackConfig, loopbackConfigText } from "../daemon/config/index.ts";
 import { type Daemon, startDaemon } from "../daemon/index.ts";
 import { connect } from "../index.ts";
 import { commands } from "./commands/index.ts";
@@ -104,6 +107,61 @@ describe("commands against two daemons", () => {
       ["b", 2],
     ]);
     await expect(observeSiteByAny(["1@127.0.0.1"], signal)).rejects.toThrow("1@127.0.0.1");
+  });
+
+  test("doctor finds all well, a daemon that is down, and a file that differs", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "amalgam-"));
+    const examine = async (text: string) => {
+      await writeFile(join(directory, "site.conf"), text);
+      const { code, output } = await amalgam(["doctor", "-c", join(directory, "site.conf"), "--json"]);
+      const findings = JSON.parse(output) as { check: string; verdict: string; message: string; remedy?: string }[];
+      return { code, of: (check: string) => findings.find((finding) => finding.check === check) };
+    };
+    try {
+      const text = loopbackConfigText(["a", "b"], { port: PORT });
+      const well = await examine(text);
+      expect(well.code).toBe(0);
+      expect(well.of("configuration seen by b")).toMatchObject({ verdict: "ok", message: "all 2 daemons" });
+      expect(well.of("dissemination of a")).toMatchObject({ message: "unicast: the configuration says so" });
+      expect(well.of("versions")?.verdict).toBe("ok");
+
+      const down = await examine(loopbackConfigText(["a", "b", "c"], { port: PORT }));
+      expect(down.code).toBe(1);
+      expect(down.of("daemon c")).toMatchObject({ verdict: "problem", remedy: expect.stringMatching(/--name c/) });
+      expect(down.of("configuration of a")?.message).toContain(`it lacks c 127.0.0.1:${PORT + 20}`);
+
+      const other = await examine(`PrimaryPolicy = none\n${text}`);
+      expect(other.code).toBe(1);
+      expect(other.of("configuration of b")).toMatchObject({
+        verdict: "problem",
+        message: "it runs with another file than this one: its PrimaryPolicy is majority, here none",
+        remedy: "Give all daemons the same file and restart those that differ",
+      });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test("sim saves a schedule with its layer, runs it again, and refuses what is none", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "amalgam-"));
+    const file = join(directory, "schedule.json");
+    try {
+      const few = ["--seconds", "0.3", "--daemons", "3", "--rate", "50"];
+      const saved = await amalgam(["sim", "--seed", "5", ...few, "--save", file, "--json"]);
+      expect(JSON.parse(saved.output)).toMatchObject({ seed: 5, layer: "groups", verdict: "passed" });
+      const again = await amalgam(["sim", "--schedule", file, "--json"]);
+      expect(again.output).toBe(saved.output);
+      const both = await amalgam(["sim", "--seed", "4", "--runs", "2", ...few, "--coverage"]);
+      expect(both).toMatchObject({ code: 0 });
+      expect(both.output).toMatch(/^Daemon membership: \d+ of \d+ reachable cells, none of \d+ fatal ones/m);
+      expect(both.output).toMatch(/^Group membership: \d+ of \d+ reachable cells, none of \d+ fatal ones/m);
+      const daemons = await amalgam(["sim", "--seed", "5", "--layer", "daemons", ...few, "--json"]);
+      expect(JSON.parse(daemons.output)).toMatchObject({ seed: 5, layer: "daemons" });
+      await writeFile(file, "{}");
+      expect(await amalgam(["sim", "--schedule", file])).toMatchObject({ code: 4 });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   test("chat reads a script", async () => {
