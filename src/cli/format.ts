@@ -32,13 +32,16 @@ export function shownDuration(ms: number): string {
     : `${Math.floor(minutes / 1_440)} days`;
 }
 
+/** A figure, with its unit or without, or what stands for one; no address. */
+function isNumeric(cell: string): boolean {
+  return /^(-|idle|)$|^\d/.test(cell) && !/\..*\.|:/.test(cell);
+}
+
 /** Rows in columns, padded; columns of numbers are set to the right. The first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
-  const right = widths.map(
-    (_, i) => rows.length > 1 && rows.slice(1).every((row) => /^(-|\d|idle$|$)/.test(row[i] ?? "")),
-  );
+  const right = widths.map((_, i) => rows.length > 1 && rows.slice(1).every((row) => isNumeric(row[i] ?? "")));
   return rows
     .map((row) =>
       widths

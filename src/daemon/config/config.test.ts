@@ -74,6 +74,7 @@ describe("a configuration file", () => {
     );
     expect(warnings.map(({ line, message }) => [line, message])).toEqual([
       [22, "only the first address of a segment is used"],
+      [17, "the token of an idle ring goes round so seldom that it is given up for lost"],
       [6, "the log has the time in milliseconds always: this changes nothing"],
       [7, "the log has the time in milliseconds always: this changes nothing"],
       [10, "the daemon does not change its directory or its root: this changes nothing"],

@@ -70,6 +70,14 @@ export class Settings {
     }
     if (this.has("TimeoutProfile")) this.#warn("TimeoutProfile", "the nine timeouts of this file override the profile");
     const value = (name: DirectiveName) => this.number(name, 0);
+    if (2 * value("HurryTimeout") > value("TokenTimeout")) {
+      const message = "the token of an idle ring goes round so seldom that it is given up for lost";
+      this.#warn("HurryTimeout", message, `At most half of TokenTimeout (${value("TokenTimeout")}), better a third`);
+    }
+    if (value("RepTimeout") <= value("JoinTimeout")) {
+      const message = "daemons give their representative up before it has spoken again";
+      this.#warn("RepTimeout", message, `More than twice JoinTimeout (${value("JoinTimeout")})`);
+    }
     return timeoutsOfTable([
       value("TokenTimeout"),
       value("HurryTimeout"),
