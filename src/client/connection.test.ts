@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FakeDaemon } from "../../test/client/fake-daemon.ts";
-import { FakeTransport, settle } from "../../test/client/fake-transport.ts";
+import { type FakeStream, FakeTransport, settle } from "../../test/client/fake-transport.ts";
 import { encodeSelfLeave } from "../wire/spread/membership.ts";
 import type { ConnectOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
@@ -149,6 +149,46 @@ describe("a connection to a native daemon", () => {
     await transport.advance(10);
     await closing;
     expect(daemon.sent.map(({ type }) => type)).toEqual([0x10, 0x4_0000]);
+  });
+
+  test("close resolves when the daemon has closed the connection, or after a bound", async () => {
+    const { transport, connection, daemon } = await start();
+    daemon.ends = false;
+    let over = false;
+    const closing = connection.close().then(() => {
+      over = true;
+    });
+    await transport.advance(5_900);
+    expect([over, daemon.stream?.isEnded]).toEqual([false, false]);
+    await transport.advance(200);
+    await closing;
+    expect(daemon.stream?.isClosed).toBe(true);
+  });
+
+  test("close gives up what no daemon accepts, and says good-bye behind it", async () => {
+    const { transport, connection, daemon } = await start();
+    daemon.automatic = daemon.ends = false;
+    const stream = daemon.stream as FakeStream;
+    const sending = expect(connection.send("g", "written")).rejects.toMatchObject({ code: "CLOSED" });
+    await settle();
+    stream.takes = false;
+    const last = expect(connection.send("g", "taken by the stream")).rejects.toMatchObject({ code: "CLOSED" });
+    await settle();
+    const never = expect(connection.send("g", "never written")).rejects.toMatchObject({ code: "CLOSED" });
+    await settle();
+    const closing = connection.close();
+    await transport.advance(4_900);
+    expect(daemon.sent).toHaveLength(2);
+    await transport.advance(200);
+    await Promise.all([closing, sending, last, never]);
+    await settle();
+    expect(daemon.sent.map(({ number, type, groups }) => [number, type & ~0x80, groups.length])).toEqual([
+      [1, 0x10, 1],
+      [2, 0x10, 1],
+      [3, 0x10, 0],
+      [4, 0x4_0000, 1],
+    ]);
+    expect(stream.isEnded).toBe(true);
   });
 
   test("in automatic flush mode a send waits for the next view, or for the end", async () => {

@@ -1,12 +1,12 @@
 import { type Machine, NEVER } from "../machine/machine.ts";
 import type { NativeGap, Resumption } from "../wire/native/messages.ts";
-import { Code, TypeBit } from "../wire/spread/codes.ts";
+import { Code } from "../wire/spread/codes.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
-import { GroupError, refusalText } from "./errors.ts";
+import { closedError, GroupError, refusalText } from "./errors.ts";
 import type { Greeting, Link, LinkHost } from "./link.ts";
 import { NativeLink } from "./native-link.ts";
-import { Outgoing, OutgoingWindow } from "./outgoing.ts";
+import { nobody, type Outgoing, OutgoingWindow } from "./outgoing.ts";
 import { SpreadLink } from "./spread-link.ts";
 
 /** The connection's end of a session with a daemon, as the engine tells it. */
@@ -69,8 +69,8 @@ const ACKNOWLEDGE_SHARE = 1 / 4;
 const ACKNOWLEDGE_MS = 100;
 /** Sent and not accepted for this time: a daemon does not read us because we, or one who waits like us, do not consume. */
 const UNACCEPTED_MS = 1_000;
-/** How long a daemon may take to close after KILL. */
-const CLOSING_MS = 1_000;
+/** How long a daemon may take to close after KILL, which has to be ordered first: longer than a change of its configuration. */
+const CLOSING_MS = 6_000;
 
 /**
  * A client's session with whichever daemon is there: dials, greets, numbers what is sent and keeps it until it has been
@@ -273,8 +273,11 @@ export class Engine implements Machine {
     this.#acknowledge();
   }
 
-  /** Says good-bye: `kill` goes behind everything that was sent, then the daemon closes. */
-  close(kill: Outgoing, now: number): void {
+  /**
+   * Says good-bye: `kill` goes behind everything that was sent, and the daemon closes when it has been ordered. `patient` is
+   * false if what was sent is not being accepted: then what was not written is taken back, and nobody is waited for.
+   */
+  close(kill: Outgoing, patient: boolean, now: number): void {
     this.#now = now;
     const phase = this.#phase;
     if (phase.name === "ended" || phase.name === "closing") return;
@@ -282,6 +285,7 @@ export class Engine implements Machine {
       if (phase.name === "dialling") this.#host.destroy();
       return this.#end(undefined);
     }
+    if (!patient) this.#takeBack(phase.link);
     this.#window.add(kill);
     // Whatever the stream buffers: nothing can be added behind this.
     while (this.#toSend < this.#window.next) {
@@ -290,8 +294,11 @@ export class Engine implements Machine {
       if (phase.link.protocol === "spread") this.#sentToSpread(outgoing);
     }
     phase.link.flush();
+    // If this side ended first, so would the daemon's: at once, before the end is known there.
     this.#phase = { name: "closing", link: phase.link, until: now + CLOSING_MS };
+    if (patient) return;
     this.#host.end();
+    this.#end(undefined);
   }
 
   /** Ends at once, with a reason. */
@@ -299,6 +306,17 @@ export class Engine implements Machine {
     if (this.#phase.name === "ended") return;
     if (this.#phase.name !== "idle" && this.#phase.name !== "waiting") this.#host.destroy();
     this.#end(error);
+  }
+
+  /** Nothing more is written of what waits: to a native daemon its numbers go to nobody. */
+  #takeBack(link: Link): void {
+    const error = new GroupError("CLOSED", "the connection was closed before a daemon accepted the message");
+    for (const outgoing of this.#window.outstanding()) {
+      if (outgoing.isAccepted) continue;
+      if (outgoing.number >= this.#toSend) outgoing.isVoid = true;
+      outgoing.finished(error);
+    }
+    if (link.protocol === "spread") this.#toSend = this.#window.next;
   }
 
   /** Numbers grow by one: where something was delivered before others that are sent again, nothing takes its place. */
@@ -570,15 +588,4 @@ export class Engine implements Machine {
       this.#lost(`nothing heard for ${3 * this.#config.silenceMs} ms`);
     }
   }
-}
-
-/** A message to no group. */
-function nobody(number: number): Outgoing {
-  const outgoing = new Outgoing("data", TypeBit.reliable, []);
-  outgoing.number = number;
-  return outgoing;
-}
-
-function closedError(): GroupError {
-  return new GroupError("CLOSED", "the connection is closed: open a new one");
 }

@@ -45,6 +45,11 @@ export class GroupError extends Error {
   }
 }
 
+/** What was asked for after the connection had been closed. */
+export function closedError(): GroupError {
+  return new GroupError("CLOSED", "the connection is closed: open a new one");
+}
+
 /** What a client is told about a reject code that comes without a text. */
 export function refusalText(code: number): string {
   switch (code) {

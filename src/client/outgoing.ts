@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { TypeBit } from "../wire/spread/codes.ts";
 import type { GroupError } from "./errors.ts";
 
 /** What a client sends: data, or a request to join, leave or end. Kept until it is known to have been ordered. */
@@ -50,6 +51,13 @@ export class Outgoing {
     this.accepted(error);
     this.onDelivered(error);
   }
+}
+
+/** A message to no group, which uses a number up. */
+export function nobody(number: number): Outgoing {
+  const outgoing = new Outgoing("data", TypeBit.reliable, []);
+  outgoing.number = number;
+  return outgoing;
 }
 
 /** What has been sent and not been seen ordered, by number. */

@@ -10,18 +10,23 @@ const RUNS = JSON.parse(
   readFileSync(new URL("../../test/vectors/client-runs.json", import.meta.url), "utf8"),
 ) as readonly Step[];
 
+/** The type word of a KILL, little endian. */
+const KILL = "80000480";
+
 /** A captured session with the production daemon, played to a client that does what its other half did. */
 class Recording {
   readonly transport = new FakeTransport();
   readonly #steps: Step[];
   #written = "";
+  /** The good-bye was the last step. */
+  #isOver = false;
 
   constructor(name: string) {
     this.#steps = RUNS.filter((step) => step.name === name);
     this.transport.onOpen = (stream) => {
       stream.onData = () => {
         this.#check(stream);
-        if (stream.isEnded) stream.close();
+        if (this.#isOver) stream.close();
       };
       stream.accept();
     };
@@ -44,6 +49,7 @@ class Recording {
         expect(this.#written.slice(0, wanted.length)).toBe(wanted);
         this.#written = this.#written.slice(wanted.length);
         this.#steps.shift();
+        this.#isOver = wanted.startsWith(KILL) && this.#steps.length === 0;
         continue;
       }
       this.#steps.shift();

@@ -4,8 +4,8 @@ import type { ByteStream, StreamListener, Transport } from "./byte-stream.ts";
 
 /** Enough to keep a socket busy; more waits in the client, where it can still be sent elsewhere. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;
-/** After `end`, how long the other side may take before the socket is destroyed. */
-const END_MS = 2_000;
+/** After `end`, how long the other side may take before the socket is destroyed: it may have a good-bye to read. */
+const END_MS = 7_000;
 
 /** TCP and Unix sockets, the monotonic clock and the timers of Node. */
 export const nodeTransport: Transport = {

@@ -132,7 +132,7 @@ export class Intake {
   #run(connection: Connection, quantum: number): boolean {
     const { assembler, session } = connection;
     if (assembler === undefined || session === undefined) return false;
-    for (let n = 0; connection.phase === "session" && session.state === "open"; n++) {
+    for (let n = 0; isOf(connection, session); n++) {
       if (!this.#mayRead(session) || !assembler.next()) break;
       if (n >= quantum) {
         this.#stall(connection);
@@ -146,11 +146,13 @@ export class Intake {
       if (session.native === undefined) this.#onFrame(session, assembler);
       else this.#onEnvelope(session, session.native, assembler);
     }
-    if (connection.phase !== "session" || session.state !== "open") return false;
+    if (!isOf(connection, session)) return false;
     if (assembler.invalid) this.#end(session, "protocol", connection.fault);
     else if (!this.#mayRead(session)) this.#stall(connection);
-    else if (connection.gone) this.#end(session, "eof", "the connection closed");
-    else this.#resume(connection);
+    else if (connection.gone) {
+      // A native client may come back.
+      if (session.native === undefined) this.#end(session, "eof", "the connection closed");
+    } else this.#resume(connection);
     return false;
   }
 
@@ -331,6 +333,12 @@ export class Intake {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Whether what arrives, or has arrived before its end, on this connection still counts for the session. */
+function isOf(connection: Connection, session: Session): boolean {
+  const isLast = session.connection === connection || session.connection === undefined;
+  return isLast && connection.phase === "session" && session.state === "open";
+}
 
 /** What is wrong with a frame, as the client is told (native) and the log says. */
 const FAULT_TEXTS = {

@@ -306,6 +306,36 @@ describe("detach and resume", () => {
     expect(daemon.sessions.sessionCount).toBe(1);
   });
 
+  test("a good-bye that was not read when the connection ended is read later, and nobody is waited for", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    daemon.congested = true;
+    client.send(join([send(2, TypeBit.agreed, "g", "last words"), send(3, TypeBit.kill, "#nat#localhost")]));
+    client.close();
+    expect(daemon.sessions.sessionCount).toBe(1);
+    daemon.congested = false;
+    daemon.sessions.uncongested(daemon.now);
+    daemon.run();
+    expect(daemon.submissions).toHaveLength(3);
+    expect([daemon.sessions.sessionCount, daemon.attached.size]).toEqual([0, 0]);
+    expect(daemon.lastOrdered(token)).toBe(3);
+  });
+
+  test("who comes back sends again what was not read: what is left of the connection before counts no more", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    daemon.congested = true;
+    client.send(join([send(1, TypeBit.agreed, "g", "x"), send(2, TypeBit.kill, "#nat#localhost")]));
+    client.close();
+    const { client: back } = connect(daemon, { token });
+    daemon.congested = false;
+    daemon.sessions.uncongested(daemon.now);
+    back.send(send(1, TypeBit.agreed, "g", "x"));
+    expect(daemon.submissions).toHaveLength(1);
+    expect(daemon.sessions.sessionCount).toBe(1);
+  });
+
   test("what the daemon could not keep is told as a range", () => {
     const daemon = new OneDaemon({ retentionBytesMax: 2_500 });
     const { client, token } = connect(daemon);

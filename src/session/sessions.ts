@@ -149,9 +149,10 @@ export class Sessions implements Machine {
       this.#outflow.release(session);
       this.#intake.run(connection);
     } else {
-      // What had not been taken is sent again: it has not been accepted.
-      connection.phase = "closing";
       this.#detach(session, session.native, now);
+      // What came before the end is read, now or when it may be: a good-bye may be in it, after which nobody comes back. Whoever
+      // does come back sends again what has not been taken by then.
+      this.#intake.run(connection);
     }
   }
 

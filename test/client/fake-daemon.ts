@@ -30,6 +30,8 @@ export class FakeDaemon {
   daemons: string[] = [];
   /** Accepts and answers by itself: joins with views of one member, leaves, and data by delivery to its sender. */
   automatic = true;
+  /** A good-bye is ordered at once, and the connection closed. */
+  ends = true;
   deliveries = 0;
   token: Uint8Array = new Uint8Array(16).fill(7);
   stream: FakeStream | undefined;
@@ -128,6 +130,10 @@ export class FakeDaemon {
     const groups = Array.from({ length: header.groupCount }, (_, n) => groupOf(frame, 0, n));
     const data = new TextDecoder().decode(frame.subarray(HEADER_BYTES + 32 * groups.length));
     this.sent.push({ number, type: header.type, sender: header.sender, groups, data, frame });
+    if (header.type & TypeBit.kill) {
+      if (this.ends) this.stream?.close();
+      return;
+    }
     if (!this.automatic) return;
     this.send({ kind: "accepted", number });
     const [group = ""] = groups;
@@ -136,7 +142,7 @@ export class FakeDaemon {
       this.view(group, "join", [this.privateGroup], this.privateGroup);
     } else if (header.type & TypeBit.leave) {
       if (this.groups.delete(group)) this.deliver(encodeSelfLeave(group));
-    } else if ((header.type & TypeBit.kill) === 0 && groups.some((name) => this.groups.has(name))) {
+    } else if (groups.some((name) => this.groups.has(name))) {
       this.deliver(frame, number);
     }
     this.send({ kind: "delivered", number });

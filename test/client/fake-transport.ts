@@ -11,6 +11,8 @@ export class FakeStream implements ByteStream {
   isPaused = false;
   isEnded = false;
   isClosed = false;
+  /** Whether a write says that more is taken. */
+  takes = true;
   onData: () => void = () => {};
 
   constructor(address: string, listener: StreamListener) {
@@ -21,7 +23,7 @@ export class FakeStream implements ByteStream {
   write(bytes: Uint8Array): boolean {
     this.#received.push(bytes.slice());
     queueMicrotask(() => this.onData());
-    return true;
+    return this.takes;
   }
 
   pause(): void {

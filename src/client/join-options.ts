@@ -1,0 +1,14 @@
+/** How a group is joined. */
+export type JoinOptions = {
+  /** Gives up waiting for the first view; the group is left again. */
+  readonly signal?: AbortSignal;
+  /**
+   * What the daemons do with a member that reads too slowly: `wait` makes senders wait, `drop` loses messages and tells
+   * it by a `gap`, `expel` ends its membership. The first join of a group fixes it. Native protocol only.
+   */
+  readonly slow?: "wait" | "drop" | "expel";
+  /** Virtual synchrony: every message is delivered in the view in which it was sent. All members have to use it. */
+  readonly flush?: boolean;
+  /** In flush mode: agree to each new view at once, instead of asking by a `flushRequest`. Sends wait meanwhile. */
+  readonly autoFlush?: boolean;
+};
