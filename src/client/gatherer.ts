@@ -1,4 +1,4 @@
-import { ENDIAN_MASK } from "../wire/spread/codes.ts";
+import { ENDIAN_MASK, TypeBit } from "../wire/spread/codes.ts";
 import { HEADER_BYTES, writeWord, writeHeader } from "../wire/spread/frame.ts";
 import { NAME_BYTES, writeName } from "../wire/spread/names.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -71,14 +71,15 @@ export class Gatherer {
   }
 
   #header(at: number, outgoing: Outgoing, sender: string, groupCount: number, dataBytes: number): void {
+    const isRequest = outgoing.kind !== "data";
     writeHeader(this.#batch, at, {
-      type: outgoing.type,
+      type: isRequest && outgoing.isVoid ? TypeBit.agreed : outgoing.type,
       sender,
       groupCount,
       messageType: outgoing.messageType,
       dataBytes,
     });
     // Requests have no message type.
-    if (outgoing.kind !== "data") writeWord(this.#batch, at + 40, ENDIAN_MASK);
+    if (isRequest) writeWord(this.#batch, at + 40, ENDIAN_MASK);
   }
 }

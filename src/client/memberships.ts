@@ -135,20 +135,18 @@ export class Memberships {
 
   /**
    * A session that is not the continuation of the one before: every group shows a gap, then its new first view.
-   * Returns the groups to join again. Those that were being left are left, unless their join is among `joins`, which are
-   * sent again: then the leave after it is as well, and in between the daemon takes this session for a member.
+   * Returns the groups to join again. Those that were being left are left.
    */
-  restart(self: string, joins: ReadonlySet<string>): readonly string[] {
+  restart(self: string): readonly string[] {
     this.#self = self;
     const again: string[] = [];
     for (const entry of this.#entries.values()) {
-      if (entry.status === "leaving" && !joins.has(entry.name)) {
+      if (entry.status === "leaving") {
         this.#leave(entry);
         continue;
       }
       const event: Gap = { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
-      const isShown = entry.status === "joined" || (entry.status === "leaving" && entry.view !== undefined);
-      this.#restart(entry, isShown ? (entry.gap ?? event) : undefined);
+      this.#restart(entry, entry.status === "joined" ? (entry.gap ?? event) : undefined);
       entry.rejoining = 0;
       again.push(entry.name);
     }
