@@ -21,7 +21,7 @@ try {
     },
   });
   process.on("SIGTERM", () => void daemon.stop().then(() => process.exit(0)));
-  process.on("message", async () => tell({ kind: "status", status: await daemon.status() }));
+  process.on("message", () => void daemon.status().then((status) => tell({ kind: "status", status })));
   tell({ kind: "started" });
 } catch (error) {
   tell({ kind: "failed", message: error.message });

@@ -133,7 +133,12 @@ export function encodeCredentials(user: string, password: string): Uint8Array {
 
 /** Whether both arrive as they are: longer ones are cut, and what is not ASCII is replaced. */
 export function fitsCredentials(user: string, password: string): boolean {
-  return /^[\x01-\x7f]{1,32}$/.test(user) && /^[\x01-\x7f]{1,8}$/.test(password);
+  return isShortAscii(user, 32) && isShortAscii(password, 8);
+}
+
+function isShortAscii(text: string, bytesMax: number): boolean {
+  if (text.length === 0 || text.length > bytesMax) return false;
+  return [...text].every((char) => char > "\0" && char <= "\x7f");
 }
 
 /** Reads user and password; 40 bytes must be there. */
