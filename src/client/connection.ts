@@ -8,13 +8,15 @@ import { type ClientConfig, clientConfig, type ConnectOptions } from "./config.t
 import { DeliveryReceipt } from "./delivery-wait.ts";
 import { Echoes } from "./echoes.ts";
 import { Engine, type EngineHost, type SessionUp } from "./engine.ts";
-import { GroupError } from "./errors.ts";
+import { closedError, GroupError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
 import { Group, type GroupOwner } from "./group.ts";
+import type { JoinOptions } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
+import { Unaccepted } from "./unaccepted.ts";
 import { unlessAborted, ViewWaits } from "./view-waits.ts";
 import {
   checkDestinations,
@@ -29,20 +31,8 @@ import {
   typeWord,
 } from "./send.ts";
 
-/** How a group is joined. */
-export type JoinOptions = {
-  /** Gives up waiting for the first view; the group is left again. */
-  readonly signal?: AbortSignal;
-  /**
-   * What the daemons do with a member that reads too slowly: `wait` makes senders wait, `drop` loses messages and tells
-   * it by a `gap`, `expel` ends its membership. The first join of a group fixes it. Native protocol only.
-   */
-  readonly slow?: "wait" | "drop" | "expel";
-  /** Virtual synchrony: every message is delivered in the view in which it was sent. All members have to use it. */
-  readonly flush?: boolean;
-  /** In flush mode: agree to each new view at once, instead of asking by a `flushRequest`. Sends wait meanwhile. */
-  readonly autoFlush?: boolean;
-};
+/** How long `close` waits for what was sent to be accepted, and then gives it up. */
+const CLOSE_MS = 5_000;
 
 type Joining = {
   readonly group: Group;
@@ -76,8 +66,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #session: SessionUp | undefined;
   #delivery = 0;
   #lastDelivery = 0;
-  #unaccepted = 0;
-  #whenAccepted: (() => void)[] = [];
+  readonly #unaccepted = new Unaccepted();
   #pumping = false;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
@@ -243,18 +232,21 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   /**
-   * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when that is done.
+   * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when the daemon has closed the
+   * connection, because all that has been ordered: the name may be used again. A daemon that takes too long is waited for
+   * 6 s. Sends that no daemon accepts for 5 s (a group may be held for a slow member) are given up: they reject
+   * with `CLOSED`; those that had been written may still be delivered.
    */
   async close(): Promise<void> {
     this.#gate.open();
     // Nobody is going to read what the daemon still has.
     this.#gate.beginDelivery();
     // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
-    if (this.#engine.isUp && this.#unaccepted > 0) {
-      await new Promise<void>((resolve) => this.#whenAccepted.push(resolve));
-    }
+    const giveUpAt = this.#transport.now() + CLOSE_MS;
+    const patient =
+      !this.#engine.isUp || (await this.#unaccepted.none((callback) => this.#transport.alarm(giveUpAt, callback)));
     const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
-    this.#enter(() => this.#engine.close(kill, this.#transport.now()));
+    this.#enter(() => this.#engine.close(kill, patient, this.#transport.now()));
     await this.closed;
   }
 
@@ -322,23 +314,16 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const receipt = new DeliveryReceipt(outgoing, this.#gate);
     const accepted = new Promise<Receipt>((resolve, reject) => {
       this.#gate.begin();
-      this.#unaccepted++;
+      this.#unaccepted.begin();
       outgoing.onAccepted = (error) => {
         this.#gate.finish();
-        this.#onAccepted();
+        this.#unaccepted.finish();
         if (error) reject(error);
         else resolve(receipt);
       };
     });
     this.#schedulePump();
     return accepted;
-  }
-
-  #onAccepted(): void {
-    if (--this.#unaccepted > 0 || this.#whenAccepted.length === 0) return;
-    const waiting = this.#whenAccepted;
-    this.#whenAccepted = [];
-    for (const resolve of waiting) resolve();
   }
 
   /** Everything that is sent in one turn of the program goes out in few writes. */
@@ -533,7 +518,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   #onEnded(error: GroupError | undefined): void {
     this.#error = error;
-    const why = error ?? new GroupError("CLOSED", "the connection is closed: open a new one");
+    const why = error ?? closedError();
     this.#alarm?.cancel();
     this.#alarm = undefined;
     this.#echoes.fail(why);
@@ -552,7 +537,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   #ended(): GroupError | undefined {
     if (!this.#engine.isEnded) return undefined;
-    return this.#error ?? new GroupError("CLOSED", "the connection is closed: open a new one");
+    return this.#error ?? closedError();
   }
 
   #notMember(group: string): GroupError {
