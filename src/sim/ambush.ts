@@ -35,6 +35,28 @@ export function ambush(random: Random, ids: readonly DaemonId[], from: number): 
   return { faults, sends: burst(random, at, strikeAt, victims, others) };
 }
 
+/**
+ * Safe and causal messages of few sessions in quick turn, while a rotation takes long: what is stable for one is not yet
+ * known to be for another, and a causal message must wait there for what it follows here.
+ */
+export function chatter(random: Random, ids: readonly DaemonId[], from: number): Ambush {
+  const at = rounded(from);
+  const talkers = random.shuffle([...ids]).slice(0, random.integer(2, 4));
+  const gapMs = random.pick([0.5, 2, 5]);
+  const sends: PlannedSend[] = [];
+  for (let i = 0; i < 40; i++) {
+    sends.push({
+      at: rounded(at + i * gapMs * random.unit() * 2),
+      daemon: random.pick(talkers),
+      session: random.integer(1, 2),
+      service: random.pick(["safe", "causal"]),
+      bytes: random.integer(12, 300),
+    });
+  }
+  const latency = { baseMs: random.pick([0.2, 1, 2]), jitterMs: random.pick([0, 0.5]) };
+  return { faults: [{ kind: "latency", at, latency, forMs: rounded(80 * gapMs) }], sends: sends.sort(byTime) };
+}
+
 /** The victims are gone: they crash, or are cut off, perhaps with some of the others. */
 function strike(random: Random, at: number, victims: readonly DaemonId[], others: readonly DaemonId[]): Fault[] {
   if (random.chance(0.5)) return victims.map((daemon) => ({ kind: "crash", at, daemon }));
@@ -83,7 +105,12 @@ function burst(
       });
     }
   }
-  return sends.sort((a, b) => a.at - b.at);
+  return sends.sort(byTime);
+}
+
+/** In order of time. */
+export function byTime(a: { readonly at: number }, b: { readonly at: number }): number {
+  return a.at - b.at;
 }
 
 function rounded(at: number): number {

@@ -2,7 +2,7 @@ import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
 import { SERVICES, type Service } from "../ordering/service.ts";
 import { type RingConfig, ringDefaults } from "../ring/config.ts";
-import { ambush } from "./ambush.ts";
+import { ambush, byTime, chatter } from "./ambush.ts";
 import { FAULT_KINDS, type Fault } from "./faults.ts";
 import type { LossModel } from "./loss.ts";
 import type { SiteLayout } from "./world.ts";
@@ -108,15 +108,11 @@ function withAmbushes(random: Random, schedule: Schedule, ids: readonly DaemonId
   const { quietAt } = schedule;
   const startAt = isAlone ? schedule.startAt.map((at) => at % 20) : schedule.startAt;
   for (let at = 300 + random.unit() * 300; at < quietAt - 300; at += 400 + random.unit() * 600) {
-    const added = ambush(random, ids, at);
+    const added = random.chance(0.25) ? chatter(random, ids, at) : ambush(random, ids, at);
     faults.push(...added.faults.filter((fault) => fault.at < quietAt));
     sends.push(...added.sends);
   }
   return { ...schedule, startAt, faults: faults.sort(byTime), sends: sends.sort(byTime) };
-}
-
-function byTime(a: { readonly at: number }, b: { readonly at: number }): number {
-  return a.at - b.at;
 }
 
 function layout(random: Random, ids: readonly DaemonId[]): SiteLayout {

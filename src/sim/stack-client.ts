@@ -74,7 +74,7 @@ export class StackClient {
   async #read(connection: Connection, log: SessionLog): Promise<void> {
     try {
       for await (const event of connection) {
-        if (event.kind === "disconnected" || event.kind === "reconnected") continue;
+        if (event.kind === "disconnected" || (event.kind === "reconnected" && event.resumed)) continue;
         log.events.push(event);
         if (event.kind === "left") this.#groups.delete(event.group);
       }

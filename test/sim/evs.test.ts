@@ -8,14 +8,18 @@ import { shrinkSchedule } from "../../src/sim/shrink.ts";
 import { formatTimeline } from "../../src/sim/timeline.ts";
 
 const FIXED_SEEDS = [1, 2, 3, 4, 5, 6, 7, 12, 32, 44, 100, 101, 102, 103];
-const FRESH_SEEDS = 12;
+/** Together with those of test/sim/stack.test.ts about 30 s of processor time. */
+const FRESH_SEEDS = 200;
+const FRESH_GROUPS_SEEDS = 100;
+const FRESH_LIMIT_MS = 300_000;
 
 /** The failing run in the form that explains most: its seed, the schedule cut down, and what happened in that. */
-function explain(seed: number): string {
-  const { schedule, violations } = runSchedule(seed);
+function explain(seed: number, groups = false): string {
+  const { schedule, violations } = runSchedule(seed, { groups });
   const property = violations[0]?.property;
-  const small = shrinkSchedule(schedule, (s) => replaySchedule(s).violations[0]?.property === property, 150);
-  const { timeline } = replaySchedule(small);
+  const fails = (candidate: Schedule) => replaySchedule(candidate, { groups }).violations[0]?.property === property;
+  const small = shrinkSchedule(schedule, fails, 150);
+  const { timeline } = replaySchedule(small, { groups });
   return `seed ${seed}: ${JSON.stringify(violations, undefined, 1)}\n${JSON.stringify(small)}\n${formatTimeline(timeline)}`;
 }
 
@@ -80,14 +84,21 @@ describe("daemons under random faults keep what extended virtual synchrony promi
     if (runSchedule(seed).verdict === "failed") expect.fail(explain(seed));
   });
 
-  test("fresh seeds", () => {
-    // The clock only chooses which seeds are tried; each of them replays exactly.
-    const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
-    console.info(`fresh seeds ${base} to ${base + FRESH_SEEDS - 1} (AMALGAM_SEED=${base} repeats them)`);
-    for (let seed = base; seed < base + FRESH_SEEDS; seed++) {
-      if (runSchedule(seed).verdict === "failed") expect.fail(explain(seed));
-    }
-  });
+  test.each([
+    { groups: false, layer: "daemons", count: FRESH_SEEDS },
+    { groups: true, layer: "daemons with process groups", count: FRESH_GROUPS_SEEDS },
+  ])(
+    "fresh seeds of $layer",
+    ({ groups, layer, count }) => {
+      // The clock only chooses which seeds are tried; each of them replays exactly.
+      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
+      console.info(`${layer}: fresh seeds ${base} to ${base + count - 1} (AMALGAM_SEED=${base} repeats them)`);
+      for (let seed = base; seed < base + count; seed++) {
+        if (runSchedule(seed, { groups }).verdict === "failed") expect.fail(explain(seed, groups));
+      }
+    },
+    FRESH_LIMIT_MS,
+  );
 });
 
 test("the same seed gives the same trace twice, another seed another one", () => {

@@ -71,12 +71,6 @@ const MUTATIONS = [
     to: "value",
   },
   {
-    name: "causal messages do not wait for their causes",
-    file: "ordering/orderer.ts",
-    from: "      this.#areCausesDelivered(dependencyLts, dependencySite)",
-    to: "      true",
-  },
-  {
     name: "the ids of configurations do not learn from others",
     file: "membership/evs.ts",
     from: "    form.maxTime = Math.max(form.maxTime, this.#maxTime);\n",

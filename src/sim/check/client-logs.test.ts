@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { GroupEvent } from "../../client/events.ts";
+import type { GroupEvent, Reconnected } from "../../client/events.ts";
 import type { Service } from "../../ordering/service.ts";
 import { checkClientLogs, type SentMessage, type SessionLog } from "./client-logs.ts";
 
@@ -14,7 +14,7 @@ function message(key: string, service: Service = "agreed", own = false): GroupEv
   return { kind: "message", sender: "#x#d", groups: ["g"], service, type: 0, payload, own, bigEndian: false };
 }
 
-function log(name: string, events: GroupEvent[], sent: SentMessage[] = []): SessionLog {
+function log(name: string, events: SessionLog["events"], sent: SentMessage[] = []): SessionLog {
   return { name, events, sent, hasEnded: false, wasKilled: false };
 }
 
@@ -24,6 +24,7 @@ function sent(key: string, outcome: SentMessage["outcome"]): SentMessage {
 
 const LEFT: GroupEvent = { kind: "left", group: "g" };
 const GAP: GroupEvent = { kind: "gap", group: "g", reason: "reconnected", count: undefined };
+const NEW: Reconnected = { kind: "reconnected", address: "4803@b", privateGroup: "#a#b", resumed: false };
 const BOTH = ["a", "b"];
 
 describe("what clients saw", () => {
@@ -45,6 +46,10 @@ describe("what clients saw", () => {
         log("a", [view(1, BOTH), message("a/1"), view(2, BOTH)]),
         log("b", [view(1, BOTH, "b"), GAP, view(2, BOTH, "b")]),
       ],
+    ],
+    [
+      "a new member that gets what the old one had",
+      [log("a", [view(1, ["a"]), message("b/1"), NEW, GAP, view(2, ["a"]), message("b/1")])],
     ],
     [
       "two who come from one view on different ways",

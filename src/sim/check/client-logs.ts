@@ -1,4 +1,4 @@
-import type { GroupEvent } from "../../client/events.ts";
+import type { GroupEvent, Message, Reconnected } from "../../client/events.ts";
 import { type Service, serviceRank } from "../../ordering/service.ts";
 import type { Violation } from "./checker.ts";
 
@@ -16,7 +16,8 @@ export type SentMessage = {
 /** What one session of a client saw, in order. */
 export type SessionLog = {
   readonly name: string;
-  readonly events: GroupEvent[];
+  /** `reconnected` only where the session is not the one before: it is a new member then, and knows nothing of the old one. */
+  readonly events: (GroupEvent | Reconnected)[];
   readonly sent: SentMessage[];
   /** The connection has ended: what is still missing will not come. */
   hasEnded: boolean;
@@ -55,26 +56,38 @@ export function checkClientLogs(logs: readonly SessionLog[], at: number): Violat
   return violations;
 }
 
+/**
+ * A message as one member sent it. A sender that comes to a daemon which never heard of the one before is another member,
+ * and sends again what it does not know to be ordered: no memory spans both sides of a split.
+ */
+function identityOf({ payload, sender }: Message): string {
+  return `${keyOf(payload)} of ${sender}`;
+}
+
 type Report = (property: string, what: string) => void;
 
-function checkMessages({ name, events }: SessionLog, report: Report): void {
+function checkMessages(log: SessionLog, report: Report): void {
   const seen = new Set<string>();
   const last = new Map<string, number>();
   const memberOf = new Set<string>();
-  for (const event of events) {
+  for (const event of log.events) {
     if (event.kind === "view") memberOf.add(event.group);
     else if (event.kind === "left") memberOf.delete(event.group);
-    else if (event.kind === "message") {
-      const key = keyOf(event.payload);
-      if (seen.has(key)) report("K4", `${name} gets ${key} twice`);
+    else if (event.kind === "reconnected") {
+      seen.clear();
+      last.clear();
+    } else if (event.kind === "message") {
+      const key = identityOf(event);
+      if (seen.has(key)) report("K4", `${log.name} gets ${key} twice`);
       seen.add(key);
       if (!event.groups.some((group) => memberOf.has(group))) {
-        report("K29", `${name} gets ${key} to ${event.groups.join(", ")}, and is in ${[...memberOf].join(", ")}`);
+        report("K29", `${log.name} gets ${key} to ${event.groups.join(", ")}, and is in ${[...memberOf].join(", ")}`);
       }
       if (serviceRank(event.service) < FIFO) continue;
-      const [session = "", number = ""] = key.split("/");
+      const [name = "", number = ""] = keyOf(event.payload).split("/");
+      const session = `${name} at ${event.sender}`;
       const before = last.get(session) ?? -1;
-      if (before > Number(number)) report("K14", `${name} gets ${key} after ${session}/${before}`);
+      if (before > Number(number)) report("K14", `${log.name} gets ${key} after ${before}`);
       last.set(session, Number(number));
     }
   }
@@ -161,7 +174,7 @@ function checkOwn({ name, events, sent, hasEnded, wasKilled }: SessionLog, repor
 function checkOrder(logs: readonly SessionLog[], report: Report): void {
   const orders = logs.map(({ name, events }) => {
     const keys = events.flatMap((event) =>
-      event.kind === "message" && serviceRank(event.service) >= AGREED ? keyOf(event.payload) : [],
+      event.kind === "message" && serviceRank(event.service) >= AGREED ? identityOf(event) : [],
     );
     return { name, keys, positions: new Map(keys.map((key, i) => [key, i])) };
   });
