@@ -306,7 +306,7 @@ export class Evs implements Machine {
     if (leader !== this.#me && !this.#forwardedForeign && this.#membership.isTokenAlive) {
       const { layout } = this.#config;
       const mySegment = layout.segmentOf(this.#me);
-      const first = ring.configuration.members.find((member) => layout.segmentOf(member) === mySegment);
+      const first = layout.firstOf(ring.configuration.members, mySegment);
       if (first === this.#me && layout.segmentOf(leader) !== mySegment) {
         this.#forwardedForeign = true;
         this.#outbox.unicast(leader, "data", bytes);

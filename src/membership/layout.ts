@@ -25,6 +25,10 @@ export class Layout {
     return this.#places;
   }
 
+  get hasOneSegment(): boolean {
+    return this.#places.every(({ segment }) => segment === this.#places[0]?.segment);
+  }
+
   has(daemon: DaemonId): boolean {
     return this.#positions.has(daemon);
   }
@@ -42,5 +46,22 @@ export class Layout {
   /** A new array in the order of the configuration. */
   sorted(daemons: Iterable<DaemonId>): DaemonId[] {
     return [...new Set(daemons)].sort((a, b) => this.positionOf(a) - this.positionOf(b));
+  }
+
+  /** The first of these daemons that is in the segment. */
+  firstOf(daemons: readonly DaemonId[], segment: number): DaemonId | undefined {
+    return daemons.find((daemon) => this.segmentOf(daemon) === segment);
+  }
+
+  /** Of every segment but this one, the first of these daemons. */
+  firstOfOtherSegments(daemons: readonly DaemonId[], segment: number): DaemonId[] {
+    return daemons.filter((daemon) => {
+      const other = this.segmentOf(daemon);
+      return other !== segment && this.firstOf(daemons, other) === daemon;
+    });
+  }
+
+  spansSegments(daemons: readonly DaemonId[]): boolean {
+    return daemons.some((daemon) => this.segmentOf(daemon) !== this.segmentOf(daemons[0] as DaemonId));
   }
 }

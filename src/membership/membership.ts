@@ -111,7 +111,7 @@ export class Membership implements Machine {
       if (resend !== undefined && !resend.reached) this.#reachability.failed(resend.to, now);
     }
     if (state.name !== "form") {
-      const potential = new Set(this.#firstOfOtherSegments(ring));
+      const potential = new Set(this.#config.layout.firstOfOtherSegments(ring, this.#mySegment));
       if (state.name === "gather") for (const daemon of state.representatives.keys()) potential.add(daemon);
       potential.delete(this.#me);
       this.#potential = potential;
@@ -167,7 +167,7 @@ export class Membership implements Machine {
       case "operational":
         if (inRing) {
           // With one segment the sender's ALIVE says the same, or the token stays away.
-          if (this.#spansSegments(ring) || restarted) this.#memberLost(from, restarted, now);
+          if (this.#config.layout.spansSegments(ring) || restarted) this.#memberLost(from, restarted, now);
           return;
         }
         if (this.#isLeader) {
@@ -176,7 +176,7 @@ export class Membership implements Machine {
           this.#potential = new Set([from]);
           this.#becomeGather(new Set(), now);
           this.#addRepresentatives(join, now);
-        } else if (!sameSegment || this.#isFirstOfMySegment(ring)) {
+        } else if (!sameSegment || this.#config.layout.firstOf(ring, this.#mySegment) === this.#me) {
           this.#refer(from, ring[0] as DaemonId);
         }
         return;
@@ -281,8 +281,6 @@ export class Membership implements Machine {
     this.#become({ name: "left" });
   }
 
-  // ---- timers -----------------------------------------------------------------------------------------------------
-
   #stateDeadline(): number {
     const state = this.#state;
     switch (state.name) {
@@ -381,8 +379,6 @@ export class Membership implements Machine {
     resend.at = now + this.#config.timeouts.formResendMs;
   }
 
-  // ---- SEG, REPRESENTED, GATHER -----------------------------------------------------------------------------------
-
   #become(state: MembershipState): void {
     const from = this.#state.name;
     this.#state = state;
@@ -471,8 +467,6 @@ export class Membership implements Machine {
     }
   }
 
-  // ---- FORM1, FORM2 -----------------------------------------------------------------------------------------------
-
   #createForm1(members: Iterable<DaemonId>, others: readonly Representative[], now: number): void {
     const form = newForm1(this.#me, ++this.#attempts, members, others, this.#config.layout);
     this.#fillForm1(form, now);
@@ -545,10 +539,10 @@ export class Membership implements Machine {
 
   /** Whether these are all that are configured: then there is nobody to wait for. */
   #isEverybody(members: ReadonlySet<DaemonId>): boolean {
-    const { daemons } = this.#config.layout;
-    const mine = daemons.filter(({ segment }) => segment === this.#mySegment);
-    if (this.#state.name === "gather" && mine.length < daemons.length) return false;
-    return mine.every(({ id }) => members.has(id));
+    const { layout } = this.#config;
+    // Of other segments only their representatives are heard, so one cannot know.
+    if (this.#state.name === "gather" && !layout.hasOneSegment) return false;
+    return layout.daemons.every(({ id, segment }) => segment !== this.#mySegment || members.has(id));
   }
 
   #missing(now: number): DaemonId[] {
@@ -560,25 +554,6 @@ export class Membership implements Machine {
   #lookupAt(now: number): number {
     const { lookupMs, gatherMs } = this.#config.timeouts;
     return this.#isLeader ? now + Math.min(lookupMs, gatherMs * 2 ** this.#lookups) : NEVER;
-  }
-
-  #firstOfOtherSegments(ring: readonly DaemonId[]): DaemonId[] {
-    const { layout } = this.#config;
-    const seen = new Set([this.#mySegment]);
-    return ring.filter((member) => {
-      const segment = layout.segmentOf(member);
-      if (seen.has(segment)) return false;
-      seen.add(segment);
-      return true;
-    });
-  }
-
-  #spansSegments(ring: readonly DaemonId[]): boolean {
-    return ring.some((member) => this.#config.layout.segmentOf(member) !== this.#mySegment);
-  }
-
-  #isFirstOfMySegment(ring: readonly DaemonId[]): boolean {
-    return ring.find((member) => this.#config.layout.segmentOf(member) === this.#mySegment) === this.#me;
   }
 
   /** Whether a ring member's announcement is from before the ring: it says nothing about the ring then. */
