@@ -54,6 +54,7 @@ class Daemon {
         ended: () => {},
         block: () => {},
         unblock: () => {},
+        configured: () => {},
       },
     );
   }

@@ -87,6 +87,9 @@ export class MapReplica {
         return;
       case "message":
         return this.#onNote(event.sender, JSON.parse(new TextDecoder().decode(event.payload)) as Note);
+      case "primary":
+        if (this.#view !== undefined) this.#view = { ...this.#view, primary: event.primary };
+        return;
       case "transitional":
       case "flushRequest":
       case "left":

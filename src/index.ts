@@ -12,6 +12,7 @@ export type {
   GroupEvent,
   Left,
   Message,
+  Primary,
   Reconnected,
   Transitional,
   View,

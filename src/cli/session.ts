@@ -48,6 +48,8 @@ export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" 
       return `${event.group}: ${event.count ?? "some"} messages were missed (${GAP_REASONS[event.reason]})`;
     case "flushRequest":
       return `${event.group}: a new view waits for this member to flush`;
+    case "primary":
+      return `the daemons are ${event.primary ? "" : "NOT "}primary`;
     case "left":
       return `${event.group}: left`;
     case "disconnected":

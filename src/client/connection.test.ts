@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FakeDaemon } from "../../test/client/fake-daemon.ts";
 import { type FakeStream, FakeTransport, settle } from "../../test/client/fake-transport.ts";
+import { encodeFrame, messageTypeOf } from "../wire/spread/frame.ts";
 import { encodeSelfLeave } from "../wire/spread/membership.ts";
 import type { ConnectOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
@@ -46,6 +47,8 @@ function short(event: ConnectionEvent): string {
       return `gap ${event.reason} ${event.count}`;
     case "reconnected":
       return `reconnected ${event.privateGroup} ${event.resumed}`;
+    case "primary":
+      return event.primary ? "primary" : "not primary";
     case "disconnected":
     case "transitional":
     case "flushRequest":
@@ -107,6 +110,49 @@ describe("a connection to a native daemon", () => {
     daemon.deliver(daemon.message("#bob#b", "g", "all"));
     expect(await next(events, 3)).toEqual(["view #ann#a", "#bob#b: psst", "#bob#b: all"]);
     expect(group.view?.members).toEqual(["#ann#a"]);
+  });
+
+  test("a daemon that becomes primary, or is no longer, is told where no view tells it", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g");
+    const flushed = await connection.join("vs", { flush: true, autoFlush: true });
+    const configured = (primary: boolean): void =>
+      daemon.send({ kind: "configuration", deliveryNumber: ++daemon.deliveries, primary, daemons: 2 });
+    expect(connection.primary).toBe(true);
+    expect(await next(group, 1)).toEqual(["view #ann#a"]);
+    configured(true);
+    configured(false);
+    daemon.deliver(daemon.message("#bob#b", "g", "here"));
+    expect([connection.primary, group.view?.primary, flushed.view?.primary]).toEqual([false, false, false]);
+    expect(await next(group, 2)).toEqual(["not primary", "#bob#b: here"]);
+    configured(true);
+    expect(await next(group, 1)).toEqual(["primary"]);
+    expect(await next(flushed, 3)).toEqual(["view #ann#a", "not primary", "primary"]);
+    const events = connection[Symbol.asyncIterator]();
+    configured(true);
+    configured(false);
+    daemon.deliver(daemon.message("#bob#b", "g", "last"));
+    expect(await next(events, 2)).toEqual(["not primary", "#bob#b: last"]);
+  });
+
+  test("what a view of the flush layer says is as new as the daemon's last word", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("vs", { flush: true, autoFlush: false });
+    daemon.automatic = false;
+    await next(group, 1);
+    daemon.view("vs", "join", ["#ann#a", "#bob#b"], "#bob#b");
+    daemon.send({ kind: "configuration", deliveryNumber: ++daemon.deliveries, primary: false, daemons: 1 });
+    expect(await next(group, 2)).toEqual(["flushRequest", "not primary"]);
+    const vote = daemon.sent.length;
+    group.flush();
+    await settle();
+    const own = daemon.sent[vote] as (typeof daemon.sent)[number];
+    for (const sender of ["#ann#a", "#bob#b"]) {
+      const body = own.frame.slice(-12);
+      daemon.deliver(encodeFrame(own.type & ~0x8000_0080, sender, ["vs"], messageTypeOf(own.frame, 0), body));
+    }
+    expect(await next(group, 1)).toEqual(["view #ann#a #bob#b"]);
+    expect(group.view?.primary).toBe(false);
   });
 
   test("a refused join says why and leaves nothing behind", async () => {

@@ -7,12 +7,13 @@ import type { ByteStream, Transport } from "./byte-stream.ts";
 import { type ClientConfig, clientConfig, type ConnectOptions } from "./config.ts";
 import { DeliveryReceipt } from "./delivery-wait.ts";
 import { Echoes } from "./echoes.ts";
-import { Engine, type EngineHost, type SessionUp } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { EngineHost, SessionUp } from "./engine-host.ts";
 import { closedError, GroupError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
 import { Group, type GroupOwner } from "./group.ts";
-import type { JoinOptions } from "./join-options.ts";
+import type { Joining, JoinOptions } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
@@ -33,12 +34,6 @@ import {
 
 /** How long `close` waits for what was sent to be accepted, and then gives it up. */
 const CLOSE_MS = 5_000;
-
-type Joining = {
-  readonly group: Group;
-  readonly resolve: (group: Group) => void;
-  readonly reject: (error: unknown) => void;
-};
 
 /**
  * A session with a daemon. Iterating over it gives everything in one order: the events of all groups, private messages
@@ -64,6 +59,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #stream: ByteStream | undefined;
   #events: EventQueue<ConnectionEvent> | undefined;
   #session: SessionUp | undefined;
+  #primary: boolean | undefined;
   #delivery = 0;
   #lastDelivery = 0;
   readonly #unaccepted = new Unaccepted();
@@ -149,6 +145,14 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** The protocol that is spoken with it. */
   get protocol(): "native" | "spread" {
     return this.#session?.protocol ?? "native";
+  }
+
+  /**
+   * Whether the daemon's configuration is the one that may decide for all; `undefined` with a stock Spread daemon. While there is no
+   * session it is what was told last.
+   */
+  get primary(): boolean | undefined {
+    return this.#primary;
   }
 
   /** Whether there is a session right now; what is sent meanwhile waits for the next one. */
@@ -429,6 +433,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         this.#delivery = this.#lastDelivery = Math.max(this.#lastDelivery, gap.last);
         this.#memberships.gap(gap);
       },
+      configuration: ({ deliveryNumber, primary }) => {
+        this.#delivery = this.#lastDelivery = deliveryNumber;
+        this.#memberships.configured(primary);
+        this.#setPrimary(primary);
+      },
       groupRefused: (number, group, text) => {
         if (this.#joinNumbers.get(group) === number) this.#onGroupRefused(group, text);
       },
@@ -464,6 +473,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #onUp(session: SessionUp): void {
     this.#session = session;
     if (session.first) {
+      this.#primary = session.primary;
       this.#memberships.begin(session.privateGroup);
       this.#whenUp?.(undefined);
       return;
@@ -477,6 +487,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     }
     this.#events?.push({ kind: "reconnected", address, privateGroup, resumed }, this.#lastDelivery);
     if (resumed) return;
+    if (session.primary !== undefined) this.#setPrimary(session.primary);
     if (goesOn) {
       for (const group of this.#memberships.interrupt()) this.#rejoin(group);
       return;
@@ -496,6 +507,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     for (const group of this.#memberships.restart(session.privateGroup)) this.#submitJoin(group);
   }
 
+  #setPrimary(primary: boolean): void {
+    if (this.#primary === primary) return;
+    this.#primary = primary;
+    this.#events?.push({ kind: "primary", primary }, this.#lastDelivery);
+  }
+
   #onGroupRefused(group: string, text: string): void {
     const joining = this.#joining.get(group);
     this.#joining.delete(group);
@@ -509,11 +526,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   #onSentWithoutReport(outgoing: Outgoing): void {
-    if (outgoing.kind !== "data") return outgoing.finished();
-    const back = outgoing.groups.some((group) => group === this.privateGroup || this.#memberships.isJoined(group));
-    if (back && !(outgoing.type & TypeBit.selfDiscard)) return this.#echoes.expect(outgoing);
-    const text = "a stock Spread daemon reports delivery only by the own copy: be a member, without selfDiscard";
-    outgoing.finished(new GroupError("NOT_TOLD", text));
+    const isReceiver = (group: string): boolean => group === this.privateGroup || this.#memberships.isJoined(group);
+    this.#echoes.sent(outgoing, outgoing.groups.some(isReceiver));
   }
 
   #onEnded(error: GroupError | undefined): void {
@@ -536,8 +550,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   #ended(): GroupError | undefined {
-    if (!this.#engine.isEnded) return undefined;
-    return this.#error ?? closedError();
+    return this.#engine.isEnded ? (this.#error ?? closedError()) : undefined;
   }
 
   #notMember(group: string): GroupError {

@@ -1,5 +1,5 @@
 import type { Service } from "../ordering/service.ts";
-import { serviceOfType } from "../wire/spread/codes.ts";
+import { serviceOfType, TypeBit } from "../wire/spread/codes.ts";
 import type { Message } from "./events.ts";
 import { GroupError } from "./errors.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -11,7 +11,15 @@ import type { Outgoing } from "./outgoing.ts";
 export class Echoes {
   readonly #expected = new Map<Service, Outgoing[]>();
 
-  expect(outgoing: Outgoing): void {
+  /** A message or request has been written; `comesBack` if one of its receivers is this connection. */
+  sent(outgoing: Outgoing, comesBack: boolean): void {
+    if (outgoing.kind !== "data") return outgoing.finished();
+    if (comesBack && !(outgoing.type & TypeBit.selfDiscard)) return this.#expect(outgoing);
+    const text = "a stock Spread daemon reports delivery only by the own copy: be a member, without selfDiscard";
+    outgoing.finished(new GroupError("NOT_TOLD", text));
+  }
+
+  #expect(outgoing: Outgoing): void {
     const service = serviceOfType(outgoing.type);
     if (service === undefined) return;
     const list = this.#expected.get(service);

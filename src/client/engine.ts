@@ -1,59 +1,14 @@
 import { type Machine, NEVER } from "../machine/machine.ts";
-import type { NativeGap, Resumption } from "../wire/native/messages.ts";
+import type { NativeConfiguration, NativeGap } from "../wire/native/messages.ts";
 import { Code } from "../wire/spread/codes.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
+import type { EngineHost } from "./engine-host.ts";
 import { closedError, GroupError, refusalText } from "./errors.ts";
 import type { Greeting, Link, LinkHost } from "./link.ts";
 import { NativeLink } from "./native-link.ts";
 import { nobody, type Outgoing, OutgoingWindow } from "./outgoing.ts";
 import { SpreadLink } from "./spread-link.ts";
-
-/** The connection's end of a session with a daemon, as the engine tells it. */
-export type SessionUp = {
-  readonly address: string;
-  readonly protocol: "native" | "spread";
-  readonly privateGroup: string;
-  readonly payloadBytesMax: number;
-  /** The first session of this connection. */
-  readonly first: boolean;
-  /** What has become of the session before; `new` where there was none. */
-  readonly resumption: Resumption;
-};
-
-/** What the engine asks of its host: a byte stream, at most one at a time, and to be told. */
-export interface EngineHost {
-  open(address: Address): void;
-  write(bytes: Uint8Array): boolean;
-  /** Ends the stream after what has been written. */
-  end(): void;
-  /** Ends the stream at once; `closed` need not follow. */
-  destroy(): void;
-  up(session: SessionUp): void;
-  down(reason: string): void;
-  frame(
-    bytes: Uint8Array,
-    at: number,
-    length: number,
-    delivery: number,
-    own: number,
-    primary: boolean | undefined,
-  ): void;
-  gap(gap: NativeGap): void;
-  /** The join of this number was refused. It may be told again, long after. */
-  groupRefused(number: number, group: string, text: string): void;
-  /** Written to a stock daemon, which will not say what becomes of it. */
-  sentWithoutReport(outgoing: Outgoing): void;
-  /** Whether the stream is being read: while it is not, silence means nothing. */
-  isReading(): boolean;
-  /** The greatest delivery number up to which everything has been consumed. */
-  consumedUpTo(): number;
-  /** Whether the program waits for a delivery, so that more have to come though it consumes nothing. */
-  awaitsDelivery(): boolean;
-  /** Nothing more comes. `undefined`: closed as asked for. */
-  ended(error: GroupError | undefined): void;
-  random(): number;
-}
 
 type Phase =
   | { readonly name: "idle" | "ended" }
@@ -390,6 +345,7 @@ export class Engine implements Machine {
       },
       delivered: (number) => current() && number < this.#toSend && this.#window.finish(number),
       gap: (gap) => current() && this.#onGap(gap),
+      configuration: (configuration) => current() && this.#onConfiguration(configuration),
       groupRefused: (number, group, text) => {
         if (!current()) return;
         this.#host.groupRefused(number, group, text);
@@ -441,6 +397,7 @@ export class Engine implements Machine {
       payloadBytesMax: greeting.payloadBytesMax,
       first,
       resumption,
+      primary: greeting.primary,
     });
     this.pump();
   }
@@ -477,6 +434,13 @@ export class Engine implements Machine {
     this.#lastDelivery = gap.last;
     if (gap.reason !== "window" || had === 0) return this.#host.gap(gap);
     this.#host.gap({ ...gap, first: gap.first + had, count: Math.max(0, gap.count - had) });
+  }
+
+  #onConfiguration(configuration: NativeConfiguration): void {
+    this.#onDelivery(0);
+    if (configuration.deliveryNumber <= this.#lastDelivery) return;
+    this.#lastDelivery = configuration.deliveryNumber;
+    this.#host.configuration(configuration);
   }
 
   #onGoAway(): void {

@@ -81,8 +81,15 @@ export type Reconnected = {
   readonly resumed: boolean;
 };
 
+/**
+ * The daemon's configuration has become, or is no longer, the primary one: the only one that may decide for all. A view tells that as
+ * well; this is for groups whose members have not changed. In a group's stream if its view said otherwise, in the
+ * connection's once. A stock Spread daemon cannot tell.
+ */
+export type Primary = { readonly kind: "primary"; readonly primary: boolean };
+
 /** What a group's stream consists of. */
-export type GroupEvent = Message | View | Transitional | Gap | FlushRequest | Left;
+export type GroupEvent = Message | View | Primary | Transitional | Gap | FlushRequest | Left;
 
 /** What the connection's stream consists of: everything of all groups, private messages, and its own state. */
 export type ConnectionEvent = GroupEvent | Disconnected | Reconnected;

@@ -1,3 +1,5 @@
+import type { Group } from "./group.ts";
+
 /** How a group is joined. */
 export type JoinOptions = {
   /** Gives up waiting for the first view; the group is left again. */
@@ -11,4 +13,11 @@ export type JoinOptions = {
   readonly flush?: boolean;
   /** In flush mode: agree to each new view at once, instead of asking by a `flushRequest`. Sends wait meanwhile. */
   readonly autoFlush?: boolean;
+};
+
+/** A join that waits for its first view. */
+export type Joining = {
+  readonly group: Group;
+  readonly resolve: (group: Group) => void;
+  readonly reject: (error: unknown) => void;
 };

@@ -1,4 +1,4 @@
-import type { NativeGap, Resumption } from "../wire/native/messages.ts";
+import type { NativeConfiguration, NativeGap, Resumption } from "../wire/native/messages.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 /** How a daemon greets a session. */
@@ -6,6 +6,8 @@ export type Greeting = {
   readonly privateGroup: string;
   /** What has become of the session that this client had before. */
   readonly resumption: Resumption;
+  /** Whether the daemon's configuration is primary; `undefined` with a stock Spread daemon. */
+  readonly primary: boolean | undefined;
   /** 16 bytes that resume this session; `undefined` with a stock Spread daemon. */
   readonly token: Uint8Array | undefined;
   /** The greatest of this client's numbers that has been ordered. */
@@ -38,6 +40,7 @@ export interface LinkHost {
   acceptedUpTo(number: number): void;
   delivered(number: number): void;
   gap(gap: NativeGap): void;
+  configuration(configuration: NativeConfiguration): void;
   groupRefused(number: number, group: string, text: string): void;
   goAway(text: string): void;
   /** The daemon does not want this session. */

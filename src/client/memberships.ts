@@ -37,7 +37,7 @@ export interface MembershipsHost {
 export type FlushMode = "off" | "ask" | "automatic";
 
 type ViewMessage = Extract<MembershipMessage, { kind: "view" }>;
-type FlushView = Membership & { readonly message: ViewMessage; readonly primary: boolean | undefined };
+type FlushView = Membership & { readonly message: ViewMessage };
 
 type Entry = {
   readonly name: string;
@@ -45,6 +45,8 @@ type Entry = {
   flush: FlushGroup<Message, FlushView> | undefined;
   status: "joining" | "joined" | "leaving";
   view: View | undefined;
+  /** As the daemon said last. */
+  primary: boolean | undefined;
   /** Told before the next view. */
   gap: Gap | undefined;
   /** How often it is being left and joined again for the program: the ends in between are not told. */
@@ -96,6 +98,7 @@ export class Memberships {
       flush: undefined,
       status: "joining",
       view: undefined,
+      primary: undefined,
       gap: undefined,
       rejoining: 0,
     };
@@ -186,6 +189,16 @@ export class Memberships {
       else if (entry.gap) entry.gap = event;
       else if (entry.flush) this.#beginAgain(entry, event);
       else if (entry.view) this.#tell(entry, event);
+    }
+  }
+
+  /** The daemon's configuration is primary, or is not: groups whose views say otherwise are told. */
+  configured(primary: boolean): void {
+    for (const entry of this.#entries.values()) {
+      entry.primary = primary;
+      if (entry.view === undefined || entry.view.primary === primary) continue;
+      entry.view = { ...entry.view, primary };
+      this.#host.groupEvent(entry.name, { kind: "primary", primary });
     }
   }
 
@@ -288,7 +301,8 @@ export class Memberships {
         return;
       case "view":
         if (!message.members.includes(this.#self)) return;
-        if (entry.flush === undefined) return this.#show(entry, message, message.cause, undefined, primary);
+        entry.primary = primary;
+        if (entry.flush === undefined) return this.#show(entry, message, message.cause, undefined);
         return entry.flush.membership({
           id: message.id,
           cause: message.cause,
@@ -296,7 +310,6 @@ export class Memberships {
           changed: message.cause === "network" ? undefined : message.sets[0]?.[0],
           ownSet: message.sets.find((set) => set.includes(this.#self)) ?? [this.#self],
           message,
-          primary,
         });
     }
   }
@@ -322,14 +335,9 @@ export class Memberships {
     this.#host.left(entry.name);
   }
 
-  #show(
-    entry: Entry,
-    message: ViewMessage,
-    cause: ViewCause,
-    survivors: readonly string[] | undefined,
-    primary: boolean | undefined,
-  ): void {
-    const view = viewOf(message, cause, survivors, this.#self, entry.gap ? undefined : entry.view, primary);
+  #show(entry: Entry, message: ViewMessage, cause: ViewCause, survivors: readonly string[] | undefined): void {
+    // A view of the flush layer is shown later than it came.
+    const view = viewOf(message, cause, survivors, this.#self, entry.gap ? undefined : entry.view, entry.primary);
     if (entry.gap) this.#tell(entry, entry.gap);
     entry.gap = undefined;
     entry.view = view;
@@ -352,7 +360,7 @@ export class Memberships {
         flushRequest: () => this.#tell(entry, { kind: "flushRequest", group: entry.name }),
         view: (view, cause, survivors) => {
           const own = survivors.length > 0 ? survivors : [this.#self];
-          this.#show(entry, view.message, cause, own, view.primary);
+          this.#show(entry, view.message, cause, own);
         },
         transitional: () => this.#tell(entry, { kind: "transitional", group: entry.name }),
         message: (message) => this.#tell(entry, message),

@@ -95,7 +95,7 @@ export class NativeLink implements Link, Units {
         const message = decodeNative(bytes.subarray(at, at + length));
         if (message) this.#onMessage(message);
         // Kinds of later versions of the protocol are passed over.
-        else if (kind <= Kind.groupRefused) this.#host.broken("a malformed envelope");
+        else if (kind <= Kind.configuration) this.#host.broken("a malformed envelope");
       }
     }
   }
@@ -143,6 +143,7 @@ export class NativeLink implements Link, Units {
         return this.#host.greeted({
           privateGroup: message.privateGroup,
           resumption: message.resumption,
+          primary: message.primary,
           token: message.token.slice(),
           lastOrdered: message.lastOrdered,
           payloadBytesMax: message.payloadBytesMax,
@@ -153,6 +154,8 @@ export class NativeLink implements Link, Units {
         return this.#host.refused(message.code, message.text);
       case "gap":
         return this.#host.gap(message);
+      case "configuration":
+        return this.#host.configuration(message);
       case "groupRefused":
         return this.#host.groupRefused(message.number, message.group, message.text);
       case "goAway":

@@ -119,6 +119,7 @@ export class SpreadLink implements Link, Units {
     this.#host.greeted({
       privateGroup: answer.value.privateGroup,
       resumption: "new",
+      primary: undefined,
       token: undefined,
       lastOrdered: 0,
       payloadBytesMax: REAL_DAEMON_BODY_BYTES_MAX - NAME_BYTES,

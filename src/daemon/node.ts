@@ -112,6 +112,7 @@ export class DaemonNode implements Machine {
         ended: (session) => this.#sessions.ended(session),
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
+        configured: (primary, daemons) => this.#sessions.configured(primary, daemons),
       },
     );
     this.#sessions = new Sessions(

@@ -261,6 +261,24 @@ describe("clients", () => {
     expect(t.seen()).toEqual(["y ordered 1 again"]);
   });
 
+  test("a configuration is told also to those whose groups have no new view", () => {
+    const t = town();
+    t.client("w", 4);
+    t.join("w", "alone");
+    t.seen();
+    expect(t.configured.get(4)).toEqual({ primary: true, daemons: 4 });
+    t.evs.split(t.configuration(4), [[1, 2, 3], [4]]);
+    t.evs.merge([4]);
+    expect(t.seen()).toEqual([]);
+    expect(t.configured.get(4)).toEqual({ primary: false, daemons: 1 });
+    t.evs.merge([1, 2, 3]);
+    t.seen();
+    for (const configuration of t.evs.current) t.evs.split(configuration, [configuration.members]);
+    t.evs.merge([1, 2, 3, 4]);
+    expect(t.seen()).toEqual([]);
+    expect(t.configured.get(4)).toEqual({ primary: true, daemons: 4 });
+  });
+
   test("views say whether their configuration is primary", () => {
     const t = town();
     t.evs.split(t.configuration(1), [[1, 2, 3], [4]]);

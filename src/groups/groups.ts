@@ -237,6 +237,7 @@ export class Groups implements Upcalls {
       const sessions = this.#local.of(group.name);
       if (sessions.length > 0) this.#notify(sessions, networkNotices(group, this.#config.me, this.#primary).shared);
     });
+    this.#outbox.configured(this.#primary, configuration.members.length);
     this.#phase("other");
     this.#state = { name: "GOP" };
   }

@@ -30,6 +30,11 @@ export interface GroupsOutbox {
   block(): void;
   /** State exchange is complete. */
   unblock(): void;
+  /**
+   * The groups are as the configuration of so many daemons has them: groups that it changed have told their new views. Comes
+   * before anything that is ordered in it. A group that has lost nobody has no new view to tell whether it is primary now.
+   */
+  configured(primary: boolean, daemons: number): void;
 }
 
 /**

@@ -448,6 +448,37 @@ describe("detach and resume", () => {
   });
 });
 
+describe("configurations", () => {
+  test("are told in order with the deliveries, again after an interruption, and to no Spread client", () => {
+    const daemon = new OneDaemon();
+    const { client, token } = connect(daemon);
+    daemon.sessions.configured(true, 3);
+    client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.agreed, "g", "a")]));
+    daemon.sessions.configured(false, 1);
+    client.send(send(3, TypeBit.agreed, "g", "b"));
+    const expected = [
+      { kind: "configuration", deliveryNumber: 1, primary: true, daemons: 3 },
+      { kind: "deliver", deliveryNumber: 2 },
+      { kind: "deliver", deliveryNumber: 3 },
+      { kind: "configuration", deliveryNumber: 4, primary: false, daemons: 1 },
+      { kind: "deliver", deliveryNumber: 5 },
+    ];
+    const told = (messages: readonly NativeMessage[]): NativeMessage[] =>
+      messages.filter(({ kind }) => kind === "configuration" || kind === "deliver");
+    expect(told(read(client))).toMatchObject(expected);
+    client.close();
+    daemon.sessions.configured(true, 2);
+    const back = daemon.connect();
+    back.send(join([PREFACE, helloOf({ token, lastDelivered: 3 })]));
+    const messages = read(back);
+    expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "resumed", primary: true });
+    expect(told(messages)).toMatchObject([
+      ...expected.slice(3),
+      { kind: "configuration", deliveryNumber: 6, primary: true, daemons: 2 },
+    ]);
+  });
+});
+
 describe("the window of deliveries", () => {
   const KB = "x".repeat(1_000);
 

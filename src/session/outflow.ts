@@ -78,6 +78,19 @@ export class Outflow {
     }
   }
 
+  /** Tells an open native session of its daemon's new configuration, in order with the deliveries. */
+  configured(session: Session, native: NativeState, primary: boolean, daemons: number): void {
+    if (session.connection?.gone) return;
+    if (session.connection !== undefined && session.queuedMessages >= this.#options.nativeQueueMessagesMax) {
+      this.#expel(session, "it does not read what its daemon tells it");
+      return;
+    }
+    const deliveryNumber = ++native.lastDelivery;
+    const bytes = encodeNative({ kind: "configuration", deliveryNumber, primary, daemons });
+    native.retention.append(deliveryNumber, bytes, undefined);
+    this.#kept(session, native, bytes.length, "queue");
+  }
+
   /** An envelope besides the deliveries, for an attached native session: it goes before what waits. */
   control(session: Session, bytes: Uint8Array): void {
     if (session.connection === undefined) return;
@@ -206,10 +219,15 @@ export class Outflow {
     const head = this.#slab.take(about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES);
     writeDeliverHead(head, 0, number, about.own, about.primary, frame.length);
     native.retention.append(number, head, frame);
+    this.#kept(session, native, frame.length + head.length, about.admission);
+  }
+
+  /** One more delivery waits. */
+  #kept(session: Session, native: NativeState, bytes: number, admission: Admission): void {
     if (session.connection === undefined) {
       native.retention.trim(this.#options.retentionBytesMax, true);
       this.#budget.update(session, native);
-    } else this.#count(session, frame.length + head.length, about.admission);
+    } else this.#count(session, bytes, admission);
   }
 
   #count(session: Session, bytes: number, admission: Admission): void {

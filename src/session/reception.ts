@@ -22,6 +22,8 @@ export type Resumed = { readonly session: Session; readonly isComplete: boolean 
 export interface ReceptionHost {
   /** Whether there are as many sessions as there may be. */
   isFull(): boolean;
+  /** Whether the daemon's configuration is primary. */
+  isPrimary(): boolean;
   /** Makes a session of the connection and the name it has reserved; with a token a native one. */
   open(connection: Connection, membership: boolean, priority: number, token: Uint8Array | undefined): Session;
   resume(connection: Connection, token: Uint8Array, lastDelivered: number): Resumed | undefined;
@@ -214,6 +216,7 @@ export class Reception {
       kind: "welcome",
       version: NATIVE_VERSION,
       resumption,
+      primary: this.#host.isPrimary(),
       privateGroup,
       token: native.token,
       lastOrdered: native.ordered.upTo,

@@ -39,6 +39,8 @@ export class Sessions implements Machine {
   readonly #reception: Reception;
   readonly #detached = new Set<Session>();
   #lastSession = 0;
+  /** The configuration that clients know of. */
+  #primary = false;
   #graceDeadline = NEVER;
 
   constructor(
@@ -59,6 +61,7 @@ export class Sessions implements Machine {
       this.#end(session, reason, why);
     });
     this.#reception = new Reception(this.#options, knowledge, outbox, this.#names, {
+      isPrimary: () => this.#primary,
       isFull: () => this.#sessions.size >= this.#options.sessionsMax,
       open: (connection, membership, priority, token) => this.#open(connection, membership, priority, token),
       resume: (connection, token, lastDelivered) => this.#resume(connection, token, lastDelivered),
@@ -234,6 +237,15 @@ export class Sessions implements Machine {
 
   unblock(): void {
     this.#intake.unblock();
+  }
+
+  configured(primary: boolean, daemons: number): void {
+    this.#primary = primary;
+    for (const session of this.#sessions.values()) {
+      if (session.native !== undefined && session.state === "open") {
+        this.#outflow.configured(session, session.native, primary, daemons);
+      }
+    }
   }
 
   // Beginnings of sessions.

@@ -50,6 +50,7 @@ export class GroupDaemon {
         ordered: () => undefined,
         refused: () => undefined,
         ended: () => undefined,
+        configured: () => undefined,
         block: () => this.#exchange(true),
         unblock: () => this.#exchange(false),
       },

@@ -27,6 +27,8 @@ export class FakeDaemon {
   readonly hellos: Extract<NativeMessage, { kind: "hello" }>[] = [];
   resumption: Resumption = "new";
   lastOrdered = 0;
+  /** As WELCOME says. */
+  primary = true;
   daemons: string[] = [];
   /** Accepts and answers by itself: joins with views of one member, leaves, and data by delivery to its sender. */
   automatic = true;
@@ -96,6 +98,7 @@ export class FakeDaemon {
           kind: "welcome",
           version: NATIVE_VERSION,
           resumption: this.resumption,
+          primary: this.primary,
           privateGroup: this.privateGroup,
           token: this.token,
           lastOrdered: this.lastOrdered,
@@ -121,6 +124,7 @@ export class FakeDaemon {
       case "status":
       case "statusReport":
       case "groupRefused":
+      case "configuration":
         return;
     }
   }

@@ -8,6 +8,8 @@ import { type Configuration, clientDelivery, daemonName, type Node, PerfectEvs }
 /** Daemons whose clients' deliveries are written down, one line each; sessions are named by their user. */
 export class Town {
   readonly lines: string[] = [];
+  /** What each daemon was told last of its configuration. */
+  readonly configured = new Map<DaemonId, { readonly primary: boolean; readonly daemons: number }>();
   readonly evs: PerfectEvs;
   readonly #users = new Map<string, { daemon: DaemonId; session: number }>();
 
@@ -36,6 +38,9 @@ export class Town {
           this.lines.push(`${this.#user(node.id, session)} ordered ${number}${duplicate ? " again" : ""}`),
         refused: (session, number, group, why) =>
           this.lines.push(`${this.#user(node.id, session)} refused ${number} ${group}: ${why}`),
+        configured: (primary, daemons) => {
+          this.configured.set(node.id, { primary, daemons });
+        },
         ended: (session) => this.lines.push(`${this.#user(node.id, session)} ended`),
       }),
       stepped: () => {},

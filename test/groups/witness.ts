@@ -43,6 +43,10 @@ export class Witness implements Observer {
       notify: (session, notice) => this.#notice(this.client(node, session), notice),
       ordered: () => {},
       refused: () => {},
+      configured: (primary, daemons) => {
+        expect(primary).toBe(node.groups.primary);
+        expect(daemons).toBe(node.groups.synchronised.length);
+      },
       ended: (session) => {
         const client = this.client(node, session);
         expect(client.ended).toBe(false);

@@ -39,11 +39,12 @@ export const Kind = {
   status: 13,
   statusReport: 14,
   groupRefused: 15,
+  configuration: 16,
 } as const;
 
-/** Flags of a DELIVER. */
+/** Flags of a DELIVER; the first one also of a WELCOME. */
 export const DeliverFlag = {
-  /** The view in this frame belongs to a primary configuration. */
+  /** The view in this frame belongs to a primary configuration; the daemon's configuration is primary. */
   primary: 1,
   /** The receiver sent this message itself: its number stands before the frame. */
   own: 2,

@@ -49,6 +49,8 @@ export type NativeWelcome = {
   readonly kind: "welcome";
   readonly version: number;
   readonly resumption: Resumption;
+  /** Whether the daemon's configuration is primary. In a session that is resumed, CONFIGURATIONs may still tell of earlier ones. */
+  readonly primary: boolean;
   readonly privateGroup: string;
   readonly token: Uint8Array;
   /** The client's greatest number that has been ordered. */
@@ -74,6 +76,15 @@ export type NativeGap = {
   readonly last: number;
 };
 
+/** The daemon has another configuration: a delivery in order with the others. */
+export type NativeConfiguration = {
+  readonly kind: "configuration";
+  readonly deliveryNumber: number;
+  readonly primary: boolean;
+  /** How many it consists of. */
+  readonly daemons: number;
+};
+
 /** An envelope in parts. Byte arrays are views of what was decoded. */
 export type NativeMessage =
   | NativeHello
@@ -92,6 +103,7 @@ export type NativeMessage =
     }
   | { readonly kind: "ack"; readonly deliveryNumber: number }
   | NativeGap
+  | NativeConfiguration
   | { readonly kind: "goAway"; readonly text: string }
   | { readonly kind: "ping"; readonly opaque: Uint8Array }
   | { readonly kind: "pong"; readonly opaque: Uint8Array }
@@ -108,7 +120,7 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "hello":
       return encodeEnvelope(Kind.hello, 0, helloBody(message));
     case "welcome":
-      return encodeEnvelope(Kind.welcome, 0, welcomeBody(message));
+      return encodeEnvelope(Kind.welcome, message.primary ? DeliverFlag.primary : 0, welcomeBody(message));
     case "refused": {
       const body = writeLong(new Writer().u8(message.code), encodeUtf8(message.text));
       return encodeEnvelope(Kind.refused, 0, body.finish());
@@ -129,6 +141,14 @@ export function encodeNative(message: NativeMessage): Uint8Array {
       return numbered(Kind.ack, message.deliveryNumber);
     case "gap":
       return encodeEnvelope(Kind.gap, 0, gapBody(message));
+    case "configuration": {
+      const body = writeU64(new Writer(), message.deliveryNumber);
+      return encodeEnvelope(
+        Kind.configuration,
+        message.primary ? DeliverFlag.primary : 0,
+        body.u16(message.daemons).finish(),
+      );
+    }
     case "goAway":
       return encodeEnvelope(Kind.goAway, 0, writeLong(new Writer(), encodeUtf8(message.text)).finish());
     case "ping":
@@ -161,7 +181,7 @@ function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Read
     case Kind.hello:
       return decodeHelloBody(fields);
     case Kind.welcome:
-      return decodeWelcomeBody(fields);
+      return decodeWelcomeBody(fields, flags);
     case Kind.refused:
       return { kind: "refused", code: (fields.u8() << 24) >> 24, text: readText(fields, fields.u16()) };
     case Kind.send: {
@@ -187,6 +207,13 @@ function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Read
       return { kind: "ack", deliveryNumber: readU64(fields) };
     case Kind.gap:
       return decodeGapBody(fields);
+    case Kind.configuration:
+      return {
+        kind: "configuration",
+        deliveryNumber: readU64(fields),
+        primary: (flags & DeliverFlag.primary) !== 0,
+        daemons: fields.u16(),
+      };
     case Kind.goAway:
       return { kind: "goAway", text: readText(fields, fields.u16()) };
     case Kind.ping:
@@ -241,7 +268,7 @@ function welcomeBody(welcome: NativeWelcome): Uint8Array {
   return body.finish();
 }
 
-function decodeWelcomeBody(fields: Reader): NativeWelcome | undefined {
+function decodeWelcomeBody(fields: Reader, flags: number): NativeWelcome | undefined {
   const version = fields.u8();
   const resumption = RESUMPTIONS[fields.u8()];
   const privateGroup = readText(fields, fields.u8());
@@ -256,6 +283,7 @@ function decodeWelcomeBody(fields: Reader): NativeWelcome | undefined {
     kind: "welcome",
     version,
     resumption,
+    primary: (flags & DeliverFlag.primary) !== 0,
     privateGroup,
     token,
     lastOrdered,
