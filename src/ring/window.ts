@@ -27,7 +27,9 @@ export class FlowWindow {
 
   /** What each member may send at a visit when so many others have something to send: all have the same share. */
   share(othersWaiting: number): number {
-    return Math.min(this.#bytes / (othersWaiting + 1), this.#config.personalBytesMax);
+    // A share of less than a datagram would let nobody send, for ever: all would wait.
+    const share = Math.max(this.#config.datagramBytes, this.#bytes / (othersWaiting + 1));
+    return Math.min(share, this.#config.personalBytesMax);
   }
 
   /**
