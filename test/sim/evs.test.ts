@@ -59,6 +59,18 @@ const ONCE_FAILED: readonly (readonly [string, Schedule])[] = [
     },
   ],
   [
+    "a window smaller than a datagram for each member lets all of them send",
+    {
+      ...COMMON,
+      seed: 50_334,
+      site: [[1, 2, 3, 4, 5, 6, 7, 8]],
+      startAt: [0, 0, 0, 0, 0, 0, 0, 0],
+      faults: [{ kind: "leave", at: 2282, daemon: 6 }],
+      sends: [],
+      ring: { windowBytesStart: 5600, windowBytesMax: 5600, gapMax: 32 },
+    },
+  ],
+  [
     "a daemon that is asked to leave while it is frozen leaves",
     {
       ...COMMON,
@@ -76,7 +88,7 @@ const ONCE_FAILED: readonly (readonly [string, Schedule])[] = [
 ];
 
 test.each(ONCE_FAILED)("%s", (_what, schedule) => {
-  expect(replaySchedule(schedule).violations).toEqual([]);
+  for (const groups of [false, true]) expect(replaySchedule(schedule, { groups }).violations).toEqual([]);
 });
 
 describe("daemons under random faults keep what extended virtual synchrony promises", () => {
