@@ -21,6 +21,10 @@ const CHUNK_BYTES = 64 * 1024;
 class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   readonly sessions = new Sessions({ daemon: "bench", queueMessagesMax: 1_000 }, this, this, this);
   readonly congested = false;
+
+  queuedBytesOf(): number {
+    return 0;
+  }
   pending: Submission[] = [];
   members: number[] = [];
   written = 0;

@@ -326,6 +326,7 @@ export class DaemonNode implements Machine {
       get congested(): boolean {
         return isCongested();
       },
+      queuedBytesOf: (session) => this.#evs.queuedBytesOf(session),
     };
   }
 

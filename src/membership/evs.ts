@@ -124,6 +124,11 @@ export class Evs implements Machine {
     return this.#packer.queuedBytes + this.#unreliablePacker.queuedBytes;
   }
 
+  /** Bytes of one session that wait to be stamped: `Packer.queuedBytesOf`. */
+  queuedBytesOf(session: number): number {
+    return this.#packer.queuedBytesOf(session) + this.#unreliablePacker.queuedBytesOf(session);
+  }
+
   /** Stamps only the daemon's own messages (session 0) until told otherwise; `Packer.holdSessions`. */
   holdSessions(held: boolean): void {
     this.#packer.holdSessions(held);

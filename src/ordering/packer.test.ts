@@ -134,3 +134,17 @@ test("a long message counts little when its session has come to it, so that othe
   expect([...counts]).toEqual([counted + 501_000, counted + 1_000]);
   expect(packer.queuedBytes).toBe(0);
 });
+
+test("what waits of one session counts whole until its last byte is stamped", () => {
+  const packer = new Packer(noDependency);
+  const enqueue = (session: number, length: number): void =>
+    packer.enqueue({ session, priority: 0, service: 4, content: 0, pieces: [new Uint8Array(length)] });
+  enqueue(1, 200_000);
+  enqueue(1, 500);
+  enqueue(2, 70);
+  expect([1, 2, 3].map((session) => packer.queuedBytesOf(session))).toEqual([200_500, 70, 0]);
+  packer.fill(new Uint8Array(1_400), 0, 1);
+  expect(packer.queuedBytesOf(1)).toBe(200_500);
+  drain(packer, 1_400);
+  expect([1, 2].map((session) => packer.queuedBytesOf(session))).toEqual([0, 0]);
+});

@@ -20,6 +20,8 @@ type SessionQueue = {
   readonly messages: (OutgoingMessage | undefined)[];
   /** First message not yet taken: `messages` is compacted now and then. */
   head: number;
+  /** Bytes of all that is not yet taken, the whole head message included. */
+  bytes: number;
   /** Bytes of the head message that are stamped. */
   offset: number;
   /** Piece of the head message in which `offset` lies, and where that piece starts. */
@@ -73,6 +75,11 @@ export class Packer {
     return this.#queuedBytes;
   }
 
+  /** Bytes of the messages of one session that wait; one of which a part was stamped counts whole. */
+  queuedBytesOf(session: number): number {
+    return this.#sessions.get(session)?.bytes ?? 0;
+  }
+
   /** Whether `fill` would write nothing. */
   get isEmpty(): boolean {
     if (!this.#holdsSessions) return this.#queuedMessages === 0;
@@ -95,6 +102,7 @@ export class Packer {
         priority: Math.max(0, Math.min(15, message.priority)),
         messages: [],
         head: 0,
+        bytes: 0,
         offset: 0,
         piece: 0,
         pieceStart: 0,
@@ -106,6 +114,7 @@ export class Packer {
       this.#sessions.set(message.session, queue);
     }
     const length = lengthOf(message);
+    queue.bytes += length;
     this.#queuedMessages++;
     this.#queuedBytes += queue.head === queue.messages.length ? Math.min(length, COUNTED_MAX) : length;
     queue.messages.push(message);
@@ -180,6 +189,7 @@ export class Packer {
       if (queue.offset < queue.total) return at;
       if (message.service >= FIFO) queue.previous = seq;
       this.#advance(queue);
+      queue.bytes -= queue.total;
       this.#queuedMessages--;
       this.#queuedBytes -= Math.min(queue.total, COUNTED_MAX);
       const next = queue.messages[queue.head];

@@ -35,6 +35,8 @@ import type { NativeState, Session } from "./session.ts";
 
 /** Frames that a session which had to wait may send before the next one's turn. */
 const QUANTUM = 64;
+/** Queued for the ring of one session: what would be beyond it waits, so that no session alone congests the others; one message may be. */
+const SESSION_QUEUED_BYTES_MAX = 1024 * 1024;
 /** Envelopes besides deliveries that may wait for a native client; then nothing more is read of it. */
 const CONTROL_MAX = 1_024;
 
@@ -138,7 +140,7 @@ export class Intake {
         this.#stall(connection);
         return true;
       }
-      if (this.#held.size > 0 && this.#sendsToHeld(session, assembler)) {
+      if (this.#isCrowded(session, assembler) || (this.#held.size > 0 && this.#sendsToHeld(session, assembler))) {
         this.#stall(connection);
         return false;
       }
@@ -162,6 +164,13 @@ export class Intake {
       !this.#blocked &&
       (session.native === undefined || session.chunks.length < CONTROL_MAX)
     );
+  }
+
+  /** Whether the frame has to wait until less of its own session does. */
+  #isCrowded(session: Session, { bytes, offset, length }: Assembler): boolean {
+    if (session.native !== undefined && bytes[offset + 4] !== Kind.send) return false;
+    const queued = this.#transport.queuedBytesOf(session.number);
+    return queued > 0 && queued + length > SESSION_QUEUED_BYTES_MAX;
   }
 
   #stall(connection: Connection): void {

@@ -448,6 +448,27 @@ describe("detach and resume", () => {
   });
 });
 
+describe("what waits for the ring", () => {
+  test("is about 1 MiB of a session, or one message; others go on, and so does the session when less waits", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    const { client: other } = connect(daemon, { user: "other" });
+    const large = new Uint8Array(3 * 1024 * 1024);
+    daemon.flowing = false;
+    client.send(send(1, TypeBit.agreed, "g", large));
+    expect(client.reading).toBe(true);
+    client.send(join([encodeNative({ kind: "ping", opaque: new Uint8Array(8) }), send(2, TypeBit.agreed, "g", "x")]));
+    expect([daemon.submissions.length, client.reading]).toEqual([1, false]);
+    expect(read(client).map(({ kind }) => kind)).toEqual(["accepted", "pong"]);
+    other.send(join([send(1, TypeBit.agreed, "g", "y"), send(2, TypeBit.agreed, "g", large)]));
+    expect([daemon.submissions.length, other.reading]).toEqual([2, false]);
+    daemon.flowing = true;
+    daemon.run();
+    daemon.run();
+    expect([daemon.submissions.length, client.reading, other.reading]).toEqual([4, true, true]);
+  });
+});
+
 describe("configurations", () => {
   test("are told in order with the deliveries, again after an interruption, and to no Spread client", () => {
     const daemon = new OneDaemon();

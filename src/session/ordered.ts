@@ -16,4 +16,6 @@ export interface OrderedTransport {
   submit(submission: Submission): void;
   /** Too much is queued for the ring: read nothing more from sessions until `Sessions.uncongested` is called. */
   readonly congested: boolean;
+  /** Bytes of this session that are queued for the ring. Nobody tells when they become less: ask after each turn. */
+  queuedBytesOf(session: number): number;
 }

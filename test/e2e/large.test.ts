@@ -100,6 +100,30 @@ describe("large messages", () => {
     for (const one of [bob, cyd]) await one.untilText("after");
   });
 
+  it("of one session, one after another, let the others go on as well", async () => {
+    const ann = await member("alpha", "ann");
+    const eve = await member("alpha", "eve");
+    const bob = await member("beta", "bob");
+    const fay = await member("beta", "fay");
+    await bob.connection.join("big");
+    await fay.connection.join("small");
+    const payload = pattern(4 * 1024 * 1024);
+    const before = performance.now();
+    const accepted = [1, 2, 3, 4].map(() => ann.connection.send("big", payload, { service: "agreed" }));
+    const latencies: number[] = [];
+    while (bob.delivered.length < accepted.length) {
+      const sentAt = performance.now();
+      await eve.send("small", `small ${latencies.length}`, { service: "agreed" });
+      await fay.untilText(`small ${latencies.length}`);
+      latencies.push(performance.now() - sentAt);
+      await sleep(1);
+    }
+    const ms = performance.now() - before;
+    await Promise.all(accepted);
+    expect(latencies.length).toBeGreaterThan(10);
+    expect(Math.max(...latencies)).toBeLessThan(ms / 2);
+  });
+
   it("come through whole while their own daemon's client also sends many small ones", async () => {
     const ann = await member("alpha", "ann");
     const bob = await member("beta", "bob");

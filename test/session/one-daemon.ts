@@ -166,6 +166,12 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
 
   // OrderedTransport
 
+  queuedBytesOf(session: SessionNumber): number {
+    let bytes = 0;
+    for (const one of this.#pending) if (one.session === session) for (const piece of one.pieces) bytes += piece.length;
+    return bytes;
+  }
+
   submit(submission: Submission): void {
     this.submissions.push(submission);
     this.#pending.push(submission);
