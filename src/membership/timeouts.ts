@@ -29,8 +29,8 @@ export type MembershipTimeouts = {
 export const TIMEOUT_PROFILES = ["lan", "fast", "spread", "wan"] as const;
 export type TimeoutProfile = (typeof TIMEOUT_PROFILES)[number];
 
-// In every profile: rep > 2 × join (one lost JOIN costs nothing), token > 3 × probe (the token is sent again before it is
-// given up), form > 3 × resend. After a kill the outage is at most token + seg + gather + the two rounds of FORM.
+// In every profile: rep > 2 × join (one lost JOIN costs nothing), token > 2 × probe (an idle ring survives a
+// lost probe), form > 3 × resend. After a kill the outage is at most token + seg + gather + the two rounds of FORM.
 const PROFILES: Readonly<Record<TimeoutProfile, MembershipTimeouts>> = {
   lan: profile([700, 300, 50, 50, 300, 150, 250, 300, 2_000]),
   fast: profile([150, 50, 15, 15, 90, 45, 75, 120, 1_000]),
