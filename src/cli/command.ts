@@ -69,5 +69,12 @@ export const commonOptions = {
     otherwise: "auto",
     help: "spread for a stock Spread daemon",
   },
+  user: {
+    kind: "text",
+    short: "u",
+    value: "USER",
+    help: "log in with a password: of --password-file, else of AMALGAM_PASSWORD, else asked for on the terminal",
+  },
+  "password-file": { kind: "text", value: "FILE", help: "its first line is the password" },
   json: { kind: "flag", help: "print data as JSON" },
 } as const satisfies Record<string, OptionSpec>;

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { CliError, ExitCode } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -12,13 +13,21 @@ const [END_OF_TEXT, END_OF_TRANSMISSION, BACKSPACE, LINE_FEED, RETURN, DELETE] =
  */
 export class SecretReader {
   readonly #terminal: Terminal;
-  readonly #input: AsyncIterator<Uint8Array>;
+  readonly #input: AsyncIterator<Uint8Array, unknown>;
   /** What came behind the line that was read last. */
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    this.#input = terminal.input[Symbol.asyncIterator]();
+    const { input } = terminal;
+    // Who reads after `close` finds the stream as it was.
+    this.#input =
+      input instanceof Readable ? input.iterator({ destroyOnReturn: false }) : input[Symbol.asyncIterator]();
+  }
+
+  /** Leaves the input to others. */
+  async close(): Promise<void> {
+    await this.#input.return?.();
   }
 
   /** The next line, without its end; empty if there is none. */

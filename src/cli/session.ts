@@ -1,14 +1,16 @@
 import { type Connection, connect, type ConnectionEvent } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
+import { credentialsOf } from "./credentials.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
 /**
- * Connects as `--address`, `--name` and `--protocol` say. When the terminal is interrupted the connection is closed in
+ * Connects as `--address`, `--name`, `--protocol` and `--user` say. When the terminal is interrupted the connection is closed in
  * order: other members then see it leave at once, and its streams end.
  */
 export async function openConnection(args: Arguments, terminal: Terminal): Promise<Connection> {
   const name = args.text("name");
   const protocol = args.text("protocol");
+  const credentials = await credentialsOf(args, terminal, process.env);
   const { signal } = terminal;
   // A signal that is given to `connect` also ends the connection later, and at once. That is only wanted until it is up.
   const attempt = new AbortController();
@@ -18,6 +20,7 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
   const connection = await connect(args.text("address") ?? "4803@localhost", {
     ...(name === undefined ? {} : { name }),
     ...(protocol === "native" || protocol === "spread" ? { protocol } : {}),
+    ...(credentials === undefined ? {} : { credentials }),
     signal: attempt.signal,
   });
   signal.removeEventListener("abort", giveUp);

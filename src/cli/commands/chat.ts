@@ -21,6 +21,8 @@ export const chat = defineCommand({
     join: { kind: "text", short: "j", value: "GROUP", many: true, help: "join this group at once" },
     service: commonOptions.service,
     protocol: commonOptions.protocol,
+    user: commonOptions.user,
+    "password-file": commonOptions["password-file"],
   },
   examples: [
     {
@@ -188,8 +190,13 @@ class ChatRoom {
       return;
     }
     if (event.kind === "view") this.#views.set(event.group, event);
+    if (event.kind === "primary") {
+      for (const [group, view] of this.#views) this.#views.set(group, { ...view, primary: event.primary });
+    }
     const warns =
-      event.kind === "gap" || event.kind === "disconnected" || (event.kind === "view" && event.primary === false);
+      event.kind === "gap" ||
+      event.kind === "disconnected" ||
+      ((event.kind === "view" || event.kind === "primary") && event.primary === false);
     this.#editor.print(terminal.style(warns ? "yellow" : "dim", `* ${describeEvent(event)}`), 2);
   }
 

@@ -45,6 +45,8 @@ export const flood = defineCommand({
     },
     json: commonOptions.json,
     protocol: commonOptions.protocol,
+    user: commonOptions.user,
+    "password-file": commonOptions["password-file"],
   },
   examples: [
     { line: "amalgam flood", does: "100,000 messages of 1000 bytes, agreed" },

@@ -45,6 +45,8 @@ export const ping = defineCommand({
     group: { kind: "text", short: "g", value: "GROUP", help: "group to use; by default one of its own" },
     json: commonOptions.json,
     protocol: commonOptions.protocol,
+    user: commonOptions.user,
+    "password-file": commonOptions["password-file"],
   },
   examples: [
     { line: "amalgam ping", does: "all six services, 200 messages each" },

@@ -26,6 +26,8 @@ export const receive = defineCommand({
     },
     json: commonOptions.json,
     protocol: commonOptions.protocol,
+    user: commonOptions.user,
+    "password-file": commonOptions["password-file"],
   },
   examples: [
     { line: "amalgam receive room", does: "messages as lines, views as remarks" },

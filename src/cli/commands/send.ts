@@ -35,6 +35,8 @@ export const send = defineCommand({
     },
     limit: { kind: "number", value: "BYTES", min: 1, max: 999_999_999, otherwise: 16_777_216, help: "longest message" },
     protocol: commonOptions.protocol,
+    user: commonOptions.user,
+    "password-file": commonOptions["password-file"],
   },
   examples: [
     {
