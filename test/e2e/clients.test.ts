@@ -27,6 +27,21 @@ afterEach(async () => {
 afterAll(() => site.close());
 
 describe("clients of three daemons", () => {
+  it("may use their names again as soon as they have closed, and nobody sees them any more", async () => {
+    const bob = await member("beta", "bob");
+    await bob.connection.join("names");
+    for (const protocol of ["native", "spread"] as const) {
+      for (let round = 1; round <= 3; round++) {
+        const ann = await Member.connect(site.address("alpha"), "ann", { protocol });
+        await ann.connection.join("names");
+        for (let n = 1; n <= 50; n++) void ann.connection.send("names", `${protocol} ${round} ${n}`);
+        await ann.connection.close();
+        await bob.untilText(`${protocol} ${round} 50`);
+        await bob.untilMembers("names", ["#bob#beta"]);
+      }
+    }
+  });
+
   it("come back to the same daemon when their connection is cut, with nothing lost and nothing twice", async () => {
     await using way = await CuttableWay.open(site.sparePort(0), site.port("alpha"));
     const ann = await Member.connect(way.address, "ann");

@@ -105,6 +105,25 @@ describe("three daemons in processes of their own", () => {
     for (const one of [ann, bob, dan]) await one.untilText("dan 1 safe");
   });
 
+  it("tell a group that lost nobody when its side of a split is primary no more, and when it is again", async () => {
+    const [daemons, ann] = await start();
+    const alone = await ann.connection.join("alone");
+    expect([ann.connection.primary, alone.view?.primary]).toEqual([true, true]);
+    for (const other of ["beta", "gamma"]) daemons.signal(other, "SIGSTOP");
+    await until("ann's side is known not to be primary", () => ann.of("primary").length === 1);
+    expect([ann.connection.primary, alone.view?.primary]).toEqual([false, false]);
+    // In its place: what is sent now comes behind it.
+    await ann.send("alone", "not primary");
+    await ann.untilText("not primary");
+    for (const other of ["beta", "gamma"]) daemons.signal(other, "SIGCONT");
+    await until("ann's side is primary again", () => ann.of("primary").length >= 2 && ann.connection.primary === true);
+    expect(alone.view?.primary).toBe(true);
+    expect(ann.of("view").filter(({ group }) => group === "alone")).toHaveLength(1);
+    const kinds = ann.of("primary").map(({ primary }) => primary);
+    expect(kinds).toEqual(kinds.map((_, i) => i % 2 === 1));
+    await daemons.untilTogether(daemons.names);
+  });
+
   it("hardly notice a SIGTERM: the client of the stopped daemon goes elsewhere and sends nothing twice", async () => {
     const [daemons, ann, bob, cyd] = await start();
     load = new Load(members, "room", 4);
