@@ -91,6 +91,24 @@ describe("a client that does not read", () => {
     await progress.done;
   });
 
+  it("keeps no sender from closing, which is then gone as soon as what it had sent may be delivered", async () => {
+    const events = await start("held", "wait");
+    const progress = flood("held");
+    const failed = progress.done.catch((error: unknown) => error);
+    let before = -1;
+    await until("the sender waits", async () => {
+      const stands = progress.sent === before && before > 0;
+      before = progress.sent;
+      await sleep(400);
+      return stands;
+    });
+    await sender.connection.close();
+    expect(await failed).toMatchObject({ code: "CLOSED" });
+    // What had been accepted, and the message that had been written.
+    expect(await readAll(events, progress.sent + 1)).toMatchObject({ read: progress.sent + 1 });
+    await until("the sender is gone", async () => (await site.status("alpha")).sessions.count === 1);
+  });
+
   it("misses messages of a group that drops, and is told how many", async () => {
     const events = await start("hasty", "drop");
     await flood("hasty").done;
