@@ -138,7 +138,11 @@ export function fitsCredentials(user: string, password: string): boolean {
 
 function isShortAscii(text: string, bytesMax: number): boolean {
   if (text.length === 0 || text.length > bytesMax) return false;
-  return [...text].every((char) => char > "\0" && char <= "\x7f");
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0 || code > 0x7f) return false;
+  }
+  return true;
 }
 
 /** Reads user and password; 40 bytes must be there. */
