@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import { TurnClock } from "../host/clock.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
-import { nextIncarnation } from "../host/incarnation.ts";
+import { nextIncarnation, reserveIncarnations } from "../host/incarnation.ts";
 import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
 import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/udp.ts";
@@ -232,6 +232,11 @@ export class RunningDaemon {
   }
 
   #onEvent(event: NodeEvent): void {
+    const { stateDirectory } = this.#options;
+    if (event.kind === "configuration" && stateDirectory !== undefined) {
+      const { time } = event.change.id;
+      if (time > Date.now() / 1000) reserveIncarnations(stateDirectory, this.#self.name, time);
+    }
     this.#report(event);
     // Out of the turn that is running: closing ends the loop.
     if (event.kind === "left") setImmediate(() => this.#onLeft?.());

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { nextIncarnation } from "./incarnation.ts";
+import { nextIncarnation, reserveIncarnations } from "./incarnation.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "amalgam-incarnation-"))));
@@ -19,6 +19,13 @@ describe("nextIncarnation", () => {
   it("keeps daemons that share a directory apart, whatever their names", () => {
     nextIncarnation(folder, "../alpha", 1000);
     expect(nextIncarnation(folder, "beta", 10)).toBe(10);
+  });
+
+  it("lies beyond what an earlier run has used in ids of configurations", () => {
+    expect(nextIncarnation(folder, "alpha", 1000)).toBe(1000);
+    reserveIncarnations(folder, "alpha", 1040);
+    reserveIncarnations(folder, "alpha", 1030);
+    expect(nextIncarnation(folder, "alpha", 1002)).toBe(1041);
   });
 
   it("goes on from the clock when its file is damaged", () => {

@@ -10,8 +10,26 @@ export function nextIncarnation(directory: string | undefined, daemon: string, w
   const seconds = Math.floor(wallSeconds);
   if (directory === undefined) return seconds;
   mkdirSync(directory, { recursive: true });
-  const path = join(directory, `${daemon.replaceAll(/[^\w.-]/g, "_")}.incarnation`);
+  const path = pathOf(directory, daemon);
   const incarnation = Math.max(seconds, lastIncarnation(path) + 1);
+  keep(path, incarnation);
+  return incarnation;
+}
+
+/**
+ * Makes the next incarnation greater than `seconds` as well: the time in the id of a configuration, which runs ahead of the
+ * clock when many configurations follow each other. A daemon that is started again must not use such an id twice.
+ */
+export function reserveIncarnations(directory: string, daemon: string, seconds: number): void {
+  const path = pathOf(directory, daemon);
+  if (lastIncarnation(path) < seconds) keep(path, seconds);
+}
+
+function pathOf(directory: string, daemon: string): string {
+  return join(directory, `${daemon.replaceAll(/[^\w.-]/g, "_")}.incarnation`);
+}
+
+function keep(path: string, incarnation: number): void {
   // Written aside, forced to disk and renamed, so that a crash leaves the old number or the new one.
   const fresh = `${path}.new`;
   const file = openSync(fresh, "w", 0o644);
@@ -19,7 +37,6 @@ export function nextIncarnation(directory: string | undefined, daemon: string, w
   fsyncSync(file);
   closeSync(file);
   renameSync(fresh, path);
-  return incarnation;
 }
 
 function lastIncarnation(path: string): number {

@@ -14,7 +14,10 @@ export type EvsConfig = {
   readonly primary: PrimaryPolicy;
   /** Packets of daemons with another one are dropped: they run another configuration (protocols.md G43). */
   readonly confHash: number;
-  /** Distinguishes this run of the daemon from its earlier ones. */
+  /**
+   * Distinguishes this run of the daemon from its earlier ones. Ids of configurations begin above it: so it should be
+   * greater than every time that an earlier run has used in one (host/incarnation.ts).
+   */
   readonly incarnation: number;
   /** The time of day, in seconds since 1970, at which `now` is 0. */
   readonly clockOriginSeconds: number;

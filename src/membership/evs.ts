@@ -88,7 +88,7 @@ export class Evs implements Machine {
     this.#ringConfig = config.ring;
     this.#now = now;
     this.#intake = new DatagramIntake(config, this.#intakeOutbox());
-    this.#maxTime = this.#clockSeconds();
+    this.#maxTime = Math.max(this.#clockSeconds(), config.incarnation);
     // Before the first form a daemon is a configuration of its own that nobody has seen.
     this.#configuration = new Configuration({ leader: this.#me, time: this.#maxTime }, [this.#me], [SITE], SITE);
     this.#orderer = this.#newOrderer(this.#configuration);
