@@ -211,6 +211,23 @@ describe("a connection to a native daemon", () => {
     expect(daemon.stream?.isClosed).toBe(true);
   });
 
+  test("who is saying good-bye does not come back to say it again, whatever the daemon says", async () => {
+    const { transport, connection, daemon } = await start();
+    daemon.ends = false;
+    daemon.daemons = ["4803@b"];
+    daemon.resumption = "restarted";
+    const closing = connection.close();
+    await settle();
+    daemon.send({ kind: "goAway", text: "restart" });
+    await transport.advance(100);
+    expect(daemon.stream?.isClosed).toBe(false);
+    daemon.stream?.send(Uint8Array.of(0, 0, 0, 1, 2, 3, 4, 5));
+    await closing;
+    expect(await connection.closed).toBeUndefined();
+    await transport.advance(1_000);
+    expect(daemon.hellos).toHaveLength(1);
+  });
+
   test("close gives up what no daemon accepts, and says good-bye behind it", async () => {
     const { transport, connection, daemon } = await start();
     daemon.automatic = daemon.ends = false;

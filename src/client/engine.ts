@@ -444,6 +444,8 @@ export class Engine implements Machine {
   }
 
   #onGoAway(): void {
+    // Who is leaving anyway waits for the daemon to close.
+    if (this.#phase.name === "closing") return;
     if (this.#addresses.length < 2 || this.#config.reconnect === undefined) return;
     this.#moveOn = true;
     this.#host.destroy();
@@ -459,8 +461,9 @@ export class Engine implements Machine {
     this.#lost(this.#refusal.message);
   }
 
-  /** No stream any more. */
+  /** No stream any more. A client that has said good-bye does not come back to say it again. */
   #lost(reason: string): void {
+    if (this.#phase.name === "closing") return this.#end(undefined);
     const address = formatAddress(this.#addresses[this.#address] as Address);
     if (!this.#wasUp) {
       this.#address++;
