@@ -51,8 +51,8 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   lastOrdered(): number {
     return 0;
   }
-  newToken(): Uint8Array {
-    return new Uint8Array(16).fill(1);
+  randomBytes(count: number): Uint8Array {
+    return new Uint8Array(count).fill(1);
   }
   daemons(): readonly string[] {
     return [];
@@ -111,7 +111,7 @@ function native(dataBytes: number): { turns: () => void; frames: number } {
     membership: false,
     priority: 0,
     user: "nat",
-    token: new Uint8Array(16),
+    ticket: new Uint8Array(24),
     lastDelivered: 0,
     method: "NULL",
     credentials: new Uint8Array(0),

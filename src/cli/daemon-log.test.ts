@@ -95,7 +95,14 @@ describe("a daemon's log", () => {
     };
     const slow: NodeEvent = {
       kind: "session",
-      event: { kind: "ending", session: 1, privateGroup: "#u#a", reason: "slow", why: "it does not\x1b read" },
+      event: {
+        kind: "ending",
+        session: 1,
+        privateGroup: "#u#a",
+        reason: "slow",
+        why: "it does not\x1b read",
+        wasDetached: false,
+      },
     };
     expect(
       logged(

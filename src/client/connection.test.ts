@@ -439,7 +439,7 @@ describe("a connection that is lost", () => {
     daemon.lastOrdered = 2;
     daemon.stream?.close("reset");
     await transport.advance(60);
-    expect(daemon.hellos[1]).toMatchObject({ lastDelivered: 0, token: daemon.token });
+    expect(daemon.hellos[1]).toMatchObject({ lastDelivered: 0, ticket: daemon.ticket });
     expect(daemon.sent.map(({ number }) => number)).toEqual([1, 2, 3, 4, 3, 4]);
     // A copy that this client has had already, then the rest.
     daemon.deliveries = 1;

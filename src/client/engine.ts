@@ -41,7 +41,7 @@ export class Engine implements Machine {
   #phase: Phase = { name: "idle" };
   #address = 0;
   #privateGroup = "";
-  #token: Uint8Array | undefined;
+  #ticket: Uint8Array | undefined;
   /** Greatest delivery number that has come in this session. */
   #lastDelivery = 0;
   #acknowledged = 0;
@@ -293,7 +293,7 @@ export class Engine implements Machine {
       ? new NativeLink(
           this.#linkHost(() => link),
           this.#config,
-          this.#token,
+          this.#ticket,
           this.#consumedUpTo(),
         )
       : new SpreadLink(
@@ -314,13 +314,13 @@ export class Engine implements Machine {
   #protocolOf(address: Address): "native" | "spread" {
     if (this.#config.protocol !== "auto") return this.#config.protocol;
     // Once a session with numbers exists, only the protocol that can resume it will do.
-    if (this.#token) return "native";
+    if (this.#ticket) return "native";
     return this.#protocols.get(formatAddress(address)) ?? "native";
   }
 
   /** Redials the same daemon with the Spread protocol, if that is allowed. */
   #tryOther(link: Link): boolean {
-    if (this.#config.protocol !== "auto" || this.#token || link.protocol === "spread") return false;
+    if (this.#config.protocol !== "auto" || this.#ticket || link.protocol === "spread") return false;
     this.#protocols.set(formatAddress(this.#addresses[this.#address] as Address), "spread");
     this.#dial();
     return true;
@@ -375,7 +375,7 @@ export class Engine implements Machine {
     this.#moveOn = false;
     this.#refusal = undefined;
     this.#privateGroup = greeting.privateGroup;
-    this.#token = greeting.token;
+    this.#ticket = greeting.ticket;
     this.#heardAt = this.#now;
     this.#pingedAt = NEVER;
     const { resumption } = greeting;
@@ -474,9 +474,9 @@ export class Engine implements Machine {
     const { reconnect } = this.#config;
     if (this.#phase.name === "up") {
       this.#lostAt = this.#now;
-      if (reconnect && this.#token) this.#host.down(reason);
+      if (reconnect && this.#ticket) this.#host.down(reason);
     }
-    if (!reconnect || !this.#token) {
+    if (!reconnect || !this.#ticket) {
       return this.#end(
         new GroupError("DISCONNECTED", `the connection to ${address} is lost: ${reason}. Connect again`),
       );

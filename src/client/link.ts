@@ -8,8 +8,8 @@ export type Greeting = {
   readonly resumption: Resumption;
   /** Whether the daemon's configuration is primary; `undefined` with a stock Spread daemon. */
   readonly primary: boolean | undefined;
-  /** 16 bytes that resume this session; `undefined` with a stock Spread daemon. */
-  readonly token: Uint8Array | undefined;
+  /** What resumes this session; `undefined` with a stock Spread daemon. */
+  readonly ticket: Uint8Array | undefined;
   /** The greatest of this client's numbers that has been ordered. */
   readonly lastOrdered: number;
   /** What one message's data may amount to. */

@@ -8,7 +8,7 @@ import {
   NUMBER_ENVELOPE_BYTES,
   PREFACE,
   SEND_HEAD_BYTES,
-  TOKEN_BYTES,
+  TICKET_BYTES,
   writeEnvelope,
   writeNumberEnvelope,
 } from "../wire/native/envelope.ts";
@@ -29,18 +29,18 @@ export class NativeLink implements Link, Units {
   readonly headBytes = ENVELOPE_BYTES;
   readonly #host: LinkHost;
   readonly #identity: Identity;
-  readonly #token: Uint8Array;
+  readonly #ticket: Uint8Array;
   readonly #lastDelivered: number;
   readonly #splitter: Splitter;
   readonly #gatherer: Gatherer;
   #first = true;
   #greeted = false;
 
-  /** `token` and `lastDelivered`, which has been consumed, resume a session; `undefined` begins a new one. */
-  constructor(host: LinkHost, identity: Identity, token: Uint8Array | undefined, lastDelivered: number) {
+  /** `ticket` and `lastDelivered`, which has been consumed, resume a session; `undefined` begins a new one. */
+  constructor(host: LinkHost, identity: Identity, ticket: Uint8Array | undefined, lastDelivered: number) {
     this.#host = host;
     this.#identity = identity;
-    this.#token = token ?? new Uint8Array(TOKEN_BYTES);
+    this.#ticket = ticket ?? new Uint8Array(TICKET_BYTES);
     this.#lastDelivered = lastDelivered;
     this.#splitter = new Splitter(this);
     this.#gatherer = new Gatherer((bytes) => host.write(bytes));
@@ -54,7 +54,7 @@ export class NativeLink implements Link, Units {
       membership: true,
       priority,
       user: name,
-      token: this.#token,
+      ticket: this.#ticket,
       lastDelivered: this.#lastDelivered,
       method: credentials ? "PWORD" : "NULL",
       credentials: encodeUtf8(credentials ? `${credentials.user}\0${credentials.password}` : ""),
@@ -144,7 +144,7 @@ export class NativeLink implements Link, Units {
           privateGroup: message.privateGroup,
           resumption: message.resumption,
           primary: message.primary,
-          token: message.token.slice(),
+          ticket: message.ticket.slice(),
           lastOrdered: message.lastOrdered,
           payloadBytesMax: message.payloadBytesMax,
           windowBytes: message.windowBytes,

@@ -120,7 +120,7 @@ export class SpreadLink implements Link, Units {
       privateGroup: answer.value.privateGroup,
       resumption: "new",
       primary: undefined,
-      token: undefined,
+      ticket: undefined,
       lastOrdered: 0,
       payloadBytesMax: REAL_DAEMON_BODY_BYTES_MAX - NAME_BYTES,
       windowBytes: 0,

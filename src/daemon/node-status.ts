@@ -36,7 +36,7 @@ export class NodeCounters {
         break;
       case "ending":
         if (event.reason === "slow") this.expelled += 1;
-        if (event.reason === "grace") this.detached = Math.max(0, this.detached - 1);
+        if (event.wasDetached) this.detached = Math.max(0, this.detached - 1);
         break;
       case "accepted":
         break;

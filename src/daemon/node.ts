@@ -49,7 +49,7 @@ export interface NodeOutbox extends Network {
   resumeReading(connection: ConnectionNumber): void;
   verifyPassword(connection: ConnectionNumber, user: string, password: string): void;
   /** 16 bytes that nobody can guess. */
-  newToken(): Uint8Array;
+  randomBytes(count: number): Uint8Array;
   report(event: NodeEvent): void;
 }
 
@@ -341,7 +341,7 @@ export class DaemonNode implements Machine {
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       lastOrdered: (token) => this.#groups.lastOrdered(token),
-      newToken: () => this.#outbox.newToken(),
+      randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => addresses,
       status: () => JSON.stringify(this.status(this.#now)),
     };

@@ -178,7 +178,7 @@ export class RunningDaemon {
           if (!this.#overrun.has(connection)) this.#streams.resume(connection);
         },
         verifyPassword: (connection, user, password) => void this.#verify(connection, user, password),
-        newToken: () => new Uint8Array(randomBytes(16)),
+        randomBytes: (count) => new Uint8Array(randomBytes(count)),
         report: (event) => this.#onEvent(event),
       },
       now,

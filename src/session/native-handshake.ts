@@ -32,7 +32,7 @@ export function readNativeGreeting(bytes: Uint8Array, prefaced: boolean): Greeti
   if (message?.kind === "status") return { kind: "status", bytes: length };
   if (message?.kind !== "hello") return { kind: "malformed", why: "The first envelope is no well-formed HELLO." };
   // The envelope's bytes may be part of a greater chunk: what outlives it is copied.
-  return { kind: "hello", bytes: length, hello: { ...message, token: message.token.slice() } };
+  return { kind: "hello", bytes: length, hello: { ...message, ticket: message.ticket.slice() } };
 }
 
 export type Verdict =

@@ -8,7 +8,7 @@ import { TypeBit } from "../wire/spread/codes.ts";
 import { encodeFrame } from "../wire/spread/frame.ts";
 import { decodeMembership } from "../wire/spread/membership.ts";
 
-const NEW = new Uint8Array(16);
+const NEW = new Uint8Array(24);
 const TEXT = new TextEncoder();
 
 function helloOf(change: Partial<NativeHello> = {}): Uint8Array {
@@ -18,7 +18,7 @@ function helloOf(change: Partial<NativeHello> = {}): Uint8Array {
     membership: true,
     priority: 0,
     user: "nat",
-    token: NEW,
+    ticket: NEW,
     lastDelivered: 0,
     method: "NULL",
     credentials: new Uint8Array(0),
@@ -39,11 +39,11 @@ function read(connection: Connection): NativeMessage[] {
   return messages;
 }
 
-function connect(daemon: OneDaemon, change: Partial<NativeHello> = {}): { client: Connection; token: Uint8Array } {
+function connect(daemon: OneDaemon, change: Partial<NativeHello> = {}): { client: Connection; ticket: Uint8Array } {
   const client = daemon.connect();
   client.send(join([PREFACE, helloOf(change)]));
   const [welcome] = read(client);
-  return { client, token: welcome?.kind === "welcome" ? welcome.token : NEW };
+  return { client, ticket: welcome?.kind === "welcome" ? welcome.ticket : NEW };
 }
 
 function send(number: number, type: number, group: string, data: Uint8Array | string = ""): Uint8Array {
@@ -55,7 +55,7 @@ const delivered = (messages: readonly NativeMessage[]): number[] =>
   messages.flatMap((message) => (message.kind === "deliver" ? [message.deliveryNumber] : []));
 
 describe("hello", () => {
-  test("a new session gets a token, a private group and the daemons it may go to", () => {
+  test("a new session gets a ticket, a private group and the daemons it may go to", () => {
     const daemon = new OneDaemon();
     const client = daemon.connect();
     for (const byte of join([PREFACE, helloOf()])) client.send(Uint8Array.of(byte));
@@ -111,14 +111,14 @@ describe("hello", () => {
 
   test("detached sessions count: one too many is refused, but an old one may come back", () => {
     const daemon = new OneDaemon({ sessionsMax: 2 });
-    const { client, token } = connect(daemon, { user: "a" });
+    const { client, ticket } = connect(daemon, { user: "a" });
     client.close();
     connect(daemon, { user: "b" }).client.close();
     const third = daemon.connect();
     third.send(join([PREFACE, helloOf({ user: "c" })]));
     expect(read(third)).toMatchObject([{ kind: "refused", code: -3 }]);
     const back = daemon.connect();
-    back.send(join([PREFACE, helloOf({ user: "a", token })]));
+    back.send(join([PREFACE, helloOf({ user: "a", ticket })]));
     expect(read(back)).toMatchObject([{ kind: "welcome", resumption: "resumed" }]);
   });
 
@@ -221,14 +221,14 @@ describe("messages", () => {
 
   test("KILL ends the session for good", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.send(
       encodeNative({ kind: "send", number: 1, frame: encodeFrame(TypeBit.kill, "", [], 0, new Uint8Array(0)) }),
     );
     expect(client.closed).toBe(true);
     expect(daemon.sessions.sessionCount).toBe(0);
     const again = daemon.connect();
-    again.send(join([PREFACE, helloOf({ token })]));
+    again.send(join([PREFACE, helloOf({ ticket })]));
     expect(read(again)).toMatchObject([{ kind: "welcome", resumption: "restarted", lastOrdered: 1 }]);
   });
 });
@@ -236,17 +236,17 @@ describe("messages", () => {
 describe("detach and resume", () => {
   function resume(
     daemon: OneDaemon,
-    token: Uint8Array,
+    ticket: Uint8Array,
     lastDelivered: number,
   ): { client: Connection; messages: NativeMessage[] } {
     const client = daemon.connect();
-    client.send(join([PREFACE, helloOf({ token, lastDelivered })]));
+    client.send(join([PREFACE, helloOf({ ticket, lastDelivered })]));
     return { client, messages: read(client) };
   }
 
   test("a client that comes back in time misses nothing and sends nothing twice", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     const { client: other } = connect(daemon, { user: "other" });
     client.send(
       join([
@@ -260,7 +260,7 @@ describe("detach and resume", () => {
     expect(daemon.sessions.deadline).toBe(30_000);
     other.send(send(1, TypeBit.agreed, "g", "meanwhile"));
     daemon.advance(24_000);
-    const back = resume(daemon, token, 1);
+    const back = resume(daemon, ticket, 1);
     expect(back.messages[0]).toMatchObject({
       kind: "welcome",
       resumption: "resumed",
@@ -282,21 +282,21 @@ describe("detach and resume", () => {
 
   test("a client that does not come back in time is disconnected", () => {
     const daemon = new OneDaemon({ graceMs: 1_000 });
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.close();
     daemon.advance(999);
     expect(daemon.sessions.sessionCount).toBe(1);
     daemon.advance(1);
     expect(daemon.sessions.sessionCount).toBe(0);
     expect(daemon.submissions.at(-1)?.service).toBe("safe");
-    expect(resume(daemon, token, 0).messages).toMatchObject([{ kind: "welcome", resumption: "restarted" }]);
+    expect(resume(daemon, ticket, 0).messages).toMatchObject([{ kind: "welcome", resumption: "restarted" }]);
   });
 
   test("a client may be back before the daemon knows that it was gone", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.send(send(1, TypeBit.join, "g"));
-    const back = resume(daemon, token, 0);
+    const back = resume(daemon, ticket, 0);
     expect(client.closed).toBe(true);
     expect(back.messages).toMatchObject([
       { kind: "welcome", resumption: "resumed" },
@@ -308,7 +308,7 @@ describe("detach and resume", () => {
 
   test("a good-bye that was not read when the connection ended is read later, and nobody is waited for", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.send(send(1, TypeBit.join, "g"));
     daemon.congested = true;
     client.send(join([send(2, TypeBit.agreed, "g", "last words"), send(3, TypeBit.kill, "#nat#localhost")]));
@@ -319,16 +319,16 @@ describe("detach and resume", () => {
     daemon.run();
     expect(daemon.submissions).toHaveLength(3);
     expect([daemon.sessions.sessionCount, daemon.attached.size]).toEqual([0, 0]);
-    expect(daemon.lastOrdered(token)).toBe(3);
+    expect(daemon.lastOrdered(ticket.subarray(0, 16))).toBe(3);
   });
 
   test("who comes back sends again what was not read: what is left of the connection before counts no more", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     daemon.congested = true;
     client.send(join([send(1, TypeBit.agreed, "g", "x"), send(2, TypeBit.kill, "#nat#localhost")]));
     client.close();
-    const { client: back } = connect(daemon, { token });
+    const { client: back } = connect(daemon, { ticket });
     daemon.congested = false;
     daemon.sessions.uncongested(daemon.now);
     back.send(send(1, TypeBit.agreed, "g", "x"));
@@ -336,14 +336,34 @@ describe("detach and resume", () => {
     expect(daemon.sessions.sessionCount).toBe(1);
   });
 
+  test("a client that was elsewhere meanwhile does not go on in its former session here", () => {
+    const daemon = new OneDaemon();
+    const { client, ticket } = connect(daemon);
+    client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.agreed, "g", "a")]));
+    client.close();
+    const elsewhere = ticket.slice();
+    elsewhere[20] = 1;
+    const { messages } = resume(daemon, elsewhere, 1);
+    expect(messages).toMatchObject([{ kind: "refused", code: -6 }]);
+    expect([daemon.sessions.sessionCount, daemon.attached.size]).toEqual([0, 0]);
+    const again = resume(daemon, elsewhere, 1);
+    expect(again.messages).toMatchObject([{ kind: "welcome", resumption: "restarted", lastOrdered: 2 }]);
+    const [welcome] = again.messages;
+    const next = welcome?.kind === "welcome" ? welcome.ticket : NEW;
+    expect(next.subarray(0, 16)).toEqual(ticket.subarray(0, 16));
+    expect(next.subarray(16)).not.toEqual(ticket.subarray(16));
+    again.client.close();
+    expect(resume(daemon, next, 0).messages).toMatchObject([{ kind: "welcome", resumption: "resumed" }]);
+  });
+
   test("what the daemon could not keep is told as a range", () => {
     const daemon = new OneDaemon({ retentionBytesMax: 2_500 });
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     const { client: other } = connect(daemon, { user: "other" });
     client.send(send(1, TypeBit.join, "g"));
     client.close();
     for (let n = 1; n <= 5; n++) other.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
-    const { messages } = resume(daemon, token, 1);
+    const { messages } = resume(daemon, ticket, 1);
     expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "interrupted" });
     expect(messages[1]).toEqual({ kind: "gap", group: "", reason: "window", count: 3, first: 2, last: 4 });
     expect(delivered(messages)).toEqual([5, 6]);
@@ -352,16 +372,16 @@ describe("detach and resume", () => {
   test("all that is kept has a limit: who has been away longest gives way first, and is told so", () => {
     const daemon = new OneDaemon({ retentionTotalBytesMax: 10_000 });
     const clients = ["a", "b"].map((user) => {
-      const { client, token } = connect(daemon, { user });
+      const { client, ticket } = connect(daemon, { user });
       client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.join, user)]));
       read(client);
       client.send(encodeNative({ kind: "ack", deliveryNumber: 9 }));
       client.close();
-      return token;
+      return ticket;
     });
     const { client: other } = connect(daemon, { user: "other" });
     for (let n = 1; n <= 6; n++) other.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
-    const [a, b] = clients.map((token) => resume(daemon, token, 3).messages);
+    const [a, b] = clients.map((ticket) => resume(daemon, ticket, 3).messages);
     const gap = a?.find((message) => message.kind === "gap");
     expect(a?.[0]).toMatchObject({ kind: "welcome", resumption: "interrupted" });
     expect(gap).toMatchObject({ group: "", reason: "window", first: 4 });
@@ -371,16 +391,16 @@ describe("detach and resume", () => {
 
   test("who is attached and does not acknowledge gives way too, after those who are away", () => {
     const daemon = new OneDaemon({ retentionTotalBytesMax: 4_000 });
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.send(send(1, TypeBit.join, "g"));
     for (let n = 2; n <= 9; n++) client.send(send(n, TypeBit.agreed, "g", "x".repeat(1_000)));
     expect(delivered(read(client))).toHaveLength(9);
     client.close();
-    const { messages } = resume(daemon, token, 8);
+    const { messages } = resume(daemon, ticket, 8);
     expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "resumed" });
     expect(delivered(messages)).toEqual([9]);
     expect(
-      resume(daemon, token, 0)
+      resume(daemon, ticket, 0)
         .messages.map(({ kind }) => kind)
         .slice(0, 2),
     ).toEqual(["welcome", "gap"]);
@@ -388,12 +408,12 @@ describe("detach and resume", () => {
 
   test("a join that was refused while the client was away is refused when it is back, and when it is sent again", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     client.send(send(1, TypeBit.join, "g"));
     client.close();
     daemon.sessions.refused(1, 1, "g", "its members wait");
     const refused = { kind: "groupRefused", number: 1, group: "g", text: "its members wait" };
-    const back = resume(daemon, token, 0);
+    const back = resume(daemon, ticket, 0);
     expect(back.messages).toContainEqual(refused);
     back.client.send(send(1, TypeBit.join, "g"));
     expect(read(back.client)).toContainEqual(refused);
@@ -401,7 +421,7 @@ describe("detach and resume", () => {
     back.client.send(send(2, TypeBit.join, "h"));
     back.client.send(encodeNative({ kind: "ack", deliveryNumber: 2 }));
     back.client.close();
-    expect(resume(daemon, token, 2).messages.map(({ kind }) => kind)).not.toContain("groupRefused");
+    expect(resume(daemon, ticket, 2).messages.map(({ kind }) => kind)).not.toContain("groupRefused");
   });
 
   test("whatever is interrupted, each message is ordered once and each delivery read once, in order", () => {
@@ -412,7 +432,7 @@ describe("detach and resume", () => {
         }),
         (rounds) => {
           const daemon = new OneDaemon();
-          let { client, token } = connect(daemon);
+          let { client, ticket } = connect(daemon);
           const queue: Uint8Array[] = [send(1, TypeBit.join, "g")];
           let next = 2;
           let seen = 0;
@@ -433,14 +453,14 @@ describe("detach and resume", () => {
             if (ack) client.send(new Uint8Array(0));
             client.close();
             client = daemon.connect();
-            client.send(join([PREFACE, helloOf({ token, lastDelivered: seen })]));
+            client.send(join([PREFACE, helloOf({ ticket, lastDelivered: seen })]));
             readAll(read(client));
           }
           client.send(join(queue));
           readAll(read(client));
           expect(own).toEqual(Array.from({ length: next - 2 }, (_, n) => n + 2));
-          expect(token.length).toBe(16);
-          token = NEW;
+          expect(ticket.length).toBe(24);
+          ticket = NEW;
         },
       ),
       { numRuns: 60 },
@@ -472,7 +492,7 @@ describe("what waits for the ring", () => {
 describe("configurations", () => {
   test("are told in order with the deliveries, again after an interruption, and to no Spread client", () => {
     const daemon = new OneDaemon();
-    const { client, token } = connect(daemon);
+    const { client, ticket } = connect(daemon);
     daemon.sessions.configured(true, 3);
     client.send(join([send(1, TypeBit.join, "g"), send(2, TypeBit.agreed, "g", "a")]));
     daemon.sessions.configured(false, 1);
@@ -490,7 +510,7 @@ describe("configurations", () => {
     client.close();
     daemon.sessions.configured(true, 2);
     const back = daemon.connect();
-    back.send(join([PREFACE, helloOf({ token, lastDelivered: 3 })]));
+    back.send(join([PREFACE, helloOf({ ticket, lastDelivered: 3 })]));
     const messages = read(back);
     expect(messages[0]).toMatchObject({ kind: "welcome", resumption: "resumed", primary: true });
     expect(told(messages)).toMatchObject([
@@ -581,7 +601,7 @@ describe("slow receivers", () => {
     expect(slow.closed).toBe(false);
   });
 
-  test("expel: the session ends, though its token is known", () => {
+  test("expel: the session ends, though its ticket is known", () => {
     const daemon = new OneDaemon({ nativeQueueMessagesMax: 5 });
     const { client: slow } = connect(daemon, { user: "slow" });
     slow.send(send(1, TypeBit.join, "g"));

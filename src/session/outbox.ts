@@ -51,8 +51,8 @@ export interface SessionsKnowledge {
   policyOf(group: string): SlowPolicy;
   /** The greatest number of this token's client that has been ordered; 0 for one never seen. */
   lastOrdered(token: Uint8Array): number;
-  /** A new token: 16 bytes that nobody can guess. */
-  newToken(): Uint8Array;
+  /** For tickets: bytes that nobody can guess. */
+  randomBytes(count: number): Uint8Array;
   /** `port@host` of the daemons that a client may go to. */
   daemons(): readonly string[];
   /** JSON for STATUS_REPORT. */
@@ -70,7 +70,9 @@ export type EndReason =
   /** It sent what no client may send. */
   | "protocol"
   /** It was detached and did not come back in time. */
-  | "grace";
+  | "grace"
+  /** Its client has had another session since. */
+  | "superseded";
 
 /** What happened to sessions, for log and metrics. */
 export type SessionEvent =
@@ -90,4 +92,6 @@ export type SessionEvent =
       readonly privateGroup: string;
       readonly reason: EndReason;
       readonly why: string;
+      /** It had no connection. */
+      readonly wasDetached: boolean;
     };

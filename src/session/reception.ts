@@ -1,6 +1,6 @@
 import { NEVER } from "../machine/machine.ts";
-import { NATIVE_VERSION, PREFACE_FIRST } from "../wire/native/envelope.ts";
-import { encodeNative, type NativeHello, type Resumption } from "../wire/native/messages.ts";
+import { NATIVE_VERSION, PREFACE_FIRST, TICKET_BYTES, TOKEN_BYTES } from "../wire/native/envelope.ts";
+import { encodeNative, type NativeHello, type NativeWelcome } from "../wire/native/messages.ts";
 import { Code } from "../wire/spread/codes.ts";
 import { encodeAccept, encodeReject, type Hello } from "../wire/spread/handshake.ts";
 import { isAllowed } from "./access.ts";
@@ -15,8 +15,14 @@ import type { UserNames } from "./user-names.ts";
 /** Bytes that a client may send ahead while its password is checked. */
 const EARLY_MAX = 256 * 1024;
 
-/** A native session that goes on; `isComplete`: its client misses nothing. */
-export type Resumed = { readonly session: Session; readonly isComplete: boolean };
+/** What a ticket leads to. */
+export type Resumption =
+  /** No session of its client is here. */
+  | { readonly kind: "none" }
+  /** There was one, and its client has had another since: it is being ended. */
+  | { readonly kind: "superseded" }
+  /** It goes on; `isComplete`: its client misses nothing. */
+  | { readonly kind: "resumed"; readonly session: Session; readonly isComplete: boolean };
 
 /** What the reception asks of the sessions. */
 export interface ReceptionHost {
@@ -24,9 +30,9 @@ export interface ReceptionHost {
   isFull(): boolean;
   /** Whether the daemon's configuration is primary. */
   isPrimary(): boolean;
-  /** Makes a session of the connection and the name it has reserved; with a token a native one. */
-  open(connection: Connection, membership: boolean, priority: number, token: Uint8Array | undefined): Session;
-  resume(connection: Connection, token: Uint8Array, lastDelivered: number): Resumed | undefined;
+  /** Makes a session of the connection and the name it has reserved; with a ticket a native one. */
+  open(connection: Connection, membership: boolean, priority: number, ticket: Uint8Array | undefined): Session;
+  resume(connection: Connection, ticket: Uint8Array, lastDelivered: number): Resumption;
   /** Writes bytes of the handshake, as one write of their own. */
   write(connection: Connection, bytes: Uint8Array): void;
   /** Closes when what was written has left. */
@@ -183,10 +189,16 @@ export class Reception {
 
   /** The client has shown that it may: it gets its old session back, or a new one. */
   #welcome(connection: Connection, hello: NativeHello): void {
-    const isNew = hello.token.every((byte) => byte === 0);
-    const resumed = isNew ? undefined : this.#host.resume(connection, hello.token, hello.lastDelivered);
-    if (resumed !== undefined) {
-      this.#writeWelcome(connection, resumed.session, resumed.isComplete ? "resumed" : "interrupted");
+    const { ticket, user, membership, priority, lastDelivered } = hello;
+    const isNew = ticket.every((byte) => byte === 0);
+    const former = isNew ? NONE : this.#host.resume(connection, ticket, lastDelivered);
+    if (former.kind === "resumed") {
+      this.#writeWelcome(connection, former.session, former.isComplete ? "resumed" : "interrupted");
+      return;
+    }
+    if (former.kind === "superseded") {
+      const text = "A former session of yours is still here, and is being ended: come back in a moment.";
+      this.#refuse(connection, Code.rejectNotUnique, text);
       return;
     }
     if (this.#host.isFull()) {
@@ -197,19 +209,20 @@ export class Reception {
       );
       return;
     }
-    const name = this.#names.reserve(hello.user, connection.number);
+    const name = this.#names.reserve(user, connection.number);
     if (name.kind !== "ok") {
       const code = name.kind === "taken" ? Code.rejectNotUnique : Code.rejectIllegalName;
-      this.#refuse(connection, code, `The name "${hello.user}" is ${name.kind} at this daemon: choose another.`);
+      this.#refuse(connection, code, `The name "${user}" is ${name.kind} at this daemon: choose another.`);
       return;
     }
     connection.user = name.user;
-    const token = isNew ? this.#knowledge.newToken() : hello.token;
-    const session = this.#host.open(connection, hello.membership, hello.priority, token);
+    const own = this.#knowledge.randomBytes(TICKET_BYTES);
+    if (!isNew) own.set(ticket.subarray(0, TOKEN_BYTES));
+    const session = this.#host.open(connection, membership, priority, own);
     this.#writeWelcome(connection, session, isNew ? "new" : "restarted");
   }
 
-  #writeWelcome(connection: Connection, session: Session, resumption: Resumption): void {
+  #writeWelcome(connection: Connection, session: Session, resumption: NativeWelcome["resumption"]): void {
     const { native, privateGroup } = session;
     if (native === undefined) return;
     const welcome = encodeNative({
@@ -218,7 +231,7 @@ export class Reception {
       resumption,
       primary: this.#host.isPrimary(),
       privateGroup,
-      token: native.token,
+      ticket: native.ticket,
       lastOrdered: native.ordered.upTo,
       payloadBytesMax: this.#options.payloadBytesMax,
       windowBytes: this.#options.deliveryWindowBytes,
@@ -253,6 +266,7 @@ export class Reception {
 }
 
 const NOTHING = new Uint8Array(0);
+const NONE: Resumption = { kind: "none" };
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   if (a.length === 0) return b;

@@ -1,4 +1,5 @@
 import type { SessionNumber } from "../groups/outbox.ts";
+import { TOKEN_BYTES } from "../wire/native/envelope.ts";
 import { nameField } from "../wire/spread/names.ts";
 import type { Connection } from "./connection.ts";
 import { OrderedNumbers } from "./ordered-numbers.ts";
@@ -56,6 +57,8 @@ export class Session {
 
 /** What a native session has besides. */
 export class NativeState {
+  /** The client's token (16 bytes), and which session of its this is. */
+  readonly ticket: Uint8Array;
   readonly token: Uint8Array;
   readonly tokenKey: string;
   readonly retention = new Retention();
@@ -76,8 +79,9 @@ export class NativeState {
   /** When a detached session ends. */
   graceEndsAt = Number.POSITIVE_INFINITY;
 
-  constructor(token: Uint8Array, tokenKey: string, lastOrdered: number) {
-    this.token = token;
+  constructor(ticket: Uint8Array, tokenKey: string, lastOrdered: number) {
+    this.ticket = ticket;
+    this.token = ticket.subarray(0, TOKEN_BYTES);
     this.tokenKey = tokenKey;
     this.ordered = new OrderedNumbers(lastOrdered);
   }

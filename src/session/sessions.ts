@@ -12,7 +12,7 @@ import { DEFAULT_SESSION_OPTIONS, type SessionOptions } from "./options.ts";
 import type { OrderedTransport } from "./ordered.ts";
 import type { ConnectionNumber, EndReason, Peer, SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
 import { Outflow } from "./outflow.ts";
-import { Reception, type Resumed } from "./reception.ts";
+import { Reception, type Resumption } from "./reception.ts";
 import { NativeState, Session } from "./session.ts";
 import { RetentionBudget } from "./retention-budget.ts";
 import { UserNames } from "./user-names.ts";
@@ -63,8 +63,8 @@ export class Sessions implements Machine {
     this.#reception = new Reception(this.#options, knowledge, outbox, this.#names, {
       isPrimary: () => this.#primary,
       isFull: () => this.#sessions.size >= this.#options.sessionsMax,
-      open: (connection, membership, priority, token) => this.#open(connection, membership, priority, token),
-      resume: (connection, token, lastDelivered) => this.#resume(connection, token, lastDelivered),
+      open: (connection, membership, priority, ticket) => this.#open(connection, membership, priority, ticket),
+      resume: (connection, ticket, lastDelivered) => this.#resume(connection, ticket, lastDelivered),
       write: (connection, bytes) => {
         connection.writable = outbox.write(connection.number, [bytes]);
       },
@@ -258,26 +258,36 @@ export class Sessions implements Machine {
     this.#intake.run(connection);
   }
 
-  #open(connection: Connection, membership: boolean, priority: number, token: Uint8Array | undefined): Session {
+  #open(connection: Connection, membership: boolean, priority: number, ticket: Uint8Array | undefined): Session {
     const user = connection.user as string;
     const privateGroup = privateGroupName(user, this.#options.daemon);
-    const native =
-      token === undefined ? undefined : new NativeState(token, tokenKey(token), this.#knowledge.lastOrdered(token));
+    const native = ticket === undefined ? undefined : this.#nativeState(ticket);
     const session = new Session(++this.#lastSession, user, privateGroup, membership, priority, native);
     this.#sessions.set(session.number, session);
     if (native !== undefined) this.#byToken.set(native.tokenKey, session);
     this.#bind(connection, session);
     const attached = { number: session.number, user, privateGroup, membership };
-    this.#outbox.attach(token === undefined ? attached : { ...attached, token });
+    this.#outbox.attach(native === undefined ? attached : { ...attached, token: native.token });
     this.#report("accepted", connection, session);
     return session;
   }
 
-  /** Gives an open session of this token a new connection, and says what its client has missed. */
-  #resume(connection: Connection, token: Uint8Array, lastDelivered: number): Resumed | undefined {
-    const session = this.#byToken.get(tokenKey(token));
-    if (session?.native === undefined) return undefined;
+  #nativeState(ticket: Uint8Array): NativeState {
+    return new NativeState(ticket, tokenKey(ticket), this.#knowledge.lastOrdered(ticket.subarray(0, TOKEN_BYTES)));
+  }
+
+  /**
+   * Gives the open session of this ticket a new connection, and says what its client has missed. A client that has had a
+   * session elsewhere since then counts other deliveries, and is in other groups: it cannot go on here where it once was.
+   */
+  #resume(connection: Connection, ticket: Uint8Array, lastDelivered: number): Resumption {
+    const session = this.#byToken.get(tokenKey(ticket));
+    if (session?.native === undefined) return { kind: "none" };
     const { connection: old, native } = session;
+    if (!ticket.every((byte, i) => byte === native.ticket[i])) {
+      this.#end(session, "superseded", "its client has had another session since");
+      return { kind: "superseded" };
+    }
     this.#detached.delete(session);
     native.graceEndsAt = NEVER;
     native.acceptedSent = 0;
@@ -299,7 +309,7 @@ export class Sessions implements Machine {
     session.queuedBytes = native.retention.unsentBytes;
     this.#outflow.touch(session);
     this.#report("resumed", connection, session);
-    return { session, isComplete: missed === undefined };
+    return { kind: "resumed", session, isComplete: missed === undefined };
   }
 
   #bind(connection: Connection, session: Session): void {
@@ -335,8 +345,9 @@ export class Sessions implements Machine {
   #end(session: Session, reason: EndReason, why: string): void {
     if (session.state !== "open") return;
     const { connection, number, privateGroup } = session;
+    const wasDetached = this.#detached.has(session);
     this.#leaveOpen(session);
-    this.#outbox.report({ kind: "ending", session: number, privateGroup, reason, why });
+    this.#outbox.report({ kind: "ending", session: number, privateGroup, reason, why, wasDetached });
     if (reason !== "kill") this.#intake.submitKill(session, "safe");
     if (connection === undefined) return;
     if (reason === "kill") {
@@ -377,6 +388,7 @@ export class Sessions implements Machine {
 
 const NOTHING = new Uint8Array(0);
 
+/** Of a token, or of a ticket with it. */
 function tokenKey(token: Uint8Array): string {
   return asciiText(token, 0, TOKEN_BYTES);
 }

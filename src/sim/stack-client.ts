@@ -89,12 +89,18 @@ export class StackClient {
     while (this.#environment.now() < untilMs && !log.hasEnded) {
       const action = random.unit();
       const group = random.pick(GROUPS);
-      if (action < 0.02) await connection.close();
+      if (action < 0.02) await this.#close(connection);
       else if (action < 0.12 && this.#groups.has(group)) await this.#leave(group);
       else if (action < 0.3 && !this.#groups.has(group)) void this.#join(connection, group);
       else this.#send(connection, log, group);
       await this.#environment.sleep(-Math.log(1 - random.unit()) * pauseMs);
     }
+  }
+
+  /** From here on it may be cut off and hear of no view, while it waits for the daemon to close. */
+  async #close(connection: Connection): Promise<void> {
+    this.#groups.clear();
+    await connection.close();
   }
 
   async #join(connection: Connection, name: string): Promise<void> {

@@ -44,7 +44,7 @@ export class StackProcess implements SimProcess {
         pauseReading: (connection) => this.#streams.get(connection)?.pause(),
         resumeReading: (connection) => this.#streams.get(connection)?.resume(),
         verifyPassword: () => assert(false, "a simulated site asks for no passwords"),
-        newToken: () => Uint8Array.from({ length: 16 }, () => random.integer(0, 255)),
+        randomBytes: (count) => Uint8Array.from({ length: count }, () => random.integer(0, 255)),
         report: (event) => {
           if (event.kind === "membership" && event.event.kind === "state") this.#traps.entered(event.event.to);
           report(event);

@@ -35,7 +35,7 @@ export class FakeDaemon {
   /** A good-bye is ordered at once, and the connection closed. */
   ends = true;
   deliveries = 0;
-  token: Uint8Array = new Uint8Array(16).fill(7);
+  ticket: Uint8Array = new Uint8Array(24).fill(7);
   stream: FakeStream | undefined;
   user = "";
   #views = 0;
@@ -100,7 +100,7 @@ export class FakeDaemon {
           resumption: this.resumption,
           primary: this.primary,
           privateGroup: this.privateGroup,
-          token: this.token,
+          ticket: this.ticket,
           lastOrdered: this.lastOrdered,
           payloadBytesMax: 1_000_000,
           windowBytes: 256 * 1024,

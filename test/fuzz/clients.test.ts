@@ -37,7 +37,7 @@ function conversation(random: Random, user: string): Uint8Array[] {
     membership: true,
     priority: 0,
     user,
-    token: new Uint8Array(16),
+    ticket: new Uint8Array(24),
     lastDelivered: 0,
     method: "NULL",
     credentials: new Uint8Array(0),

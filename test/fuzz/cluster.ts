@@ -19,7 +19,7 @@ export class Town implements Station {
   readonly #network: TestNetwork;
   readonly #arrived = new Map<number, Uint8Array[]>();
   readonly #closed: number[] = [];
-  #tokens = 0;
+  #randoms = 0;
 
   constructor(name: string, network: TestNetwork, options: ReturnType<typeof siteOf>) {
     const self = options.daemons.find((daemon) => daemon.name === name);
@@ -40,7 +40,7 @@ export class Town implements Station {
       pauseReading: () => {},
       resumeReading: () => {},
       verifyPassword: () => {},
-      newToken: () => new Uint8Array(16).fill(++this.#tokens),
+      randomBytes: (count) => new Uint8Array(count).fill(++this.#randoms),
       report: (event) => this.events.push(event),
     };
     this.node = new DaemonNode(

@@ -53,7 +53,7 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
   readonly #ordered = new Map<string, number>();
   #pending: Submission[] = [];
   #verifying: { connection: number; good: boolean }[] = [];
-  #tokens = 0;
+  #tickets = 0;
   #index = 0;
   congested = false;
   /** The transport delivers nothing while it is false. */
@@ -149,11 +149,11 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     return this.#ordered.get(asciiText(token, 0, 16)) ?? 0;
   }
 
-  newToken(): Uint8Array {
-    const token = new Uint8Array(16);
-    token[0] = 0xee;
-    token[15] = ++this.#tokens;
-    return token;
+  randomBytes(count: number): Uint8Array {
+    const bytes = new Uint8Array(count);
+    bytes[0] = 0xee;
+    bytes[15] = bytes[count - 1] = ++this.#tickets;
+    return bytes;
   }
 
   daemons(): readonly string[] {

@@ -15,7 +15,7 @@ export class WholeDaemon implements TestDaemon, NodeOutbox {
   readonly #datagrams: { channel: Channel; bytes: Uint8Array }[] = [];
   readonly #self: number;
   #closed: ConnectionNumber[] = [];
-  #tokens = 0;
+  #randoms = 0;
   #now = 0;
 
   constructor() {
@@ -97,8 +97,8 @@ export class WholeDaemon implements TestDaemon, NodeOutbox {
   resumeReading(): void {}
   verifyPassword(): void {}
 
-  newToken(): Uint8Array {
-    return new Uint8Array(16).fill(++this.#tokens);
+  randomBytes(count: number): Uint8Array {
+    return new Uint8Array(count).fill(++this.#randoms);
   }
 
   report(): void {}

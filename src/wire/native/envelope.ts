@@ -20,6 +20,8 @@ export const ENVELOPE_BYTES = 8;
 /** Bytes that an envelope may have besides the data of its frame: head, groups, names. */
 export const ENVELOPE_HEAD_MAX = 65_536;
 export const TOKEN_BYTES = 16;
+/** A token, and which session of its client is meant: delivery numbers are those of one session. */
+export const TICKET_BYTES = TOKEN_BYTES + 8;
 /** Data that one message may have unless the daemon says otherwise. */
 export const DEFAULT_PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 

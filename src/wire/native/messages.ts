@@ -7,7 +7,7 @@ import {
   Kind,
   SEND_HEAD_BYTES,
   sendHead,
-  TOKEN_BYTES,
+  TICKET_BYTES,
   writeDeliverHead,
   writeNumberEnvelope,
 } from "./envelope.ts";
@@ -22,11 +22,11 @@ export type NativeHello = {
   readonly membership: boolean;
   /** 0 … 15. */
   readonly priority: number;
-  /** Empty: the daemon invents one. Ignored where the token resumes a session. */
+  /** Empty: the daemon invents one. Ignored where the ticket resumes a session. */
   readonly user: string;
-  /** 16 bytes; zeros ask for a new session. */
-  readonly token: Uint8Array;
-  /** Greatest delivery number that the client has consumed of the session it resumes. */
+  /** 24 bytes of the last WELCOME: the client's token, and its session. Zeros: the client is new. */
+  readonly ticket: Uint8Array;
+  /** Greatest delivery number that the client has consumed of the ticket's session. */
   readonly lastDelivered: number;
   /** `NULL`, `IP` or `PWORD`. */
   readonly method: string;
@@ -52,7 +52,8 @@ export type NativeWelcome = {
   /** Whether the daemon's configuration is primary. In a session that is resumed, CONFIGURATIONs may still tell of earlier ones. */
   readonly primary: boolean;
   readonly privateGroup: string;
-  readonly token: Uint8Array;
+  /** 24 bytes: what resumes this session, here. */
+  readonly ticket: Uint8Array;
   /** The client's greatest number that has been ordered. */
   readonly lastOrdered: number;
   readonly payloadBytesMax: number;
@@ -241,7 +242,7 @@ function helloBody(hello: NativeHello): Uint8Array {
     .u8(hello.version)
     .u8(hello.membership ? 1 : 0)
     .u8(hello.priority);
-  writeShort(body, encodeUtf8(hello.user)).raw(tokenField(hello.token));
+  writeShort(body, encodeUtf8(hello.user)).raw(ticketField(hello.ticket));
   writeShort(writeU64(body, hello.lastDelivered), encodeUtf8(hello.method));
   return writeLong(body, hello.credentials).finish();
 }
@@ -253,7 +254,7 @@ function decodeHelloBody(fields: Reader): NativeHello {
     membership: (fields.u8() & 1) !== 0,
     priority: Math.min(fields.u8(), 15),
     user: readText(fields, fields.u8()),
-    token: fields.raw(TOKEN_BYTES),
+    ticket: fields.raw(TICKET_BYTES),
     lastDelivered: readU64(fields),
     method: readText(fields, fields.u8()),
     credentials: fields.raw(fields.u16()),
@@ -262,7 +263,7 @@ function decodeHelloBody(fields: Reader): NativeHello {
 
 function welcomeBody(welcome: NativeWelcome): Uint8Array {
   const body = new Writer().u8(welcome.version).u8(RESUMPTIONS.indexOf(welcome.resumption));
-  writeShort(body, encodeUtf8(welcome.privateGroup)).raw(tokenField(welcome.token));
+  writeShort(body, encodeUtf8(welcome.privateGroup)).raw(ticketField(welcome.ticket));
   writeU64(body, welcome.lastOrdered).u32(welcome.payloadBytesMax).u32(welcome.windowBytes).u16(welcome.daemons.length);
   for (const daemon of welcome.daemons) writeShort(body, encodeUtf8(daemon));
   return body.finish();
@@ -272,7 +273,7 @@ function decodeWelcomeBody(fields: Reader, flags: number): NativeWelcome | undef
   const version = fields.u8();
   const resumption = RESUMPTIONS[fields.u8()];
   const privateGroup = readText(fields, fields.u8());
-  const token = fields.raw(TOKEN_BYTES);
+  const ticket = fields.raw(TICKET_BYTES);
   const lastOrdered = readU64(fields);
   const payloadBytesMax = fields.u32();
   const windowBytes = fields.u32();
@@ -285,7 +286,7 @@ function decodeWelcomeBody(fields: Reader, flags: number): NativeWelcome | undef
     resumption,
     primary: (flags & DeliverFlag.primary) !== 0,
     privateGroup,
-    token,
+    ticket,
     lastOrdered,
     payloadBytesMax,
     windowBytes,
@@ -319,8 +320,8 @@ function joined(head: Uint8Array, frame: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function tokenField(token: Uint8Array): Uint8Array {
-  const field = new Uint8Array(TOKEN_BYTES);
-  field.set(token.subarray(0, TOKEN_BYTES));
+function ticketField(ticket: Uint8Array): Uint8Array {
+  const field = new Uint8Array(TICKET_BYTES);
+  field.set(ticket.subarray(0, TICKET_BYTES));
   return field;
 }

@@ -4,7 +4,7 @@ import { envelopeBytes } from "./envelope.ts";
 import { decodeNative, encodeNative, type NativeMessage } from "./messages.ts";
 
 const bytes = (max: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: max });
-const token = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const ticket = fc.uint8Array({ minLength: 24, maxLength: 24 });
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 });
 const number = fc.maxSafeNat();
 const text = fc.string({ unit: "grapheme", maxLength: 20 });
@@ -18,7 +18,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
     membership: fc.boolean(),
     priority: fc.nat(15),
     user: text,
-    token,
+    ticket,
     lastDelivered: number,
     method: text,
     credentials: bytes(60),
@@ -29,7 +29,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
     resumption: fc.constantFrom("new" as const, "resumed" as const, "interrupted" as const),
     primary: fc.boolean(),
     privateGroup: text,
-    token,
+    ticket,
     lastOrdered: number,
     payloadBytesMax: fc.nat(0xffff_ffff),
     windowBytes: fc.nat(0xffff_ffff),
