@@ -75,6 +75,7 @@ export class StackClient {
     try {
       for await (const event of connection) {
         if (event.kind === "disconnected" || (event.kind === "reconnected" && event.resumed)) continue;
+        if (event.kind === "reconnected") markResent(log);
         log.events.push(event);
         if (event.kind === "left") this.#groups.delete(event.group);
       }
@@ -125,7 +126,14 @@ export class StackClient {
       payload.set(new TextEncoder().encode(key));
       const groups = random.chance(0.2) ? [group, "white"] : [group];
       const service = random.pick(SERVICES);
-      const message: SentMessage = { key, groups, service, asMember: this.#groups.has(group), outcome: "pending" };
+      const message: SentMessage = {
+        key,
+        groups,
+        service,
+        asMember: this.#groups.has(group),
+        outcome: "pending",
+        wasResent: false,
+      };
       log.sent.push(message);
       void this.#follow(message, () => connection.send(groups, payload, { service }));
     }
@@ -141,5 +149,12 @@ export class StackClient {
       if (!(error instanceof GroupError)) throw error;
       message.outcome = "failed";
     }
+  }
+}
+
+/** Whatever was not known to be ordered is sent again in the new session. */
+function markResent({ sent }: SessionLog): void {
+  for (const message of sent) {
+    if (message.outcome === "pending" || message.outcome === "accepted") message.wasResent = true;
   }
 }

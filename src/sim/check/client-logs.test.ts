@@ -18,8 +18,8 @@ function log(name: string, events: SessionLog["events"], sent: SentMessage[] = [
   return { name, events, sent, hasEnded: false, wasKilled: false };
 }
 
-function sent(key: string, outcome: SentMessage["outcome"]): SentMessage {
-  return { key, groups: ["g"], service: "agreed", asMember: true, outcome };
+function sent(key: string, outcome: SentMessage["outcome"], wasResent = false): SentMessage {
+  return { key, groups: ["g"], service: "agreed", asMember: true, outcome, wasResent };
 }
 
 const LEFT: GroupEvent = { kind: "left", group: "g" };
@@ -50,6 +50,14 @@ describe("what clients saw", () => {
     [
       "a new member that gets what the old one had",
       [log("a", [view(1, ["a"]), message("b/1"), NEW, GAP, view(2, ["a"]), message("b/1")])],
+    ],
+    [
+      "a message that was sent again where nobody knew of it, and so has two places",
+      [
+        log("a", [view(1, BOTH), message("x/1"), message("y/1")]),
+        log("b", [view(1, BOTH, "b"), message("y/1"), message("x/1")]),
+        log("x", [], [sent("x/1", "accepted", true)]),
+      ],
     ],
     [
       "two who come from one view on different ways",

@@ -11,6 +11,8 @@ export type SentMessage = {
   /** Its session had joined the first of the groups. */
   readonly asMember: boolean;
   outcome: "pending" | "accepted" | "delivered" | "failed";
+  /** Another session had to send it again: if no daemon there had heard of it, it is in two places of the order. */
+  wasResent: boolean;
 };
 
 /** What one session of a client saw, in order. */
@@ -170,11 +172,14 @@ function checkOwn({ name, events, sent, hasEnded, wasKilled }: SessionLog, repor
   }
 }
 
-/** All sessions got the agreed and safe messages that they have in common in one order. */
+/** All sessions got the agreed and safe messages that they have in common, and that have one place, in one order. */
 function checkOrder(logs: readonly SessionLog[], report: Report): void {
+  const resent = new Set(logs.flatMap(({ sent }) => sent.flatMap(({ key, wasResent }) => (wasResent ? key : []))));
   const orders = logs.map(({ name, events }) => {
     const keys = events.flatMap((event) =>
-      event.kind === "message" && serviceRank(event.service) >= AGREED ? identityOf(event) : [],
+      event.kind === "message" && serviceRank(event.service) >= AGREED && !resent.has(keyOf(event.payload))
+        ? identityOf(event)
+        : [],
     );
     return { name, keys, positions: new Map(keys.map((key, i) => [key, i])) };
   });
