@@ -7,7 +7,7 @@ import type { DaemonNode } from "../daemon/node.ts";
 import { NEVER } from "../machine/machine.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
 import { type ClusterSite, clusterAddress, clusterSite } from "./cluster-site.ts";
-import { describeFault, type Fault, inject, mend } from "./faults.ts";
+import { describeFault, type Fault, type FaultHooks, inject, mend } from "./faults.ts";
 import { type LossModel, NO_LOSS } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
@@ -224,17 +224,15 @@ export class Cluster {
   /** Makes any fault happen, now. */
   inject(fault: Fault): void {
     this.#timeline.note(this.now, `fault: ${describeFault(fault)}`);
-    inject(this.#world, this.#translated(fault), {
+    const calms = this.#calms;
+    const hooks: FaultHooks = {
       crash: (id) => this.#crash(id),
       restart: (id) => this.#world.restart(id),
       leave: (id) => this.#world.runOnProcess(id, (now) => (this.#world.process(id) as StackProcess).node.leave(now)),
-      whenEnters: (id, state, action) => {
-        const calm = this.#calms;
-        (this.#world.process(id) as StackProcess | undefined)?.whenEnters(state, () => {
-          if (calm === this.#calms) action();
-        });
-      },
-    });
+      whenEnters: (id, state, action) =>
+        (this.#world.process(id) as StackProcess | undefined)?.whenEnters(state, action),
+    };
+    inject(this.#world, this.#translated(fault), hooks, () => calms !== this.#calms);
   }
 
   /** Ends all faults of the network and of processors; what is down stays down. */

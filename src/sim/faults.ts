@@ -89,10 +89,10 @@ export interface FaultHooks {
 }
 
 /**
- * Makes a fault happen now; what it limits in time is mended by itself. `quietAt` is the time from which on no trap
+ * Makes a fault happen now; what it limits in time is mended by itself. Once `isQuiet`, no trap
  * springs any more.
  */
-export function inject(world: World, fault: Fault, hooks: FaultHooks, quietAt = Number.POSITIVE_INFINITY): void {
+export function inject(world: World, fault: Fault, hooks: FaultHooks, isQuiet: () => boolean): void {
   const { now } = world;
   switch (fault.kind) {
     case "split":
@@ -147,7 +147,7 @@ export function inject(world: World, fault: Fault, hooks: FaultHooks, quietAt = 
     case "trap":
       hooks.whenEnters(fault.daemon, fault.state, () => {
         world.at(world.now + fault.delayMs, () => {
-          if (world.now < quietAt) inject(world, fault.fault, hooks, quietAt);
+          if (!isQuiet()) inject(world, fault.fault, hooks, isQuiet);
         });
       });
       return;

@@ -118,7 +118,7 @@ class Run {
     for (const fault of faults) {
       world.at(fault.at, () => {
         this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
-        inject(world, fault, hooks, quietAt);
+        inject(world, fault, hooks, () => world.now >= quietAt);
       });
     }
     for (const { at, daemon, session, service, bytes } of sends) {

@@ -8,7 +8,7 @@ import type { Random } from "../base/random.ts";
 import type { Violation } from "./check/checker.ts";
 import { CheckSuite } from "./check/suite.ts";
 import { EvsProcess } from "./evs-process.ts";
-import { type Fault, inject } from "./faults.ts";
+import { type Fault, type FaultHooks, inject } from "./faults.ts";
 import { type LossModel, NO_LOSS } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
 import { Timeline, type TimelineEntry } from "./timeline.ts";
@@ -207,12 +207,13 @@ export class Simulation<R extends Replica> {
     if ("daemon" in fault)
       assert(this.#daemons.includes(fault.daemon), `daemon ${fault.daemon} is one of this simulation`);
     this.#timeline.note(this.now, `fault: ${fault.kind}`);
-    inject(this.#world, fault, {
+    const hooks: FaultHooks = {
       crash: (daemon) => this.#crash(daemon),
       restart: (daemon, loseDisk) => this.#world.restart(daemon, loseDisk),
       leave: (daemon) => this.#world.runOnProcess(daemon, (now) => this.#process(daemon)?.leave(now)),
       whenEnters: (daemon, state, action) => this.#process(daemon)?.whenEnters(state, action),
-    });
+    };
+    inject(this.#world, fault, hooks, () => false);
   }
 
   #process(daemon: DaemonId): EvsProcess | undefined {
