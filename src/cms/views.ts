@@ -1,0 +1,90 @@
+import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts";
+
+/** Where a node receives datagrams: one port for each class (machine/network.ts), so that each can be drained by itself. */
+export type NodeAddress = {
+  readonly host: string;
+  /** Tokens, acknowledgements and requests. */
+  readonly controlPort: number;
+  /** Copies of packets that other members forward. */
+  readonly repairPort: number;
+  /** Packets of senders, where they do not come by multicast. */
+  readonly dataPort: number;
+};
+
+/** A node as others know it. */
+export type NodeInfo = {
+  readonly id: NodeId;
+  /** The private name of its session when it came: for people. */
+  readonly name: string;
+  readonly address: NodeAddress;
+};
+
+/** An agreed membership of a region: the nodes that are in exactly these groups, or (approximate regions) about these. */
+export type RegionView = {
+  readonly id: RegionViewId;
+  /** The groups whose messages come here, ascending. A packet names a group by its place in this list. */
+  readonly groups: readonly GroupNumber[];
+  /** Index into the pool of multicast addresses; the same for all views of a region. */
+  readonly address: number;
+  /** By id; never empty. */
+  readonly members: readonly NodeInfo[];
+};
+
+/** An agreed set of regions of a group. It names regions, not their views: a change within a region is none of the group. */
+export type GroupView = {
+  readonly group: GroupNumber;
+  readonly name: string;
+  readonly view: number;
+  /** Disjoint; their members together are the members of the group (exact regions). Ascending. */
+  readonly regions: readonly RegionId[];
+};
+
+export type RegionChange = {
+  readonly region: RegionId;
+  /** The new view's number: one more than that of the view that it replaces. */
+  readonly view: number;
+  readonly added: readonly NodeInfo[];
+  readonly removed: readonly NodeId[];
+};
+
+export type GroupChange = {
+  readonly group: GroupNumber;
+  readonly view: number;
+  readonly added: readonly RegionId[];
+  readonly removed: readonly RegionId[];
+};
+
+/** Greatest sequence number that a sender has assigned in a region view; 0 for none. */
+export type LastSeq = { readonly sender: NodeId; readonly seq: number };
+
+/** No sender can assign anything more in this region view (region-views.md, rule 3). */
+export type FinalView = {
+  readonly id: RegionViewId;
+  /** Of every sender that reported. Who is neither here nor in `failed` has sent nothing. */
+  readonly last: readonly LastSeq[];
+  /** Senders that failed before they reported: what they sent is settled by the members. */
+  readonly failed: readonly NodeId[];
+};
+
+/**
+ * One step of what a node has to know (protocols.md A10, with section 0 g–j and region-views.md). Contains what concerns the receiver: the
+ * regions of all groups that it is in, and its own region views until they are retired.
+ */
+export type Change = {
+  /** Counts the receiver's changes from 1 without gaps. */
+  readonly seq: number;
+  /** Position in the membership service's log; grows, not by one. */
+  readonly n: number;
+  /** Nodes that are declared failed from here on; `n` is then the failure number of the views that they are in. */
+  readonly failed: readonly NodeId[];
+  /** Whole, where the receiver did not know the region. Never for a region that is also in `regionsChanged`. */
+  readonly regionsCreated: readonly RegionView[];
+  readonly regionsChanged: readonly RegionChange[];
+  /** No longer of interest to the receiver, or ended: its last view is superseded for it as a sender. */
+  readonly regionsDeleted: readonly RegionId[];
+  readonly groupsCreated: readonly GroupView[];
+  readonly groupsChanged: readonly GroupChange[];
+  /** Left by the receiver, or without members. */
+  readonly groupsDeleted: readonly GroupNumber[];
+  readonly finals: readonly FinalView[];
+};

@@ -1,0 +1,62 @@
+import type { NodeId } from "../base/ids.ts";
+
+/** How a region is divided, and which of a partition's members keep a packet (protocols.md A20, A22). */
+export type PartitionPlanName = "byReplication" | "byRingCap";
+
+/** When the leader sends the next token (A41): after the last has come back, or at fixed times. */
+export type TokenRelease = "afterReturn" | "periodic";
+
+/** Whether a sender's messages are delivered in its order, or each as soon as it has come (A19). */
+export type DeliveryRule = "fifo" | "onReceipt";
+
+export type NodeConfig = {
+  readonly me: NodeId;
+  /** The same at all nodes of one system: others are not listened to. */
+  readonly cluster: number;
+  /** Longest datagram, with all headers of ours. */
+  readonly datagramBytes: number;
+  readonly plan: PartitionPlanName;
+  /** Cachers per packet; partitions have at least so many members where the region has. */
+  readonly replication: number;
+  /** byRingCap: longest ring inside a partition. */
+  readonly ringMax: number;
+  readonly release: TokenRelease;
+  /** Tokens per second and region, without anything that hurries them. */
+  readonly tokenRate: number;
+  /** A round begins early when so many bytes have come since the last clean-up. */
+  readonly roundBytes: number;
+  /** A token that has not come back after this time counts as lost; a member that holds one is then gone, or frozen. */
+  readonly tokenLossMs: number;
+  /** Unacknowledged bytes of a sender in one region view beyond which it waits, and from which on it goes on. */
+  readonly windowBytes: number;
+  readonly windowResumeBytes: number;
+  /** Bytes that the lists of missing packets of one sender may take on a token. */
+  readonly nakBytes: number;
+  /** Packets per second that a new sender may send before it has heard of rates, and that nobody is held below. */
+  readonly rateStart: number;
+  readonly rateMin: number;
+  /** Packets per second of this node, over all regions: the share of the network that it may take. */
+  readonly rateMax: number;
+  /** Packets of views that are not known yet are kept up to so many bytes. */
+  readonly unknownBytes: number;
+  readonly delivery: DeliveryRule;
+};
+
+export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
+  datagramBytes: 1400,
+  plan: "byReplication",
+  replication: 5,
+  ringMax: 25,
+  release: "afterReturn",
+  tokenRate: 1,
+  roundBytes: 4 * 1024 * 1024,
+  tokenLossMs: 10_000,
+  windowBytes: 16 * 1024 * 1024,
+  windowResumeBytes: 8 * 1024 * 1024,
+  nakBytes: 1_000,
+  rateStart: 2_000,
+  rateMin: 10,
+  rateMax: 1_000_000,
+  unknownBytes: 4 * 1024 * 1024,
+  delivery: "fifo",
+};
