@@ -157,6 +157,10 @@ describe("commands against two daemons", () => {
       expect(both.output).toMatch(/^Group membership: \d+ of \d+ reachable cells, none of \d+ fatal ones/m);
       const daemons = await amalgam(["sim", "--seed", "5", "--layer", "daemons", ...few, "--json"]);
       expect(JSON.parse(daemons.output)).toMatchObject({ seed: 5, layer: "daemons" });
+      const clients = await amalgam(["sim", "--seed", "5", "--layer", "clients", ...few, "--save", file, "--json"]);
+      const result: unknown = JSON.parse(clients.output);
+      expect(result).toMatchObject({ seed: 5, layer: "clients", verdict: "passed", daemons: 3 });
+      expect((await amalgam(["sim", "--schedule", file, "--json"])).output).toBe(clients.output);
       await writeFile(file, "{}");
       expect(await amalgam(["sim", "--schedule", file])).toMatchObject({ code: 4 });
     } finally {

@@ -3,7 +3,8 @@ export { LAN, NODE_PROCESSOR, type Latency, type NetworkModel, type ProcessorMod
 export { Simulation, type Replica, type ReplicaEnvironment, type SimulationOptions } from "./simulation.ts";
 export { Cluster, type ClusterOptions, type Program, type ProgramEnvironment } from "./cluster.ts";
 export { replaySchedule, runSchedule, type RunOptions, type RunResult, type RunStats } from "./run-schedule.ts";
-export { runStack, type StackResult, type StackStats } from "./run-stack.ts";
+export { replayStack, runStack, type StackResult, type StackStats } from "./run-stack.ts";
+export { generateStackSchedule, type PlannedAct, type PlannedClient } from "./client-plan.ts";
 export { generateSchedule, type PlannedSend, type Schedule, type ScheduleOptions } from "./schedule.ts";
 export { type Fault, describeFault } from "./faults.ts";
 export { shrinkSchedule } from "./shrink.ts";

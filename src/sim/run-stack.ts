@@ -1,18 +1,26 @@
+import { watchCoverage } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
-import { Random } from "../base/random.ts";
+import { Digest } from "../directory/digest.ts";
 import type { Violation } from "./check/checker.ts";
-import { checkClientLogs } from "./check/client-logs.ts";
+import { checkClientLogs, keyOf, type SessionLog } from "./check/client-logs.ts";
+import { CLIENTS_MAX, generateStackSchedule, type PlannedClient } from "./client-plan.ts";
 import { Cluster, type Program } from "./cluster.ts";
 import { FAST_TIMEOUTS } from "./evs-process.ts";
-import { generateSchedule, type ScheduleOptions } from "./schedule.ts";
+import type { Schedule, ScheduleOptions } from "./schedule.ts";
 import { StackClient } from "./stack-client.ts";
 import type { TimelineEntry } from "./timeline.ts";
 
 /** What became of a run of whole daemons and clients. */
 export type StackResult = {
+  readonly schedule: Schedule;
   readonly verdict: "passed" | "failed";
+  /** Broken properties; `assertion` stands for an exception in the daemons' or the client's own code. */
   readonly violations: readonly Violation[];
+  /** Of what all clients saw: equal for equal runs. */
+  readonly traceHash: string;
   readonly stats: StackStats;
+  /** Cells of the state tables that were entered, and how often. */
+  readonly coverage: ReadonlyMap<string, number>;
   readonly timeline: readonly TimelineEntry[];
 };
 
@@ -27,34 +35,45 @@ export type StackStats = {
 /** Clients that lost their connection have to come back, and give up what they wait for, before the end. */
 const SETTLE_MS = 3_000;
 const AGREE_MS = 500;
-const PROGRAMS_MAX = 24;
 
 /**
- * Makes a schedule of the seed as `runSchedule` does, and runs it over whole daemons with clients that use the public API:
- * native and Spread ones, which join, leave, send, disconnect and are killed. Checks what each of them saw.
+ * Makes a schedule of the seed, with faults as `runSchedule` has them, and runs it over whole daemons with clients that
+ * use the public API: native and Spread ones, which join, leave, send, disconnect and are killed. Checks what each of them
+ * saw. By default 2 to 5 daemons, and 2 s with faults.
  */
-export async function runStack(seed: number, options: ScheduleOptions = {}): Promise<StackResult> {
-  const run = new StackRun(seed, options);
-  await run.run();
-  return run.result();
+export function runStack(seed: number, options: ScheduleOptions = {}): Promise<StackResult> {
+  return replayStack(generateStackSchedule(seed, options));
+}
+
+/**
+ * Runs a schedule with clients as it is; twice the same schedule is twice the same run. Await one run before the next:
+ * cells are counted for all that goes on.
+ */
+export async function replayStack(schedule: Schedule): Promise<StackResult> {
+  const coverage = new Map<string, number>();
+  const watched = watchCoverage(coverage);
+  try {
+    const run = new StackRun(schedule);
+    await run.run();
+    return run.result(coverage);
+  } finally {
+    watchCoverage(watched);
+  }
 }
 
 class StackRun {
-  readonly #schedule;
-  readonly #random: Random;
+  readonly #schedule: Schedule;
   readonly #cluster: Cluster;
   readonly #clients: { readonly client: StackClient; readonly program: Program; readonly beside: number }[] = [];
   readonly #violations: Violation[] = [];
   readonly #leaving = new Set<number>();
-  #names = 0;
 
-  constructor(seed: number, options: ScheduleOptions) {
-    this.#schedule = generateSchedule(seed, { daemons: [2, 5], faultsMs: 2_000, sendsPerSecond: 0.1, ...options });
-    this.#random = new Random(seed).fork();
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
     this.#cluster = new Cluster({
-      seed,
-      daemons: this.#schedule.site,
-      programsMax: PROGRAMS_MAX,
+      seed: schedule.seed,
+      daemons: schedule.site,
+      programsMax: Math.max(CLIENTS_MAX, schedule.clients?.length ?? 0),
       timeouts: FAST_TIMEOUTS,
       clockDrift: 0.0001,
     });
@@ -62,8 +81,7 @@ class StackRun {
 
   async run(): Promise<void> {
     const cluster = this.#cluster;
-    const { faults, quietAt, boundMs, lastSplit } = this.#schedule;
-    for (let i = this.#random.integer(2, 7); i > 0; i--) this.#startClient();
+    const { faults, clients = [], quietAt, boundMs, lastSplit } = this.#schedule;
     for (const fault of faults) {
       cluster.after(fault.at, () => {
         if (fault.kind === "leave") this.#leaving.add(fault.daemon);
@@ -71,9 +89,7 @@ class StackRun {
         cluster.inject(fault);
       });
     }
-    for (let at = this.#random.unit() * 1_500; at < quietAt; at += this.#random.unit() * 1_500) {
-      cluster.after(at, () => this.#replaceClient());
-    }
+    for (const plan of clients) cluster.after(plan.at, () => this.#startClient(plan));
     cluster.after(quietAt, () => {
       cluster.calm();
       if (lastSplit.length > 0) cluster.split(...lastSplit);
@@ -90,16 +106,17 @@ class StackRun {
       return;
     }
     this.#checkGroups();
-    const logs = this.#clients.flatMap(({ client }) => client.logs);
-    this.#violations.push(...checkClientLogs(logs, cluster.now));
+    this.#violations.push(...checkClientLogs(this.#logs, cluster.now));
   }
 
-  result(): StackResult {
-    const logs = this.#clients.flatMap(({ client }) => client.logs);
+  result(coverage: ReadonlyMap<string, number>): StackResult {
+    const logs = this.#logs;
     const events = logs.flatMap((log) => log.events);
     return {
+      schedule: this.#schedule,
       verdict: this.#violations.length === 0 ? "passed" : "failed",
       violations: this.#violations,
+      traceHash: hashOf(logs),
       stats: {
         simulatedMs: this.#cluster.now,
         sessions: logs.length,
@@ -107,40 +124,28 @@ class StackRun {
         received: events.filter(({ kind }) => kind === "message").length,
         views: events.filter(({ kind }) => kind === "view").length,
       },
+      coverage,
       timeline: this.#cluster.timeline,
     };
   }
 
-  #startClient(): void {
-    const random = this.#random;
-    const { daemons } = this.#cluster;
-    const beside = random.pick(daemons);
-    const plan = {
-      name: `c${++this.#names}`,
-      // Spread clients know one daemon; a native one learns of the others.
-      daemons: [beside],
-      protocol: random.pick(["native", "native", "spread"] as const),
-      pauseMs: random.pick([2, 10, 50]),
-      untilMs: this.#schedule.quietAt + 500,
-    };
+  get #logs(): SessionLog[] {
+    return this.#clients.flatMap(({ client }) => client.logs);
+  }
+
+  #startClient(plan: PlannedClient): void {
+    const { name, beside, killAt } = plan;
     let client: StackClient | undefined;
-    const program = this.#cluster.program(plan.name, beside, async (environment) => {
+    const program = this.#cluster.program(name, beside, async (environment) => {
       client = new StackClient(plan, environment);
       this.#clients.push({ client, program, beside });
       await client.run();
     });
-  }
-
-  /** A client's machine fails; another one takes its place. */
-  #replaceClient(): void {
-    if (this.#names >= PROGRAMS_MAX) return;
-    const running = this.#clients.filter(({ program }) => !program.ended);
-    if (running.length > 0) {
-      const { client, program } = this.#random.pick(running);
-      for (const log of client.logs) if (!log.hasEnded) log.wasKilled = true;
+    if (killAt === undefined) return;
+    this.#cluster.after(killAt - plan.at, () => {
+      for (const log of client?.logs ?? []) if (!log.hasEnded) log.wasKilled = true;
       program.kill();
-    }
-    this.#startClient();
+    });
   }
 
   /** The parts that have to be together at the end: those of the network, without daemons that are down. */
@@ -194,4 +199,18 @@ class StackRun {
   #report(property: string, what: string): void {
     this.#violations.push({ property, what, at: this.#cluster.now });
   }
+}
+
+function hashOf(logs: readonly SessionLog[]): string {
+  const digest = new Digest();
+  for (const { name, events, sent } of logs) {
+    digest.text(name);
+    for (const event of events) {
+      digest.text(event.kind);
+      if (event.kind === "message") digest.text(keyOf(event.payload));
+      else if (event.kind === "view") digest.text(event.group).id(event.id).number(event.index);
+    }
+    for (const { key, outcome } of sent) digest.text(key).text(outcome);
+  }
+  return digest.finish();
 }

@@ -3,6 +3,7 @@ import { Random } from "../base/random.ts";
 import { SERVICES, type Service } from "../ordering/service.ts";
 import { type RingConfig, ringDefaults } from "../ring/config.ts";
 import { ambush, byTime, chatter } from "./ambush.ts";
+import type { PlannedClient } from "./client-plan.ts";
 import { FAULT_KINDS, type Fault } from "./faults.ts";
 import type { LossModel } from "./loss.ts";
 import type { SiteLayout } from "./world.ts";
@@ -36,6 +37,8 @@ export type Schedule = {
   readonly acceleratedPackets: number;
   /** Small windows, so that the load of a schedule fills them. */
   readonly ring?: Pick<RingConfig, "windowBytesStart" | "windowBytesMax" | "gapMax">;
+  /** For `replayStack` only, which runs whole daemons that start together; it goes without `startAt`, `sends` and `ring`. */
+  readonly clients?: readonly PlannedClient[];
 };
 
 export type ScheduleOptions = {

@@ -1,38 +1,33 @@
-import type { Random } from "../base/random.ts";
 import type { Connection } from "../client/connection.ts";
 import { GroupError } from "../client/errors.ts";
 import type { Group } from "../client/group.ts";
-import { SERVICES } from "../ordering/service.ts";
 import type { SentMessage, SessionLog } from "./check/client-logs.ts";
+import type { PlannedAct, PlannedClient } from "./client-plan.ts";
 import type { ProgramEnvironment } from "./cluster.ts";
 
-const GROUPS = ["red", "green", "blue"] as const;
+type Session = { readonly connection: Connection; readonly log: SessionLog };
 
-/** What a client of the workload is like. */
-export type ClientPlan = {
-  readonly name: string;
-  readonly daemons: readonly number[];
-  readonly protocol: "native" | "spread";
-  /** Mean time between two of its actions. */
-  readonly pauseMs: number;
-  /** From then on it only watches. */
-  readonly untilMs: number;
-};
-
-/** A client that connects, joins, leaves, sends and disconnects as chance has it, and logs what it sees. */
+/** A client that does what its plan says, stays connected as far as it can, and logs what it sees. */
 export class StackClient {
-  readonly plan: ClientPlan;
+  readonly plan: PlannedClient;
   readonly logs: SessionLog[] = [];
   readonly #environment: ProgramEnvironment;
-  readonly #random: Random;
   readonly #groups = new Map<string, Group>();
-  #sessions = 0;
+  /** The present session, if it is not about to close. */
+  #session: Session | undefined;
+  /** The time of the next act has come, or there is none. */
+  #isDue: Promise<void> = Promise.resolve();
   #messages = 0;
+  /** Rejects with an error that no outcome of a request explains. */
+  readonly #failed: Promise<never>;
+  #fail!: (error: unknown) => void;
 
-  constructor(plan: ClientPlan, environment: ProgramEnvironment) {
+  constructor(plan: PlannedClient, environment: ProgramEnvironment) {
     this.plan = plan;
     this.#environment = environment;
-    this.#random = environment.random;
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
   }
 
   /** The groups that the present session wants to be in, and joined. */
@@ -41,10 +36,13 @@ export class StackClient {
   }
 
   async run(): Promise<void> {
-    for (;;) {
-      const session = ++this.#sessions;
+    await Promise.race([this.#failed, Promise.all([this.#perform(), this.#stayConnected()])]);
+  }
+
+  async #stayConnected(): Promise<void> {
+    for (let session = 1; ; session++) {
       try {
-        await this.#session(session);
+        await this.#connect(`${this.plan.name}s${session}`);
       } catch (error) {
         if (!(error instanceof GroupError)) throw error;
         await this.#environment.sleep(20);
@@ -53,22 +51,23 @@ export class StackClient {
     }
   }
 
-  async #session(session: number): Promise<void> {
-    const { name, daemons, protocol } = this.plan;
-    const connection = await this.#environment.connect(daemons, {
-      name: `${name}s${session}`,
-      protocol,
+  async #connect(name: string): Promise<void> {
+    const connection = await this.#environment.connect([this.plan.beside], {
+      name,
+      protocol: this.plan.protocol,
       handshakeMs: 300,
       silenceMs: 100,
       reconnect: { delayMs: 5, delayMaxMs: 50, giveUpMs: 1_000 },
     });
-    const log: SessionLog = { name: `${name}s${session}`, events: [], sent: [], hasEnded: false, wasKilled: false };
+    const log: SessionLog = { name, events: [], sent: [], hasEnded: false, wasKilled: false };
     this.logs.push(log);
+    this.#session = { connection, log };
     const reading = this.#read(connection, log);
-    const acting = this.#act(connection, log);
+    this.#follow(reading);
     await connection.closed;
     log.hasEnded = true;
-    await Promise.all([reading, acting]);
+    this.#session = undefined;
+    await Promise.all([reading, this.#isDue]);
   }
 
   async #read(connection: Connection, log: SessionLog): Promise<void> {
@@ -84,64 +83,62 @@ export class StackClient {
     }
   }
 
-  async #act(connection: Connection, log: SessionLog): Promise<void> {
-    const random = this.#random;
-    const { pauseMs, untilMs } = this.plan;
-    while (this.#environment.now() < untilMs && !log.hasEnded) {
-      const action = random.unit();
-      const group = random.pick(GROUPS);
-      if (action < 0.02) await this.#close(connection);
-      else if (action < 0.12 && this.#groups.has(group)) await this.#leave(group);
-      else if (action < 0.3 && !this.#groups.has(group)) void this.#join(connection, group);
-      else this.#send(connection, log, group);
-      await this.#environment.sleep(-Math.log(1 - random.unit()) * pauseMs);
+  async #perform(): Promise<void> {
+    for (const act of this.plan.acts) {
+      const delayMs = act.at - this.#environment.now();
+      if (delayMs > 0) {
+        this.#isDue = this.#environment.sleep(delayMs);
+        await this.#isDue;
+      }
+      if (this.#session !== undefined) this.#act(act, this.#session);
     }
   }
 
-  /** From here on it may be cut off and hear of no view, while it waits for the daemon to close. */
-  async #close(connection: Connection): Promise<void> {
-    this.#groups.clear();
-    await connection.close();
+  #act(act: PlannedAct, session: Session): void {
+    switch (act.kind) {
+      case "join":
+        if (!this.#groups.has(act.group)) this.#follow(this.#join(session.connection, act.group));
+        break;
+      case "leave": {
+        const group = this.#groups.get(act.group);
+        this.#groups.delete(act.group);
+        if (group !== undefined) this.#follow(group.leave());
+        break;
+      }
+      case "send":
+        this.#follow(this.#send(session, act));
+        break;
+      case "close":
+        // From here on it may be cut off and hear of no view, while it waits for the daemon to close.
+        this.#session = undefined;
+        this.#groups.clear();
+        this.#follow(session.connection.close());
+        break;
+    }
+  }
+
+  /** Goes on while the client does other things. */
+  #follow(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!(error instanceof GroupError)) this.#fail(error);
+    });
   }
 
   async #join(connection: Connection, name: string): Promise<void> {
+    const group = await connection.join(name);
+    if (this.#session?.connection === connection) this.#groups.set(name, group);
+  }
+
+  async #send({ connection, log }: Session, act: PlannedAct & { readonly kind: "send" }): Promise<void> {
+    const { groups, service, bytes } = act;
+    const key = `${log.name}/${++this.#messages}`;
+    const payload = new Uint8Array(key.length + 1 + bytes);
+    payload.set(new TextEncoder().encode(key));
+    const asMember = groups[0] !== undefined && this.#groups.has(groups[0]);
+    const message: SentMessage = { key, groups, service, asMember, outcome: "pending", wasResent: false };
+    log.sent.push(message);
     try {
-      this.#groups.set(name, await connection.join(name));
-    } catch (error) {
-      if (!(error instanceof GroupError)) throw error;
-    }
-  }
-
-  async #leave(name: string): Promise<void> {
-    const group = this.#groups.get(name);
-    this.#groups.delete(name);
-    await group?.leave();
-  }
-
-  #send(connection: Connection, log: SessionLog, group: string): void {
-    const random = this.#random;
-    for (let i = random.chance(0.2) ? random.integer(2, 6) : 1; i > 0; i--) {
-      const key = `${log.name}/${++this.#messages}`;
-      const payload = new Uint8Array(key.length + 1 + (random.chance(0.1) ? random.integer(2_000, 40_000) : 20));
-      payload.set(new TextEncoder().encode(key));
-      const groups = random.chance(0.2) ? [group, "white"] : [group];
-      const service = random.pick(SERVICES);
-      const message: SentMessage = {
-        key,
-        groups,
-        service,
-        asMember: this.#groups.has(group),
-        outcome: "pending",
-        wasResent: false,
-      };
-      log.sent.push(message);
-      void this.#follow(message, () => connection.send(groups, payload, { service }));
-    }
-  }
-
-  async #follow(message: SentMessage, send: () => ReturnType<Connection["send"]>): Promise<void> {
-    try {
-      const receipt = await send();
+      const receipt = await connection.send(groups, payload, { service });
       message.outcome = "accepted";
       await receipt.delivered;
       message.outcome = "delivered";

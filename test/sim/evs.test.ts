@@ -4,8 +4,7 @@ import { groupsCells } from "../../src/groups/cells.ts";
 import { EVS_CELLS } from "../../src/sim/evs-cells.ts";
 import { replaySchedule, runSchedule } from "../../src/sim/run-schedule.ts";
 import { generateSchedule, type Schedule } from "../../src/sim/schedule.ts";
-import { shrinkSchedule } from "../../src/sim/shrink.ts";
-import { formatTimeline } from "../../src/sim/timeline.ts";
+import { explain } from "./explain.ts";
 
 const FIXED_SEEDS = [1, 2, 3, 4, 5, 6, 7, 12, 32, 44, 100, 101, 102, 103];
 /** Together with those of test/sim/stack.test.ts about 30 s of processor time. */
@@ -13,14 +12,11 @@ const FRESH_SEEDS = 200;
 const FRESH_GROUPS_SEEDS = 100;
 const FRESH_LIMIT_MS = 300_000;
 
-/** The failing run in the form that explains most: its seed, the schedule cut down, and what happened in that. */
-function explain(seed: number, groups = false): string {
-  const { schedule, violations } = runSchedule(seed, { groups });
-  const property = violations[0]?.property;
-  const fails = (candidate: Schedule) => replaySchedule(candidate, { groups }).violations[0]?.property === property;
-  const small = shrinkSchedule(schedule, fails, 150);
-  const { timeline } = replaySchedule(small, { groups });
-  return `seed ${seed}: ${JSON.stringify(violations, undefined, 1)}\n${JSON.stringify(small)}\n${formatTimeline(timeline)}`;
+const SHRINK_RUNS = 150;
+
+async function check(seed: number, groups = false): Promise<void> {
+  const result = runSchedule(seed, { groups });
+  if (result.verdict === "failed") expect.fail(await explain(groups ? "groups" : "daemons", result, SHRINK_RUNS));
 }
 
 const COMMON = { quietAt: 3000, lastSplit: [], boundMs: 2000, endAt: 5500, acceleratedPackets: 15 } as const;
@@ -92,22 +88,18 @@ test.each(ONCE_FAILED)("%s", (_what, schedule) => {
 });
 
 describe("daemons under random faults keep what extended virtual synchrony promises", () => {
-  test.each(FIXED_SEEDS)("seed %i", (seed) => {
-    if (runSchedule(seed).verdict === "failed") expect.fail(explain(seed));
-  });
+  test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
 
   test.each([
     { groups: false, layer: "daemons", count: FRESH_SEEDS },
     { groups: true, layer: "daemons with process groups", count: FRESH_GROUPS_SEEDS },
   ])(
     "fresh seeds of $layer",
-    ({ groups, layer, count }) => {
+    async ({ groups, layer, count }) => {
       // The clock only chooses which seeds are tried; each of them replays exactly.
       const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
       console.info(`${layer}: fresh seeds ${base} to ${base + count - 1} (AMALGAM_SEED=${base} repeats them)`);
-      for (let seed = base; seed < base + count; seed++) {
-        if (runSchedule(seed, { groups }).verdict === "failed") expect.fail(explain(seed, groups));
-      }
+      for (let seed = base; seed < base + count; seed++) await check(seed, groups);
     },
     FRESH_LIMIT_MS,
   );

@@ -2,14 +2,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { coverageReport, type CoverageTable } from "../../src/base/coverage.ts";
 import { groupsCells } from "../../src/groups/cells.ts";
-import {
-  EVS_CELLS,
-  formatTimeline,
-  replaySchedule,
-  runSchedule,
-  runStack,
-  shrinkSchedule,
-} from "../../src/sim/index.ts";
+import { EVS_CELLS, runSchedule, runStack } from "../../src/sim/index.ts";
+import type { Layer, LayerResult } from "../../src/sim/layer.ts";
+import { explain } from "../sim/explain.ts";
 
 const SCHEDULES = Number(process.env["AMALGAM_SCHEDULES"] ?? 10_000);
 const FIRST_SEED = Number(process.env["AMALGAM_SEED"] ?? 1);
@@ -18,14 +13,20 @@ const FAILURES_MAX = 5;
 /** Some cells take a chain of chances. */
 const SCHEDULES_FOR_ALL_CELLS = 5_000;
 const PROGRESS_MS = 20_000;
+const SHRINK_RUNS = 400;
 
 type Outcome = { readonly failure: string | undefined; readonly simulatedMs: number };
+
+async function outcomeOf(layer: Layer, result: LayerResult): Promise<Outcome> {
+  const failure = result.verdict === "passed" ? undefined : await explain(layer, result, SHRINK_RUNS);
+  return { failure, simulatedMs: result.stats.simulatedMs };
+}
 
 /** Runs seed after seed, tells how far it is, and sums up in one line, to which `more` adds. Returns the failures. */
 async function soak(
   what: string,
   schedules: number,
-  run: (seed: number) => Promise<Outcome> | Outcome,
+  run: (seed: number) => Promise<Outcome>,
   more: () => string = () => "",
 ): Promise<readonly string[]> {
   const startedAt = performance.now();
@@ -36,7 +37,7 @@ async function soak(
   for (; seed < FIRST_SEED + schedules && failures.length < FAILURES_MAX; seed++) {
     const outcome = await run(seed);
     simulatedMs += outcome.simulatedMs;
-    if (outcome.failure !== undefined) failures.push(`seed ${seed}: ${outcome.failure}`);
+    if (outcome.failure !== undefined) failures.push(outcome.failure);
     if (performance.now() - toldAt < PROGRESS_MS) continue;
     toldAt = performance.now();
     console.info(`${what}: ${seed - FIRST_SEED + 1} of ${schedules} schedules, ${failures.length} failed`);
@@ -84,16 +85,10 @@ test.each([
 ])(`${SCHEDULES} random schedules of 3 to 8 $layer break no promise and enter every reachable cell`, async (what) => {
   const { layer, groups, table, prefix } = what;
   const cells = new Coverage(table, prefix);
-  const run = (seed: number): Outcome => {
-    const { verdict, violations, coverage, schedule, stats } = runSchedule(seed, { groups });
-    cells.add(coverage);
-    const { simulatedMs } = stats;
-    if (verdict === "passed") return { failure: undefined, simulatedMs };
-    const property = violations[0]?.property;
-    const small = shrinkSchedule(schedule, (s) => replaySchedule(s, { groups }).violations[0]?.property === property);
-    const { timeline } = replaySchedule(small, { groups });
-    const failure = `${violations[0]?.what}\n${JSON.stringify(small)}\n${formatTimeline(timeline)}`;
-    return { failure, simulatedMs };
+  const run = (seed: number): Promise<Outcome> => {
+    const result = runSchedule(seed, { groups });
+    cells.add(result.coverage);
+    return outcomeOf(groups ? "groups" : "daemons", result);
   };
   const failures = await soak(layer, SCHEDULES, run, () => cells.text);
   expect(failures.join("\n\n")).toBe("");
@@ -103,12 +98,7 @@ test.each([
 });
 
 test(`${SCHEDULES / 10} random schedules of whole daemons with clients break no promise`, async () => {
-  const run = async (seed: number): Promise<Outcome> => {
-    const { violations, timeline, stats } = await runStack(seed);
-    const [first] = violations;
-    const failure = first && `${first.property} ${first.what}\n${formatTimeline(timeline)}`;
-    return { failure, simulatedMs: stats.simulatedMs };
-  };
+  const run = async (seed: number): Promise<Outcome> => outcomeOf("clients", await runStack(seed));
   const failures = await soak("whole daemons with clients", SCHEDULES / 10, run);
   expect(failures.join("\n\n")).toBe("");
 });

@@ -3,9 +3,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
 import { EVS_CELLS } from "../../sim/evs-cells.ts";
-import { replaySchedule, type RunOptions, type RunResult, runSchedule } from "../../sim/run-schedule.ts";
-import type { Schedule } from "../../sim/schedule.ts";
-import { shrinkSchedule } from "../../sim/shrink.ts";
+import {
+  describeSize,
+  generateForLayer,
+  type Layer,
+  type LayerResult,
+  replayOnLayer,
+  shrinkOnLayer,
+} from "../../sim/layer.ts";
+import type { Schedule, ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
@@ -14,6 +20,10 @@ import { shownNumber } from "../format.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 
+const LAYERS = ["daemons", "groups", "clients"] as const satisfies readonly Layer[];
+
+type Run = { readonly layer: Layer; readonly result: LayerResult };
+
 export const sim = defineCommand({
   name: "sim",
   summary: "run daemons in a simulated network with faults, and check every guarantee",
@@ -21,8 +31,9 @@ export const sim = defineCommand({
     slow and lossy links), runs the real protocol code of several daemons through it on simulated time, and checks all
     that was sent, delivered and installed. The same seed gives the same run, everywhere.
 
-    A schedule exercises the daemons' own order and membership, or process groups on them: clients that join, leave and
-    send, with the views that they are given. By default odd seeds do the latter.
+    A schedule exercises the daemons' own order and membership; or process groups on them, with members that join, leave
+    and send, and the views that they are given; or whole daemons with clients that connect to them, native and Spread
+    ones, whose machines fail too. By default even seeds do the first, odd ones the second.
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule).`,
@@ -45,10 +56,15 @@ export const sim = defineCommand({
       help: "so many schedules, of this seed and the ones after it",
     },
     schedule: { kind: "text", value: "FILE", help: "run a saved schedule instead of a random one" },
-    daemons: { kind: "text", short: "d", value: "MIN-MAX", otherwise: "3-8", help: "how many daemons" },
+    daemons: {
+      kind: "text",
+      short: "d",
+      value: "MIN-MAX",
+      help: "how many daemons; by default 3-8, with clients 2-5",
+    },
     layer: {
       kind: "choice",
-      choices: ["both", "daemons", "groups"],
+      choices: ["both", ...LAYERS],
       otherwise: "both",
       help: "what is exercised; both: even seeds the daemons, odd ones groups",
     },
@@ -57,9 +73,8 @@ export const sim = defineCommand({
       value: "S",
       min: 0.1,
       max: 3_600,
-      otherwise: 3,
       fraction: true,
-      help: "simulated time during which faults occur",
+      help: "simulated time during which faults occur; by default 3, with clients 2",
     },
     loss: {
       kind: "number",
@@ -70,7 +85,13 @@ export const sim = defineCommand({
       fraction: true,
       help: "greatest share of datagrams lost",
     },
-    rate: { kind: "number", value: "N", min: 0, max: 100_000, otherwise: 400, help: "messages per simulated second" },
+    rate: {
+      kind: "number",
+      value: "N",
+      min: 0,
+      max: 100_000,
+      help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000",
+    },
     coverage: { kind: "flag", help: "which cells of the state tables were entered, and how often" },
     shrink: { kind: "flag", help: "make a failing schedule smaller before it is shown" },
     save: { kind: "text", value: "FILE", help: "write the (first failing) schedule as JSON" },
@@ -84,61 +105,51 @@ export const sim = defineCommand({
       does: "the smallest schedule that still fails, for a bug report",
     },
     { line: "amalgam sim --schedule bug.json", does: "run it again, elsewhere" },
+    { line: "amalgam sim --layer clients --runs 100", does: "whole daemons and clients, as users have them" },
   ],
   failure: "a guarantee was broken, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
-    const given = runOptions(args);
-    const layer = args.text("layer");
+    const given = scheduleOptions(args);
+    const chosen = args.text("layer");
     const file = args.text("schedule");
     const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 32);
     const runs = file === undefined ? (args.number("runs") ?? 1) : 1;
     const saved = file === undefined ? undefined : await readSchedule(file);
     const coverage = new Map<string, number>();
-    const failed: RunResult[] = [];
-    /** With which options each run that is still of interest was made. */
-    const layers = new WeakMap<RunResult, RunOptions>();
+    const failed: Run[] = [];
     const startedAt = performance.now();
     const progress = new Progress(terminal, "sim", runs, startedAt);
     let done = 0;
     let simulatedMs = 0;
-    let last: RunResult | undefined;
-
-    const withLayer = (seed: number): RunOptions => ({
-      ...given,
-      groups: saved?.groups ?? (layer === "groups" || (layer === "both" && seed % 2 === 1)),
-    });
+    let last: Run | undefined;
 
     for (let seed = first; done < runs && !terminal.signal.aborted; seed++) {
-      const options = withLayer(seed);
-      const result = saved === undefined ? runSchedule(seed, options) : replaySchedule(saved.schedule, options);
-      layers.set(result, options);
+      const layer = saved?.layer ?? LAYERS.find((name) => name === chosen) ?? (seed % 2 === 1 ? "groups" : "daemons");
+      const result = await replayOnLayer(layer, saved?.schedule ?? generateForLayer(layer, seed, given));
       done++;
       simulatedMs += result.stats.simulatedMs;
-      last = result;
+      last = { layer, result };
       for (const [cell, visits] of result.coverage) coverage.set(cell, (coverage.get(cell) ?? 0) + visits);
-      if (result.verdict === "failed") failed.push(result);
-      if (args.flag("json")) terminal.print(JSON.stringify(summary(result, options.groups === true)));
+      if (result.verdict === "failed") failed.push(last);
+      if (args.flag("json")) terminal.print(JSON.stringify(summary(last)));
       progress.update(done, performance.now(), `seed ${seed}, ${failed.length} failed`);
       await nextTurn();
     }
     progress.finish();
 
     const failure = failed[0];
-    const interesting = failure ?? last;
-    const options = (interesting === undefined ? undefined : layers.get(interesting)) ?? given;
-    const shown = failure !== undefined && args.flag("shrink") ? shrunk(failure, options, terminal) : interesting;
+    const shown = failure !== undefined && args.flag("shrink") ? await shrunk(failure, terminal) : (failure ?? last);
     const save = args.text("save");
     if (save !== undefined && shown !== undefined) {
-      const file: SavedSchedule = { groups: options.groups === true, schedule: shown.schedule };
+      const file: SavedSchedule = { layer: shown.layer, schedule: shown.result.schedule };
       await writeFile(save, `${JSON.stringify(file)}\n`);
       terminal.note(`saved to ${save}; again: amalgam sim --schedule ${save}`);
     }
     const reached = args.flag("coverage") ? coverageText(coverage) : undefined;
     if (!args.flag("json") && shown !== undefined) {
-      if (runs === 1 || failure !== undefined) terminal.print(formatTimeline(shown.timeline));
+      if (runs === 1 || failure !== undefined) terminal.print(formatTimeline(shown.result.timeline));
       const seconds = (performance.now() - startedAt) / 1_000;
-      const layerShown = options.groups === true ? "groups" : "daemons";
-      terminal.print(verdict(shown, layerShown, failed, done, simulatedMs / 1_000, seconds, terminal));
+      terminal.print(verdict(shown, failed, done, simulatedMs / 1_000, seconds, terminal));
       if (reached !== undefined) terminal.print(reached.text);
     }
     if (terminal.signal.aborted && failure === undefined) return ExitCode.interrupted;
@@ -146,29 +157,39 @@ export const sim = defineCommand({
   },
 });
 
-function runOptions(args: Arguments): RunOptions {
-  const range = /^(\d+)(?:-(\d+))?$/.exec(args.text("daemons") ?? "");
+/** What is not given is left to the layer. */
+function scheduleOptions(args: Arguments): ScheduleOptions {
+  const daemons = args.text("daemons");
+  const seconds = args.number("seconds");
+  const lossMax = args.number("loss");
+  const sendsPerSecond = args.number("rate");
+  return {
+    ...(daemons !== undefined && { daemons: rangeOf(daemons) }),
+    ...(seconds !== undefined && { faultsMs: seconds * 1_000 }),
+    ...(lossMax !== undefined && { lossMax }),
+    ...(sendsPerSecond !== undefined && { sendsPerSecond }),
+  };
+}
+
+function rangeOf(daemons: string): readonly [number, number] {
+  const range = /^(\d+)(?:-(\d+))?$/.exec(daemons);
   const min = Number(range?.[1]);
   const max = Number(range?.[2] ?? range?.[1]);
   if (range === null || min < 1 || max < min || max > 128) {
     throw usageError("--daemons is a number such as 5 or a range such as 3-8, up to 128");
   }
-  return {
-    daemons: [min, max],
-    faultsMs: (args.number("seconds") ?? 3) * 1_000,
-    lossMax: args.number("loss") ?? 0.2,
-    sendsPerSecond: args.number("rate") ?? 400,
-  };
+  return [min, max];
 }
 
 /** What `--save` writes. */
-type SavedSchedule = { readonly groups: boolean; readonly schedule: Schedule };
+type SavedSchedule = { readonly layer: Layer; readonly schedule: Schedule };
 
 async function readSchedule(file: string): Promise<SavedSchedule> {
   try {
     const saved = JSON.parse(await readFile(file, "utf8")) as SavedSchedule;
-    const { seed, site, faults, sends } = saved.schedule ?? {};
-    const isSchedule = typeof seed === "number" && [site, faults, sends].every(Array.isArray);
+    const { seed, site, faults, sends, clients } = saved.schedule ?? {};
+    const lists = [site, faults, sends, ...(saved.layer === "clients" ? [clients] : [])];
+    const isSchedule = typeof seed === "number" && LAYERS.includes(saved.layer) && lists.every(Array.isArray);
     if (!isSchedule) throw new Error("it is no schedule that --save has written");
     return saved;
   } catch (error) {
@@ -181,26 +202,22 @@ async function readSchedule(file: string): Promise<SavedSchedule> {
 
 const SHRINK_RUNS = 400;
 
-function shrunk(failure: RunResult, options: RunOptions, terminal: Terminal): RunResult {
-  const properties = new Set(failure.violations.map(({ property }) => property));
+async function shrunk({ layer, result }: Run, terminal: Terminal): Promise<Run> {
   const progress = new Progress(terminal, "shrink", SHRINK_RUNS, performance.now());
   let runs = 0;
-  const fails = (schedule: Schedule) => {
-    progress.update(++runs, performance.now(), `${schedule.faults.length} faults, ${schedule.sends.length} messages`);
-    return replaySchedule(schedule, options).violations.some(({ property }) => properties.has(property));
-  };
-  const smaller = shrinkSchedule(failure.schedule, fails, SHRINK_RUNS);
-  progress.finish();
-  terminal.note(
-    `${failure.schedule.faults.length} faults and ${failure.schedule.sends.length} messages became ${smaller.faults.length} and ${smaller.sends.length}`,
+  const smaller = await shrinkOnLayer(layer, result, SHRINK_RUNS, (schedule) =>
+    progress.update(++runs, performance.now(), describeSize(schedule)),
   );
-  return replaySchedule(smaller, options);
+  progress.finish();
+  terminal.note(`${describeSize(result.schedule)} became ${describeSize(smaller)}`);
+  return { layer, result: await replayOnLayer(layer, smaller) };
 }
 
-function summary({ schedule, verdict: outcome, violations, traceHash, stats }: RunResult, groups: boolean) {
+function summary({ layer, result }: Run) {
+  const { schedule, verdict: outcome, violations, traceHash, stats } = result;
   return {
     seed: schedule.seed,
-    layer: groups ? "groups" : "daemons",
+    layer,
     verdict: outcome,
     daemons: schedule.site.flat().length,
     faults: schedule.faults.length,
@@ -211,28 +228,35 @@ function summary({ schedule, verdict: outcome, violations, traceHash, stats }: R
 }
 
 function verdict(
-  shown: RunResult,
-  layer: string,
-  failed: readonly RunResult[],
+  shown: Run,
+  failed: readonly Run[],
   runs: number,
   simulatedSeconds: number,
   seconds: number,
   terminal: Terminal,
 ): string {
   const speed = `${shownNumber(Math.round(simulatedSeconds))} simulated seconds in ${seconds.toFixed(1)} s`;
-  const { stats, schedule } = shown;
-  const one = `seed ${schedule.seed} (${layer}): ${schedule.site.flat().length} daemons, ${schedule.faults.length} faults, ${shownNumber(stats.sent)} messages sent, ${shownNumber(stats.delivered)} delivered, ${stats.installed} configurations installed`;
+  const one = describeRun(shown);
   if (failed.length === 0) {
     const passed = terminal.style("green", runs === 1 ? "PASSED" : `PASSED ${shownNumber(runs)} schedules`);
     return `${runs === 1 ? `${one}\n` : ""}${passed}: every guarantee held; ${speed}`;
   }
-  const seeds = failed.map((result) => result.schedule.seed);
+  const seeds = failed.map(({ result }) => result.schedule.seed);
   const listed = seeds.slice(0, 20).join(", ") + (seeds.length > 20 ? ", ..." : "");
   return [
     one,
-    ...shown.violations.map(({ property, what, at }) => `  ${property} at ${at.toFixed(3)} ms: ${what}`),
+    ...shown.result.violations.map(({ property, what, at }) => `  ${property} at ${at.toFixed(3)} ms: ${what}`),
     `${terminal.style("red", `FAILED ${failed.length} of ${runs}`)}: seeds ${listed}; ${speed}`,
   ].join("\n");
+}
+
+function describeRun({ layer, result: { schedule, stats } }: Run): string {
+  const { seed, site, faults, clients = [] } = schedule;
+  const what = `seed ${seed} (${layer}): ${site.flat().length} daemons, ${faults.length} faults`;
+  const sent = `${shownNumber(stats.sent)} messages sent`;
+  return "sessions" in stats
+    ? `${what}, ${clients.length} clients in ${stats.sessions} sessions, ${sent}, ${shownNumber(stats.received)} received, ${stats.views} views`
+    : `${what}, ${sent}, ${shownNumber(stats.delivered)} delivered, ${stats.installed} configurations installed`;
 }
 
 const TABLES = [
