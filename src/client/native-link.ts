@@ -1,3 +1,4 @@
+import { getU64, setU64 } from "../wire/bytes.ts";
 import {
   DELIVER_HEAD_BYTES,
   DeliverFlag,
@@ -12,7 +13,7 @@ import {
   writeEnvelope,
   writeNumberEnvelope,
 } from "../wire/native/envelope.ts";
-import { encodeUtf8, getU64, setU64 } from "../wire/native/fields.ts";
+import { encodeUtf8 } from "../wire/native/fields.ts";
 import { decodeNative, encodeNative, type NativeMessage } from "../wire/native/messages.ts";
 import { HEADER_BYTES } from "../wire/spread/frame.ts";
 import { Gatherer } from "./gatherer.ts";

@@ -1,6 +1,7 @@
 import { Slab } from "../base/slab.ts";
 import { Content } from "../ordering/content.ts";
 import type { Service } from "../ordering/service.ts";
+import { getU64, setU64 } from "../wire/bytes.ts";
 import {
   ENVELOPE_BYTES,
   ENVELOPE_HEAD_MAX,
@@ -9,7 +10,6 @@ import {
   SEND_HEAD_BYTES,
   TOKEN_BYTES,
 } from "../wire/native/envelope.ts";
-import { getU64, setU64 } from "../wire/native/fields.ts";
 import { decodeNative, encodeNative } from "../wire/native/messages.ts";
 import { GROUPS_MAX, serviceOfType, TypeBit } from "../wire/spread/codes.ts";
 import {

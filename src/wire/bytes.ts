@@ -31,6 +31,27 @@ export function setU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
+/** Writes a number of at most 48 bits. */
+export function setU48(bytes: Uint8Array, at: number, value: number): void {
+  setU16(bytes, at, Math.floor(value / 0x1_0000_0000));
+  setU32(bytes, at + 2, value % 0x1_0000_0000);
+}
+
+export function getU48(bytes: Uint8Array, at: number): number {
+  return getU16(bytes, at) * 0x1_0000_0000 + getU32(bytes, at + 2);
+}
+
+/** Writes a number of at most 53 bits as 64. */
+export function setU64(bytes: Uint8Array, at: number, value: number): void {
+  setU32(bytes, at, Math.floor(value / 0x1_0000_0000));
+  setU32(bytes, at + 4, value % 0x1_0000_0000);
+}
+
+/** Reads 64 bits; beyond 53 bits the result is not exact. */
+export function getU64(bytes: Uint8Array, at: number): number {
+  return getU32(bytes, at) * 0x1_0000_0000 + getU32(bytes, at + 4);
+}
+
 /** Appends to a byte array that grows. For control packets; data packets are written in place. */
 export class Writer {
   #bytes: Uint8Array;
@@ -80,11 +101,16 @@ export class Writer {
     return this;
   }
 
-  /** Varint count, then per range the gap from the end of the one before and its length − 1 (protocols.md P1). */
-  rangeSet(set: RangeSet): this {
-    this.varint(set.rangeCount);
+  /**
+   * Varint count, then per range the gap from the end of the one before and its length − 1 (protocols.md P1). Only the first
+   * `maxRanges` of them.
+   */
+  rangeSet(set: RangeSet, maxRanges = set.rangeCount): this {
+    let left = Math.min(set.rangeCount, maxRanges);
+    this.varint(left);
     let end = -1;
     for (const [low, high] of set.ranges()) {
+      if (left-- === 0) break;
       this.varint(low - end - 1).varint(high - low);
       end = high;
     }
@@ -149,14 +175,15 @@ export class Reader {
     return getU32(this.#bytes, this.#at - 4);
   }
 
-  varint(): number {
+  /** A varint; one above `max` is malformed. */
+  varint(max = Number.MAX_SAFE_INTEGER): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
-        if (value <= Number.MAX_SAFE_INTEGER) return value;
+        if (value <= max) return value;
         break;
       }
       scale *= 0x80;
@@ -179,8 +206,8 @@ export class Reader {
     return this.#failed ? 0 : count;
   }
 
-  /** `Writer.rangeSet`, refused when it has more than `maxRanges` or a number above 2³²−1. */
-  rangeSet(maxRanges: number): RangeSet {
+  /** `Writer.rangeSet`, refused when it has more than `maxRanges` or a number above `maxNumber`. */
+  rangeSet(maxRanges: number, maxNumber = 0xffff_ffff): RangeSet {
     const set = new RangeSet();
     const count = this.varint();
     if (count > maxRanges) this.fail();
@@ -189,7 +216,7 @@ export class Reader {
       const gap = this.varint();
       const low = end + 1 + gap;
       const high = low + this.varint();
-      if (high > 0xffff_ffff || (i > 0 && gap === 0)) this.fail();
+      if (high > maxNumber || (i > 0 && gap === 0)) this.fail();
       if (!this.#failed) set.add(low, high);
       end = high;
     }
@@ -200,6 +227,27 @@ export class Reader {
     if (this.#failed || this.#end - this.#at < count) this.#failed = true;
     return !this.#failed;
   }
+}
+
+/** Reads a number of 48 bits. */
+export function readU48(reader: Reader): number {
+  return reader.u16() * 0x1_0000_0000 + reader.u32();
+}
+
+export function writeU48(writer: Writer, value: number): Writer {
+  return writer.u16(Math.floor(value / 0x1_0000_0000)).u32(value % 0x1_0000_0000);
+}
+
+/** Reads a number of 64 bits; one that JavaScript cannot hold exactly is malformed. */
+export function readU64(reader: Reader): number {
+  const value = reader.u32() * 0x1_0000_0000 + reader.u32();
+  if (Number.isSafeInteger(value)) return value;
+  reader.fail();
+  return 0;
+}
+
+export function writeU64(writer: Writer, value: number): Writer {
+  return writer.u32(Math.floor(value / 0x1_0000_0000)).u32(value % 0x1_0000_0000);
 }
 
 const EMPTY = new Uint8Array(0);

@@ -12,7 +12,7 @@ import type {
 import type { SessionOptions } from "../../src/session/options.ts";
 import type { OrderedTransport, Submission } from "../../src/session/ordered.ts";
 import { Sessions } from "../../src/session/sessions.ts";
-import { getU64 } from "../../src/wire/native/fields.ts";
+import { getU64 } from "../../src/wire/bytes.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
 import { groupCountOf, groupOf, senderOf, typeOf } from "../../src/wire/spread/frame.ts";
 import { encodeLightView, encodeSelfLeave } from "../../src/wire/spread/membership.ts";

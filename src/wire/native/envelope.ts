@@ -1,5 +1,4 @@
-import { getU32, setU32 } from "../bytes.ts";
-import { setU64 } from "./fields.ts";
+import { getU32, setU32, setU64 } from "../bytes.ts";
 
 /**
  * The envelopes of the native session protocol (docs/protocols/native-session.md), and those of them that are written for every

@@ -11,8 +11,8 @@ import {
   writeDeliverHead,
   writeNumberEnvelope,
 } from "./envelope.ts";
-import { Reader, Writer } from "../bytes.ts";
-import { decodeUtf8, encodeUtf8, readText, readU64, writeLong, writeShort, writeU64 } from "./fields.ts";
+import { Reader, readU64, Writer, writeU64 } from "../bytes.ts";
+import { decodeUtf8, encodeUtf8, readText, writeLong, writeShort } from "./fields.ts";
 
 /** HELLO: who a client is, and what it had when it was connected last. */
 export type NativeHello = {

@@ -1,0 +1,142 @@
+import type { NodeId, RegionId, RegionViewId } from "../../base/ids.ts";
+import { getU32, getU48, getU64, setU32, setU48 } from "../bytes.ts";
+import { asRate, isViewIdAt, setViewId, VIEW_ID_BYTES } from "./fields.ts";
+import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, writeHead } from "./head.ts";
+
+/*
+ * A packet of a sender to a region (protocols.md A15), behind the head:
+ *
+ *   20 region u64   28 view u32   32 seq u48   38 flags u8
+ *   -- AFTER:  count u8, then per entry region u64, view u32, last u48
+ *   -- DEMAND: demand u32
+ *   items (items.ts)
+ *
+ * AFTER names region views in which the sender cannot assign anything any more: who is a member of one delivers this packet only after
+ * the sender's packets there up to `last` (region-views.md, rule 11). DEMAND is how many packets per second the sender would
+ * like to send into the region. A sender that sends the packet again changes its kind and nothing else.
+ */
+
+/** Bytes of a data packet before its items, if it has no flags. */
+export const DATA_HEAD_BYTES = NODE_HEAD_BYTES + VIEW_ID_BYTES + 7;
+/** Bytes of an entry of AFTER; the count is one more. */
+export const AFTER_BYTES = VIEW_ID_BYTES + 6;
+export const AFTER_MAX = 0xff;
+const DEMAND_BYTES = 4;
+
+const SEQ_AT = NODE_HEAD_BYTES + VIEW_ID_BYTES;
+const FLAGS_AT = SEQ_AT + 6;
+const AFTER = 1;
+const DEMAND = 2;
+
+/** A region view that a sender has sealed: the last number that it assigned there. */
+export type SealedView = { readonly id: RegionViewId; readonly last: number };
+
+export type DataHead = {
+  readonly cluster: number;
+  /** The sender. */
+  readonly origin: NodeId;
+  readonly id: RegionViewId;
+  /** From 1, for each sender and region view. */
+  readonly seq: number;
+  /** At most `AFTER_MAX`; usually none. */
+  readonly after: readonly SealedView[];
+  /** Packets per second that the sender would like to send; 0: not told. */
+  readonly demand: number;
+};
+
+/** Bytes that `writeDataHead` will write. */
+export function dataHeadBytes(after: readonly SealedView[], demand: number): number {
+  return DATA_HEAD_BYTES + (after.length > 0 ? 1 + after.length * AFTER_BYTES : 0) + (demand > 0 ? DEMAND_BYTES : 0);
+}
+
+/** Begins a data packet at `at` and returns where its items go; `setPacketEnd` has to follow. */
+export function writeDataHead(bytes: Uint8Array, at: number, fields: DataHead): number {
+  const { cluster, origin, id, seq, after, demand } = fields;
+  writeHead(bytes, at, NodeKind.regionData, cluster, origin);
+  setViewId(bytes, at + NODE_HEAD_BYTES, id);
+  setU48(bytes, at + SEQ_AT, seq);
+  bytes[at + FLAGS_AT] = (after.length > 0 ? AFTER : 0) | (demand > 0 ? DEMAND : 0);
+  let field = at + DATA_HEAD_BYTES;
+  if (after.length > 0) {
+    bytes[field++] = after.length;
+    for (const sealed of after) {
+      setViewId(bytes, field, sealed.id);
+      setU48(bytes, field + VIEW_ID_BYTES, sealed.last);
+      field += AFTER_BYTES;
+    }
+  }
+  if (demand > 0) {
+    setU32(bytes, field, asRate(demand));
+    field += DEMAND_BYTES;
+  }
+  return field;
+}
+
+/** Whether this is a data packet, sent for the first time or again, of which everything below can be read. */
+export function isData(bytes: Uint8Array): boolean {
+  const kind = bytes[3] === NodeKind.regionResent ? NodeKind.regionResent : NodeKind.regionData;
+  if (!isPacket(bytes, kind, DATA_HEAD_BYTES - NODE_HEAD_BYTES)) return false;
+  if (!isViewIdAt(bytes, NODE_HEAD_BYTES) || getU48(bytes, SEQ_AT) === 0) return false;
+  const flags = bytes[FLAGS_AT] as number;
+  if (flags === 0) return true;
+  if ((flags & ~(AFTER | DEMAND)) !== 0) return false;
+  return ((flags & AFTER) === 0 || hasAfter(bytes)) && itemsAt(bytes) <= bodyEndOf(bytes);
+}
+
+export function regionOf(packet: Uint8Array): RegionId {
+  return getU64(packet, NODE_HEAD_BYTES);
+}
+
+/** The number of the region's view. */
+export function viewOf(packet: Uint8Array): number {
+  return getU32(packet, NODE_HEAD_BYTES + 8);
+}
+
+export function seqOf(packet: Uint8Array): number {
+  return getU48(packet, SEQ_AT);
+}
+
+/** The views whose packets come first. */
+export function afterOf(packet: Uint8Array): readonly SealedView[] {
+  if (((packet[FLAGS_AT] as number) & AFTER) === 0) return NONE;
+  const after: SealedView[] = [];
+  const end = afterEnd(packet);
+  for (let at = DATA_HEAD_BYTES + 1; at < end; at += AFTER_BYTES) {
+    const id = { region: getU64(packet, at), view: getU32(packet, at + 8) };
+    after.push({ id, last: getU48(packet, at + VIEW_ID_BYTES) });
+  }
+  return after;
+}
+
+/** What the sender would like to send, in packets per second; 0 if the packet does not tell. */
+export function demandOf(packet: Uint8Array): number {
+  return ((packet[FLAGS_AT] as number) & DEMAND) === 0 ? 0 : getU32(packet, afterEnd(packet));
+}
+
+/** Where the items begin. */
+export function itemsAt(packet: Uint8Array): number {
+  return afterEnd(packet) + (((packet[FLAGS_AT] as number) & DEMAND) === 0 ? 0 : DEMAND_BYTES);
+}
+
+/** A copy that says that it is sent again. The packet itself stays as it is: who got its bytes may still need them. */
+export function asResent(packet: Uint8Array): Uint8Array {
+  const copy = packet.slice();
+  copy[3] = NodeKind.regionResent;
+  return copy;
+}
+
+function afterEnd(packet: Uint8Array): number {
+  if (((packet[FLAGS_AT] as number) & AFTER) === 0) return DATA_HEAD_BYTES;
+  return DATA_HEAD_BYTES + 1 + (packet[DATA_HEAD_BYTES] as number) * AFTER_BYTES;
+}
+
+function hasAfter(bytes: Uint8Array): boolean {
+  const bodyEnd = bodyEndOf(bytes);
+  if (bodyEnd <= DATA_HEAD_BYTES || afterEnd(bytes) > bodyEnd) return false;
+  for (let at = DATA_HEAD_BYTES + 1; at < afterEnd(bytes); at += AFTER_BYTES) {
+    if (!isViewIdAt(bytes, at)) return false;
+  }
+  return true;
+}
+
+const NONE: readonly SealedView[] = [];

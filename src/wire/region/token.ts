@@ -1,0 +1,243 @@
+import { assert } from "../../base/assert.ts";
+import type { NodeId } from "../../base/ids.ts";
+import { RangeSet } from "../../base/range-set.ts";
+import { type Reader, type Writer, writeU64 } from "../bytes.ts";
+import { asRate, readId, readSeq, readSeqs } from "./fields.ts";
+
+/*
+ * The token of a region view (protocols.md A27–A29 in one; region-views.md, rules 5–8), behind the region view in its message:
+ *
+ *   phase u8 (0 open, 1 visit, 2 close, 3 complete), flags u8 (1 quiesce, 2 quiesceCommit, 4 retire),
+ *   failure varint, round varint, partition varint,
+ *   count varint of members visited and unless it is 0 least u32, sum varint, greatest u32,
+ *   count varint of records, partitions varint, and per record
+ *     sender u64, flags u8 (1: failed), maximumSeen, cutOff, maxContiguous, toClean varint, table varint · partitions,
+ *     -- visit and close: covered varint, naks, aggregateCovered varint, aggregate, partitionContiguous varint
+ *     -- failed: candidates, orphans, lost
+ *
+ * naks, aggregate, candidates, orphans and lost are range sets.
+ */
+
+export const TOKEN_RECORDS_MAX = 65_536;
+/** Partitions that a region view may have. */
+export const PARTITIONS_MAX = 4_096;
+
+const QUIESCE = 1;
+const QUIESCE_COMMIT = 2;
+const RETIRE = 4;
+const FAILED = 1;
+/** Bytes of a record at least, without its table. */
+const RECORD_BYTES_MIN = 13;
+
+/**
+ * What its receiver is to do with a token: begin with a partition, of which it is the leader; look at it as a member; end with the
+ * partition; as the leader of the region, end the round.
+ */
+export type TokenPhase = "open" | "visit" | "close" | "complete";
+
+const PHASES: readonly TokenPhase[] = ["open", "visit", "close", "complete"];
+
+/** Changed in place by the member that holds it, then encoded for the next one. */
+export type RegionToken = {
+  phase: TokenPhase;
+  /** Position in the membership service's log of the last failure that concerns the view. */
+  readonly failure: number;
+  /** Counts the rounds since that failure. */
+  readonly round: number;
+  /** Where the token is. */
+  partition: number;
+  /** Nobody that was visited in this round has an active record (A49). */
+  quiesce: boolean;
+  /** Nobody had one in the round before: the last round, if that is still so. */
+  quiesceCommit: boolean;
+  /** The view has ended: who has forwarded the token forgets it. */
+  readonly retire: boolean;
+  readonly admissible: Admissible;
+  /** No sender twice; all with tables of the same length, which the receiver compares with its plan. */
+  readonly records: TokenRecord[];
+};
+
+/** What the members visited can take in, in packets per second over all senders: whole numbers once it is sent. */
+export type Admissible = {
+  /** Infinite before the first member. */
+  least: number;
+  sum: number;
+  greatest: number;
+  count: number;
+};
+
+/** What a round gathers and tells of one sender; in the region's numbers, unless it says otherwise. */
+export type TokenRecord = PartitionPart & {
+  readonly sender: NodeId;
+  /** Greatest number that a member has seen. */
+  maximumSeen: number;
+  /** What is younger is not reported missing yet. */
+  readonly cutOff: number;
+  /** Least number up to which a member visited has everything. */
+  maxContiguous: number;
+  /** Stable: up to here everybody has everything. */
+  readonly toClean: number;
+  /** Per partition: up to where it is known to hold everything, in its numbers. */
+  readonly table: number[];
+  /** The sender has failed: the members settle what becomes of its packets (region-views.md, rule 7). */
+  readonly failed: boolean;
+  /** Asked for; whoever holds one takes it out. This and the next two are empty unless the sender has failed. */
+  candidates: RangeSet;
+  /** What a whole partition lacks: the next round's candidates. */
+  orphans: RangeSet;
+  /** What nobody has: all skip the same. */
+  lost: RangeSet;
+};
+
+/** What a round gathers within one partition, in the partition's numbers. Travels inside a partition only. */
+export type PartitionPart = {
+  /** What the last member visited lacks, complete up to `covered`. */
+  covered: number;
+  naks: RangeSet;
+  /** What all members visited lack, complete up to `aggregateCovered`. */
+  aggregateCovered: number;
+  aggregate: RangeSet;
+  /** Least number up to which a member visited holds everything. */
+  partitionContiguous: number;
+};
+
+/** Before the first member of a partition has been visited. */
+export function newPartitionPart(): PartitionPart {
+  return {
+    covered: 0,
+    naks: new RangeSet(),
+    aggregateCovered: Number.MAX_SAFE_INTEGER,
+    aggregate: new RangeSet(),
+    partitionContiguous: Number.MAX_SAFE_INTEGER,
+  };
+}
+
+export function writeToken(out: Writer, token: RegionToken): void {
+  const { phase, admissible, records } = token;
+  const partitions = records[0]?.table.length ?? 0;
+  out
+    .u8(PHASES.indexOf(phase))
+    .u8((token.quiesce ? QUIESCE : 0) | (token.quiesceCommit ? QUIESCE_COMMIT : 0) | (token.retire ? RETIRE : 0))
+    .varint(token.failure)
+    .varint(token.round)
+    .varint(token.partition);
+  writeAdmissible(out, admissible);
+  out.varint(records.length).varint(partitions);
+  for (const record of records) {
+    assert(record.table.length === partitions, "all records have a number for each partition");
+    writeRecord(out, record, hasPartitionPart(phase));
+  }
+}
+
+/** Reads what `writeToken` wrote. Worth nothing if the reader has failed afterwards. */
+export function readToken(input: Reader): RegionToken {
+  const phase = PHASES[input.u8()] ?? fail(input, "open");
+  const flags = input.u8();
+  if (flags > (QUIESCE | QUIESCE_COMMIT | RETIRE)) input.fail();
+  return {
+    phase,
+    failure: input.varint(),
+    round: input.varint(),
+    partition: input.varint(PARTITIONS_MAX - 1),
+    quiesce: (flags & QUIESCE) !== 0,
+    quiesceCommit: (flags & QUIESCE_COMMIT) !== 0,
+    retire: (flags & RETIRE) !== 0,
+    admissible: readAdmissible(input),
+    records: readRecords(input, hasPartitionPart(phase)),
+  };
+}
+
+function hasPartitionPart(phase: TokenPhase): boolean {
+  return phase === "visit" || phase === "close";
+}
+
+function fail<T>(input: Reader, value: T): T {
+  input.fail();
+  return value;
+}
+
+function writeAdmissible(out: Writer, { least, sum, greatest, count }: Admissible): void {
+  out.varint(count);
+  if (count === 0) return;
+  out
+    .u32(asRate(least))
+    .varint(Math.min(Math.floor(sum), Number.MAX_SAFE_INTEGER))
+    .u32(asRate(greatest));
+}
+
+function readAdmissible(input: Reader): Admissible {
+  const count = input.varint();
+  if (count === 0) return { least: Number.POSITIVE_INFINITY, sum: 0, greatest: 0, count };
+  return { least: input.u32(), sum: input.varint(), greatest: input.u32(), count };
+}
+
+function writeRecord(out: Writer, record: TokenRecord, withPartitionPart: boolean): void {
+  writeU64(out, record.sender)
+    .u8(record.failed ? FAILED : 0)
+    .varint(record.maximumSeen)
+    .varint(record.cutOff)
+    .varint(record.maxContiguous)
+    .varint(record.toClean);
+  for (const number of record.table) out.varint(number);
+  if (withPartitionPart) {
+    out
+      .varint(record.covered)
+      .rangeSet(record.naks)
+      .varint(record.aggregateCovered)
+      .rangeSet(record.aggregate)
+      .varint(record.partitionContiguous);
+  }
+  if (record.failed) out.rangeSet(record.candidates).rangeSet(record.orphans).rangeSet(record.lost);
+}
+
+function readRecords(input: Reader, withPartitionPart: boolean): TokenRecord[] {
+  const records: TokenRecord[] = [];
+  const senders = new Set<NodeId>();
+  const count = input.varint(TOKEN_RECORDS_MAX);
+  const partitions = input.varint(PARTITIONS_MAX);
+  if (count * (RECORD_BYTES_MIN + partitions) > input.remaining) input.fail();
+  for (let i = 0; i < count && !input.failed; i++) {
+    const record = readRecord(input, partitions, withPartitionPart);
+    records.push(record);
+    senders.add(record.sender);
+  }
+  if (senders.size < records.length) input.fail();
+  return records;
+}
+
+function readRecord(input: Reader, partitions: number, withPartitionPart: boolean): TokenRecord {
+  const sender = readId(input);
+  const flags = input.u8();
+  if (flags > FAILED) input.fail();
+  const failed = flags === FAILED;
+  return {
+    sender,
+    failed,
+    maximumSeen: readSeq(input),
+    cutOff: readSeq(input),
+    maxContiguous: readSeq(input),
+    toClean: readSeq(input),
+    table: readTable(input, partitions),
+    ...(withPartitionPart ? readPartitionPart(input) : newPartitionPart()),
+    candidates: failed ? readSeqs(input) : new RangeSet(),
+    orphans: failed ? readSeqs(input) : new RangeSet(),
+    lost: failed ? readSeqs(input) : new RangeSet(),
+  };
+}
+
+function readTable(input: Reader, partitions: number): number[] {
+  const table: number[] = [];
+  for (let i = 0; i < partitions; i++) table.push(readSeq(input));
+  return table;
+}
+
+function readPartitionPart(input: Reader): PartitionPart {
+  return {
+    covered: readSeq(input),
+    naks: readSeqs(input),
+    // The two are as great as can be before a member has been visited.
+    aggregateCovered: input.varint(),
+    aggregate: readSeqs(input),
+    partitionContiguous: input.varint(),
+  };
+}
