@@ -64,16 +64,13 @@ export type RegionWake = { readonly kind: "wake"; readonly id: RegionViewId };
 /** The view has ended, and everything in it was stable (region-views.md, rule 9). */
 export type RegionRetired = { readonly kind: "retired"; readonly id: RegionViewId };
 
-/** From member to member, in the order of the ring. */
-export type RegionTokenPass = { readonly kind: "token"; readonly id: RegionViewId; readonly token: RegionToken };
-
-export type RegionMessage = RegionTokenPass | RegionAck | RegionNak | RegionPull | RegionWake | RegionRetired;
+export type RegionMessage = RegionToken | RegionAck | RegionNak | RegionPull | RegionWake | RegionRetired;
 
 export function encodeRegionMessage(message: RegionMessage): Uint8Array {
   const out = new Writer(64).u8(Kind[message.kind]);
   switch (message.kind) {
     case "token":
-      writeToken(writeViewId(out, message.id), message.token);
+      writeToken(out, message);
       break;
     case "ack":
       writeU48(writeViewId(out, message.id), message.acknowledged)
@@ -113,7 +110,7 @@ export function decodeRegionMessage(bytes: Uint8Array): RegionMessage | undefine
 function readMessage(input: Reader): RegionMessage | undefined {
   switch (input.u8()) {
     case Kind.token:
-      return { kind: "token", id: readViewId(input), token: readToken(input) };
+      return readToken(input);
     case Kind.ack:
       return {
         kind: "ack",

@@ -1,19 +1,19 @@
 import { assert } from "../../base/assert.ts";
-import type { NodeId } from "../../base/ids.ts";
+import type { NodeId, RegionViewId } from "../../base/ids.ts";
 import { RangeSet } from "../../base/range-set.ts";
 import { type Reader, type Writer, writeU64 } from "../bytes.ts";
-import { asRate, readId, readSeq, readSeqs } from "./fields.ts";
+import { asRate, readId, readSeq, readSeqs, readViewId, writeViewId } from "./fields.ts";
 
 /*
- * The token of a region view (protocols.md A27–A29 in one; region-views.md, rules 5–8), behind the region view in its message:
+ * The token of a region view (protocols.md A27–A29 in one; region-views.md, rules 5–8), as a message of the link:
  *
- *   phase u8 (0 open, 1 visit, 2 close, 3 complete), flags u8 (1 quiesce, 2 quiesceCommit, 4 retire),
- *   failure varint, round varint, partition varint,
- *   count varint of members visited and unless it is 0 least u32, sum varint, greatest u32,
- *   count varint of records, partitions varint, and per record
- *     sender u64, flags u8 (1: failed), maximumSeen, cutOff, maxContiguous, toClean varint, table varint · partitions,
+ *   region u64, view u32, phase u8 (0 open, 1 visit, 2 close, 3 complete), flags u8 (1 quiesce, 2 quiesceCommit, 4 retire),
+ *   failure varint, round varint, partition varint, partitions varint,
+ *   least u32, sum varint, greatest u32, count varint,
+ *   count varint of records, and per record
+ *     sender u64, flags u8 (1: settle), maximumSeen, cutOff, maxContiguous, toClean varint, table varint · partitions,
  *     -- visit and close: covered varint, naks, aggregateCovered varint, aggregate, partitionContiguous varint
- *     -- failed: candidates, orphans, lost
+ *     -- settle: candidates, orphans, lost
  *
  * naks, aggregate, candidates, orphans and lost are range sets.
  */
@@ -25,7 +25,7 @@ export const PARTITIONS_MAX = 4_096;
 const QUIESCE = 1;
 const QUIESCE_COMMIT = 2;
 const RETIRE = 4;
-const FAILED = 1;
+const SETTLE = 1;
 /** Bytes of a record at least, without its table. */
 const RECORD_BYTES_MIN = 13;
 
@@ -39,6 +39,8 @@ const PHASES: readonly TokenPhase[] = ["open", "visit", "close", "complete"];
 
 /** Changed in place by the member that holds it, then encoded for the next one. */
 export type RegionToken = {
+  readonly kind: "token";
+  readonly id: RegionViewId;
   phase: TokenPhase;
   /** Position in the membership service's log of the last failure that concerns the view. */
   readonly failure: number;
@@ -46,6 +48,8 @@ export type RegionToken = {
   readonly round: number;
   /** Where the token is. */
   partition: number;
+  /** Partitions of the view, and length of each record's table: its receiver compares that with its own plan. */
+  readonly partitions: number;
   /** Nobody that was visited in this round has an active record (A49). */
   quiesce: boolean;
   /** Nobody had one in the round before: the last round, if that is still so. */
@@ -53,13 +57,13 @@ export type RegionToken = {
   /** The view has ended: who has forwarded the token forgets it. */
   readonly retire: boolean;
   readonly admissible: Admissible;
-  /** No sender twice; all with tables of the same length, which the receiver compares with its plan. */
+  /** No sender twice. */
   readonly records: TokenRecord[];
 };
 
 /** What the members visited can take in, in packets per second over all senders: whole numbers once it is sent. */
 export type Admissible = {
-  /** Infinite before the first member. */
+  /** Before the first member: the greatest number of 32 bits. */
   least: number;
   sum: number;
   greatest: number;
@@ -79,14 +83,18 @@ export type TokenRecord = PartitionPart & {
   readonly toClean: number;
   /** Per partition: up to where it is known to hold everything, in its numbers. */
   readonly table: number[];
-  /** The sender has failed: the members settle what becomes of its packets (region-views.md, rule 7). */
-  readonly failed: boolean;
-  /** Asked for; whoever holds one takes it out. This and the next two are empty unless the sender has failed. */
-  candidates: RangeSet;
+  /** Of a sender that has failed only. */
+  readonly settle: Settle | undefined;
+};
+
+/** What becomes of the packets of a sender that has failed (region-views.md, rule 7). */
+export type Settle = {
+  /** Asked for; whoever holds one takes it out. */
+  readonly candidates: RangeSet;
   /** What a whole partition lacks: the next round's candidates. */
-  orphans: RangeSet;
+  readonly orphans: RangeSet;
   /** What nobody has: all skip the same. */
-  lost: RangeSet;
+  readonly lost: RangeSet;
 };
 
 /** What a round gathers within one partition, in the partition's numbers. Travels inside a partition only. */
@@ -113,37 +121,49 @@ export function newPartitionPart(): PartitionPart {
 }
 
 export function writeToken(out: Writer, token: RegionToken): void {
-  const { phase, admissible, records } = token;
-  const partitions = records[0]?.table.length ?? 0;
-  out
+  const { phase, partitions, admissible, records } = token;
+  writeViewId(out, token.id)
     .u8(PHASES.indexOf(phase))
     .u8((token.quiesce ? QUIESCE : 0) | (token.quiesceCommit ? QUIESCE_COMMIT : 0) | (token.retire ? RETIRE : 0))
     .varint(token.failure)
     .varint(token.round)
-    .varint(token.partition);
-  writeAdmissible(out, admissible);
-  out.varint(records.length).varint(partitions);
+    .varint(token.partition)
+    .varint(partitions)
+    .u32(asRate(admissible.least))
+    .varint(Math.min(Math.floor(admissible.sum), Number.MAX_SAFE_INTEGER))
+    .u32(asRate(admissible.greatest))
+    .varint(admissible.count)
+    .varint(records.length);
   for (const record of records) {
-    assert(record.table.length === partitions, "all records have a number for each partition");
+    assert(record.table.length === partitions, "a record has a number for each partition");
     writeRecord(out, record, hasPartitionPart(phase));
   }
 }
 
 /** Reads what `writeToken` wrote. Worth nothing if the reader has failed afterwards. */
 export function readToken(input: Reader): RegionToken {
-  const phase = PHASES[input.u8()] ?? fail(input, "open");
+  const id = readViewId(input);
+  const phase = PHASES[input.u8()];
   const flags = input.u8();
-  if (flags > (QUIESCE | QUIESCE_COMMIT | RETIRE)) input.fail();
+  const failure = input.varint();
+  const round = input.varint();
+  const partition = input.varint();
+  const partitions = input.varint(PARTITIONS_MAX);
+  const isSound = phase !== undefined && flags <= (QUIESCE | QUIESCE_COMMIT | RETIRE) && partition < partitions;
+  if (!isSound) input.fail();
   return {
-    phase,
-    failure: input.varint(),
-    round: input.varint(),
-    partition: input.varint(PARTITIONS_MAX - 1),
+    kind: "token",
+    id,
+    phase: phase ?? "open",
+    failure,
+    round,
+    partition,
+    partitions,
     quiesce: (flags & QUIESCE) !== 0,
     quiesceCommit: (flags & QUIESCE_COMMIT) !== 0,
     retire: (flags & RETIRE) !== 0,
-    admissible: readAdmissible(input),
-    records: readRecords(input, hasPartitionPart(phase)),
+    admissible: { least: input.u32(), sum: input.varint(), greatest: input.u32(), count: input.varint() },
+    records: readRecords(input, partitions, hasPartitionPart(phase ?? "open")),
   };
 }
 
@@ -151,29 +171,10 @@ function hasPartitionPart(phase: TokenPhase): boolean {
   return phase === "visit" || phase === "close";
 }
 
-function fail<T>(input: Reader, value: T): T {
-  input.fail();
-  return value;
-}
-
-function writeAdmissible(out: Writer, { least, sum, greatest, count }: Admissible): void {
-  out.varint(count);
-  if (count === 0) return;
-  out
-    .u32(asRate(least))
-    .varint(Math.min(Math.floor(sum), Number.MAX_SAFE_INTEGER))
-    .u32(asRate(greatest));
-}
-
-function readAdmissible(input: Reader): Admissible {
-  const count = input.varint();
-  if (count === 0) return { least: Number.POSITIVE_INFINITY, sum: 0, greatest: 0, count };
-  return { least: input.u32(), sum: input.varint(), greatest: input.u32(), count };
-}
-
 function writeRecord(out: Writer, record: TokenRecord, withPartitionPart: boolean): void {
+  const { settle } = record;
   writeU64(out, record.sender)
-    .u8(record.failed ? FAILED : 0)
+    .u8(settle === undefined ? 0 : SETTLE)
     .varint(record.maximumSeen)
     .varint(record.cutOff)
     .varint(record.maxContiguous)
@@ -187,14 +188,13 @@ function writeRecord(out: Writer, record: TokenRecord, withPartitionPart: boolea
       .rangeSet(record.aggregate)
       .varint(record.partitionContiguous);
   }
-  if (record.failed) out.rangeSet(record.candidates).rangeSet(record.orphans).rangeSet(record.lost);
+  if (settle !== undefined) out.rangeSet(settle.candidates).rangeSet(settle.orphans).rangeSet(settle.lost);
 }
 
-function readRecords(input: Reader, withPartitionPart: boolean): TokenRecord[] {
+function readRecords(input: Reader, partitions: number, withPartitionPart: boolean): TokenRecord[] {
   const records: TokenRecord[] = [];
   const senders = new Set<NodeId>();
   const count = input.varint(TOKEN_RECORDS_MAX);
-  const partitions = input.varint(PARTITIONS_MAX);
   if (count * (RECORD_BYTES_MIN + partitions) > input.remaining) input.fail();
   for (let i = 0; i < count && !input.failed; i++) {
     const record = readRecord(input, partitions, withPartitionPart);
@@ -208,20 +208,17 @@ function readRecords(input: Reader, withPartitionPart: boolean): TokenRecord[] {
 function readRecord(input: Reader, partitions: number, withPartitionPart: boolean): TokenRecord {
   const sender = readId(input);
   const flags = input.u8();
-  if (flags > FAILED) input.fail();
-  const failed = flags === FAILED;
+  if (flags > SETTLE) input.fail();
   return {
     sender,
-    failed,
     maximumSeen: readSeq(input),
     cutOff: readSeq(input),
     maxContiguous: readSeq(input),
     toClean: readSeq(input),
     table: readTable(input, partitions),
     ...(withPartitionPart ? readPartitionPart(input) : newPartitionPart()),
-    candidates: failed ? readSeqs(input) : new RangeSet(),
-    orphans: failed ? readSeqs(input) : new RangeSet(),
-    lost: failed ? readSeqs(input) : new RangeSet(),
+    settle:
+      flags === SETTLE ? { candidates: readSeqs(input), orphans: readSeqs(input), lost: readSeqs(input) } : undefined,
   };
 }
 
