@@ -1,4 +1,4 @@
-import type { DaemonId } from "../base/ids.ts";
+import { configurationKey, type DaemonId } from "../base/ids.ts";
 import { Groups } from "../groups/groups.ts";
 import type { Notice, SessionNumber } from "../groups/outbox.ts";
 import { Content } from "../ordering/content.ts";
@@ -66,6 +66,7 @@ export class GroupDaemon {
         this.#isRegular = true;
         this.#position = 0;
         this.#groups.regular(configuration);
+        this.#know(this.#groups.state === "GOP" ? "settles" : "gathers");
         this.#compare();
       },
     };
@@ -150,6 +151,20 @@ export class GroupDaemon {
     this.#process.evs.holdSessions(isOn);
     const phase = isOn ? "begin" : "end";
     this.#append({ kind: "exchange", at: this.#time(), process: this.#process.number, phase });
+    if (!isOn) this.#know("settles");
+  }
+
+  #know(phase: "gathers" | "settles"): void {
+    const { directory, synchronised: set } = this.#groups;
+    const parts = directory.groups().flatMap((group) =>
+      group.parts.map(({ roster, configuration, members }) => ({
+        group: group.name,
+        daemon: roster.daemon,
+        configuration: configuration === undefined ? "none" : configurationKey(configuration),
+        members: members.map(({ name }) => name),
+      })),
+    );
+    this.#append({ kind: "knowledge", at: this.#time(), process: this.#process.number, phase, set, parts });
   }
 
   #about(client: number) {

@@ -77,6 +77,15 @@ export type TraceEvent =
   | { readonly kind: "end"; readonly at: number }
   | GroupTraceEvent;
 
+/** The members that a group has at one daemon. */
+export type KnownPart = {
+  readonly group: string;
+  readonly daemon: DaemonId;
+  /** The key of the configuration that changed this part last. */
+  readonly configuration: string;
+  readonly members: readonly string[];
+};
+
 /** What happened to process groups (protocols.md K.3). Members are named by their private groups. */
 export type GroupTraceEvent =
   | {
@@ -95,6 +104,19 @@ export type GroupTraceEvent =
       readonly at: number;
       readonly process: ProcessNumber;
       readonly phase: "begin" | "end";
+    }
+  /**
+   * What a daemon knows of groups where it begins to gather what others know, and where it settles: when all members of
+   * the configuration know the same, at its start or after an exchange.
+   */
+  | {
+      readonly kind: "knowledge";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly phase: "gathers" | "settles";
+      /** The daemons that it takes to know exactly the same. */
+      readonly set: readonly DaemonId[];
+      readonly parts: readonly KnownPart[];
     }
   /** A client's request to join or leave was handed to its daemon. */
   | {

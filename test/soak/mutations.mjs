@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** Where each fault goes: `from` must be there exactly once. With `groups` it needs schedules with process groups. */
+/** Where each fault goes: `from` must be there exactly once. With `groups` the schedules have process groups. */
 const MUTATIONS = [
   {
     name: "obliged messages behind a hole are dropped",
@@ -94,6 +94,34 @@ const MUTATIONS = [
     from: "Math.min(this.#seqPassed, seqBefore) : seqBefore",
     to: "seqBefore : seqBefore",
   },
+  {
+    name: "an exchange that is cut short merges sets though the own one was not complete",
+    file: "groups/groups.ts",
+    from: "if (exchange.isOwnComplete) {",
+    to: "if (exchange.others().length > 0) {",
+    groups: true,
+  },
+  {
+    name: "an exchange that is cut short keeps who did not come along",
+    file: "groups/groups.ts",
+    from: "if (this.#directory.prune(members)) unchanged = false;",
+    to: "if (members.size === 0) unchanged = false;",
+    groups: true,
+  },
+  {
+    name: "after an exchange that was cut short the representative tells what it knew before it merged",
+    file: "groups/groups.ts",
+    from: "    if (!unchanged) this.#told = undefined;\n",
+    to: "",
+    groups: true,
+  },
+  {
+    name: "who has merged a set in an exchange that was cut short does not count with it",
+    file: "groups/groups.ts",
+    from: "      for (const other of exchange.others()) {\n        this.#merge(other);\n",
+    to: "      for (const other of exchange.others()) {\n        this.#directory.merge(other.state);\n",
+    groups: true,
+  },
 ];
 
 const { values, positionals } = parseArgs({
@@ -102,6 +130,7 @@ const { values, positionals } = parseArgs({
     schedules: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
     run: { type: "string" },
+    groups: { type: "boolean", default: false },
   },
 });
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -121,7 +150,7 @@ function plantAll() {
 }
 
 /** One fault in a copy of the sources, in a process of its own: modules are loaded once per process. */
-function plant({ file, from, to }) {
+function plant({ file, from, to, groups }) {
   const copy = mkdtempSync(join(tmpdir(), "amalgam-mutation-"));
   try {
     cpSync(join(root, "src"), join(copy, "src"), { recursive: true });
@@ -133,7 +162,7 @@ function plant({ file, from, to }) {
       typeof from === "string" ? text.split(from).length - 1 : [...text.matchAll(new RegExp(from, "g"))].length;
     if (places !== 1) return `SURVIVED (found ${places} times in ${file}, must be once)`;
     writeFileSync(path, text.replace(from, to));
-    const args = ["--import", "tsx", fileURLToPath(import.meta.url), "--run", copy];
+    const args = ["--import", "tsx", fileURLToPath(import.meta.url), "--run", copy, ...(groups ? ["--groups"] : [])];
     const result = spawnSync(process.execPath, [...args, "--schedules", values.schedules, "--seed", values.seed], {
       cwd: root,
       encoding: "utf8",
@@ -148,7 +177,7 @@ async function runSchedules(copy) {
   const { runSchedule } = await import(join(copy, "src/sim/index.ts"));
   const first = Number(values.seed);
   for (let i = 0; i < Number(values.schedules); i++) {
-    const { violations } = runSchedule(first + i);
+    const { violations } = runSchedule(first + i, { groups: values.groups });
     if (violations.length === 0) continue;
     const properties = [...new Set(violations.map(({ property }) => property))].join(", ");
     console.log(`caught by ${properties} in schedule ${i + 1}`);

@@ -115,6 +115,31 @@ describe("legal traces", () => {
     expect(change(script, (s) => s.deliver(2, m(1, 1))).end().properties).toEqual([]);
   });
 
+  test("an exchange that is cut short is made up for by the next one", () => {
+    const restarted = cutShort();
+    for (const process of [1, 2]) restarted.add(knows(process, "gathers", [1, 2], "a b"));
+    restarted.add(knows(3, "gathers", [3], "c"));
+    for (const process of [1, 2, 3]) restarted.add(knows(process, "settles", [1, 2, 3], "a b c"));
+    expect(restarted.properties).toEqual([]);
+  });
+
+  test("who go on after an exchange that was cut short may all have merged what was complete", () => {
+    const merged = cutShort();
+    for (const process of [1, 2, 3]) merged.add(knows(process, "gathers", [1, 2, 3], "a b c"));
+    for (const process of [1, 2, 3]) merged.add(knows(process, "settles", [1, 2, 3], "a b c"));
+    expect(merged.properties).toEqual([]);
+  });
+
+  test("a change may also come after the end of an exchange that it fell into", () => {
+    const delayed = exchange()
+      .crash(4)
+      .install(transitional(5, 1, 2, 3));
+    for (const process of [1, 2, 3]) delayed.add(knows(process, "settles", [1, 2, 3, 4], "a b c d"));
+    delayed.install(regular(5, 1, 2, 3));
+    for (const process of [1, 2, 3]) delayed.add(knows(process, "settles", [1, 2, 3], "a b c"));
+    expect(delayed.properties).toEqual([]);
+  });
+
   test("daemons that restart are new processes with configurations of their own", () => {
     const script = three();
     change(script).restart(4, 3).install(regular(5, 3), 4);
@@ -352,6 +377,39 @@ describe("planted violations", () => {
           .add({ kind: "exchange", process: 1, phase: "begin" })
           .add({ kind: "groupDeliver", process: 1, member: "a", group: "g", message: m(1, 1) }),
     ],
+    [
+      "K32",
+      "of two in one set, one goes on with what it has merged, the other without",
+      () =>
+        cutShort()
+          .add(knows(1, "gathers", [1, 2, 3], "a b c"))
+          .add(knows(2, "gathers", [1, 2], "a b")),
+    ],
+    [
+      "K32",
+      "one merges the set of another, which has not merged its own",
+      () =>
+        cutShort()
+          .add(knows(1, "gathers", [1, 2, 3], "a b c"))
+          .add(knows(3, "gathers", [3], "c")),
+    ],
+    [
+      "K32",
+      "one takes the exchange for completed, the other does not",
+      () =>
+        cutShort()
+          .add(knows(1, "gathers", [1, 2, 3], "a b c"))
+          .add(knows(3, "settles", [1, 2, 3], "a b c")),
+    ],
+    ["K32", "a set is merged, and it is not known what it told", () => goesOn([1, 2, 3], "a b")],
+    ["K32", "something is known of a set that was not merged", () => goesOn([1, 2], "a b c")],
+    ["K32", "half of a set goes on", () => goesOn([1, 3], "a c")],
+    ["K32", "one goes on that did not come along", () => goesOn([1, 2, 4], "a b d")],
+    [
+      "K32",
+      "an exchange is completed without what one had to tell",
+      () => exchange().add(knows(1, "settles", [1, 2, 3, 4], "a b d")),
+    ],
   ];
 
   test.each(planted)("%s: %s", (property, _what, script) => {
@@ -365,6 +423,42 @@ function state(process: number, position: number, hash: string, synchronised: nu
 
 function groups(script: Script, process: number, hash: string): Script {
   return script.add(state(process, 1, hash, [1, 2, 3]));
+}
+
+/** 1 and 2, which know the same, meet 3 and 4; each has a client, named by the letter, in the group g. */
+function exchange(): Script {
+  const script = new Script()
+    .start(1, 2, 3, 4)
+    .install(regular(1, 1, 2))
+    .install(regular(2, 3))
+    .install(regular(3, 4));
+  script
+    .install(transitional(4, 1, 2))
+    .install(transitional(4, 3))
+    .install(transitional(4, 4));
+  script.install(regular(4, 1, 2, 3, 4));
+  script.add(knows(1, "gathers", [1, 2], "a b")).add(knows(2, "gathers", [1, 2], "a b"));
+  return script.add(knows(3, "gathers", [3], "c")).add(knows(4, "gathers", [4], "d"));
+}
+
+/** In the middle of the exchange 4 fails. */
+function cutShort(): Script {
+  return exchange()
+    .crash(4)
+    .install(transitional(5, 1, 2, 3))
+    .install(regular(5, 1, 2, 3));
+}
+
+function goesOn(set: number[], clients: string): Script {
+  return cutShort().add(knows(1, "gathers", set, clients));
+}
+
+/** `clients` of 1 are a, of 2 b, and so on. */
+function knows(process: number, phase: "gathers" | "settles", set: number[], clients: string) {
+  const parts = clients
+    .split(" ")
+    .map((name) => ({ group: "g", daemon: "?abcd".indexOf(name), configuration: "r1", members: [name] }));
+  return { kind: "knowledge", process, phase, set, parts } as const;
 }
 
 function view(process: number, member: string, members: string[], sets?: string[][]) {

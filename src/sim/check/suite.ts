@@ -3,6 +3,7 @@ import { alternation } from "./alternation.ts";
 import { atomicity } from "./atomicity.ts";
 import { causal } from "./causal.ts";
 import type { Checker, CheckerFactory, Violation } from "./checker.ts";
+import { exchangeOutcome } from "./exchange-outcome.ts";
 import { exchangeQuiet } from "./exchange-quiet.ts";
 import { fifo } from "./fifo.ts";
 import { gapFreedom } from "./gap-freedom.ts";
@@ -45,6 +46,7 @@ export const CHECKERS: readonly (readonly [string, CheckerFactory])[] = [
   ["K28", virtualSynchrony],
   ["K29", joinLeave],
   ["K31", exchangeQuiet],
+  ["K32", exchangeOutcome],
 ];
 
 /** One wrong turn breaks many properties many times: no more than this is kept of each. */
