@@ -66,6 +66,9 @@ export type FinalView = {
   readonly failed: readonly NodeId[];
 };
 
+/** Failures that concern a region view: of its members, and of whoever could send in it. */
+export type ViewFailure = { readonly id: RegionViewId; readonly nodes: readonly NodeId[] };
+
 /**
  * One step of what a node has to know (protocols.md A10, with section 0 g–j and region-views.md). Contains what concerns the receiver: the
  * regions of all groups that it is in, and its own region views until they are retired.
@@ -75,8 +78,10 @@ export type Change = {
   readonly seq: number;
   /** Position in the membership service's log; grows, not by one. */
   readonly n: number;
-  /** Nodes that are declared failed from here on; `n` is then the failure number of the views that they are in. */
+  /** Nodes that are declared failed from here on: nothing is taken from them directly any more. */
   readonly failed: readonly NodeId[];
+  /** Which of the receiver's own region views, superseded ones included, that concerns: `n` is their failure number from here on. */
+  readonly viewsFailed: readonly ViewFailure[];
   /** Whole, where the receiver did not know the region. Never for a region that is also in `regionsChanged`. */
   readonly regionsCreated: readonly RegionView[];
   readonly regionsChanged: readonly RegionChange[];

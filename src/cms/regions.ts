@@ -1,0 +1,473 @@
+import { assert } from "../base/assert.ts";
+import { type GroupNumber, issuedId, type NodeId, type RegionId } from "../base/ids.ts";
+import { AddressPool } from "./address-pool.ts";
+import { ascending, edited, has, hashOf, isEqual } from "./ascending.ts";
+import type { GroupView, NodeInfo, RegionView } from "./views.ts";
+
+/** What becomes of one node in a batch. */
+export type NodeChange = {
+  readonly node: NodeId;
+  /** Names of groups. What the node is in already, or not in, is passed over. */
+  readonly joined: readonly string[];
+  readonly left: readonly string[];
+  /** The node is gone, with all its groups. */
+  readonly failed: boolean;
+};
+
+/** The nodes that are in exactly these groups, in its current view. */
+export class Region {
+  readonly id: RegionId;
+  /** Ascending; never changed. */
+  readonly groups: readonly GroupNumber[];
+  /** `hashOf(groups)`. */
+  readonly hash: number;
+  readonly address: number;
+  /** The current view, or for a region that has ended the last one. */
+  view: RegionView;
+
+  constructor(id: RegionId, groups: readonly GroupNumber[], hash: number, address: number) {
+    this.id = id;
+    this.groups = groups;
+    this.hash = hash;
+    this.address = address;
+    this.view = { id: { region: id, view: 0 }, groups, address, members: [] };
+  }
+
+  get isNew(): boolean {
+    return this.view.id.view === 0;
+  }
+}
+
+/** A group, with the regions whose nodes are its members. */
+export class RegionGroup {
+  readonly number: GroupNumber;
+  readonly name: string;
+  /** Number of its current view; 0 before the first. */
+  viewNumber = 0;
+  /** In ascending order of their ids: a region is added with the greatest id there is. */
+  readonly regions = new Set<Region>();
+  #view: GroupView | undefined;
+
+  constructor(number: GroupNumber, name: string) {
+    this.number = number;
+    this.name = name;
+  }
+
+  /** The current view: the same object until the next one. */
+  get view(): GroupView {
+    if (this.#view?.view !== this.viewNumber) {
+      const regions = Array.from(this.regions, (region) => region.id);
+      this.#view = { group: this.number, name: this.name, view: this.viewNumber, regions };
+    }
+    return this.#view;
+  }
+}
+
+/** A region whose members a batch has changed. */
+export type RegionStep = {
+  readonly region: Region;
+  /** `undefined`: the region is new. */
+  readonly before: RegionView | undefined;
+  /** `undefined`: the region has ended. */
+  readonly after: RegionView | undefined;
+  /** By id. */
+  readonly added: readonly NodeInfo[];
+  /** Ascending. */
+  readonly removed: readonly NodeId[];
+  /** Those of `removed` that have failed. Ascending. */
+  readonly failed: readonly NodeId[];
+};
+
+/** A group whose set of regions a batch has changed: it has a new view, or has ended. */
+export type GroupStep = {
+  readonly group: RegionGroup;
+  /** By id. */
+  readonly added: readonly Region[];
+  readonly removed: readonly Region[];
+};
+
+/** A node that a batch has brought to another region. */
+export type Move = {
+  readonly node: NodeInfo;
+  readonly failed: boolean;
+  /** `undefined`: it was in no group, or is in none any more. */
+  readonly from: Region | undefined;
+  readonly to: Region | undefined;
+  /** Ascending. The same objects for all nodes with the same change. */
+  readonly joined: readonly GroupNumber[];
+  readonly left: readonly GroupNumber[];
+};
+
+/** All that one batch has changed. */
+export type Step = {
+  /** By id of the region. */
+  readonly regions: readonly RegionStep[];
+  /** By number. */
+  readonly groups: ReadonlyMap<GroupNumber, GroupStep>;
+  /** By id of the node; without nodes that failed in no group. */
+  readonly moves: readonly Move[];
+  /** All nodes that have failed. Ascending. */
+  readonly failed: readonly NodeId[];
+};
+
+/** How many ids of each kind an epoch has given out. */
+export type IssuedIds = { readonly nodes: number; readonly regions: number; readonly groups: number };
+
+/** All that a `RegionMap` knows, as plain data. Canonical: equal maps give equal states. */
+export type RegionMapState = {
+  readonly epoch: number;
+  readonly issued: IssuedIds;
+  readonly addresses: { readonly taken: number; readonly free: readonly number[] };
+  /** By number. */
+  readonly groups: readonly { readonly number: GroupNumber; readonly name: string; readonly view: number }[];
+  /** By id. */
+  readonly regions: readonly {
+    readonly id: RegionId;
+    readonly view: number;
+    readonly address: number;
+    readonly groups: readonly GroupNumber[];
+    readonly members: readonly NodeId[];
+  }[];
+  /** By id. */
+  readonly nodes: readonly NodeInfo[];
+};
+
+/**
+ * Which nodes are in which groups, and what follows from it: exact regions of overlap, their views, and the views of groups (protocols.md
+ * A1, A8, A9). A pure reducer: equal batches in equal order make equal maps (K34). It knows nothing of failures' detection, epochs'
+ * durability, or who has been told what.
+ *
+ * The groups of a region stand once for all its nodes. A change of a node is looked up by the region that it leaves and the groups that it
+ * joins and leaves: only the first node of a batch with such a change pays for the length of the list. A batch costs what it changes, plus
+ * the members of the regions that it touches.
+ *
+ * Group views name regions and not their views: a change within a region is none of its groups (section 0, A8/A9). Ids are never given out
+ * again: the next region with the same groups is another one.
+ */
+export class RegionMap {
+  #epoch = 0;
+  #issued: { nodes: number; regions: number; groups: number } = { nodes: 0, regions: 0, groups: 0 };
+  readonly #nodes = new Map<NodeId, RegionNode>();
+  readonly #regions = new Map<RegionId, Region>();
+  readonly #bySignature = new Map<number, Region[]>();
+  readonly #groups = new Map<GroupNumber, RegionGroup>();
+  readonly #byName = new Map<string, RegionGroup>();
+  readonly #addresses = new AddressPool();
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get issued(): IssuedIds {
+    return this.#issued;
+  }
+
+  /** By id. To be read before the next batch. */
+  get regions(): ReadonlyMap<RegionId, Region> {
+    return this.#regions;
+  }
+
+  get groups(): ReadonlyMap<GroupNumber, RegionGroup> {
+    return this.#groups;
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  node(id: NodeId): NodeInfo | undefined {
+    return this.#nodes.get(id)?.info;
+  }
+
+  regionOf(node: NodeId): Region | undefined {
+    return this.#nodes.get(node)?.region;
+  }
+
+  groupNamed(name: string): RegionGroup | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** From here on ids of this epoch are given out. Nobody may have given out any of it before. */
+  enter(epoch: number): void {
+    assert(epoch > this.#epoch, "epochs grow");
+    this.#epoch = epoch;
+    this.#issued = { nodes: 0, regions: 0, groups: 0 };
+  }
+
+  /** A new node, in no group yet. */
+  register(name: string, address: NodeInfo["address"]): NodeInfo {
+    assert(this.#epoch > 0, "an epoch has begun");
+    const info: NodeInfo = { id: issuedId(this.#epoch, ++this.#issued.nodes), name, address };
+    this.#nodes.set(info.id, { info, region: undefined });
+    return info;
+  }
+
+  /** Applies one batch, at most one change per node. Changes of nodes that are not known are passed over. */
+  apply(batch: readonly NodeChange[]): Step {
+    const plan = new Plan();
+    const moves: Move[] = [];
+    const failed: NodeId[] = [];
+    for (const change of batch.toSorted((a, b) => a.node - b.node)) {
+      const node = this.#nodes.get(change.node);
+      if (node === undefined) continue;
+      if (change.failed) {
+        failed.push(change.node);
+        this.#nodes.delete(change.node);
+      }
+      const move = this.#move(node, change, plan);
+      if (move !== undefined) moves.push(move);
+    }
+    const groups = new Map<GroupNumber, OpenGroupStep>();
+    const regions = [...plan.touched]
+      .sort(([a], [b]) => a.id - b.id)
+      .map(([region, touched]) => this.#renew(region, touched, groups));
+    return { regions, groups: this.#renewGroups(groups), moves, failed };
+  }
+
+  /** The address of a region that has ended, and whose views have all been retired, may be given to another one. */
+  recycle(address: number): void {
+    this.#addresses.put(address);
+  }
+
+  export(): RegionMapState {
+    return {
+      epoch: this.#epoch,
+      issued: { ...this.#issued },
+      addresses: this.#addresses.export(),
+      groups: [...this.#groups.values()]
+        .sort((a, b) => a.number - b.number)
+        .map(({ number, name, viewNumber }) => ({ number, name, view: viewNumber })),
+      regions: [...this.#regions.values()]
+        .sort((a, b) => a.id - b.id)
+        .map(({ id, address, groups, view }) => ({
+          id,
+          view: view.id.view,
+          address,
+          groups,
+          members: view.members.map((member) => member.id),
+        })),
+      nodes: Array.from(this.#nodes.values(), (node) => node.info).sort((a, b) => a.id - b.id),
+    };
+  }
+
+  /** A map that knows what `export` told. */
+  static import(state: RegionMapState): RegionMap {
+    const map = new RegionMap();
+    map.#epoch = state.epoch;
+    map.#issued = { ...state.issued };
+    map.#addresses.import(state.addresses);
+    for (const info of state.nodes) map.#nodes.set(info.id, { info, region: undefined });
+    for (const { number, name, view } of state.groups) {
+      const group = new RegionGroup(number, name);
+      group.viewNumber = view;
+      map.#groups.set(number, group);
+      map.#byName.set(name, group);
+    }
+    for (const { id, view, address, groups, members } of state.regions) {
+      const region = new Region(id, groups, hashOf(groups), address);
+      const infos = members.map((member) => {
+        const node = map.#nodes.get(member);
+        assert(node !== undefined, "a region's members are known");
+        node.region = region;
+        return node.info;
+      });
+      region.view = { id: { region: id, view }, groups, address, members: infos };
+      map.#insert(region);
+      for (const number of groups) map.#group(number).regions.add(region);
+    }
+    return map;
+  }
+
+  // ---- A9, step 1: who goes where ---------------------------------------------------------------------------------
+
+  #move(node: RegionNode, change: NodeChange, plan: Plan): Move | undefined {
+    const from = node.region;
+    const { to, joined, left } = change.failed
+      ? { to: undefined, joined: NONE, left: from?.groups ?? NONE }
+      : this.#route(from, change, plan);
+    if (to === from) return undefined;
+    if (from !== undefined) plan.touch(from).gone.set(node.info.id, change.failed);
+    if (to !== undefined) plan.touch(to).come.push(node.info);
+    node.region = to;
+    return { node: node.info, failed: change.failed, from, to, joined, left };
+  }
+
+  #route(from: Region | undefined, change: NodeChange, plan: Plan): Route {
+    const current = from?.groups ?? NONE;
+    const joined: GroupNumber[] = [];
+    for (const name of change.joined) {
+      const number = (this.#byName.get(name) ?? this.#createGroup(name)).number;
+      if (!has(current, number)) joined.push(number);
+    }
+    const left: GroupNumber[] = [];
+    for (const name of change.left) {
+      const number = this.#byName.get(name)?.number;
+      if (number !== undefined && has(current, number)) left.push(number);
+    }
+    if (joined.length === 0 && left.length === 0) return { to: from, joined, left };
+    ascending(joined);
+    ascending(left);
+    return plan.route(from, joined, left, (hash) => this.#regionWith(edited(current, joined, left), hash));
+  }
+
+  /** The region of exactly these groups, made if there is none. */
+  #regionWith(groups: GroupNumber[], hash: number): Region | undefined {
+    if (groups.length === 0) return undefined;
+    const known = this.#bySignature.get(hash)?.find((region) => isEqual(region.groups, groups));
+    if (known !== undefined) return known;
+    const id = issuedId(this.#epoch, ++this.#issued.regions);
+    const region = new Region(id, groups, hash, this.#addresses.take());
+    this.#insert(region);
+    return region;
+  }
+
+  #insert(region: Region): void {
+    this.#regions.set(region.id, region);
+    const equal = this.#bySignature.get(region.hash);
+    if (equal === undefined) this.#bySignature.set(region.hash, [region]);
+    else equal.push(region);
+  }
+
+  #createGroup(name: string): RegionGroup {
+    const group = new RegionGroup(issuedId(this.#epoch, ++this.#issued.groups), name);
+    this.#groups.set(group.number, group);
+    this.#byName.set(name, group);
+    return group;
+  }
+
+  #group(number: GroupNumber): RegionGroup {
+    const group = this.#groups.get(number);
+    assert(group !== undefined, "the groups of a region are known");
+    return group;
+  }
+
+  // ---- A9, steps 2 and 3: the next views --------------------------------------------------------------------------
+
+  #renew(region: Region, touched: Touched, groups: Map<GroupNumber, OpenGroupStep>): RegionStep {
+    const { isNew, view } = region;
+    const before = isNew ? undefined : view;
+    const members = mergeMembers(view.members, touched);
+    assert(
+      members.length === view.members.length - touched.gone.size + touched.come.length,
+      "each node is in one region",
+    );
+    let after: RegionView | undefined;
+    if (members.length === 0) {
+      this.#end(region);
+      for (const number of region.groups) this.#groupStep(number, groups).removed.push(region);
+    } else {
+      after = {
+        id: { region: region.id, view: view.id.view + 1 },
+        groups: region.groups,
+        address: region.address,
+        members,
+      };
+      region.view = after;
+      if (isNew) for (const number of region.groups) this.#groupStep(number, groups).added.push(region);
+    }
+    const failed: NodeId[] = [];
+    for (const [node, hasFailed] of touched.gone) if (hasFailed) failed.push(node);
+    return { region, before, after, added: touched.come, removed: [...touched.gone.keys()], failed };
+  }
+
+  #end(region: Region): void {
+    this.#regions.delete(region.id);
+    const equal = this.#bySignature.get(region.hash) as Region[];
+    if (equal.length === 1) this.#bySignature.delete(region.hash);
+    else equal.splice(equal.indexOf(region), 1);
+  }
+
+  #groupStep(number: GroupNumber, groups: Map<GroupNumber, OpenGroupStep>): OpenGroupStep {
+    let step = groups.get(number);
+    if (step === undefined) {
+      step = { group: this.#group(number), added: [], removed: [] };
+      groups.set(number, step);
+    }
+    return step;
+  }
+
+  #renewGroups(steps: ReadonlyMap<GroupNumber, OpenGroupStep>): Map<GroupNumber, GroupStep> {
+    const sorted = new Map<GroupNumber, GroupStep>();
+    for (const number of [...steps.keys()].sort((a, b) => a - b)) {
+      const step = steps.get(number) as OpenGroupStep;
+      const { group, added, removed } = step;
+      for (const region of removed) assert(group.regions.delete(region), "a group's regions are known");
+      for (const region of added) group.regions.add(region);
+      if (group.regions.size === 0) {
+        this.#groups.delete(number);
+        this.#byName.delete(group.name);
+      } else group.viewNumber++;
+      sorted.set(number, step);
+    }
+    return sorted;
+  }
+}
+
+type RegionNode = { readonly info: NodeInfo; region: Region | undefined };
+
+type Touched = {
+  /** By id, as the batch is gone through. */
+  readonly come: NodeInfo[];
+  /** By id, and whether it has failed. */
+  readonly gone: Map<NodeId, boolean>;
+};
+
+type OpenGroupStep = { readonly group: RegionGroup; readonly added: Region[]; readonly removed: Region[] };
+
+type Route = {
+  readonly to: Region | undefined;
+  readonly joined: readonly GroupNumber[];
+  readonly left: readonly GroupNumber[];
+};
+
+/** What a batch has come to so far. */
+class Plan {
+  readonly touched = new Map<Region, Touched>();
+  readonly #routes = new Map<Region | undefined, Map<number, Route[]>>();
+
+  touch(region: Region): Touched {
+    let touched = this.touched.get(region);
+    if (touched === undefined) {
+      touched = { come: [], gone: new Map() };
+      this.touched.set(region, touched);
+    }
+    return touched;
+  }
+
+  /** Where who leaves `from` with this difference goes: `find` is asked once for each, with the hash of the groups there. */
+  route(
+    from: Region | undefined,
+    joined: readonly GroupNumber[],
+    left: readonly GroupNumber[],
+    find: (hash: number) => Region | undefined,
+  ): Route {
+    const hash = (hashOf(joined) - hashOf(left)) | 0;
+    let routes = this.#routes.get(from);
+    if (routes === undefined) {
+      routes = new Map();
+      this.#routes.set(from, routes);
+    }
+    const alike = routes.get(hash) ?? [];
+    const known = alike.find((route) => isEqual(route.joined, joined) && isEqual(route.left, left));
+    if (known !== undefined) return known;
+    const route: Route = { to: find(((from?.hash ?? 0) + hash) | 0), joined, left };
+    alike.push(route);
+    routes.set(hash, alike);
+    return route;
+  }
+}
+
+/** The members after a change, by id. */
+function mergeMembers(members: readonly NodeInfo[], { come, gone }: Touched): NodeInfo[] {
+  const result: NodeInfo[] = [];
+  let c = 0;
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i] as NodeInfo;
+    while (c < come.length && (come[c] as NodeInfo).id < member.id) result.push(come[c++] as NodeInfo);
+    if (!gone.has(member.id)) result.push(member);
+  }
+  while (c < come.length) result.push(come[c++] as NodeInfo);
+  return result;
+}
+
+const NONE: readonly never[] = [];
