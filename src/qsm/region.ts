@@ -1,0 +1,324 @@
+import { sameRegionView, type GroupNumber, type NodeId, type RegionViewId } from "../base/ids.ts";
+import { RangeSet } from "../base/range-set.ts";
+import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
+import type { Machine } from "../machine/machine.ts";
+import { afterOf, itemsAt, type SealedView, seqOf } from "../wire/region/data.ts";
+import { originOf } from "../wire/region/head.ts";
+import { ItemCursor } from "../wire/region/items.ts";
+import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
+import type { RegionToken } from "../wire/region/token.ts";
+import { Assemblies } from "./assemblies.ts";
+import type { NodeConfig } from "./config.ts";
+import { RingMembers } from "./members.ts";
+import { PartitionPlan } from "./partition-plan.ts";
+import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
+import { Stream } from "./stream.ts";
+
+/** What a region view asks of its node. */
+export interface RegionHost {
+  /** Reliably, to a member or a sender. */
+  tell(to: NodeId, message: LinkMessage): void;
+  /** A copy of a packet, to a member; it may be lost. */
+  forward(to: NodeInfo, packet: Uint8Array): void;
+  deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void;
+  lost(view: RegionView, sender: NodeId, count: number): void;
+  /** Whether everything of a sender up to a number has come in another view of which this node is a member (rule 11). */
+  hasAll(sealed: SealedView, sender: NodeId): boolean;
+  /** As the leader: what a sender may send, after a round. */
+  grantOf(view: RegionViewId, sender: NodeId, rates: AdmissibleRates): number;
+  admissibleRate(view: RegionViewId): number;
+  retired(region: RegionMember): void;
+  random(): number;
+}
+
+/** Packets that were asked for here and have not come: kept in mind up to so many. */
+const WANTED_MAX = 16_384;
+
+/** How packets that were repaired came to be so. */
+export type RepairCounters = { pushed: number; pulled: number; waited: number; duplicates: number; naks: number };
+
+/** One region view at one of its members: streams of its senders, and the ring that keeps them whole. */
+export class RegionMember implements Machine, RingHost {
+  readonly view: RegionView;
+  readonly ring: RegionRing;
+  readonly streams = new Map<NodeId, Stream>();
+  readonly repairs: RepairCounters = { pushed: 0, pulled: 0, waited: 0, duplicates: 0, naks: 0 };
+  readonly #config: NodeConfig;
+  readonly #host: RegionHost;
+  readonly #plan: PartitionPlan;
+  readonly #members: RingMembers;
+  /** Senders whose first packet has come, and has been asked what has to be delivered before it. */
+  readonly #begun = new Set<NodeId>();
+  readonly #cursor = new ItemCursor();
+  readonly #assemblies = new Map<NodeId, Assemblies>();
+  /** What holds the packets of a sender back. */
+  readonly #bars = new Map<NodeId, readonly SealedView[]>();
+  /** Members by index that asked for packets which are not here, by sender and number. */
+  readonly #wanted = new Map<NodeId, Map<number, number[]>>();
+  #wantedCount = 0;
+  /** What was pushed to each member in a round, so that nothing is pushed twice in it. */
+  readonly #pushed = new Map<number, { round: number; sender: NodeId; seqs: RangeSet }[]>();
+  #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
+
+  constructor(view: RegionView, config: NodeConfig, host: RegionHost, now: number) {
+    this.view = view;
+    this.#config = config;
+    this.#host = host;
+    this.#plan = new PartitionPlan(view.members.length, config);
+    const ids = view.members.map(({ id }) => id);
+    this.#members = new RingMembers(ids, config.me, this.#plan);
+    this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this, now);
+  }
+
+  get id(): RegionViewId {
+    return this.view.id;
+  }
+
+  get deadline(): number {
+    return this.ring.deadline;
+  }
+
+  /** The rates of the last round that this member led. */
+  get rates(): AdmissibleRates {
+    return this.#rates;
+  }
+
+  get isLeader(): boolean {
+    return this.#members.isLeader;
+  }
+
+  tick(now: number): void {
+    this.ring.tick(now);
+  }
+
+  /** A checked data packet of this view. `isForwarded`: it comes from another member, not from its sender. */
+  receive(packet: Uint8Array, isForwarded: boolean, now: number): void {
+    const sender = originOf(packet);
+    this.#receive(sender, seqOf(packet), packet, isForwarded, now);
+  }
+
+  /** There are packets of this sender up to `seq`. */
+  last(sender: NodeId, seq: number, now: number): void {
+    if (seq === 0) return;
+    const stream = this.streamOf(sender);
+    stream.see(seq);
+    if (stream.isActive) this.ring.resume(now);
+    // Its acknowledgement was lost with the leader that sent it.
+    else if (this.#members.isLeader) this.acknowledge(sender, stream.clean);
+  }
+
+  onToken(token: RegionToken, now: number): void {
+    if (token.partitions !== this.#plan.partitions) return;
+    this.ring.onToken(token, now);
+  }
+
+  onPull(from: NodeId, { sender, partition, ranges, round }: RegionPull): void {
+    const to = this.#members.indexOf(from);
+    if (to === undefined || partition >= this.#plan.partitions) return;
+    const stream = this.streams.get(sender);
+    if (stream === undefined) return;
+    const held: number[] = [];
+    for (const number of ranges.numbers()) {
+      const seq = this.#plan.toRegion(partition, number);
+      if (stream.get(seq) !== undefined) held.push(seq);
+      else if (seq > stream.clean && !this.#want(to, sender, seq)) break;
+    }
+    if (held.length > 0) this.#forward([to], stream, held, round, "pulled");
+  }
+
+  failed(nodes: readonly NodeId[], failure: number, now: number): void {
+    this.ring.failed(nodes, failure, now);
+  }
+
+  finalised(final: FinalView, now: number): void {
+    this.ring.finalised(final, now);
+  }
+
+  /** Delivers what waited for earlier views and need not wait any more. */
+  unbar(): void {
+    for (const [sender, sealed] of this.#bars) {
+      if (sealed.some((view) => !this.#host.hasAll(view, sender))) continue;
+      this.#bars.delete(sender);
+      this.streams.get(sender)?.unbar();
+    }
+  }
+
+  get hasBars(): boolean {
+    return this.#bars.size > 0;
+  }
+
+  // RingHost
+
+  streamOf(sender: NodeId): Stream {
+    let stream = this.streams.get(sender);
+    if (stream === undefined) {
+      stream = new Stream(sender, this.#plan, this.#members.me, this.#config.delivery, {
+        deliver: (packet) => this.#deliver(sender, packet),
+        lost: (count) => {
+          this.#assemblies.get(sender)?.clear();
+          this.#host.lost(this.view, sender, count);
+        },
+      });
+      this.streams.set(sender, stream);
+    }
+    return stream;
+  }
+
+  send(to: number, token: RegionToken): void {
+    this.#host.tell(this.#idAt(to), token);
+  }
+
+  acknowledge(sender: NodeId, clean: number): void {
+    const { least, average, greatest } = this.#rates;
+    this.#host.tell(sender, {
+      kind: "ack",
+      id: this.id,
+      acknowledged: clean,
+      grant: this.#host.grantOf(this.id, sender, this.#rates),
+      least: Math.round(least),
+      average: Math.round(average),
+      greatest: Math.round(greatest),
+      isolated: NO_RANGES,
+    });
+  }
+
+  rated(rates: AdmissibleRates): void {
+    this.#rates = rates;
+  }
+
+  nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void {
+    this.repairs.naks++;
+    const { partitions } = this.#plan;
+    const failure = this.ring.failure;
+    this.#host.tell(sender, { kind: "nak", id: this.id, failure, round, partition, partitions, ranges });
+  }
+
+  pull(from: number, sender: NodeId, partition: number, ranges: RangeSet, round: number): void {
+    this.#host.tell(this.#idAt(from), { kind: "pull", id: this.id, sender, round, partition, ranges });
+  }
+
+  push(to: readonly number[], stream: Stream, seqs: Iterable<number>, round: number): void {
+    this.#forward(to, stream, seqs, round, "pushed");
+  }
+
+  wake(leader: number): void {
+    this.#host.tell(this.#idAt(leader), { kind: "wake", id: this.id });
+  }
+
+  retired(): void {
+    this.#host.retired(this);
+  }
+
+  admissibleRate(): number {
+    return this.#host.admissibleRate(this.id);
+  }
+
+  random(): number {
+    return this.#host.random();
+  }
+
+  #receive(sender: NodeId, seq: number, packet: Uint8Array, isForwarded: boolean, now: number): void {
+    const stream = this.streamOf(sender);
+    if (!this.#begun.has(sender)) {
+      this.#begun.add(sender);
+      this.#bar(stream, packet);
+    }
+    if (!stream.receive(seq, packet)) {
+      if (isForwarded) this.repairs.duplicates++;
+      return;
+    }
+    this.ring.received(packet.length, now);
+    if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
+  }
+
+  /** The first packet of a sender says what has to be delivered before it. */
+  #bar(stream: Stream, packet: Uint8Array): void {
+    const waiting = afterOf(packet).filter((sealed) => {
+      return !sameRegionView(sealed.id, this.id) && !this.#host.hasAll(sealed, stream.sender);
+    });
+    if (waiting.length === 0) return;
+    stream.bar();
+    this.#bars.set(stream.sender, waiting);
+  }
+
+  #deliver(sender: NodeId, packet: Uint8Array): void {
+    const cursor = this.#cursor;
+    const { groups } = this.view;
+    cursor.open(packet, itemsAt(packet));
+    while (cursor.advance()) {
+      const group = groups[cursor.groupIndex];
+      if (group === undefined) continue;
+      if (cursor.isFirst && cursor.isLast) {
+        this.#host.deliver(group, sender, cursor.data());
+        continue;
+      }
+      let assemblies = this.#assemblies.get(sender);
+      if (assemblies === undefined) this.#assemblies.set(sender, (assemblies = new Assemblies()));
+      const whole = assemblies.add(group, cursor.isFirst, cursor.isLast, cursor.data());
+      if (whole !== undefined) this.#host.deliver(group, sender, whole);
+    }
+  }
+
+  #forward(
+    to: readonly number[],
+    stream: Stream,
+    seqs: Iterable<number>,
+    round: number,
+    how: "pushed" | "pulled" | "waited",
+  ): void {
+    for (const seq of seqs) {
+      const packet = stream.get(seq);
+      if (packet === undefined) continue;
+      for (const index of to) {
+        const info = this.view.members[index];
+        if (info === undefined || !this.#members.isAlive(index)) continue;
+        if (!this.#isNewPush(index, stream.sender, seq, round)) continue;
+        this.repairs[how]++;
+        this.#host.forward(info, packet);
+      }
+    }
+  }
+
+  #isNewPush(index: number, sender: NodeId, seq: number, round: number): boolean {
+    let pushes = this.#pushed.get(index);
+    if (pushes === undefined) this.#pushed.set(index, (pushes = []));
+    let push = pushes.find((other) => other.sender === sender);
+    if (push === undefined) pushes.push((push = { round, sender, seqs: new RangeSet() }));
+    if (push.round !== round) {
+      push.round = round;
+      push.seqs = new RangeSet();
+    }
+    if (push.seqs.has(seq)) return false;
+    push.seqs.add(seq);
+    return true;
+  }
+
+  /** Remembers that a member asked for a packet that is not here; false if there is no room for more. */
+  #want(index: number, sender: NodeId, seq: number): boolean {
+    if (this.#wantedCount >= WANTED_MAX) return false;
+    let bySeq = this.#wanted.get(sender);
+    if (bySeq === undefined) this.#wanted.set(sender, (bySeq = new Map()));
+    const indexes = bySeq.get(seq);
+    if (indexes === undefined) bySeq.set(seq, [index]);
+    else if (indexes.includes(index)) return true;
+    else indexes.push(index);
+    this.#wantedCount++;
+    return true;
+  }
+
+  /** A packet has come that was asked for. One that its sender has sent again has come to the others as well. */
+  #bring(stream: Stream, seq: number, isForwarded: boolean): void {
+    const bySeq = this.#wanted.get(stream.sender);
+    const indexes = bySeq?.get(seq);
+    if (bySeq === undefined || indexes === undefined) return;
+    bySeq.delete(seq);
+    this.#wantedCount -= indexes.length;
+    if (isForwarded) this.#forward(indexes, stream, [seq], this.ring.round, "waited");
+  }
+
+  #idAt(index: number): NodeId {
+    return this.#members.ids[index] as NodeId;
+  }
+}
+
+const NO_RANGES = new RangeSet();

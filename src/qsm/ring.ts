@@ -1,0 +1,595 @@
+import { assert } from "../base/assert.ts";
+import type { NodeId, RegionViewId } from "../base/ids.ts";
+import { RangeSet } from "../base/range-set.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
+import type { RegionToken, Settle, TokenRecord } from "../wire/region/token.ts";
+import type { FinalView } from "../cms/views.ts";
+import type { TokenRelease } from "./config.ts";
+import type { RingMembers } from "./members.ts";
+import type { PartitionPlan } from "./partition-plan.ts";
+import { Settlement } from "./settlement.ts";
+import type { Stream } from "./stream.ts";
+
+export type RingSettings = {
+  readonly release: TokenRelease;
+  readonly tokenRate: number;
+  readonly roundBytes: number;
+  readonly tokenLossMs: number;
+  readonly nakBytes: number;
+};
+
+/** The rates that the members of a region can take, packets per second. */
+export type AdmissibleRates = { readonly least: number; readonly average: number; readonly greatest: number };
+
+/** What the ring asks of its region. Members are named by index. */
+export interface RingHost {
+  readonly streams: ReadonlyMap<NodeId, Stream>;
+  /** The stream of a sender, made if need be. */
+  streamOf(sender: NodeId): Stream;
+  send(to: number, token: RegionToken): void;
+  /** As the leader: everything of this sender up to `clean` is stable. Once a round, whether that has changed or not. */
+  acknowledge(sender: NodeId, clean: number): void;
+  /** As the leader: the rates that a round has found. */
+  rated(rates: AdmissibleRates): void;
+  /** Asks a sender for what a whole partition lacks. */
+  nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
+  /** Asks a member for packets; `ranges` in the numbers of the partition. */
+  pull(from: number, sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
+  /** Sends kept packets to members. */
+  push(to: readonly number[], stream: Stream, seqs: Iterable<number>, round: number): void;
+  /** Tells the leader that there is something for its token to do. */
+  wake(leader: number): void;
+  /** The view has ended everywhere that this member has to care about. */
+  retired(): void;
+  /** Packets per second that this node can take in the region. */
+  admissibleRate(): number;
+  random(): number;
+}
+
+/** What a token can say; nobody takes in more. */
+const RATE_MAX = 0xffff_ffff;
+
+/** A WAKE waits so many token periods, in case that another member's, or a token, comes first (section 0 h). */
+const WAKE_PERIODS = 1;
+
+/**
+ * The token of a region view at one of its members (protocols.md A.5–A.7 with section 0 c–i): finds what is missing, has neighbours
+ * repair it, tells senders what is stable, and ends the view when nothing can come any more (region-views.md, rules 5–9).
+ *
+ * A round: the leader opens it at the first partition's leader; the token visits the partition's members, comes back to close
+ * it, and opens the next one; from the last it completes at the leader.
+ */
+export class RegionRing implements Machine {
+  readonly #id: RegionViewId;
+  readonly #settings: RingSettings;
+  readonly #members: RingMembers;
+  readonly #plan: PartitionPlan;
+  readonly #host: RingHost;
+  /** Of the last failure that concerns the view: tokens of another one do not count. */
+  #failure = 0;
+  readonly #settlements = new Map<NodeId, Settlement>();
+  /** A token that knows of a failure which this member has not applied yet. */
+  #ahead: RegionToken | undefined;
+  /** Greatest round seen since the last failure. */
+  #round = 0;
+  #isQuiescent = false;
+  #final: FinalView | undefined;
+  #isRetired = false;
+  /** When a token was seen last: who has something for it and sees none wakes the leader. */
+  #tokenSeenAt: number;
+
+  // The leader's.
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #isOut = false;
+  #releaseAt = NEVER;
+  #bytesSince = 0;
+  /** What the partitions are known to hold, by sender, in the partitions' numbers. */
+  readonly #tables = new Map<NodeId, readonly number[]>();
+  /** Stable numbers that a whole round has told everybody. */
+  readonly #told = new Map<NodeId, number>();
+  /** The last round found nothing to do: the next one ends the rounds, if it finds nothing either. */
+  #commits = false;
+
+  // A member's.
+  #wakeAt = NEVER;
+  #roundTripMs = 0;
+
+  constructor(
+    id: RegionViewId,
+    settings: RingSettings,
+    members: RingMembers,
+    plan: PartitionPlan,
+    host: RingHost,
+    now: number,
+  ) {
+    this.#id = id;
+    this.#settings = settings;
+    this.#members = members;
+    this.#plan = plan;
+    this.#host = host;
+    this.#tokenSeenAt = now;
+    this.#isQuiescent = true;
+  }
+
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  get isQuiescent(): boolean {
+    return this.#isQuiescent;
+  }
+
+  get round(): number {
+    return this.#round;
+  }
+
+  /** How long the last round took, at the leader. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  get failure(): number {
+    return this.#failure;
+  }
+
+  get deadline(): number {
+    if (this.#isRetired) return NEVER;
+    if (!this.#members.isLeader) return this.#wakeAt;
+    return this.#isOut ? Math.min(this.#sentAt + this.#settings.tokenLossMs, this.#periodicAt) : this.#releaseAt;
+  }
+
+  tick(now: number): void {
+    if (now < this.deadline) return;
+    if (this.#members.isLeader) this.#open(now);
+    else {
+      this.#host.wake(this.#members.leader);
+      this.#wakeAt = now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
+    }
+  }
+
+  /** A packet has come: there is something for the token to do. */
+  received(bytes: number, now: number): void {
+    if (!this.#members.isLeader) {
+      if (this.#isQuiescent) this.#wantToken(now);
+      return;
+    }
+    this.#bytesSince += bytes;
+    if (this.#isQuiescent) this.resume(now);
+    else if (!this.#isOut && this.#bytesSince >= this.#settings.roundBytes) this.#releaseAt = now;
+  }
+
+  /** Somebody has something for the token to do. */
+  resume(now: number): void {
+    if (this.#isRetired) return;
+    if (!this.#members.isLeader) {
+      this.#wantToken(now);
+      return;
+    }
+    if (!this.#isQuiescent) return;
+    this.#isQuiescent = false;
+    this.#commits = false;
+    this.#releaseAt = Math.max(now, this.#sentAt + this.#periodMs / 2);
+  }
+
+  /** Members have failed; `failure` is the position of that change. Senders among them have to be settled. */
+  failed(nodes: readonly NodeId[], failure: number, now: number): void {
+    for (const node of nodes) {
+      this.#members.fail(node);
+      // Also a sender that is no member here; one that never sent costs one round.
+      if (!this.#settlements.has(node)) this.#settlements.set(node, new Settlement());
+    }
+    this.#failure = failure;
+    this.#round = 0;
+    this.#isOut = false;
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (this.#members.isLeader) {
+      this.#isQuiescent = false;
+      this.#commits = false;
+      this.#open(now);
+    } else if (ahead !== undefined) this.onToken(ahead, now);
+    else this.#wantToken(now);
+  }
+
+  /** No sender can assign a number any more (region-views.md, rule 3). */
+  finalised(final: FinalView, now: number): void {
+    this.#final = final;
+    for (const { sender, seq } of final.last) if (seq > 0) this.#host.streamOf(sender).see(seq);
+    for (const sender of final.failed) {
+      if (!this.#settlements.has(sender)) this.#settlements.set(sender, new Settlement());
+    }
+    this.resume(now);
+  }
+
+  onToken(token: RegionToken, now: number): void {
+    if (this.#isRetired || token.failure < this.#failure) return;
+    if (token.failure > this.#failure) {
+      this.#ahead = token;
+      return;
+    }
+    if (token.round < this.#round) return;
+    this.#round = token.round;
+    this.#tokenSeenAt = now;
+    this.#wakeAt = NEVER;
+    this.#isQuiescent = false;
+    switch (token.phase) {
+      case "open":
+        this.#openPartition(token);
+        return this.#pass(token, now);
+      case "visit":
+        this.#visit(token);
+        return this.#pass(token, now);
+      case "close":
+        return this.#closePartition(token, now);
+      case "complete":
+        return this.#complete(token, now);
+    }
+  }
+
+  get #periodMs(): number {
+    return 1_000 / this.#settings.tokenRate;
+  }
+
+  get #periodicAt(): number {
+    return this.#settings.release === "periodic" && !this.#isQuiescent ? this.#sentAt + this.#periodMs : NEVER;
+  }
+
+  #wantToken(now: number): void {
+    if (this.#wakeAt !== NEVER) return;
+    this.#wakeAt = now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
+  }
+
+  // ---- the leader -----------------------------------------------------------------------------------------------
+
+  #open(now: number): void {
+    const partition = this.#members.partitionFrom(0);
+    assert(partition !== undefined, "this member is alive");
+    this.#sentAt = now;
+    this.#tokenSeenAt = now;
+    this.#isOut = true;
+    this.#releaseAt = NEVER;
+    this.#bytesSince = 0;
+    this.#round++;
+    const token: RegionToken = {
+      kind: "token",
+      id: this.#id,
+      phase: "open",
+      failure: this.#failure,
+      round: this.#round,
+      partition,
+      partitions: this.#plan.partitions,
+      quiesce: true,
+      quiesceCommit: this.#commits,
+      retire: this.#isDrained(),
+      admissible: { least: RATE_MAX, sum: 0, greatest: 0, count: 0 },
+      records: [],
+    };
+    for (const stream of this.#host.streams.values()) {
+      if (this.#isOfInterest(stream)) token.records.push(this.#newRecord(stream));
+    }
+    for (const sender of this.#settlements.keys()) {
+      if (this.#host.streams.has(sender)) continue;
+      token.records.push(this.#newRecord(this.#host.streamOf(sender)));
+    }
+    for (const stream of this.#host.streams.values()) stream.maxSeenLastRound = stream.maxSeen;
+    this.#send(this.#members.leaderOf(partition) as number, token, now);
+  }
+
+  #isOfInterest(stream: Stream): boolean {
+    const settlement = this.#settlements.get(stream.sender);
+    if (settlement !== undefined && !settlement.isSettled(stream.clean)) return true;
+    return stream.isActive || (this.#told.get(stream.sender) ?? 0) < stream.clean;
+  }
+
+  #newRecord(stream: Stream): TokenRecord {
+    const { sender } = stream;
+    const settlement = this.#settlements.get(sender);
+    return {
+      sender,
+      maximumSeen: stream.maxSeen,
+      cutOff: settlement?.last ?? stream.maxSeenLastRound,
+      maxContiguous: stream.contiguous,
+      toClean: stream.clean,
+      table: [...(this.#tables.get(sender) ?? Array.from({ length: this.#plan.partitions }, () => 0))],
+      ...newPartitionPart(),
+      settle: settlement && {
+        candidates: settlement.candidates.clone(),
+        orphans: new RangeSet(),
+        lost: settlement.lost.clone(),
+      },
+    };
+  }
+
+  #complete(token: RegionToken, now: number): void {
+    if (!this.#members.isLeader || token.round !== this.#round || !this.#isOut) return;
+    this.#isOut = false;
+    this.#roundTripMs = now - this.#sentAt;
+    if (token.retire) return this.#retire();
+    const { least, sum, greatest, count } = token.admissible;
+    if (count > 0) this.#host.rated({ least, average: sum / count, greatest });
+    for (const record of token.records) this.#completeRecord(record);
+    // Its own streams, which the token passed at the beginning, may have become active meanwhile.
+    const isIdle = token.quiesce && !this.#hasWork();
+    if (isIdle && token.quiesceCommit) {
+      this.#isQuiescent = true;
+      this.#commits = false;
+      this.#releaseAt = NEVER;
+      return;
+    }
+    this.#commits = isIdle;
+    const rest = Math.max(this.#periodMs - this.#roundTripMs, this.#periodMs / 2);
+    const isHurried = this.#bytesSince >= this.#settings.roundBytes || this.#isDrained();
+    this.#releaseAt = isHurried ? now : now + rest;
+  }
+
+  #completeRecord(record: TokenRecord): void {
+    const { sender, maxContiguous } = record;
+    const stream = this.#host.streamOf(sender);
+    this.#tables.set(sender, record.table);
+    this.#told.set(sender, record.toClean);
+    const settlement = this.#settlements.get(sender);
+    if (settlement !== undefined && record.settle !== undefined) {
+      const { candidates, orphans, lost } = record.settle;
+      settlement.completed(record.maximumSeen, candidates, orphans, lost);
+      if (settlement.last !== undefined) stream.see(settlement.last);
+    }
+    stream.cleanTo(maxContiguous);
+    if (settlement === undefined && stream.clean > 0) this.#host.acknowledge(sender, stream.clean);
+  }
+
+  #hasWork(): boolean {
+    for (const stream of this.#host.streams.values()) if (this.#isOfInterest(stream)) return true;
+    return this.#isDrained();
+  }
+
+  /** Nothing can come any more, and everything that came is everywhere (rule 8). */
+  #isDrained(): boolean {
+    const final = this.#final;
+    if (final === undefined) return false;
+    for (const [sender, settlement] of this.#settlements) {
+      if (!settlement.isSettled(this.#host.streams.get(sender)?.clean ?? 0)) return false;
+    }
+    return final.last.every(({ sender, seq }) => {
+      return seq === 0 || this.#settlements.has(sender) || (this.#host.streams.get(sender)?.clean ?? 0) >= seq;
+    });
+  }
+
+  #retire(): void {
+    this.#isRetired = true;
+    this.#host.retired();
+  }
+
+  // ---- every member ---------------------------------------------------------------------------------------------
+
+  /** The leader of a partition begins a round in it: nobody has been compared with anybody. */
+  #openPartition(token: RegionToken): void {
+    for (const record of token.records) Object.assign(record, newPartitionPart());
+    this.#visitRecords(token, undefined);
+  }
+
+  #visit(token: RegionToken): void {
+    this.#visitRecords(token, this.#predecessor(token.partition));
+  }
+
+  #visitRecords(token: RegionToken, predecessor: number | undefined): void {
+    const known = new Set(token.records.map(({ sender }) => sender));
+    for (const stream of this.#host.streams.values()) {
+      if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#freshRecord(stream));
+    }
+    for (const record of token.records) this.#visitRecord(token, record, predecessor);
+    if (token.quiesce || token.quiesceCommit) {
+      for (const stream of this.#host.streams.values()) {
+        if (!stream.isActive) continue;
+        token.quiesce = token.quiesceCommit = false;
+      }
+    }
+    if (token.quiesceCommit) this.#isQuiescent = true;
+    const rate = this.#host.admissibleRate();
+    const { admissible } = token;
+    admissible.least = Math.min(admissible.least, rate);
+    admissible.greatest = Math.max(admissible.greatest, rate);
+    admissible.sum += rate;
+    admissible.count++;
+  }
+
+  /** Of a sender that the token does not know: those before me have nothing, and report nothing (section 0 g). */
+  #freshRecord(stream: Stream): TokenRecord {
+    return {
+      sender: stream.sender,
+      maximumSeen: stream.maxSeen,
+      cutOff: 0,
+      maxContiguous: 0,
+      toClean: 0,
+      table: Array.from({ length: this.#plan.partitions }, () => 0),
+      ...newPartitionPart(),
+      partitionContiguous: 0,
+      settle: this.#settlements.has(stream.sender)
+        ? { candidates: new RangeSet(), orphans: new RangeSet(), lost: new RangeSet() }
+        : undefined,
+    };
+  }
+
+  #visitRecord(token: RegionToken, record: TokenRecord, predecessor: number | undefined): void {
+    const stream = this.#host.streamOf(record.sender);
+    const { partition, round } = token;
+    stream.see(record.maximumSeen);
+    record.maximumSeen = stream.maxSeen;
+    if (record.settle !== undefined) this.#claim(record.settle, stream, round);
+    stream.cleanTo(record.toClean);
+    stream.trim(record.table);
+    record.maxContiguous = Math.min(record.maxContiguous, stream.contiguous);
+
+    const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;
+    const own = stream.missing(partition, record.cutOff, bytesMax);
+    const pulled = new RangeSet();
+    if (predecessor !== undefined) {
+      const limit = Math.min(record.covered, own.covered);
+      this.#push(predecessor, stream, partition, record.naks, own.ranges, limit, round);
+      for (const [low, high] of own.ranges.ranges()) if (low <= limit) pulled.add(low, Math.min(high, limit));
+      pulled.removeAll(record.naks);
+      this.#keepCommon(pulled, predecessor, partition);
+      if (!pulled.isEmpty) this.#host.pull(predecessor, record.sender, partition, pulled, round);
+    }
+    record.aggregate = predecessor === undefined ? own.ranges.clone() : this.#aggregate(record, own.ranges, partition);
+    record.aggregateCovered = Math.min(record.aggregateCovered, own.covered);
+    // What is being pulled must not be pushed as well (section 0 c).
+    const naks = own.ranges;
+    naks.removeAll(pulled);
+    record.naks = naks;
+    record.covered = own.covered;
+    record.partitionContiguous = Math.min(record.partitionContiguous, stream.contiguousIn(partition));
+    this.#pullElsewhere(record, stream, round);
+  }
+
+  /** What the predecessor lacks and I have. */
+  #push(
+    to: number,
+    stream: Stream,
+    partition: number,
+    naks: RangeSet,
+    mine: RangeSet,
+    limit: number,
+    round: number,
+  ): void {
+    if (naks.isEmpty) return;
+    const seqs: number[] = [];
+    for (const number of naks.numbers()) {
+      if (number > limit) break;
+      if (!mine.has(number)) seqs.push(this.#plan.toRegion(partition, number));
+    }
+    if (seqs.length > 0) this.#host.push([to], stream, seqs, round);
+  }
+
+  /** Where only some members of a partition keep a packet, a neighbour that is none of them is not asked for it (section 0 d). */
+  #keepCommon(ranges: RangeSet, neighbour: number, partition: number): void {
+    if (!this.#plan.isSelective) return;
+    for (const number of ranges.clone().numbers()) {
+      if (!this.#plan.caches(neighbour, this.#plan.toRegion(partition, number))) ranges.remove(number);
+    }
+  }
+
+  /** What all members so far lack of what they should keep. */
+  #aggregate(record: TokenRecord, mine: RangeSet, partition: number): RangeSet {
+    const plan = this.#plan;
+    const common = record.aggregate.intersection(mine);
+    if (!plan.isSelective) return common;
+    // Of what I do not keep, the others' word counts; of what none of them keeps, mine.
+    for (const number of record.aggregate.numbers()) {
+      if (!plan.caches(this.#members.me, plan.toRegion(partition, number))) common.add(number);
+    }
+    for (const number of mine.numbers()) {
+      if (!this.#isCachedBefore(partition, plan.toRegion(partition, number))) common.add(number);
+    }
+    return common;
+  }
+
+  /** Whether a living member that the token has visited before me keeps the packet. */
+  #isCachedBefore(partition: number, seq: number): boolean {
+    const { me } = this.#members;
+    return this.#members.cachersOf(seq).some((index) => index < me && this.#plan.partitionOf(index) === partition);
+  }
+
+  /** What other partitions keep is asked for at a random one of their members (section 0, A32.5). */
+  #pullElsewhere(record: TokenRecord, stream: Stream, round: number): void {
+    for (const [partition, ranges] of stream.missingElsewhere(record.cutOff)) {
+      const first = ranges.ranges().next().value;
+      if (first === undefined) continue;
+      const cachers = this.#members
+        .cachersOf(this.#plan.toRegion(partition, first[0]))
+        .filter((index) => index !== this.#members.me);
+      const from = cachers[Math.floor(this.#host.random() * cachers.length)];
+      if (from !== undefined) this.#host.pull(from, record.sender, partition, ranges, round);
+    }
+  }
+
+  /** Of a failed sender: gives up what is announced as lost, and brings what is asked for and held here. */
+  #claim({ candidates, lost }: Settle, stream: Stream, round: number): void {
+    if (!lost.isEmpty) stream.skip(lost);
+    lost.addAll(stream.givenUp);
+    if (candidates.isEmpty) return;
+    for (const seq of candidates.clone().numbers()) {
+      if (stream.get(seq) === undefined) continue;
+      candidates.remove(seq);
+      this.#host.push(
+        this.#members.cachersOf(seq).filter((index) => index !== this.#members.me),
+        stream,
+        [seq],
+        round,
+      );
+    }
+  }
+
+  #closePartition(token: RegionToken, now: number): void {
+    const { partition, round } = token;
+    const last = this.#predecessorOfClose(partition);
+    for (const record of token.records) {
+      const stream = this.#host.streamOf(record.sender);
+      if (last !== undefined) {
+        const own = stream.missing(partition, record.cutOff, Number.POSITIVE_INFINITY);
+        this.#push(last, stream, partition, record.naks, own.ranges, record.covered, round);
+      }
+      record.table[partition] = Math.max(record.table[partition] as number, record.partitionContiguous);
+      const lacking = new RangeSet();
+      for (const [low, high] of record.aggregate.ranges()) {
+        if (low <= record.aggregateCovered) lacking.add(low, Math.min(high, record.aggregateCovered));
+      }
+      if (lacking.isEmpty) continue;
+      const { settle } = record;
+      if (settle !== undefined) {
+        for (const number of lacking.numbers()) settle.orphans.add(this.#plan.toRegion(partition, number));
+      } else this.#host.nak(record.sender, partition, lacking, round);
+    }
+    const next = this.#members.partitionFrom(partition + 1);
+    if (next === undefined) {
+      token.phase = "complete";
+      this.#send(this.#members.leader, token, now);
+    } else {
+      token.phase = "open";
+      token.partition = next;
+      this.#send(this.#members.leaderOf(next) as number, token, now);
+    }
+  }
+
+  #pass(token: RegionToken, now: number): void {
+    const { me } = this.#members;
+    const next = this.#members.nextOf(me);
+    token.phase = next === undefined ? "close" : "visit";
+    this.#send(next ?? (this.#members.leaderOf(token.partition) as number), token, now);
+    // The leader waits until the token is back: until then it answers for the view.
+    if (token.retire && !this.#members.isLeader) this.#retire();
+  }
+
+  #send(to: number, token: RegionToken, now: number): void {
+    if (to === this.#members.me) this.onToken(token, now);
+    else this.#host.send(to, token);
+  }
+
+  #predecessor(partition: number): number | undefined {
+    let last: number | undefined;
+    for (let index = this.#members.leaderOf(partition); index !== undefined && index !== this.#members.me; ) {
+      last = index;
+      index = this.#members.nextOf(index);
+    }
+    return last;
+  }
+
+  /** The last member of a partition whose leader I am, if that is not me. */
+  #predecessorOfClose(partition: number): number | undefined {
+    let last: number | undefined;
+    for (let index = this.#members.nextOf(this.#members.me); index !== undefined; index = this.#members.nextOf(index)) {
+      last = index;
+    }
+    return last !== undefined && this.#plan.partitionOf(last) === partition ? last : undefined;
+  }
+}
+
+/** Before the first member of a partition has been visited. */
+function newPartitionPart() {
+  return {
+    covered: 0,
+    naks: new RangeSet(),
+    aggregateCovered: Number.MAX_SAFE_INTEGER,
+    aggregate: new RangeSet(),
+    partitionContiguous: Number.MAX_SAFE_INTEGER,
+  };
+}

@@ -1,0 +1,321 @@
+import { assert } from "../base/assert.ts";
+import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
+import type { Range } from "../base/range-set.ts";
+import { RangeSet } from "../base/range-set.ts";
+import { Slab } from "../base/slab.ts";
+import type { RegionView } from "../cms/views.ts";
+import { NEVER } from "../machine/machine.ts";
+import { asResent, dataHeadBytes, type SealedView, writeDataHead } from "../wire/region/data.ts";
+import { setPacketEnd } from "../wire/region/head.ts";
+import { itemBytesMax, itemHeadBytes, writeItemHead } from "../wire/region/items.ts";
+import { encodeLast } from "../wire/region/last.ts";
+import { PacketStore } from "./packet-store.ts";
+
+/** A message on its way to the regions of its group. */
+export class RegionMessage {
+  readonly group: GroupNumber;
+  /** Never changed. */
+  readonly payload: Uint8Array;
+  /** The application's number for it. */
+  readonly number: number;
+  /** A number of it has been assigned in some region: it stays in the views of that moment (section 0 b). */
+  isPinned = false;
+  /** Regions in which it is not stable yet. */
+  regionsLeft = 0;
+
+  constructor(group: GroupNumber, payload: Uint8Array, number: number) {
+    this.group = group;
+    this.payload = payload;
+    this.number = number;
+  }
+}
+
+export type SenderSettings = {
+  readonly cluster: number;
+  readonly me: NodeId;
+  readonly datagramBytes: number;
+  readonly windowBytes: number;
+  readonly windowResumeBytes: number;
+  /** How long the end of a stream may go unmentioned while it is not stable. */
+  readonly lastMs: number;
+};
+
+/** Less room at the end of a packet is not worth a piece of the next message. */
+const PIECE_BYTES_MIN = 256;
+
+/**
+ * A sender's side of one region view (protocols.md A.3, A34, A39): numbers packets, keeps them until they are stable in the region,
+ * sends again what a whole partition lacks, and says how far it has come when nothing else does.
+ */
+export class RegionSender {
+  readonly view: RegionView;
+  readonly #settings: SenderSettings;
+  /** Messages wait here; offset: how much of the first one is in packets already. */
+  #queue: RegionMessage[] = [];
+  #queueHead = 0;
+  #offset = 0;
+  #queuedBytes = 0;
+  readonly #indexes: ReadonlyMap<GroupNumber, number>;
+  readonly #slab = new Slab();
+  readonly #unstable = new PacketStore();
+  /** Numbered, and not sent yet: of messages that had to get their numbers at once. */
+  readonly #unsent = new RangeSet();
+  readonly #resend = new RangeSet();
+  /** The messages whose last packets are not stable, in order, with those packets' numbers. */
+  #ends: { readonly seq: number; readonly message: RegionMessage }[] = [];
+  #endsHead = 0;
+  #last = 0;
+  #stable = 0;
+  #isSealed = false;
+  #isStopped = false;
+  #after: readonly SealedView[];
+  /** When this region was told last how far the sender has come. */
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #resent = 0;
+  /** Told to the region: packets per second that would be sent; 0: not known. */
+  demand = 0;
+
+  /** `after`: views that were sealed for this one, where not everything is stable. `indexes`: place of each group in the view. */
+  constructor(
+    view: RegionView,
+    indexes: ReadonlyMap<GroupNumber, number>,
+    after: readonly SealedView[],
+    settings: SenderSettings,
+  ) {
+    this.view = view;
+    this.#indexes = indexes;
+    this.#after = after;
+    this.#settings = settings;
+  }
+
+  get id(): RegionViewId {
+    return this.view.id;
+  }
+
+  /** Greatest number that was assigned. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Everything up to here is stable. */
+  get stable(): number {
+    return this.#stable;
+  }
+
+  get isSealed(): boolean {
+    return this.#isSealed;
+  }
+
+  /** Sealed, and everything is stable: there is nothing left to do. */
+  get isDone(): boolean {
+    return this.#isSealed && this.#stable >= this.#last;
+  }
+
+  get unstableBytes(): number {
+    return this.#unstable.bytes;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Packets that were sent again. */
+  get resentCount(): number {
+    return this.#resent;
+  }
+
+  /** Something could be sent, if rate and window allow. */
+  get wantsToSend(): boolean {
+    return !this.#resend.isEmpty || !this.#unsent.isEmpty || (this.#hasQueued && !this.#isWindowFull);
+  }
+
+  /** When the region should be told how far the stream has come. */
+  get deadline(): number {
+    return this.#last > this.#stable ? this.#toldAt + this.#settings.lastMs : NEVER;
+  }
+
+  enqueue(message: RegionMessage): void {
+    assert(!this.#isSealed, "nothing is sent in a view that is superseded");
+    this.#queue.push(message);
+    this.#queuedBytes += message.payload.length;
+  }
+
+  /**
+   * The next packet to send, if there is one: first what has to be sent again, then what has a number, then new packets as
+   * far as the window allows. Given away.
+   */
+  next(now: number): Uint8Array | undefined {
+    const again = this.#takeFirst(this.#resend);
+    if (again !== undefined) {
+      this.#resent++;
+      return asResent(again);
+    }
+    const packet = this.#takeFirst(this.#unsent) ?? (this.#isWindowFull ? undefined : this.#make());
+    if (packet !== undefined) this.#toldAt = now;
+    return packet;
+  }
+
+  /** What to tell the region when `deadline` has come; given away. */
+  lastPacket(now: number): Uint8Array {
+    this.#toldAt = now;
+    const { cluster, me } = this.#settings;
+    return encodeLast(cluster, me, { id: this.id, seq: this.#last, demand: this.demand });
+  }
+
+  /**
+   * The view is superseded: assigns numbers to what is pinned to it and assigns none afterwards. Returns the messages that were not
+   * begun: they go out in the next view.
+   */
+  seal(): RegionMessage[] {
+    const rest: RegionMessage[] = [];
+    const waiting = this.#queue.slice(this.#queueHead);
+    const offset = this.#offset;
+    this.#queue = waiting.filter(({ isPinned }) => isPinned);
+    this.#queueHead = 0;
+    this.#offset = this.#queue[0] === waiting[0] ? offset : 0;
+    for (const message of waiting) if (!message.isPinned) rest.push(message);
+    for (;;) {
+      const packet = this.#make();
+      if (packet === undefined) break;
+      this.#unsent.add(this.#last);
+    }
+    this.#isSealed = true;
+    this.#queuedBytes = 0;
+    return rest;
+  }
+
+  /** Takes messages of these groups out that are not pinned to the present views. */
+  withdraw(groups: ReadonlySet<GroupNumber>): RegionMessage[] {
+    const taken: RegionMessage[] = [];
+    const kept: RegionMessage[] = [];
+    for (let i = this.#queueHead; i < this.#queue.length; i++) {
+      const message = this.#queue[i] as RegionMessage;
+      if (message.isPinned || !groups.has(message.group)) kept.push(message);
+      else {
+        taken.push(message);
+        this.#queuedBytes -= message.payload.length;
+      }
+    }
+    this.#queue = kept;
+    this.#queueHead = 0;
+    return taken;
+  }
+
+  /** Everything up to this number is stable. Returns the messages that are thereby stable in this region. */
+  acknowledged(seq: number): RegionMessage[] {
+    const upTo = Math.min(seq, this.#last);
+    if (upTo <= this.#stable) return NO_MESSAGES;
+    this.#stable = upTo;
+    this.#after = NOTHING_BEFORE;
+    this.#unstable.dropUpTo(upTo);
+    this.#resend.remove(0, upTo);
+    this.#unsent.remove(0, upTo);
+    const stable: RegionMessage[] = [];
+    while (this.#endsHead < this.#ends.length) {
+      const end = this.#ends[this.#endsHead];
+      if (end === undefined || end.seq > upTo) break;
+      stable.push(end.message);
+      this.#endsHead++;
+    }
+    if (this.#endsHead >= 1_024 && this.#endsHead * 2 >= this.#ends.length) {
+      this.#ends = this.#ends.slice(this.#endsHead);
+      this.#endsHead = 0;
+    }
+    return stable;
+  }
+
+  /** The view was retired: everything was stable there (region-views.md, rule 9). */
+  retired(): RegionMessage[] {
+    return this.acknowledged(this.#last);
+  }
+
+  /** A whole partition lacks these, in the numbers of the partition. */
+  lacked(partition: number, partitions: number, ranges: Iterable<Range>): void {
+    for (const [low, high] of ranges) {
+      const most = Math.ceil(this.#last / partitions);
+      for (let number = low; number <= Math.min(high, most); number++) {
+        const seq = (number - 1) * partitions + partition + 1;
+        if (this.#unstable.get(seq) !== undefined && !this.#unsent.has(seq)) this.#resend.add(seq);
+      }
+    }
+  }
+
+  get #hasQueued(): boolean {
+    return this.#queueHead < this.#queue.length;
+  }
+
+  /** Full from the bound on, until there is room down to where it resumes. */
+  get #isWindowFull(): boolean {
+    const { windowBytes, windowResumeBytes } = this.#settings;
+    const limit = this.#isStopped ? windowResumeBytes : windowBytes;
+    this.#isStopped = this.#unstable.bytes >= limit;
+    return this.#isStopped;
+  }
+
+  #takeFirst(set: RangeSet): Uint8Array | undefined {
+    if (set.isEmpty) return undefined;
+    const [seq] = set.ranges().next().value as Range;
+    set.remove(seq);
+    return this.#unstable.get(seq);
+  }
+
+  /** Makes a packet of what waits; it has a number then. */
+  #make(): Uint8Array | undefined {
+    if (!this.#hasQueued) return undefined;
+    const { cluster, me, datagramBytes } = this.#settings;
+    const seq = this.#last + 1;
+    const after = this.#after;
+    const demand = seq === 1 ? this.demand : 0;
+    const full = this.#slab.take(datagramBytes);
+    let at = writeDataHead(full, 0, { cluster, origin: me, id: this.id, seq, after, demand });
+    assert(at === dataHeadBytes(after, demand), "a head has the length that was computed");
+    while (this.#hasQueued) {
+      const written = this.#writeItem(full, at, seq);
+      if (written === 0) break;
+      at += written;
+    }
+    this.#last = seq;
+    const packet = this.#slab.shrinkLast(full, at);
+    setPacketEnd(packet, 0, at);
+    const isKept = this.#unstable.set(seq, packet);
+    assert(isKept, "the window is smaller than the store");
+    return packet;
+  }
+
+  /** Writes the next message, or as much of it as fits and is worth it; returns how many bytes that took. */
+  #writeItem(bytes: Uint8Array, at: number, seq: number): number {
+    const message = this.#queue[this.#queueHead] as RegionMessage;
+    const { payload, group } = message;
+    const index = this.#indexes.get(group);
+    assert(index !== undefined, "a message goes to a region of its group");
+    const room = bytes.length - at;
+    const left = payload.length - this.#offset;
+    const isWhole = itemHeadBytes(index, left) + left <= room;
+    const length = isWhole ? left : itemBytesMax(index, room);
+    if (!isWhole && length < PIECE_BYTES_MIN) return 0;
+    const start = writeItemHead(bytes, at, index, this.#offset === 0, isWhole, length);
+    bytes.set(payload.subarray(this.#offset, this.#offset + length), start);
+    message.isPinned = true;
+    this.#queuedBytes -= length;
+    if (isWhole) {
+      this.#offset = 0;
+      this.#ends.push({ seq, message });
+      this.#shift();
+    } else this.#offset += length;
+    return start + length - at;
+  }
+
+  #shift(): void {
+    this.#queueHead++;
+    if (this.#queueHead === this.#queue.length) {
+      this.#queue = [];
+      this.#queueHead = 0;
+    } else if (this.#queueHead >= 1_024 && this.#queueHead * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#queueHead);
+      this.#queueHead = 0;
+    }
+  }
+}
+
+const NO_MESSAGES: RegionMessage[] = [];
+const NOTHING_BEFORE: readonly SealedView[] = [];
