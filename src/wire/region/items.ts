@@ -7,7 +7,7 @@ import { bodyEndOf } from "./head.ts";
  *
  * groupIndex: the group's place in the `groups` of the packet's region view. A message that does not fit is cut into consecutive pieces
  * of its sender and group; the first piece lacks bit 0, the last one bit 1, a whole message has neither. Varints have at most
- * three bytes: four bytes are the most that a short message in one of up to 4,096 groups needs, five that one of 1,000 bytes does.
+ * three bytes: with 8,192 groups a short message has at most four bytes of head, one of 1,000 bytes five.
  */
 
 const NOT_FIRST = 1;
