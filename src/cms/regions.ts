@@ -24,6 +24,8 @@ export class Region {
   readonly address: number;
   /** The current view, or for a region that has ended the last one. */
   view: RegionView;
+  /** `RegionMap.newMark` of the last look through many regions that has met this one. */
+  mark = 0;
 
   constructor(id: RegionId, groups: readonly GroupNumber[], hash: number, address: number) {
     this.id = id;
@@ -153,6 +155,7 @@ export class RegionMap {
   readonly #groups = new Map<GroupNumber, RegionGroup>();
   readonly #byName = new Map<string, RegionGroup>();
   readonly #addresses = new AddressPool();
+  #marks = 0;
 
   get epoch(): number {
     return this.#epoch;
@@ -185,6 +188,11 @@ export class RegionMap {
 
   groupNamed(name: string): RegionGroup | undefined {
     return this.#byName.get(name);
+  }
+
+  /** A mark that no region bears yet. */
+  newMark(): number {
+    return ++this.#marks;
   }
 
   /** From here on ids of this epoch are given out. Nobody may have given out any of it before. */
