@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
+import { EMPTY_CHANGE, firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 import type { RegionView } from "../cms/views.ts";
 import type { NodeConfig } from "./config.ts";
+
+const VIEW = { region: 100, view: 1 };
 
 /** One region of nodes 1 … count with groups 1 and 2. */
 function oneRegion(seed: number, count: number, config: Partial<NodeConfig> = {}): NodeNet {
   const net = new NodeNet(seed, { tokenRate: 10, ...config });
   const members = Array.from({ length: count }, (_, i) => net.add(i + 1).info);
-  const view: RegionView = { id: { region: 100, view: 1 }, groups: [1, 2], address: 0, members };
+  const view: RegionView = { id: VIEW, groups: [1, 2], address: 0, members };
   for (const { id } of members) net.apply(id, firstChange(view));
   return net;
 }
@@ -76,5 +78,77 @@ describe("one region", () => {
     net.send(1, 1, "after");
     net.run(3_000);
     for (let id = 1; id <= 3; id++) expect(texts(net, id)).toEqual(["before", long, "after"]);
+  });
+});
+
+describe("members that fail", () => {
+  /** All others are told that the node has failed. */
+  function fail(net: NodeNet, node: number, n: number): void {
+    net.kill(node);
+    for (const id of net.nodes.keys()) {
+      if (id === node || !net.get(id).isUp) continue;
+      net.apply(id, { ...EMPTY_CHANGE, seq: n, n, failed: [node], viewsFailed: [{ id: VIEW, nodes: [node] }] });
+    }
+  }
+
+  test.each([1, 2, 6, 12])("the others go on without node %i of 12", (victim) => {
+    const net = oneRegion(7, 12);
+    net.loses = () => net.random.chance(0.05);
+    for (let i = 0; i < 300; i++) net.after(i * 5, () => net.send(3, 1, `m${i}`, i));
+    net.after(700, () => net.kill(victim));
+    net.after(1_000, () => fail(net, victim, 2));
+    net.run(6_000);
+    const sent = Array.from({ length: 300 }, (_, i) => `m${i}`);
+    for (let id = 1; id <= 12; id++) if (id !== victim) expect(texts(net, id)).toEqual(sent);
+    expect(net.get(3).stable).toHaveLength(300);
+  });
+
+  test("what a failed sender has brought to anybody comes to all, the rest is told as lost, the same everywhere", () => {
+    const net = oneRegion(8, 12);
+    // Its packets reach few, some nobody: 5 and 9 only node 7, 6 nobody.
+    net.loses = (from, to, channel, bytes) => {
+      if (from !== 4 || channel !== "data") return net.random.chance(0.02);
+      const seq = bytes.length > 60 ? (bytes[37] as number) : 0;
+      if (seq === 6) return true;
+      return seq === 5 || seq === 9 ? to !== 7 : net.random.chance(0.5);
+    };
+    for (let i = 1; i <= 10; i++) net.after(i, () => net.send(4, 1, `m${i} ${"x".repeat(40)}`, i));
+    net.after(15, () => net.kill(4));
+    net.after(500, () => fail(net, 4, 2));
+    net.run(8_000);
+    for (let id = 1; id <= 12; id++) {
+      if (id === 4) continue;
+      expect(texts(net, id).map((text) => text.split(" ")[0])).toEqual([1, 2, 3, 4, 5, 7, 8, 9, 10].map((n) => `m${n}`));
+      expect(net.get(id).lost).toEqual([{ sender: 4, count: 1 }]);
+    }
+  });
+
+  test("several failures one after the other, leaders among them, while a sender's packets are being settled", () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const net = oneRegion(seed, 15, { tokenRate: 20 });
+      net.loses = () => net.random.chance(0.1);
+      for (let i = 0; i < 200; i++) net.after(i * 3, () => net.send(5, 1, `a${i}`, i));
+      for (let i = 0; i < 200; i++) net.after(i * 3, () => net.send(9, 2, `b${i}`, i));
+      const victims = [5, 1, 2, 10];
+      victims.forEach((victim, i) => {
+        net.after(300 + i * net.random.integer(10, 400), () => net.kill(victim));
+      });
+      // Told in one order, as the membership service would.
+      let at = 1_800;
+      victims.forEach((victim, i) => {
+        at += net.random.integer(1, 120);
+        net.after(at, () => fail(net, victim, i + 2));
+      });
+      net.run(12_000);
+      const survivors = [...net.nodes.keys()].filter((id) => net.get(id).isUp);
+      const reference = texts(net, survivors[0] as number);
+      const of = (list: readonly string[], letter: string) => list.filter((text) => text.startsWith(letter));
+      expect(of(reference, "b")).toEqual(Array.from({ length: 200 }, (_, i) => `b${i}`));
+      for (const id of survivors) {
+        expect([seed, id, of(texts(net, id), "a")]).toEqual([seed, id, of(reference, "a")]);
+        expect(of(texts(net, id), "b")).toEqual(of(reference, "b"));
+        expect(net.get(id).lost).toEqual(net.get(survivors[0] as number).lost);
+      }
+    }
   });
 });

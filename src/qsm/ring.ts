@@ -75,8 +75,6 @@ export class RegionRing implements Machine {
   #isQuiescent = false;
   #final: FinalView | undefined;
   #isRetired = false;
-  /** When a token was seen last: who has something for it and sees none wakes the leader. */
-  #tokenSeenAt: number;
 
   // The leader's.
   #sentAt = Number.NEGATIVE_INFINITY;
@@ -107,7 +105,6 @@ export class RegionRing implements Machine {
     this.#members = members;
     this.#plan = plan;
     this.#host = host;
-    this.#tokenSeenAt = now;
     this.#isQuiescent = true;
   }
 
@@ -209,7 +206,6 @@ export class RegionRing implements Machine {
     }
     if (token.round < this.#round) return;
     this.#round = token.round;
-    this.#tokenSeenAt = now;
     this.#wakeAt = NEVER;
     this.#isQuiescent = false;
     switch (token.phase) {
@@ -245,7 +241,6 @@ export class RegionRing implements Machine {
     const partition = this.#members.partitionFrom(0);
     assert(partition !== undefined, "this member is alive");
     this.#sentAt = now;
-    this.#tokenSeenAt = now;
     this.#isOut = true;
     this.#releaseAt = NEVER;
     this.#bytesSince = 0;
