@@ -16,6 +16,7 @@ import { RegionMember, type RegionHost } from "./region.ts";
 import { RegionMessage, RegionSender } from "./sender.ts";
 import type { AdmissibleRates } from "./ring.ts";
 import { UnknownViews } from "./unknown-views.ts";
+import { ViewTable } from "./view-table.ts";
 
 /** Counters of datagrams that were dropped, by reason. */
 export type NodeDrops = {
@@ -47,11 +48,10 @@ export class Node implements Machine, RegionHost {
   readonly #outbox: NodeOutbox;
   readonly #views = new KnownViews();
   readonly #links: Links;
-  /** By key of the region view. */
-  readonly #members = new Map<string, RegionMember>();
+  readonly #members = new ViewTable<RegionMember>();
   /** Current senders, by region; and those of superseded views in which not everything is stable. */
   readonly #senders = new Map<RegionId, RegionSender>();
-  readonly #sealed = new Map<string, RegionSender>();
+  readonly #sealed = new ViewTable<RegionSender>();
   readonly #unknown: UnknownViews;
   readonly #tombstones = new Set<string>();
   readonly #fenced = new Set<NodeId>();
@@ -95,29 +95,29 @@ export class Node implements Machine, RegionHost {
   }
 
   /** The region views that this node is in and that have not been retired. */
-  get regions(): IterableIterator<RegionMember> {
-    return this.#members.values();
+  get regions(): Iterable<RegionMember> {
+    return this.#members;
   }
 
   /** Those that it sends in, superseded ones last. */
   get senders(): readonly RegionSender[] {
-    return [...this.#senders.values(), ...this.#sealed.values()];
+    return [...this.#senders.values(), ...this.#sealed];
   }
 
   get deadline(): number {
     let deadline = this.#links.deadline;
-    for (const member of this.#members.values()) deadline = Math.min(deadline, member.deadline);
+    for (const member of this.#members) deadline = Math.min(deadline, member.deadline);
     for (const sender of this.#senders.values()) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
-    for (const sender of this.#sealed.values()) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
+    for (const sender of this.#sealed) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
     if (this.#forwards.length > 0) deadline = Math.min(deadline, this.#pacer.deadline);
     return deadline;
   }
 
   tick(now: number): void {
     this.#now = now;
-    for (const member of this.#members.values()) member.tick(now);
+    for (const member of this.#members) member.tick(now);
     for (const sender of this.#senders.values()) this.#tellLast(sender, now);
-    for (const sender of this.#sealed.values()) this.#tellLast(sender, now);
+    for (const sender of this.#sealed) this.#tellLast(sender, now);
     this.flush(now);
   }
 
@@ -146,9 +146,9 @@ export class Node implements Machine, RegionHost {
     this.#outbox.installed(change.n, sealed);
 
     for (const { id, nodes } of change.viewsFailed) {
-      this.#members.get(regionViewKey(id))?.failed(nodes, change.n, now);
+      this.#members.of(id)?.failed(nodes, change.n, now);
     }
-    for (const final of change.finals) this.#members.get(regionViewKey(final.id))?.finalised(final, now);
+    for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
     for (const region of regions) this.#replay(region.id, now);
   }
 
@@ -216,7 +216,7 @@ export class Node implements Machine, RegionHost {
   }
 
   hasAll({ id, last }: SealedView, sender: NodeId): boolean {
-    const member = this.#members.get(regionViewKey(id));
+    const member = this.#members.of(id);
     return member === undefined || (member.streams.get(sender)?.contiguous ?? 0) >= last;
   }
 
@@ -237,13 +237,13 @@ export class Node implements Machine, RegionHost {
 
   retired(member: RegionMember): void {
     const key = regionViewKey(member.id);
-    this.#members.delete(key);
+    this.#members.delete(member.id);
     this.#demands.delete(key);
     if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
     this.#tombstones.add(key);
     this.#unlisten(member.view.address);
     if (member.isLeader) this.#outbox.retired(member.id);
-    for (const other of this.#members.values()) if (other.hasBars) other.unbar();
+    for (const other of this.#members) if (other.hasBars) other.unbar();
   }
 
   random(): number {
@@ -278,7 +278,7 @@ export class Node implements Machine, RegionHost {
       this.#senders.delete(region);
       const rest = sender.seal();
       sealed.push({ id: view.id, last: sender.last });
-      if (!sender.isDone) this.#sealed.set(regionViewKey(view.id), sender);
+      if (!sender.isDone) this.#sealed.add(sender);
       const next = this.#views.region(region);
       if (next === undefined) withdrawn.push(...rest);
       else if (rest.length > 0) {
@@ -293,14 +293,14 @@ export class Node implements Machine, RegionHost {
   #enter(view: RegionView, now: number): void {
     if (!view.members.some(({ id }) => id === this.#config.me)) return;
     this.#listen(view.address);
-    this.#members.set(regionViewKey(view.id), new RegionMember(view, this.#config, this, now));
+    this.#members.add(new RegionMember(view, this.#config, this, now));
   }
 
   /** Packets that came before the view was known. */
   #replay(id: RegionViewId, now: number): void {
     for (const { channel, packet } of this.#unknown.take(id)) this.#receive(channel, packet, now);
     const token = this.#unknown.takeToken(id);
-    if (token !== undefined) this.#members.get(regionViewKey(id))?.onToken(token, now);
+    if (token !== undefined) this.#members.of(id)?.onToken(token, now);
   }
 
   // ---- sending --------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ export class Node implements Machine, RegionHost {
   #sealedFor(view: RegionView): SealedView[] {
     const groups = new Set(view.groups);
     const sealed: SealedView[] = [];
-    for (const sender of this.#sealed.values()) {
+    for (const sender of this.#sealed) {
       if (!sender.isDone && sender.view.groups.some((group) => groups.has(group))) {
         sealed.push({ id: sender.id, last: sender.last });
       }
@@ -362,7 +362,7 @@ export class Node implements Machine, RegionHost {
 
   /** Senders take turns, a packet each. */
   #flushData(most: number, now: number): void {
-    const senders = [...this.#sealed.values(), ...this.#senders.values()].filter((sender) => sender.wantsToSend);
+    const senders = [...this.#sealed, ...this.#senders.values()].filter((sender) => sender.wantsToSend);
     let left = most;
     for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
       const sender = senders[this.#turn++ % senders.length] as RegionSender;
@@ -387,7 +387,7 @@ export class Node implements Machine, RegionHost {
     if (packet === undefined) return false;
     this.#outbox.multicast(sender.view.address, packet);
     if (kindOf(packet) === NodeKind.regionData) {
-      this.#members.get(regionViewKey(sender.id))?.receive(packet, false, now);
+      this.#members.of(sender.id)?.receive(packet, false, now);
     }
     return true;
   }
@@ -395,7 +395,7 @@ export class Node implements Machine, RegionHost {
   #tellLast(sender: RegionSender, now: number): void {
     if (now < sender.deadline) return;
     this.#outbox.multicast(sender.view.address, sender.lastPacket(now));
-    this.#members.get(regionViewKey(sender.id))?.last(this.#config.me, sender.last, now);
+    this.#members.of(sender.id)?.last(this.#config.me, sender.last, now);
   }
 
   // ---- receiving ------------------------------------------------------------------------------------------------
@@ -420,14 +420,15 @@ export class Node implements Machine, RegionHost {
   }
 
   #onData(channel: NodeChannel, packet: Uint8Array, now: number): void {
-    const id = { region: regionOf(packet), view: viewOf(packet) };
-    const member = this.#members.get(regionViewKey(id));
+    const region = regionOf(packet);
+    const view = viewOf(packet);
+    const member = this.#members.get(region, view);
     if (member === undefined) {
-      this.#onUnknown(id, channel, packet);
+      this.#onUnknown({ region, view }, channel, packet);
       return;
     }
     member.receive(packet, channel === "repair", now);
-    if (this.#members.size > 1) for (const other of this.#members.values()) if (other.hasBars) other.unbar();
+    if (this.#members.size > 1) for (const other of this.#members) if (other.hasBars) other.unbar();
   }
 
   #onLast(from: NodeId, channel: NodeChannel, packet: Uint8Array, now: number): void {
@@ -437,7 +438,7 @@ export class Node implements Machine, RegionHost {
       return;
     }
     const key = regionViewKey(last.id);
-    const member = this.#members.get(key);
+    const member = this.#members.of(last.id);
     if (member === undefined) {
       if (this.#tombstones.has(key)) this.tell(from, { kind: "retired", id: last.id });
       else this.#onUnknown(last.id, channel, packet);
@@ -457,13 +458,13 @@ export class Node implements Machine, RegionHost {
   }
 
   #onMessage(from: NodeId, message: LinkMessage, now: number): void {
-    const key = regionViewKey(message.id);
-    const member = this.#members.get(key);
+    const { id } = message;
+    const member = this.#members.of(id);
     switch (message.kind) {
       case "token":
         if (member !== undefined) member.onToken(message, now);
         // Until this node knows the view, it holds the token: nobody may count as having what it has not.
-        else if (!this.#tombstones.has(key)) this.#unknown.addToken(message);
+        else if (!this.#tombstones.has(regionViewKey(id))) this.#unknown.addToken(message);
         return;
       case "pull":
         member?.onPull(from, message);
@@ -472,36 +473,31 @@ export class Node implements Machine, RegionHost {
         member?.ring.resume(now);
         return;
       case "ack":
-        return this.#onAcknowledged(key, message.id.region, message.acknowledged, message.grant, now);
+        return this.#onAcknowledged(id, message.acknowledged, message.grant, now);
       case "nak":
-        return this.#senderBy(key, message.id.region)?.lacked(
-          message.partition,
-          message.partitions,
-          message.ranges.ranges(),
-        );
+        return this.#senderBy(id)?.lacked(message.partition, message.partitions, message.ranges.ranges());
       case "retired":
-        return this.#onStable(key, this.#senderBy(key, message.id.region)?.retired() ?? []);
+        return this.#onStable(id, this.#senderBy(id)?.retired() ?? []);
     }
   }
 
-  #onAcknowledged(key: string, region: RegionId, acknowledged: number, grant: number, now: number): void {
-    const sender = this.#senderBy(key, region);
+  #onAcknowledged(id: RegionViewId, acknowledged: number, grant: number, now: number): void {
+    const sender = this.#senderBy(id);
     if (sender === undefined) return;
     const rate = Math.max(grant, this.#config.rateMin);
-    this.#regionPacers.get(region)?.setRate(Math.min(rate, this.#config.rateMax), now);
-    this.#onStable(key, sender.acknowledged(acknowledged));
+    this.#regionPacers.get(id.region)?.setRate(Math.min(rate, this.#config.rateMax), now);
+    this.#onStable(id, sender.acknowledged(acknowledged));
   }
 
-  #onStable(key: string, messages: readonly RegionMessage[]): void {
-    if (this.#sealed.get(key)?.isDone === true) this.#sealed.delete(key);
+  #onStable(id: RegionViewId, messages: readonly RegionMessage[]): void {
+    if (this.#sealed.of(id)?.isDone === true) this.#sealed.delete(id);
     for (const message of messages) if (--message.regionsLeft === 0) this.#outbox.stable(message.number);
   }
 
   /** The sender of exactly this view. */
-  #senderBy(key: string, region: RegionId): RegionSender | undefined {
-    const current = this.#senders.get(region);
-    if (current !== undefined && regionViewKey(current.id) === key) return current;
-    return this.#sealed.get(key);
+  #senderBy(id: RegionViewId): RegionSender | undefined {
+    const current = this.#senders.get(id.region);
+    return current?.id.view === id.view ? current : this.#sealed.of(id);
   }
 
   #listen(address: number): void {
