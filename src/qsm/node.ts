@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
+import { NodeViews } from "../cms/node-views.ts";
 import type { Change, NodeInfo, RegionView } from "../cms/views.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import { isData, regionOf, type SealedView, viewOf } from "../wire/region/data.ts";
@@ -7,7 +8,6 @@ import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../w
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
 import type { NodeConfig } from "./config.ts";
-import { KnownViews } from "./known-views.ts";
 import { Links, linkDefaults } from "./link.ts";
 import { maxMinShares } from "./max-min.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
@@ -46,7 +46,9 @@ export class Node implements Machine, RegionHost {
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
-  readonly #views = new KnownViews();
+  readonly #views = new NodeViews();
+  /** Where nodes are that are or were members of regions known here. */
+  readonly #nodes = new Map<NodeId, NodeInfo>();
   readonly #links: Links;
   readonly #members = new ViewTable<RegionMember>();
   /** Current senders, by region; and those of superseded views in which not everything is stable. */
@@ -61,8 +63,6 @@ export class Node implements Machine, RegionHost {
   readonly #regionPacers = new Map<RegionId, Pacer>();
   /** What senders have asked for, by region view and sender: packets per second. */
   readonly #demands = new Map<string, Map<NodeId, number>>();
-  #seq = 0;
-  #n = 0;
   #turn = 0;
   #isFull = false;
   #now = 0;
@@ -77,7 +77,7 @@ export class Node implements Machine, RegionHost {
       { ...linkDefaults, me, cluster, datagramBytes },
       {
         transmit: (to, bytes) => {
-          const info = this.#views.node(to);
+          const info = this.#nodes.get(to);
           if (info !== undefined) outbox.unicast(info.address, "control", bytes);
         },
       },
@@ -87,10 +87,10 @@ export class Node implements Machine, RegionHost {
 
   /** Position in the membership service's log up to which changes have been applied. */
   get applied(): number {
-    return this.#n;
+    return this.#views.n;
   }
 
-  get views(): KnownViews {
+  get views(): NodeViews {
     return this.#views;
   }
 
@@ -126,30 +126,26 @@ export class Node implements Machine, RegionHost {
    * that leaves something out is an error of the caller.
    */
   apply(change: Change, now: number): void {
-    if (change.seq <= this.#seq) return;
-    assert(change.seq === this.#seq + 1, "changes are applied in order, without gaps");
+    if (change.seq <= this.#views.seq) return;
     this.#now = now;
-    this.#seq = change.seq;
-    this.#n = change.n;
     for (const node of change.failed) this.#fence(node);
 
     const touched = new Set<GroupNumber>(change.groupsDeleted);
     for (const { group } of change.groupsChanged) touched.add(group);
     for (const { group } of change.groupsCreated) touched.add(group);
     const withdrawn = this.#withdraw(touched);
-    const { superseded, regions, groups, groupsLeft } = this.#views.apply(change);
+    const { opened, superseded } = this.#views.apply(change);
     const sealed = this.#seal(superseded, withdrawn);
-    for (const region of regions) this.#enter(region, now);
+    for (const view of opened) this.#enter(view, now);
     for (const message of withdrawn) this.#enqueue(message);
-    for (const group of groups) this.#outbox.view(group, now);
-    for (const group of groupsLeft) this.#outbox.left(group);
+    this.#tellViews(change, now);
     this.#outbox.installed(change.n, sealed);
 
     for (const { id, nodes } of change.viewsFailed) {
       this.#members.of(id)?.failed(nodes, change.n, now);
     }
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
-    for (const region of regions) this.#replay(region.id, now);
+    for (const { id } of opened) this.#replay(id, now);
   }
 
   /**
@@ -207,11 +203,11 @@ export class Node implements Machine, RegionHost {
   }
 
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void {
-    if (this.#views.group(group) !== undefined) this.#outbox.deliver(group, sender, payload);
+    if (this.#views.groups.has(group)) this.#outbox.deliver(group, sender, payload);
   }
 
   lost(view: RegionView, sender: NodeId, count: number): void {
-    const groups = view.groups.filter((group) => this.#views.group(group) !== undefined);
+    const groups = view.groups.filter((group) => this.#views.groups.has(group));
     this.#outbox.lost(groups, sender, count);
   }
 
@@ -279,7 +275,7 @@ export class Node implements Machine, RegionHost {
       const rest = sender.seal();
       sealed.push({ id: view.id, last: sender.last });
       if (!sender.isDone) this.#sealed.add(sender);
-      const next = this.#views.region(region);
+      const next = this.#views.regions.get(region);
       if (next === undefined) withdrawn.push(...rest);
       else if (rest.length > 0) {
         const successor = this.#senderOf(next);
@@ -291,9 +287,18 @@ export class Node implements Machine, RegionHost {
 
   /** A new view of a region: if this node is in it, it takes part from here on. */
   #enter(view: RegionView, now: number): void {
+    for (const member of view.members) this.#nodes.set(member.id, member);
     if (!view.members.some(({ id }) => id === this.#config.me)) return;
     this.#listen(view.address);
     this.#members.add(new RegionMember(view, this.#config, this, now));
+  }
+
+  #tellViews({ groupsCreated, groupsChanged, groupsDeleted }: Change, now: number): void {
+    for (const { group } of [...groupsCreated, ...groupsChanged]) {
+      const view = this.#views.groups.get(group);
+      if (view !== undefined) this.#outbox.view(view, now);
+    }
+    for (const group of groupsDeleted) this.#outbox.left(group);
   }
 
   /** Packets that came before the view was known. */
@@ -306,12 +311,12 @@ export class Node implements Machine, RegionHost {
   // ---- sending --------------------------------------------------------------------------------------------------
 
   #enqueue(message: RegionMessage): void {
-    const group = this.#views.group(message.group);
+    const group = this.#views.groups.get(message.group);
     // The group was left, or has ended, before the message was begun.
     if (group === undefined) return;
     message.regionsLeft = group.regions.length;
     for (const region of group.regions) {
-      const view = this.#views.region(region);
+      const view = this.#views.regions.get(region);
       assert(view !== undefined, "a node knows the regions of its groups");
       this.#senderOf(view).enqueue(message);
     }
@@ -452,7 +457,7 @@ export class Node implements Machine, RegionHost {
 
   /** A view that this node has not been told of yet, or one that is over. */
   #onUnknown(id: RegionViewId, channel: NodeChannel, packet: Uint8Array): void {
-    const known = this.#views.region(id.region)?.id.view ?? 0;
+    const known = this.#views.regions.get(id.region)?.id.view ?? 0;
     if (id.view <= known || this.#tombstones.has(regionViewKey(id))) this.drops.retired++;
     else this.#unknown.add(id, channel, packet);
   }
