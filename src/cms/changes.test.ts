@@ -97,11 +97,11 @@ test("what nodes are told gives each exactly the views of its groups, at every s
     node: fc.nat(9),
     joined: fc.subarray(NAMES),
     left: fc.subarray(NAMES),
-    failed: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+    failed: fc.integer({ min: 0, max: 9 }).map((n) => n === 7),
   });
   const batch = fc.record({ comes: fc.nat(2), of: fc.uniqueArray(of, { selector: ({ node }) => node, maxLength: 5 }) });
   fc.assert(
-    fc.property(fc.array(batch, { maxLength: 25 }), (batches) => {
+    fc.property(fc.array(batch, { maxLength: 25, size: "max" }), (batches) => {
       const world = new World();
       for (const { comes, of: changes } of batches) {
         for (let i = 0; i < comes; i++) world.register();
@@ -109,7 +109,7 @@ test("what nodes are told gives each exactly the views of its groups, at every s
         world.check();
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

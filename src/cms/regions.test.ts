@@ -124,7 +124,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
           node: fc.nat(11),
           joined: names,
           left: names,
-          fails: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+          fails: fc.integer({ min: 0, max: 9 }).map((n) => n === 7),
         }),
         { selector: ({ node }) => node, maxLength: 6 },
       ),
@@ -247,7 +247,7 @@ class Model {
 
 test("regions and groups are what the memberships say, and views go on by one (K33, K34)", () => {
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 30 }), (actions) => {
+    fc.property(fc.array(action, { maxLength: 40, size: "max" }), (actions) => {
       let map = new RegionMap();
       map.enter(1);
       const model = new Model();
@@ -274,6 +274,6 @@ test("regions and groups are what the memberships say, and views go on by one (K
         model.check(map, step);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

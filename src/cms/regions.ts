@@ -210,9 +210,16 @@ export class RegionMap {
     return info;
   }
 
-  /** Applies one batch, at most one change per node. Changes of nodes that are not known are passed over. */
-  apply(batch: readonly NodeChange[]): Step {
+  /**
+   * Applies one batch, at most one change per node. Changes of nodes that are not known are passed over. The regions of `renewed` get a
+   * next view in any case.
+   */
+  apply(batch: readonly NodeChange[], renewed: readonly RegionId[] = []): Step {
     const plan = new Plan();
+    for (const id of renewed) {
+      const region = this.#regions.get(id);
+      if (region !== undefined) plan.touch(region);
+    }
     const moves: Move[] = [];
     const failed: NodeId[] = [];
     for (const change of batch.toSorted((a, b) => a.node - b.node)) {
