@@ -15,6 +15,8 @@ export type NodeConfig = {
   readonly cluster: number;
   /** Longest datagram, with all headers of ours. */
   readonly datagramBytes: number;
+  /** Whether several short messages may share a packet. */
+  readonly packing: boolean;
   readonly plan: PartitionPlanName;
   /** Cachers per packet; partitions have at least so many members where the region has. */
   readonly replication: number;
@@ -44,6 +46,7 @@ export type NodeConfig = {
 
 export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   datagramBytes: 1400,
+  packing: true,
   plan: "byReplication",
   replication: 5,
   ringMax: 25,

@@ -70,6 +70,33 @@ describe("one region", () => {
     for (let id = 1; id <= 6; id++) expect(texts(net, id)).toHaveLength(1);
   });
 
+  test("short messages share packets, unless that is turned off", () => {
+    const packetsOf = (packing: boolean): number => {
+      const net = oneRegion(6, 3, { packing });
+      for (let i = 0; i < 19; i++) net.get(1).node.send(1, new Uint8Array(10), i, net.now);
+      net.send(1, 1, "the end of the turn");
+      net.run(50);
+      for (let id = 1; id <= 3; id++) expect(texts(net, id)).toHaveLength(20);
+      return net.sent.data;
+    };
+    expect(packetsOf(true)).toBeLessThan(5);
+    expect(packetsOf(false)).toBeGreaterThanOrEqual(20);
+  });
+
+  test("a network that takes nothing is given nothing but control, until it does again", () => {
+    const net = oneRegion(6, 3, { packing: false });
+    const { node } = net.get(1);
+    node.room = 2;
+    for (let i = 0; i < 5; i++) net.send(1, 1, `m${i}`);
+    net.run(1_000);
+    expect(texts(net, 2)).toEqual(["m0", "m1"]);
+    node.room = 10;
+    net.send(1, 1, "m5");
+    net.run(1_000);
+    expect(texts(net, 2)).toEqual(["m0", "m1", "m2", "m3", "m4", "m5"]);
+    expect(node.room).toBe(6);
+  });
+
   test("long messages are cut and put together", () => {
     const net = oneRegion(5, 3);
     const long = "0123456789".repeat(20_000);

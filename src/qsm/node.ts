@@ -43,6 +43,8 @@ const FORWARDS_MAX = 65_536;
  * alive during a change.
  */
 export class Node implements Machine, RegionHost {
+  /** Packets that the network takes until the host says otherwise; none while its queues are full. */
+  room = Number.POSITIVE_INFINITY;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
@@ -109,7 +111,7 @@ export class Node implements Machine, RegionHost {
     for (const member of this.#members) deadline = Math.min(deadline, member.deadline);
     for (const sender of this.#senders.values()) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
     for (const sender of this.#sealed) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
-    if (this.#forwards.length > 0) deadline = Math.min(deadline, this.#pacer.deadline);
+    if (this.#forwards.length > 0 && this.room > 0) deadline = Math.min(deadline, this.#pacer.deadline);
     return deadline;
   }
 
@@ -179,9 +181,9 @@ export class Node implements Machine, RegionHost {
   flush(now: number): void {
     this.#now = now;
     this.#links.flush(now);
-    let left = TURN_PACKETS_MAX;
-    left -= this.#flushForwards(left, now);
-    if (left > 0) this.#flushData(left, now);
+    const most = Math.min(TURN_PACKETS_MAX, this.room);
+    const forwards = this.#flushForwards(most, now);
+    this.room -= forwards + this.#flushData(most - forwards, now);
     // What a token or a packet of this node's own has brought about.
     this.#links.flush(now);
     if (this.#isFull && !this.#isOverfull()) {
@@ -326,8 +328,7 @@ export class Node implements Machine, RegionHost {
     const { region } = view.id;
     let sender = this.#senders.get(region);
     if (sender !== undefined) return sender;
-    const { cluster, me, datagramBytes, windowBytes, windowResumeBytes, tokenRate } = this.#config;
-    const settings = { cluster, me, datagramBytes, windowBytes, windowResumeBytes, lastMs: 1_000 / tokenRate };
+    const settings = { ...this.#config, lastMs: 1_000 / this.#config.tokenRate };
     const indexes = new Map(view.groups.map((group, index) => [group, index]));
     sender = new RegionSender(view, indexes, this.#sealedFor(view), settings);
     this.#senders.set(region, sender);
@@ -353,7 +354,7 @@ export class Node implements Machine, RegionHost {
   }
 
   #sendAt(sender: RegionSender): number {
-    if (!sender.wantsToSend) return NEVER;
+    if (this.room === 0 || !sender.wantsToSend) return NEVER;
     return Math.max(this.#pacer.deadline, this.#regionPacers.get(sender.id.region)?.deadline ?? 0);
   }
 
@@ -366,7 +367,7 @@ export class Node implements Machine, RegionHost {
   }
 
   /** Senders take turns, a packet each. */
-  #flushData(most: number, now: number): void {
+  #flushData(most: number, now: number): number {
     const senders = [...this.#sealed, ...this.#senders.values()].filter((sender) => sender.wantsToSend);
     let left = most;
     for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
@@ -376,6 +377,7 @@ export class Node implements Machine, RegionHost {
         idle = 0;
       } else idle++;
     }
+    return most - left;
   }
 
   #sendOne(sender: RegionSender, now: number): boolean {
@@ -390,7 +392,7 @@ export class Node implements Machine, RegionHost {
     this.#pacer.take(1, now);
     const packet = sender.next(now);
     if (packet === undefined) return false;
-    this.#outbox.multicast(sender.view.address, packet);
+    this.#outbox.multicast(sender.view.address, packet, sender.view.members);
     if (kindOf(packet) === NodeKind.regionData) {
       this.#members.of(sender.id)?.receive(packet, false, now);
     }
@@ -399,7 +401,7 @@ export class Node implements Machine, RegionHost {
 
   #tellLast(sender: RegionSender, now: number): void {
     if (now < sender.deadline) return;
-    this.#outbox.multicast(sender.view.address, sender.lastPacket(now));
+    this.#outbox.multicast(sender.view.address, sender.lastPacket(now), sender.view.members);
     this.#members.of(sender.id)?.last(this.#config.me, sender.last, now);
   }
 

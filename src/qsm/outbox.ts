@@ -1,5 +1,5 @@
 import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
-import type { GroupView, LastSeq, NodeAddress } from "../cms/views.ts";
+import type { GroupView, LastSeq, NodeAddress, NodeInfo } from "../cms/views.ts";
 
 /**
  * The classes of datagrams between nodes (protocols.md A57, J7). Data comes from its sender itself: a fenced sender is not heard there
@@ -9,8 +9,11 @@ export type NodeChannel = "control" | "repair" | "data";
 
 /** What a node asks of the world. Who sends `bytes` gives them away: they are never changed afterwards. */
 export interface NodeOutbox {
-  /** On the data channel, to all who listen to this address of the pool, in any case not to this node itself. */
-  multicast(address: number, bytes: Uint8Array): void;
+  /**
+   * On the data channel, to all who listen to this address of the pool, in any case not to this node itself. `members`: whom it is meant
+   * for, where there is no multicast.
+   */
+  multicast(address: number, bytes: Uint8Array, members: readonly NodeInfo[]): void;
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void;
   /** Receive what is multicast to this address of the pool; asked before anything that says that it is done. */
   listen(address: number): void;

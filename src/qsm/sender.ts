@@ -34,6 +34,8 @@ export type SenderSettings = {
   readonly cluster: number;
   readonly me: NodeId;
   readonly datagramBytes: number;
+  /** Whether several short messages may share a packet. */
+  readonly packing: boolean;
   readonly windowBytes: number;
   readonly windowResumeBytes: number;
   /** How long the end of a stream may go unmentioned while it is not stable. */
@@ -262,7 +264,7 @@ export class RegionSender {
   /** Makes a packet of what waits; it has a number then. */
   #make(): Uint8Array | undefined {
     if (!this.#hasQueued) return undefined;
-    const { cluster, me, datagramBytes } = this.#settings;
+    const { cluster, me, datagramBytes, packing } = this.#settings;
     const seq = this.#last + 1;
     const after = this.#after;
     const demand = seq === 1 ? this.demand : 0;
@@ -273,6 +275,7 @@ export class RegionSender {
       const written = this.#writeItem(full, at, seq);
       if (written === 0) break;
       at += written;
+      if (!packing) break;
     }
     this.#last = seq;
     const packet = this.#slab.shrinkLast(full, at);
