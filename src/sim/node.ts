@@ -1,17 +1,19 @@
 import { assert } from "../base/assert.ts";
-import type { Channel } from "../machine/network.ts";
 import type { EventQueue, EventTarget, SimEvent } from "./event-queue.ts";
 import type { NetworkModel, ProcessorModel } from "./network-model.ts";
-import type { SimProcess } from "./sim-process.ts";
+import type { SimChannel, SimProcess } from "./sim-process.ts";
 
-/** What `SimEvent.what` says to a node. The first two are those of datagrams on the wire, by channel. */
+/** What `SimEvent.what` says to a node. The first three are those of datagrams on the wire, by channel. */
 export const ARRIVE_TOKEN = 0;
 export const ARRIVE_DATA = 1;
-const QUEUE_TOKEN = 2;
-const QUEUE_DATA = 3;
-const TURN = 4;
-const ALARM = 5;
-const ACTION = 6;
+export const ARRIVE_REPAIR = 2;
+/** Plus one of the above: a datagram that had to wait for the port. */
+const QUEUE = 3;
+const TURN = 6;
+const ALARM = 7;
+const ACTION = 8;
+
+const CHANNELS: readonly SimChannel[] = ["token", "data", "repair"];
 
 /** Datagrams in a kernel's receive buffer. */
 class ReceiveQueue {
@@ -61,8 +63,11 @@ export class SimNode implements EventTarget {
   #process: SimProcess | undefined;
   /** Starts so far; an event meant for an earlier one is ignored. */
   #incarnation = 0;
-  readonly #tokens = new ReceiveQueue();
-  readonly #data = new ReceiveQueue();
+  readonly #queues: Readonly<Record<SimChannel, ReceiveQueue>> = {
+    token: new ReceiveQueue(),
+    data: new ReceiveQueue(),
+    repair: new ReceiveQueue(),
+  };
   /** The processor works or pauses until then. */
   #busyUntil = 0;
   /** The one valid turn event and alarm event; others are left-overs. */
@@ -125,8 +130,7 @@ export class SimNode implements EventTarget {
   crash(): void {
     this.#process = undefined;
     this.#incarnation++;
-    this.#tokens.clear();
-    this.#data.clear();
+    for (const channel of CHANNELS) this.#queues[channel].clear();
     this.#turnAt = Number.POSITIVE_INFINITY;
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#busyUntil = this.#events.now;
@@ -162,13 +166,13 @@ export class SimNode implements EventTarget {
     switch (event.what) {
       case ARRIVE_TOKEN:
       case ARRIVE_DATA:
+      case ARRIVE_REPAIR:
         this.#arrive(event);
         return;
-      case QUEUE_TOKEN:
-        this.#accept("token", event.bytes as Uint8Array, event.at);
-        return;
-      case QUEUE_DATA:
-        this.#accept("data", event.bytes as Uint8Array, event.at);
+      case QUEUE + ARRIVE_TOKEN:
+      case QUEUE + ARRIVE_DATA:
+      case QUEUE + ARRIVE_REPAIR:
+        this.#accept(CHANNELS[event.what - QUEUE] as SimChannel, event.bytes as Uint8Array, event.at);
         return;
       case TURN:
         if (event.at === this.#turnAt) this.#turn(event.at);
@@ -188,21 +192,21 @@ export class SimNode implements EventTarget {
     const sending = bytes.length / this.#network.bytesPerMs;
     if (this.#portFree > at) {
       this.#portFree += sending;
-      this.#events.push(this.#portFree, this, event.what === ARRIVE_TOKEN ? QUEUE_TOKEN : QUEUE_DATA, 0, bytes);
+      this.#events.push(this.#portFree, this, QUEUE + event.what, 0, bytes);
       return;
     }
     // Alone on its way, its time on the wire is that of the sender's interface.
     this.#portFree = at + sending;
-    this.#accept(event.what === ARRIVE_TOKEN ? "token" : "data", bytes, at);
+    this.#accept(CHANNELS[event.what] as SimChannel, bytes, at);
   }
 
-  #accept(channel: Channel, bytes: Uint8Array, now: number): void {
+  #accept(channel: SimChannel, bytes: Uint8Array, now: number): void {
     if (this.#process === undefined) return;
-    if (this.#busyUntil <= now && this.#tokens.isEmpty && this.#data.isEmpty) {
+    if (this.#busyUntil <= now && !this.#hasWaiting) {
       this.#receive(channel, bytes, now);
       return;
     }
-    const queue = channel === "token" ? this.#tokens : this.#data;
+    const queue = this.#queues[channel];
     const charged = bytes.length + this.#network.datagramOverheadBytes;
     if (queue.bytes + charged > this.#network.receiveQueueBytes) {
       this.#onDrop();
@@ -213,7 +217,7 @@ export class SimNode implements EventTarget {
   }
 
   #scheduleTurn(): void {
-    if (this.#tokens.isEmpty && this.#data.isEmpty) return;
+    if (!this.#hasWaiting) return;
     const at = Math.max(this.#busyUntil, this.#events.now);
     if (this.#turnAt === at) return;
     this.#turnAt = at;
@@ -226,14 +230,26 @@ export class SimNode implements EventTarget {
       this.#scheduleTurn();
       return;
     }
-    const dataFirst = this.#process.preferred === "data";
-    const isToken = dataFirst ? this.#data.isEmpty : !this.#tokens.isEmpty;
-    const bytes = (isToken ? this.#tokens : this.#data).shift(this.#network.datagramOverheadBytes);
+    const channel = this.#nextChannel(this.#process.preferred === "data");
+    const bytes = this.#queues[channel].shift(this.#network.datagramOverheadBytes);
     if (bytes === undefined) return;
-    this.#receive(isToken ? "token" : "data", bytes, now);
+    this.#receive(channel, bytes, now);
   }
 
-  #receive(channel: Channel, bytes: Uint8Array, now: number): void {
+  get #hasWaiting(): boolean {
+    const { token, repair, data } = this.#queues;
+    return !token.isEmpty || !repair.isEmpty || !data.isEmpty;
+  }
+
+  /** Tokens, then repairs, then data; `isDataFirst`: tokens last. */
+  #nextChannel(isDataFirst: boolean): SimChannel {
+    const { token, repair, data } = this.#queues;
+    if (!isDataFirst && !token.isEmpty) return "token";
+    if (!repair.isEmpty) return "repair";
+    return data.isEmpty ? "token" : "data";
+  }
+
+  #receive(channel: SimChannel, bytes: Uint8Array, now: number): void {
     this.#spend(now, bytes.length);
     this.#process?.receive(channel, bytes, this.localTime(now));
     this.#scheduleTurn();

@@ -61,7 +61,7 @@ function sizeOf({ faults, sends, clients = [] }: Schedule): number {
 }
 
 /** Takes away as much of a list as `attempt` accepts: halves first, then ever smaller pieces. */
-async function reduce<T>(list: readonly T[], attempt: (list: readonly T[]) => Promise<boolean>): Promise<void> {
+export async function reduce<T>(list: readonly T[], attempt: (list: readonly T[]) => Promise<boolean>): Promise<void> {
   let rest = list;
   if (rest.length > 0 && (await attempt([]))) return;
   for (let size = Math.ceil(rest.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
@@ -73,7 +73,7 @@ async function reduce<T>(list: readonly T[], attempt: (list: readonly T[]) => Pr
   }
 }
 
-function simplerFaults(fault: Fault): Fault[] {
+export function simplerFaults(fault: Fault): Fault[] {
   const simpler: Fault[] = [];
   const rounded = Math.round(fault.at);
   if (rounded !== fault.at) simpler.push({ ...fault, at: rounded });

@@ -4,13 +4,16 @@ import type { Machine } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
 import type { StreamEnd } from "./stream.ts";
 
+/** The sockets of a simulated node: those of daemons, and one for what members of regions forward to each other. */
+export type SimChannel = Channel | "repair";
+
 /** A process on a simulated node: any machine that takes datagrams, and connections if it likes. */
 export interface SimProcess extends Machine {
   /** A datagram. Its bytes are shared with other receivers: they must not be changed. */
-  receive(channel: Channel, bytes: Uint8Array, now: number): void;
+  receive(channel: SimChannel, bytes: Uint8Array, now: number): void;
   /**
    * The channel to drain first while both have datagrams waiting (protocols.md G46); read before each datagram.
-   * Tokens first if there is none.
+   * Tokens first if there is none, then repairs.
    */
   readonly preferred?: Channel;
   /** A connection from a client. Without this method the node refuses connections. */
