@@ -35,6 +35,8 @@ export type GroupView = {
   readonly group: GroupNumber;
   readonly name: string;
   readonly view: number;
+  /** Index of the group's own multicast address, if its messages go there (hybrid mode) and not to each region by itself. */
+  readonly address?: number;
   /** Disjoint; their members together are the members of the group (exact regions). Ascending. */
   readonly regions: readonly RegionId[];
 };

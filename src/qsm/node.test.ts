@@ -145,7 +145,9 @@ describe("members that fail", () => {
     net.run(8_000);
     for (let id = 1; id <= 12; id++) {
       if (id === 4) continue;
-      expect(texts(net, id).map((text) => text.split(" ")[0])).toEqual([1, 2, 3, 4, 5, 7, 8, 9, 10].map((n) => `m${n}`));
+      expect(texts(net, id).map((text) => text.split(" ")[0])).toEqual(
+        [1, 2, 3, 4, 5, 7, 8, 9, 10].map((n) => `m${n}`),
+      );
       expect(net.get(id).lost).toEqual([{ sender: 4, count: 1 }]);
     }
   });
@@ -177,5 +179,68 @@ describe("members that fail", () => {
         expect(net.get(id).lost).toEqual(net.get(survivors[0] as number).lost);
       }
     }
+  });
+});
+
+/** Groups 1 and 2 over regions of three nodes each: 1 … 3 have both, the others one. */
+function manyRegions(seed: number, regions: number, config: Partial<NodeConfig> = {}): NodeNet {
+  const net = new NodeNet(seed, { tokenRate: 10, ...config });
+  const views: RegionView[] = [];
+  for (let r = 0; r < regions; r++) {
+    const members = [1, 2, 3].map((i) => net.add(r * 3 + i).info);
+    views.push({ id: { region: 100 + r, view: 1 }, groups: r === 0 ? [1, 2] : [1], address: r, members });
+  }
+  for (const { info } of net.nodes.values()) {
+    net.apply(info.id, {
+      ...EMPTY_CHANGE,
+      seq: 1,
+      n: 1,
+      regionsCreated: views,
+      groupsCreated: [{ group: 1, name: "g1", view: 1, regions: views.map(({ id }) => id.region), address: 50 }],
+    });
+  }
+  return net;
+}
+
+describe("hybrid mode", () => {
+  test("one packet serves all regions, and what is lost is repaired in each", () => {
+    const net = manyRegions(11, 8);
+    const sent = Array.from({ length: 200 }, (_, i) => `m${i}`);
+    net.loses = () => net.random.chance(0.1);
+    sent.forEach((text, i) => net.after(i * 2, () => net.send(1, 1, text, i)));
+    net.run(200);
+    // Until the first acknowledgements, packets of eight regions went to each by itself only where they had to say more.
+    net.run(6_000);
+    for (const { info } of net.nodes.values()) expect(texts(net, info.id)).toEqual(sent);
+    expect(net.get(1).stable).toHaveLength(200);
+    expect(net.sent.data).toBeLessThan(200 * 8);
+  });
+
+  test("more regions than a packet can name take several packets", () => {
+    const net = manyRegions(12, 80);
+    net.send(1, 1, "x".repeat(1_000), 1);
+    net.run(2_000);
+    for (const { info } of net.nodes.values()) expect(texts(net, info.id)).toHaveLength(1);
+    expect(net.get(1).stable).toEqual([1]);
+  });
+
+  test("a message that has begun when views change ends in the old ones, the others go out in the new", () => {
+    const net = manyRegions(13, 5, { windowBytes: 4_000, windowResumeBytes: 2_000 });
+    const long = "y".repeat(20_000);
+    net.send(1, 1, long, 1);
+    net.send(1, 1, "after", 2);
+    const changed = { region: 104, view: 2, added: [], removed: [15] };
+    for (const { info } of net.nodes.values()) {
+      net.apply(info.id, {
+        ...EMPTY_CHANGE,
+        seq: 2,
+        n: 2,
+        ...(info.id === 15 ? { regionsDeleted: [104], groupsDeleted: [1] } : { regionsChanged: [changed] }),
+      });
+    }
+    net.run(5_000);
+    for (let id = 1; id < 15; id++) expect(texts(net, id)).toEqual([long, "after"]);
+    expect(net.get(1).stable).toEqual([1, 2]);
+    expect(net.get(1).installed.at(-1)?.sealed).toMatchObject([{ last: 16 }]);
   });
 });

@@ -1,20 +1,20 @@
-import { assert } from "../base/assert.ts";
 import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
 import { NodeViews } from "../cms/node-views.ts";
-import type { Change, NodeInfo, RegionView } from "../cms/views.ts";
-import { type Machine, NEVER } from "../machine/machine.ts";
-import { isData, regionOf, type SealedView, viewOf } from "../wire/region/data.ts";
+import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
+import type { Machine } from "../machine/machine.ts";
+import { isData, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
+import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
 import type { NodeConfig } from "./config.ts";
 import { Links, linkDefaults } from "./link.ts";
 import { maxMinShares } from "./max-min.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
-import { Pacer, pacerDefaults } from "./pacer.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
-import { RegionMessage, RegionSender } from "./sender.ts";
 import type { AdmissibleRates } from "./ring.ts";
+import { RegionMessage, type RegionSender } from "./sender.ts";
+import { Sending, type SendingHost } from "./sending.ts";
 import { UnknownViews } from "./unknown-views.ts";
 import { ViewTable } from "./view-table.ts";
 
@@ -42,7 +42,7 @@ const FORWARDS_MAX = 65_536;
  * changes in order, sends to the regions of its groups, and is a member of its own region's views, of which several are
  * alive during a change.
  */
-export class Node implements Machine, RegionHost {
+export class Node implements Machine, RegionHost, SendingHost {
   /** Packets that the network takes until the host says otherwise; none while its queues are full. */
   room = Number.POSITIVE_INFINITY;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0 };
@@ -53,19 +53,15 @@ export class Node implements Machine, RegionHost {
   readonly #nodes = new Map<NodeId, NodeInfo>();
   readonly #links: Links;
   readonly #members = new ViewTable<RegionMember>();
-  /** Current senders, by region; and those of superseded views in which not everything is stable. */
-  readonly #senders = new Map<RegionId, RegionSender>();
-  readonly #sealed = new ViewTable<RegionSender>();
+  readonly #sending: Sending;
   readonly #unknown: UnknownViews;
   readonly #tombstones = new Set<string>();
   readonly #fenced = new Set<NodeId>();
   readonly #forwards: { readonly to: NodeInfo; readonly packet: Uint8Array }[] = [];
+  /** How many views and groups of this node use an address. */
   readonly #listening = new Map<number, number>();
-  readonly #pacer: Pacer;
-  readonly #regionPacers = new Map<RegionId, Pacer>();
   /** What senders have asked for, by region view and sender: packets per second. */
   readonly #demands = new Map<string, Map<NodeId, number>>();
-  #turn = 0;
   #isFull = false;
   #now = 0;
 
@@ -84,7 +80,7 @@ export class Node implements Machine, RegionHost {
         },
       },
     );
-    this.#pacer = new Pacer({ ...pacerDefaults, rate: config.rateMax }, now);
+    this.#sending = new Sending(config, this, now);
   }
 
   /** Position in the membership service's log up to which changes have been applied. */
@@ -103,23 +99,20 @@ export class Node implements Machine, RegionHost {
 
   /** Those that it sends in, superseded ones last. */
   get senders(): readonly RegionSender[] {
-    return [...this.#senders.values(), ...this.#sealed];
+    return this.#sending.senders;
   }
 
   get deadline(): number {
-    let deadline = this.#links.deadline;
+    let deadline = Math.min(this.#links.deadline, this.#sending.deadline(this.room > 0));
     for (const member of this.#members) deadline = Math.min(deadline, member.deadline);
-    for (const sender of this.#senders.values()) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
-    for (const sender of this.#sealed) deadline = Math.min(deadline, sender.deadline, this.#sendAt(sender));
-    if (this.#forwards.length > 0 && this.room > 0) deadline = Math.min(deadline, this.#pacer.deadline);
+    if (this.#forwards.length > 0 && this.room > 0) deadline = Math.min(deadline, this.#sending.pacer.deadline);
     return deadline;
   }
 
   tick(now: number): void {
     this.#now = now;
     for (const member of this.#members) member.tick(now);
-    for (const sender of this.#senders.values()) this.#tellLast(sender, now);
-    for (const sender of this.#sealed) this.#tellLast(sender, now);
+    this.#sending.tick(now);
     this.flush(now);
   }
 
@@ -135,17 +128,18 @@ export class Node implements Machine, RegionHost {
     const touched = new Set<GroupNumber>(change.groupsDeleted);
     for (const { group } of change.groupsChanged) touched.add(group);
     for (const { group } of change.groupsCreated) touched.add(group);
-    const withdrawn = this.#withdraw(touched);
+    const withdrawn = this.#sending.withdraw(touched);
+    const addresses = this.#addressesOf(touched);
     const { opened, superseded } = this.#views.apply(change);
-    const sealed = this.#seal(superseded, withdrawn);
     for (const view of opened) this.#enter(view, now);
-    for (const message of withdrawn) this.#enqueue(message);
+    for (const address of this.#addressesOf(touched)) this.#listen(address);
+    for (const address of addresses) this.#unlisten(address);
+    const sealed = this.#sending.seal(superseded, withdrawn);
+    for (const message of withdrawn) this.#sending.enqueue(message);
     this.#tellViews(change, now);
     this.#outbox.installed(change.n, sealed);
 
-    for (const { id, nodes } of change.viewsFailed) {
-      this.#members.of(id)?.failed(nodes, change.n, now);
-    }
+    for (const { id, nodes } of change.viewsFailed) this.#members.of(id)?.failed(nodes, change.n, now);
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
     for (const { id } of opened) this.#replay(id, now);
   }
@@ -156,7 +150,7 @@ export class Node implements Machine, RegionHost {
    */
   send(group: GroupNumber, payload: Uint8Array, number: number, now: number): boolean {
     this.#now = now;
-    this.#enqueue(new RegionMessage(group, payload, number));
+    this.#sending.enqueue(new RegionMessage(group, payload, number));
     this.#isFull = this.#isOverfull();
     return !this.#isFull;
   }
@@ -183,7 +177,7 @@ export class Node implements Machine, RegionHost {
     this.#links.flush(now);
     const most = Math.min(TURN_PACKETS_MAX, this.room);
     const forwards = this.#flushForwards(most, now);
-    this.room -= forwards + this.#flushData(most - forwards, now);
+    this.room -= forwards + this.#sending.flush(most - forwards, now);
     // What a token or a packet of this node's own has brought about.
     this.#links.flush(now);
     if (this.#isFull && !this.#isOverfull()) {
@@ -226,7 +220,7 @@ export class Node implements Machine, RegionHost {
       least,
       senders.map(([, demand]) => (demand > 0 ? demand : Number.POSITIVE_INFINITY)),
     );
-    return Math.round(shares[senders.findIndex(([id]) => id === sender)] ?? least);
+    return Math.round(shares[senders.findIndex(([node]) => node === sender)] ?? least);
   }
 
   admissibleRate(): number {
@@ -248,43 +242,47 @@ export class Node implements Machine, RegionHost {
     return this.#outbox.random();
   }
 
+  // SendingHost
+
+  region(id: RegionId): RegionView | undefined {
+    return this.#views.regions.get(id);
+  }
+
+  group(group: GroupNumber): GroupView | undefined {
+    return this.#views.groups.get(group);
+  }
+
+  multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void {
+    this.#outbox.multicast(address, packet, members);
+  }
+
+  sent(packet: Uint8Array, isNew: boolean): void {
+    if (!isNew) return;
+    const now = this.#now;
+    if (kindOf(packet) !== NodeKind.regionHybrid) {
+      this.#members.get(regionOf(packet), viewOf(packet))?.receive(packet, seqOf(packet), false, now);
+      return;
+    }
+    for (let entry = 0; entry < hybridCountOf(packet); entry++) {
+      const member = this.#members.get(hybridRegionOf(packet, entry), hybridViewOf(packet, entry));
+      member?.receive(packet, hybridSeqOf(packet, entry), false, now);
+    }
+  }
+
+  toldLast(id: RegionViewId, seq: number): void {
+    this.#members.of(id)?.last(this.#config.me, seq, this.#now);
+  }
+
+  stable(message: number): void {
+    this.#outbox.stable(message);
+  }
+
   // ---- changes --------------------------------------------------------------------------------------------------
 
   #fence(node: NodeId): void {
     this.#fenced.add(node);
+    this.#nodes.delete(node);
     this.#links.forget(node);
-  }
-
-  /** Messages of groups whose regions change, which no view has given a number: they will go out in the next one. */
-  #withdraw(groups: ReadonlySet<GroupNumber>): RegionMessage[] {
-    if (groups.size === 0) return [];
-    const messages = new Set<RegionMessage>();
-    for (const sender of this.#senders.values()) for (const message of sender.withdraw(groups)) messages.add(message);
-    return [...messages];
-  }
-
-  /** Assigns nothing more in these views, and says up to where something was (rule 1). */
-  #seal(superseded: readonly RegionView[], withdrawn: RegionMessage[]) {
-    const sealed: { readonly id: RegionViewId; readonly last: number }[] = [];
-    for (const view of superseded) {
-      const { region } = view.id;
-      const sender = this.#senders.get(region);
-      if (sender === undefined) {
-        sealed.push({ id: view.id, last: 0 });
-        continue;
-      }
-      this.#senders.delete(region);
-      const rest = sender.seal();
-      sealed.push({ id: view.id, last: sender.last });
-      if (!sender.isDone) this.#sealed.add(sender);
-      const next = this.#views.regions.get(region);
-      if (next === undefined) withdrawn.push(...rest);
-      else if (rest.length > 0) {
-        const successor = this.#senderOf(next);
-        for (const message of rest) successor.enqueue(message);
-      }
-    }
-    return sealed;
   }
 
   /** A new view of a region: if this node is in it, it takes part from here on. */
@@ -310,99 +308,44 @@ export class Node implements Machine, RegionHost {
     if (token !== undefined) this.#members.of(id)?.onToken(token, now);
   }
 
+  /** Of those of these groups that are in hybrid mode. */
+  #addressesOf(groups: Iterable<GroupNumber>): number[] {
+    const addresses: number[] = [];
+    for (const group of groups) {
+      const address = this.#views.groups.get(group)?.address;
+      if (address !== undefined) addresses.push(address);
+    }
+    return addresses;
+  }
+
+  #listen(address: number): void {
+    const count = this.#listening.get(address) ?? 0;
+    this.#listening.set(address, count + 1);
+    if (count === 0) this.#outbox.listen(address);
+  }
+
+  #unlisten(address: number): void {
+    const count = (this.#listening.get(address) ?? 0) - 1;
+    if (count > 0) this.#listening.set(address, count);
+    else {
+      this.#listening.delete(address);
+      this.#outbox.unlisten(address);
+    }
+  }
+
   // ---- sending --------------------------------------------------------------------------------------------------
 
-  #enqueue(message: RegionMessage): void {
-    const group = this.#views.groups.get(message.group);
-    // The group was left, or has ended, before the message was begun.
-    if (group === undefined) return;
-    message.regionsLeft = group.regions.length;
-    for (const region of group.regions) {
-      const view = this.#views.regions.get(region);
-      assert(view !== undefined, "a node knows the regions of its groups");
-      this.#senderOf(view).enqueue(message);
-    }
-  }
-
-  #senderOf(view: RegionView): RegionSender {
-    const { region } = view.id;
-    let sender = this.#senders.get(region);
-    if (sender !== undefined) return sender;
-    const settings = { ...this.#config, lastMs: 1_000 / this.#config.tokenRate };
-    const indexes = new Map(view.groups.map((group, index) => [group, index]));
-    sender = new RegionSender(view, indexes, this.#sealedFor(view), settings);
-    this.#senders.set(region, sender);
-    return sender;
-  }
-
-  /** Sealed views with packets that are not stable, and that members of this view may be in (rule 11). */
-  #sealedFor(view: RegionView): SealedView[] {
-    const groups = new Set(view.groups);
-    const sealed: SealedView[] = [];
-    for (const sender of this.#sealed) {
-      if (!sender.isDone && sender.view.groups.some((group) => groups.has(group))) {
-        sealed.push({ id: sender.id, last: sender.last });
-      }
-    }
-    return sealed;
-  }
-
   #isOverfull(): boolean {
-    let bytes = 0;
-    for (const sender of this.#senders.values()) bytes += sender.queuedBytes;
-    return bytes > this.#config.windowBytes;
-  }
-
-  #sendAt(sender: RegionSender): number {
-    if (this.room === 0 || !sender.wantsToSend) return NEVER;
-    return Math.max(this.#pacer.deadline, this.#regionPacers.get(sender.id.region)?.deadline ?? 0);
+    return this.#sending.queuedBytes > this.#config.windowBytes;
   }
 
   #flushForwards(most: number, now: number): number {
-    const count = this.#forwards.length === 0 ? 0 : this.#pacer.take(Math.min(most, this.#forwards.length), now);
+    if (this.#forwards.length === 0 || most <= 0) return 0;
+    const count = this.#sending.pacer.take(Math.min(most, this.#forwards.length), now);
     for (const { to, packet } of this.#forwards.splice(0, count)) {
       this.#outbox.unicast(to.address, "repair", packet);
     }
     return count;
-  }
-
-  /** Senders take turns, a packet each. */
-  #flushData(most: number, now: number): number {
-    const senders = [...this.#sealed, ...this.#senders.values()].filter((sender) => sender.wantsToSend);
-    let left = most;
-    for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
-      const sender = senders[this.#turn++ % senders.length] as RegionSender;
-      if (this.#sendOne(sender, now)) {
-        left--;
-        idle = 0;
-      } else idle++;
-    }
-    return most - left;
-  }
-
-  #sendOne(sender: RegionSender, now: number): boolean {
-    if (!sender.wantsToSend) return false;
-    const { region } = sender.id;
-    let regionPacer = this.#regionPacers.get(region);
-    if (regionPacer === undefined) {
-      regionPacer = new Pacer({ ...pacerDefaults, rate: this.#config.rateStart }, now);
-      this.#regionPacers.set(region, regionPacer);
-    }
-    if (this.#pacer.deadline > now || regionPacer.take(1, now) === 0) return false;
-    this.#pacer.take(1, now);
-    const packet = sender.next(now);
-    if (packet === undefined) return false;
-    this.#outbox.multicast(sender.view.address, packet, sender.view.members);
-    if (kindOf(packet) === NodeKind.regionData) {
-      this.#members.of(sender.id)?.receive(packet, false, now);
-    }
-    return true;
-  }
-
-  #tellLast(sender: RegionSender, now: number): void {
-    if (now < sender.deadline) return;
-    this.#outbox.multicast(sender.view.address, sender.lastPacket(now), sender.view.members);
-    this.#members.of(sender.id)?.last(this.#config.me, sender.last, now);
   }
 
   // ---- receiving ------------------------------------------------------------------------------------------------
@@ -413,8 +356,9 @@ export class Node implements Machine, RegionHost {
     else if (from === this.#config.me) return;
     else if (this.#fenced.has(from) && channel !== "repair") this.drops.fenced++;
     else if (channel === "control") this.#onControl(from, packet, now);
-    else if (kindOf(packet) === NodeKind.regionLast) this.#onLast(from, channel, packet, now);
     else if (isData(packet)) this.#onData(channel, packet, now);
+    else if (isHybrid(packet)) this.#onHybrid(channel, packet, now);
+    else if (kindOf(packet) === NodeKind.regionLast) this.#onLast(from, channel, packet, now);
     else this.drops.malformed++;
   }
 
@@ -430,11 +374,30 @@ export class Node implements Machine, RegionHost {
     const region = regionOf(packet);
     const view = viewOf(packet);
     const member = this.#members.get(region, view);
-    if (member === undefined) {
-      this.#onUnknown({ region, view }, channel, packet);
-      return;
+    if (member === undefined) this.#onUnknown({ region, view }, channel, packet);
+    else this.#toMember(member, channel, packet, seqOf(packet), now);
+  }
+
+  /** A packet to several regions: what counts is its numbers in this node's own views. */
+  #onHybrid(channel: NodeChannel, packet: Uint8Array, now: number): void {
+    let ahead: RegionViewId | undefined;
+    let isMine = false;
+    for (let entry = 0; entry < hybridCountOf(packet); entry++) {
+      const id = { region: hybridRegionOf(packet, entry), view: hybridViewOf(packet, entry) };
+      const member = this.#members.of(id);
+      if (member !== undefined) {
+        isMine = true;
+        this.#toMember(member, channel, packet, hybridSeqOf(packet, entry), now);
+      } else if (id.view > (this.#views.regions.get(id.region)?.id.view ?? 0)) ahead = id;
     }
-    member.receive(packet, channel === "repair", now);
+    if (isMine) return;
+    // A region that this node will be in, perhaps, once it is told of it.
+    if (ahead !== undefined) this.#onUnknown(ahead, channel, packet);
+    else this.drops.retired++;
+  }
+
+  #toMember(member: RegionMember, channel: NodeChannel, packet: Uint8Array, seq: number, now: number): void {
+    member.receive(packet, seq, channel === "repair", now);
     if (this.#members.size > 1) for (const other of this.#members) if (other.hasBars) other.unbar();
   }
 
@@ -480,45 +443,11 @@ export class Node implements Machine, RegionHost {
         member?.ring.resume(now);
         return;
       case "ack":
-        return this.#onAcknowledged(id, message.acknowledged, message.grant, now);
+        return this.#sending.acknowledged(id, message.acknowledged, message.grant, now);
       case "nak":
-        return this.#senderBy(id)?.lacked(message.partition, message.partitions, message.ranges.ranges());
+        return this.#sending.lacked(id, message.partition, message.partitions, message.ranges.ranges());
       case "retired":
-        return this.#onStable(id, this.#senderBy(id)?.retired() ?? []);
-    }
-  }
-
-  #onAcknowledged(id: RegionViewId, acknowledged: number, grant: number, now: number): void {
-    const sender = this.#senderBy(id);
-    if (sender === undefined) return;
-    const rate = Math.max(grant, this.#config.rateMin);
-    this.#regionPacers.get(id.region)?.setRate(Math.min(rate, this.#config.rateMax), now);
-    this.#onStable(id, sender.acknowledged(acknowledged));
-  }
-
-  #onStable(id: RegionViewId, messages: readonly RegionMessage[]): void {
-    if (this.#sealed.of(id)?.isDone === true) this.#sealed.delete(id);
-    for (const message of messages) if (--message.regionsLeft === 0) this.#outbox.stable(message.number);
-  }
-
-  /** The sender of exactly this view. */
-  #senderBy(id: RegionViewId): RegionSender | undefined {
-    const current = this.#senders.get(id.region);
-    return current?.id.view === id.view ? current : this.#sealed.of(id);
-  }
-
-  #listen(address: number): void {
-    const count = this.#listening.get(address) ?? 0;
-    this.#listening.set(address, count + 1);
-    if (count === 0) this.#outbox.listen(address);
-  }
-
-  #unlisten(address: number): void {
-    const count = (this.#listening.get(address) ?? 0) - 1;
-    if (count > 0) this.#listening.set(address, count);
-    else {
-      this.#listening.delete(address);
-      this.#outbox.unlisten(address);
+        return this.#sending.retired(id);
     }
   }
 }

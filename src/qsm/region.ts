@@ -2,8 +2,9 @@ import { sameRegionView, type GroupNumber, type NodeId, type RegionViewId } from
 import { RangeSet } from "../base/range-set.ts";
 import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
-import { afterOf, itemsAt, type SealedView, seqOf } from "../wire/region/data.ts";
-import { originOf } from "../wire/region/head.ts";
+import { afterOf, itemsAt, type SealedView } from "../wire/region/data.ts";
+import { kindOf, NodeKind, originOf } from "../wire/region/head.ts";
+import { hybridGroupOf, hybridItemsAt } from "../wire/region/hybrid.ts";
 import { ItemCursor } from "../wire/region/items.ts";
 import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
 import type { RegionToken } from "../wire/region/token.ts";
@@ -91,10 +92,23 @@ export class RegionMember implements Machine, RingHost {
     this.ring.tick(now);
   }
 
-  /** A checked data packet of this view. `isForwarded`: it comes from another member, not from its sender. */
-  receive(packet: Uint8Array, isForwarded: boolean, now: number): void {
+  /**
+   * A checked packet that has this number here, of one region or of several. `isForwarded`: it comes from another member, not from its
+   * sender.
+   */
+  receive(packet: Uint8Array, seq: number, isForwarded: boolean, now: number): void {
     const sender = originOf(packet);
-    this.#receive(sender, seqOf(packet), packet, isForwarded, now);
+    const stream = this.streamOf(sender);
+    if (!this.#begun.has(sender)) {
+      this.#begun.add(sender);
+      this.#bar(stream, packet);
+    }
+    if (!stream.receive(seq, packet)) {
+      if (isForwarded) this.repairs.duplicates++;
+      return;
+    }
+    this.ring.received(packet.length, now);
+    if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
   }
 
   /** There are packets of this sender up to `seq`. */
@@ -217,22 +231,10 @@ export class RegionMember implements Machine, RingHost {
     return this.#host.random();
   }
 
-  #receive(sender: NodeId, seq: number, packet: Uint8Array, isForwarded: boolean, now: number): void {
-    const stream = this.streamOf(sender);
-    if (!this.#begun.has(sender)) {
-      this.#begun.add(sender);
-      this.#bar(stream, packet);
-    }
-    if (!stream.receive(seq, packet)) {
-      if (isForwarded) this.repairs.duplicates++;
-      return;
-    }
-    this.ring.received(packet.length, now);
-    if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
-  }
-
   /** The first packet of a sender says what has to be delivered before it. */
   #bar(stream: Stream, packet: Uint8Array): void {
+    // A packet to several regions has no room to say it: it is none of the first ones (section 0 k).
+    if (kindOf(packet) === NodeKind.regionHybrid) return;
     const waiting = afterOf(packet).filter((sealed) => {
       return !sameRegionView(sealed.id, this.id) && !this.#host.hasAll(sealed, stream.sender);
     });
@@ -244,9 +246,10 @@ export class RegionMember implements Machine, RingHost {
   #deliver(sender: NodeId, packet: Uint8Array): void {
     const cursor = this.#cursor;
     const { groups } = this.view;
-    cursor.open(packet, itemsAt(packet));
+    const isHybrid = kindOf(packet) === NodeKind.regionHybrid;
+    cursor.open(packet, isHybrid ? hybridItemsAt(packet) : itemsAt(packet));
     while (cursor.advance()) {
-      const group = groups[cursor.groupIndex];
+      const group = isHybrid ? hybridGroupOf(packet) : groups[cursor.groupIndex];
       if (group === undefined) continue;
       if (cursor.isFirst && cursor.isLast) {
         this.#host.deliver(group, sender, cursor.data());

@@ -6,7 +6,8 @@ import { Slab } from "../base/slab.ts";
 import type { RegionView } from "../cms/views.ts";
 import { NEVER } from "../machine/machine.ts";
 import { asResent, dataHeadBytes, type SealedView, writeDataHead } from "../wire/region/data.ts";
-import { setPacketEnd } from "../wire/region/head.ts";
+import { kindOf, NodeKind, setPacketEnd } from "../wire/region/head.ts";
+import { asResentHybrid, hybridCountOf, hybridRegionOf } from "../wire/region/hybrid.ts";
 import { itemBytesMax, itemHeadBytes, writeItemHead } from "../wire/region/items.ts";
 import { encodeLast } from "../wire/region/last.ts";
 import { PacketStore } from "./packet-store.ts";
@@ -128,7 +129,7 @@ export class RegionSender {
 
   /** Something could be sent, if rate and window allow. */
   get wantsToSend(): boolean {
-    return !this.#resend.isEmpty || !this.#unsent.isEmpty || (this.#hasQueued && !this.#isWindowFull);
+    return !this.#resend.isEmpty || !this.#unsent.isEmpty || (this.#hasQueued && !this.isWindowFull);
   }
 
   /** When the region should be told how far the stream has come. */
@@ -150,9 +151,9 @@ export class RegionSender {
     const again = this.#takeFirst(this.#resend);
     if (again !== undefined) {
       this.#resent++;
-      return asResent(again);
+      return this.#again(again);
     }
-    const packet = this.#takeFirst(this.#unsent) ?? (this.#isWindowFull ? undefined : this.#make());
+    const packet = this.#takeFirst(this.#unsent) ?? (this.isWindowFull ? undefined : this.#make());
     if (packet !== undefined) this.#toldAt = now;
     return packet;
   }
@@ -184,6 +185,20 @@ export class RegionSender {
     this.#isSealed = true;
     this.#queuedBytes = 0;
     return rest;
+  }
+
+  /** Gives the next number to a packet that goes to several regions. `message`: the one that ends in it. */
+  assign(packet: Uint8Array, message: RegionMessage | undefined): void {
+    assert(!this.#isSealed, "a sealed view assigns no numbers");
+    this.#last++;
+    const isKept = this.#unstable.set(this.#last, packet);
+    assert(isKept, "the window is smaller than the store");
+    if (message !== undefined) this.#ends.push({ seq: this.#last, message });
+  }
+
+  /** Packets here have to say what comes before them: until the first acknowledgement. */
+  get saysAfter(): boolean {
+    return this.#after.length > 0;
   }
 
   /** Takes messages of these groups out that are not pinned to the present views. */
@@ -247,11 +262,20 @@ export class RegionSender {
   }
 
   /** Full from the bound on, until there is room down to where it resumes. */
-  get #isWindowFull(): boolean {
+  get isWindowFull(): boolean {
     const { windowBytes, windowResumeBytes } = this.#settings;
     const limit = this.#isStopped ? windowResumeBytes : windowBytes;
     this.#isStopped = this.#unstable.bytes >= limit;
     return this.#isStopped;
+  }
+
+  /** The packet as it is sent again, to this region alone. */
+  #again(packet: Uint8Array): Uint8Array {
+    if (kindOf(packet) !== NodeKind.regionHybrid) return asResent(packet);
+    for (let entry = 0; ; entry++) {
+      assert(entry < hybridCountOf(packet), "a packet that is kept here has a number here");
+      if (hybridRegionOf(packet, entry) === this.id.region) return asResentHybrid(packet, entry);
+    }
   }
 
   #takeFirst(set: RangeSet): Uint8Array | undefined {

@@ -1,0 +1,289 @@
+import { assert } from "../base/assert.ts";
+import type { GroupNumber, RegionId, RegionViewId } from "../base/ids.ts";
+import type { GroupView, NodeInfo, RegionView } from "../cms/views.ts";
+import { NEVER } from "../machine/machine.ts";
+import type { SealedView } from "../wire/region/data.ts";
+import type { NodeConfig } from "./config.ts";
+import { GroupSender } from "./group-sender.ts";
+import { Pacer, pacerDefaults } from "./pacer.ts";
+import { RegionMessage, RegionSender, type SenderSettings } from "./sender.ts";
+import { ViewTable } from "./view-table.ts";
+
+/** What sending asks of its node. */
+export interface SendingHost {
+  region(id: RegionId): RegionView | undefined;
+  group(group: GroupNumber): GroupView | undefined;
+  multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void;
+  /** Where this node is a member itself, what it has sent counts as received. `isNew`: not sent again. */
+  sent(packet: Uint8Array, isNew: boolean): void;
+  /** The end of this node's packets in a region view has been told there. */
+  toldLast(id: RegionViewId, seq: number): void;
+  stable(message: number): void;
+}
+
+/** A superseded view, and the greatest number that this node has assigned in it. */
+export type Sealed = { readonly id: RegionViewId; readonly last: number };
+
+/**
+ * All that a node sends to regions: its messages wait here for window and rate, in the present views; what was begun in a view that is
+ * superseded gets its numbers there and stays until it is stable (region-views.md, rule 1).
+ */
+export class Sending {
+  readonly #config: NodeConfig;
+  readonly #host: SendingHost;
+  /** By region, in its present view; and those of superseded views in which not everything is stable. */
+  readonly #current = new Map<RegionId, RegionSender>();
+  readonly #sealed = new ViewTable<RegionSender>();
+  /** Groups in hybrid mode with something to send. */
+  readonly #groups = new Map<GroupNumber, GroupSender>();
+  /** Of all regions together, and of each. */
+  readonly #pacer: Pacer;
+  readonly #pacers = new Map<RegionId, Pacer>();
+  /** Rotates the turns of senders. */
+  #turn = 0;
+
+  constructor(config: NodeConfig, host: SendingHost, now: number) {
+    this.#config = config;
+    this.#host = host;
+    this.#pacer = new Pacer({ ...pacerDefaults, rate: config.rateMax }, now);
+  }
+
+  /** The rate of everything that this node sends, repairs for others included. */
+  get pacer(): Pacer {
+    return this.#pacer;
+  }
+
+  /** Those of superseded views last. */
+  get senders(): readonly RegionSender[] {
+    return [...this.#current.values(), ...this.#sealed];
+  }
+
+  /** Bytes that wait for a number. */
+  get queuedBytes(): number {
+    let bytes = 0;
+    for (const sender of this.#current.values()) bytes += sender.queuedBytes;
+    for (const sender of this.#groups.values()) bytes += sender.queuedBytes;
+    return bytes;
+  }
+
+  /** When something may be sent, or a region has to be told how far its packets go. `hasRoom`: the network takes packets. */
+  deadline(hasRoom: boolean): number {
+    let deadline = NEVER;
+    for (const sender of this.#current.values()) deadline = Math.min(deadline, this.#deadlineOf(sender, hasRoom));
+    for (const sender of this.#sealed) deadline = Math.min(deadline, this.#deadlineOf(sender, hasRoom));
+    if (hasRoom) for (const group of this.#groups.keys()) deadline = Math.min(deadline, this.#groupAt(group));
+    return deadline;
+  }
+
+  /** Tells regions how far this node's packets go, where that is due. */
+  tick(now: number): void {
+    for (const sender of this.senders) {
+      if (now < sender.deadline) continue;
+      const { address, members } = sender.view;
+      this.#host.multicast(address, sender.lastPacket(now), members);
+      this.#host.toldLast(sender.id, sender.last);
+    }
+  }
+
+  /** Takes a message in the present views. Nothing happens if the group was left, or has ended. */
+  enqueue(message: RegionMessage): void {
+    const group = this.#host.group(message.group);
+    if (group === undefined) return;
+    message.regionsLeft = group.regions.length;
+    if (this.#isHybrid(group)) {
+      let sender = this.#groups.get(group.group);
+      if (sender === undefined) this.#groups.set(group.group, (sender = new GroupSender(this.#settings)));
+      sender.enqueue(message);
+    } else for (const region of group.regions) this.#senderOf(this.#regionView(region)).enqueue(message);
+  }
+
+  /**
+   * Before views change: takes out the messages of these groups that no view has given a number; they are to be enqueued again
+   * afterwards. What a group in hybrid mode has begun gets its numbers now.
+   */
+  withdraw(groups: ReadonlySet<GroupNumber>): RegionMessage[] {
+    const messages = new Set<RegionMessage>();
+    for (const [number, sender] of this.#groups) {
+      for (const message of sender.withdraw()) messages.add(message);
+      const group = this.#host.group(number);
+      if (group === undefined) continue;
+      while (sender.hasQueued) this.#sendGroup(group, sender, true);
+    }
+    this.#groups.clear();
+    if (groups.size === 0) return [...messages];
+    for (const sender of this.#current.values()) for (const message of sender.withdraw(groups)) messages.add(message);
+    return [...messages];
+  }
+
+  /**
+   * These views are superseded, and the present views are known: assigns nothing more in them, and says up to where something was.
+   * Messages for regions that are no more go to `withdrawn`.
+   */
+  seal(superseded: readonly RegionView[], withdrawn: RegionMessage[]): Sealed[] {
+    return superseded.map(({ id }) => {
+      const sender = this.#current.get(id.region);
+      if (sender === undefined) return { id, last: 0 };
+      this.#current.delete(id.region);
+      const rest = sender.seal();
+      if (!sender.isDone) this.#sealed.add(sender);
+      const next = this.#host.region(id.region);
+      if (next === undefined) withdrawn.push(...rest);
+      else for (const message of rest) this.#senderOf(next).enqueue(message);
+      return { id, last: sender.last };
+    });
+  }
+
+  /** Sends up to so many packets, as rates and windows allow; returns how many it sent. */
+  flush(most: number, now: number): number {
+    let left = most;
+    for (const [number, sender] of this.#groups) {
+      const group = this.#host.group(number);
+      while (group !== undefined && left > 0 && sender.hasQueued && this.#groupAt(number) <= now) {
+        const count = this.#sendGroup(group, sender, false);
+        if (count === 0) break;
+        for (const pacer of [this.#pacer, ...group.regions.map((region) => this.#pacerOf(region, now))])
+          pacer.take(1, now);
+        left -= count;
+      }
+      if (!sender.hasQueued) this.#groups.delete(number);
+    }
+    return most - this.#flushRegions(left, now);
+  }
+
+  /** The region has everything of this node up to a number, and lets it send at a rate. */
+  acknowledged(id: RegionViewId, upTo: number, grant: number, now: number): void {
+    const sender = this.#senderBy(id);
+    if (sender === undefined) return;
+    const { rateMin, rateMax } = this.#config;
+    this.#pacers.get(id.region)?.setRate(Math.min(Math.max(grant, rateMin), rateMax), now);
+    this.#stable(id, sender.acknowledged(upTo));
+  }
+
+  lacked(id: RegionViewId, partition: number, partitions: number, ranges: Iterable<readonly [number, number]>): void {
+    this.#senderBy(id)?.lacked(partition, partitions, ranges);
+  }
+
+  /** The view is over: everything in it was stable. */
+  retired(id: RegionViewId): void {
+    this.#stable(id, this.#senderBy(id)?.retired() ?? []);
+  }
+
+  get #settings(): SenderSettings {
+    const { cluster, me, datagramBytes, windowBytes, windowResumeBytes, tokenRate, packing } = this.#config;
+    return { cluster, me, datagramBytes, windowBytes, windowResumeBytes, packing, lastMs: 1_000 / tokenRate };
+  }
+
+  #regionView(region: RegionId): RegionView {
+    const view = this.#host.region(region);
+    assert(view !== undefined, "a node knows the regions of its groups");
+    return view;
+  }
+
+  #senderOf(view: RegionView): RegionSender {
+    const { region } = view.id;
+    let sender = this.#current.get(region);
+    if (sender !== undefined) return sender;
+    const indexes = new Map(view.groups.map((group, index) => [group, index]));
+    sender = new RegionSender(view, indexes, this.#sealedFor(view), this.#settings);
+    this.#current.set(region, sender);
+    return sender;
+  }
+
+  /** Sealed views with packets that are not stable, and that members of this view may be in (rule 11). */
+  #sealedFor(view: RegionView): SealedView[] {
+    const groups = new Set(view.groups);
+    const sealed: SealedView[] = [];
+    for (const sender of this.#sealed) {
+      if (sender.isDone || !sender.view.groups.some((group) => groups.has(group))) continue;
+      sealed.push({ id: sender.id, last: sender.last });
+    }
+    return sealed;
+  }
+
+  /** The sender of exactly this view. */
+  #senderBy(id: RegionViewId): RegionSender | undefined {
+    const current = this.#current.get(id.region);
+    return current?.id.view === id.view ? current : this.#sealed.of(id);
+  }
+
+  #pacerOf(region: RegionId, now: number): Pacer {
+    let pacer = this.#pacers.get(region);
+    if (pacer === undefined) {
+      pacer = new Pacer({ ...pacerDefaults, rate: this.#config.rateStart }, now);
+      this.#pacers.set(region, pacer);
+    }
+    return pacer;
+  }
+
+  #deadlineOf(sender: RegionSender, hasRoom: boolean): number {
+    if (!hasRoom || !sender.wantsToSend) return sender.deadline;
+    const sendAt = Math.max(this.#pacer.deadline, this.#pacers.get(sender.id.region)?.deadline ?? 0);
+    return Math.min(sender.deadline, sendAt);
+  }
+
+  #flushRegions(most: number, now: number): number {
+    const senders = [...this.#sealed, ...this.#current.values()].filter((sender) => sender.wantsToSend);
+    let left = most;
+    // A packet each, in turn.
+    for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
+      const sender = senders[this.#turn++ % senders.length] as RegionSender;
+      if (this.#sendOne(sender, now)) {
+        left--;
+        idle = 0;
+      } else idle++;
+    }
+    return left;
+  }
+
+  #sendOne(sender: RegionSender, now: number): boolean {
+    if (!sender.wantsToSend) return false;
+    if (this.#pacer.deadline > now || this.#pacerOf(sender.id.region, now).take(1, now) === 0) return false;
+    this.#pacer.take(1, now);
+    const again = sender.resentCount;
+    const packet = sender.next(now);
+    if (packet === undefined) return false;
+    this.#host.multicast(sender.view.address, packet, sender.view.members);
+    this.#host.sent(packet, sender.resentCount === again);
+    return true;
+  }
+
+  /**
+   * Whether the group's messages go to its own address now. Not while a region has to be told first what comes before, and not
+   * before what went to each region by itself has got its numbers.
+   */
+  #isHybrid({ address, regions }: GroupView): boolean {
+    if (address === undefined) return false;
+    return regions.every((region) => {
+      const sender = this.#senderOf(this.#regionView(region));
+      return !sender.saysAfter && sender.queuedBytes === 0;
+    });
+  }
+
+  /** When a group in hybrid mode may send; never while a window is full. */
+  #groupAt(group: GroupNumber): number {
+    const { regions } = this.#host.group(group) ?? { regions: [] };
+    if (regions.some((region) => this.#current.get(region)?.isWindowFull === true)) return NEVER;
+    let at = this.#pacer.deadline;
+    for (const region of regions) at = Math.max(at, this.#pacers.get(region)?.deadline ?? 0);
+    return at;
+  }
+
+  /** Returns how many packets the next piece of a message took. */
+  #sendGroup(group: GroupView, sender: GroupSender, isForced: boolean): number {
+    const { address } = group;
+    assert(address !== undefined, "a group in hybrid mode has an address");
+    const regions = group.regions.map((region) => this.#senderOf(this.#regionView(region)));
+    const packets = sender.next(group, regions, isForced);
+    const members = packets.length > 0 ? regions.flatMap(({ view }) => view.members) : [];
+    for (const packet of packets) {
+      this.#host.multicast(address, packet, members);
+      this.#host.sent(packet, true);
+    }
+    return packets.length;
+  }
+
+  #stable(id: RegionViewId, messages: readonly RegionMessage[]): void {
+    if (this.#sealed.of(id)?.isDone === true) this.#sealed.delete(id);
+    for (const message of messages) if (--message.regionsLeft === 0) this.#host.stable(message.number);
+  }
+}
