@@ -409,7 +409,8 @@ export class RunningDaemon {
         get prefersToken() {
           return node.prefersToken;
         },
-        receive: (channel, bytes, now) => node.receive(channel, bytes, now),
+        // Between daemons repairs come on the data channel, and count as data.
+        receive: (packetClass, bytes, now) => node.receive(packetClass === "token" ? "token" : "data", bytes, now),
       },
       {
         now: () => clock.now(),

@@ -13,7 +13,7 @@ export function now(): number {
  * one timer stands for all deadlines.
  */
 export class TurnClock implements Omit<TurnVerbs, "flush"> {
-  #loop: TurnLoop | undefined;
+  #loop: Pick<TurnLoop, "run"> | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -33,7 +33,7 @@ export class TurnClock implements Omit<TurnVerbs, "flush"> {
   };
 
   /** Sets the loop that is to be run; once. */
-  drive(loop: TurnLoop): void {
+  drive(loop: Pick<TurnLoop, "run">): void {
     this.#loop = loop;
   }
 

@@ -62,7 +62,7 @@ describe("TurnLoop", () => {
     loop.packet("data", packet(2));
     loop.packet("repair", packet(3));
     loop.run();
-    expect(log).toEqual(["data 3", "data 2", "token 1", "flush"]);
+    expect(log).toEqual(["repair 3", "data 2", "token 1", "flush"]);
   });
 
   it("takes the token first as soon as the machine prefers it", () => {

@@ -1,5 +1,4 @@
 import type { Machine } from "./machine.ts";
-import type { Channel } from "./network.ts";
 import { PacketQueue } from "./packet-queue.ts";
 
 /** The classes in which datagrams are processed (protocols.md A57), most urgent first. */
@@ -12,7 +11,7 @@ export interface TurnMachine extends Machine {
    * predecessor may still be sending the last round (protocols.md G46, correction 8).
    */
   readonly prefersToken: boolean;
-  receive(channel: Channel, bytes: Uint8Array, now: number): void;
+  receive(packetClass: PacketClass, bytes: Uint8Array, now: number): void;
 }
 
 /** What a turn loop asks of its host. */
@@ -100,7 +99,7 @@ export class TurnLoop {
     return this.#requests.length - this.#requestsDone;
   }
 
-  /** A datagram from a socket: class "token" from the token channel, the others from the data channel. Bytes are given away. */
+  /** A datagram from a socket: class "token" from the token channel. Bytes are given away. */
   packet(packetClass: PacketClass, bytes: Uint8Array): void {
     if (packetClass === "token") {
       this.#tokens.push(bytes);
@@ -155,7 +154,7 @@ export class TurnLoop {
       const queue = this.#next(full);
       const bytes = queue?.shift();
       if (queue === undefined || bytes === undefined) return;
-      this.#machine.receive(queue === this.#tokens ? "token" : "data", bytes, now);
+      this.#machine.receive(this.#classOf(queue), bytes, now);
       if (count % PACKETS_PER_CLOCK_READ !== 0) continue;
       now = this.#verbs.now();
       if (now >= end) return;
@@ -173,6 +172,11 @@ export class TurnLoop {
       return undefined;
     }
     return this.#token();
+  }
+
+  #classOf(queue: PacketQueue): PacketClass {
+    if (queue === this.#data) return "data";
+    return queue === this.#repairs ? "repair" : "token";
   }
 
   #token(): PacketQueue {

@@ -1,0 +1,231 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { firstChange } from "../../test/qsm/node-net.ts";
+import type { GroupNumber, NodeId } from "../base/ids.ts";
+import type { NodeAddress, NodeInfo } from "../cms/views.ts";
+import { nodeDefaults } from "../qsm/config.ts";
+import { type NodeApplication, NodeHost } from "./node-host.ts";
+import { type MulticastPool, type NodeNetwork, type NodeReceive, NodeSockets } from "./node-sockets.ts";
+
+const PORT = 23_000 + (process.pid % 900);
+const POOL: MulticastPool = { base: "239.77.20.0", size: 16, port: PORT, ttl: 1 };
+const GROUPS: GroupNumber[] = [1, 2];
+
+type Delivered = { readonly group: GroupNumber; readonly sender: NodeId; readonly text: string };
+
+/** A node with what it has told. */
+class Station {
+  readonly delivered: Delivered[] = [];
+  readonly stable: number[] = [];
+  installed = 0;
+  writable = 0;
+  readonly host: NodeHost;
+  readonly id: NodeId;
+  readonly address: NodeAddress;
+  onDeliver: (message: Delivered) => void = () => {};
+  #wake: () => void = () => {};
+
+  constructor(id: NodeId, network: NodeNetwork) {
+    this.id = id;
+    this.address = network.address;
+    const application: NodeApplication = {
+      deliver: (group, sender, payload) => {
+        const message = { group, sender, text: new TextDecoder().decode(payload) };
+        this.delivered.push(message);
+        this.onDeliver(message);
+        this.#wake();
+      },
+      lost: () => {},
+      view: () => {},
+      left: () => {},
+      stable: (number) => {
+        this.stable.push(number);
+        this.#wake();
+      },
+      writable: () => {
+        this.writable++;
+        this.#wake();
+      },
+      installed: (n) => {
+        this.installed = n;
+        this.#wake();
+      },
+      retired: () => {},
+      expelled: () => {},
+    };
+    this.host = new NodeHost(
+      { ...nodeDefaults, me: id, cluster: 7, tokenRate: 50, windowBytes: 64 * 1024 },
+      network,
+      application,
+    );
+  }
+
+  send(group: GroupNumber, text: string, number = 0): boolean {
+    return this.host.send(group, new TextEncoder().encode(text), number);
+  }
+
+  texts(): string[] {
+    return this.delivered.map(({ text }) => text);
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+const stations: Station[] = [];
+afterEach(async () => {
+  for (const { host } of stations.splice(0)) await host.close();
+});
+
+function join(list: readonly Station[]): void {
+  const members: NodeInfo[] = list.map(({ id, address }) => ({ id, name: `#n${id}#d`, address }));
+  const view = { id: { region: 100, view: 1 }, groups: GROUPS, address: 3, members };
+  for (const { host } of list) host.apply(firstChange(view));
+}
+
+/** Nodes of one region on this machine. */
+async function region(count: number, multicast: MulticastPool | undefined, network = asIs): Promise<Station[]> {
+  const list: Station[] = [];
+  for (let id = 1; id <= count; id++) {
+    const station = new Station(id, network(await NodeSockets.open({ host: "127.0.0.1", multicast })));
+    stations.push(station);
+    list.push(station);
+  }
+  join(list);
+  await Promise.all(list.map((station) => station.until(() => station.installed === 1)));
+  return list;
+}
+
+const asIs = (network: NodeNetwork): NodeNetwork => network;
+
+/** Makes a network lose every so-manyth datagram on its way in. */
+function losing(every: number): (network: NodeNetwork) => NodeNetwork {
+  return (network) => {
+    const start = network.start.bind(network);
+    let count = 0;
+    network.start = (receive, onRoom) =>
+      start((channel, bytes) => {
+        if (++count % every !== 0) receive(channel, bytes);
+      }, onRoom);
+    return network;
+  };
+}
+
+describe.each([
+  ["by multicast", POOL],
+  ["by unicast", undefined],
+])("nodes on real sockets, %s", (_name, pool) => {
+  it("deliver to all members in the sender's order, and tell when messages are stable", async () => {
+    const list = await region(3, pool);
+    const [first, second] = list as [Station, Station];
+    const sent = Array.from({ length: 300 }, (_, i) => `m${i} ${"x".repeat(500)}`);
+    sent.forEach((text, i) => first.send(1 + (i % 2), text, i));
+    second.send(2, "from the second", 1);
+    for (const station of list) {
+      await station.until(() => station.delivered.length === 301);
+      expect(station.texts().filter((text) => text.startsWith("m"))).toEqual(sent);
+      expect(station.delivered.find(({ sender }) => sender === 2)).toEqual({
+        group: 2,
+        sender: 2,
+        text: "from the second",
+      });
+    }
+    await first.until(() => first.stable.length === 300);
+  });
+
+  it("repair what the network loses", async () => {
+    const list = await region(3, pool, losing(10));
+    const sent = Array.from({ length: 200 }, (_, i) => `m${i} ${"x".repeat(900)}`);
+    sent.forEach((text, i) => list[0]?.send(1, text, i));
+    for (const station of list) {
+      await station.until(() => station.delivered.length === 200);
+      expect(station.texts()).toEqual(sent);
+    }
+  });
+
+  it("can send from what they deliver, and go on when there is room again", async () => {
+    const [first, second] = (await region(2, pool)) as [Station, Station];
+    second.onDeliver = ({ sender, text }) => {
+      if (sender === 1) second.send(2, `re: ${text}`);
+    };
+    // More than may wait: 64 KiB.
+    let refused = 0;
+    for (let i = 0; i < 200; i++) if (!first.send(1, `m${i} ${"x".repeat(1_000)}`)) refused++;
+    expect(refused).toBeGreaterThan(0);
+    await first.until(() => first.delivered.length === 400);
+    expect(first.writable).toBeGreaterThan(0);
+    expect(first.texts().filter((text) => text.startsWith("re:"))).toHaveLength(200);
+  });
+});
+
+describe("NodeHost", () => {
+  it("gives a network that is full nothing but control, until it has room", async () => {
+    const sent: number[] = [];
+    let receive: NodeReceive = () => {};
+    let onRoom = (): void => {};
+    const network = {
+      address: { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 3 },
+      canMulticast: true,
+      room: 0,
+      start(onPacket: NodeReceive, onFree: () => void) {
+        receive = onPacket;
+        onRoom = onFree;
+      },
+      unicast() {},
+      multicast: (index: number) => sent.push(index),
+      loopBack() {},
+      listen() {},
+      unlisten() {},
+      close: () => Promise.resolve(),
+    };
+    const station = new Station(1, network);
+    stations.push(station);
+    join([station]);
+    await station.until(() => station.installed === 1);
+    station.send(1, "waits");
+    receive("control", Uint8Array.of(1));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([sent, station.host.node.drops.malformed]).toEqual([[], 1]);
+    network.room = 1;
+    onRoom();
+    await station.until(() => station.delivered.length === 1);
+    expect(sent).toEqual([3]);
+  });
+});
+
+describe("NodeSockets", () => {
+  it("rejects a port that is taken, and names it", async () => {
+    const sockets = await NodeSockets.open({ host: "127.0.0.1" });
+    const { controlPort } = sockets.address;
+    await expect(NodeSockets.open({ host: "127.0.0.1", dataPort: controlPort })).rejects.toThrow(String(controlPort));
+    await sockets.close();
+  });
+
+  it("refuses a pool that is not of multicast addresses", async () => {
+    const pools: readonly [Partial<MulticastPool>, string][] = [
+      [{ base: "10.0.0.1" }, "10.0.0.1"],
+      [{ base: "239.255.255.255", size: 2 }, "239.255.255.255"],
+      [{ base: "ff02::1" }, "ff02::1"],
+      [{ port: 0 }, "port"],
+    ];
+    for (const [pool, named] of pools) {
+      const opened = NodeSockets.open({ host: "127.0.0.1", multicast: { ...POOL, ...pool } });
+      await expect(opened).rejects.toThrow(named);
+    }
+  });
+
+  it("counts sends that fail, and does not throw", async () => {
+    const sockets = await NodeSockets.open({ host: "127.0.0.1" });
+    let isSent = (): void => {};
+    const failed = new Promise<void>((resolve) => (isSent = resolve));
+    sockets.unicast({ ...sockets.address, host: "::1" }, "control", new Uint8Array(10));
+    sockets.unicast(sockets.address, "repair", new Uint8Array(70_000));
+    sockets.start(isSent, isSent);
+    sockets.unicast(sockets.address, "data", new Uint8Array(10));
+    await failed;
+    expect(sockets.counters.errors).toBe(2);
+    await sockets.close();
+    sockets.unicast(sockets.address, "data", new Uint8Array(10));
+    expect(sockets.counters.errors).toBe(3);
+  });
+});

@@ -1,0 +1,187 @@
+import type { GroupNumber, NodeId } from "../base/ids.ts";
+import type { Change, NodeInfo } from "../cms/views.ts";
+import { type PacketClass, TurnLoop, type TurnOptions } from "../machine/turn-loop.ts";
+import type { NodeConfig } from "../qsm/config.ts";
+import { Node } from "../qsm/node.ts";
+import type { NodeChannel, NodeOutbox } from "../qsm/outbox.ts";
+import { TurnClock } from "./clock.ts";
+import { LoopDelay } from "./loop-delay.ts";
+import type { NodeNetwork } from "./node-sockets.ts";
+
+/** What a node tells its application and its session with the membership service. Called inside turns: it should be short. */
+export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random">;
+
+type Outgoing = { readonly group: GroupNumber; readonly payload: Uint8Array; readonly number: number };
+
+const CLASSES: Readonly<Record<NodeChannel, PacketClass>> = { control: "token", repair: "repair", data: "data" };
+const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control", repair: "repair", data: "data" };
+
+/** Messages that an application may send from inside a turn before it is told to wait. */
+const WAITING_MAX = 4_096;
+
+/**
+ * A node on real sockets. Its turn (protocols.md A.11, J7): sockets are drained into queues by class; these are processed, control before
+ * repairs before data; then what is due; then what the application asks for; and at last the node fills the room that the sockets
+ * have. Nothing but control leaves before that, so that nothing is sent which a packet that is already here would change.
+ */
+export class NodeHost {
+  readonly node: Node;
+  readonly #me: NodeId;
+  readonly #network: NodeNetwork;
+  readonly #clock = new TurnClock();
+  readonly #loop: TurnLoop;
+  readonly #delay = new LoopDelay();
+  /** Sent by the application from inside a turn; taken over at its end. */
+  #waiting: Outgoing[] = [];
+  #inTurn = false;
+  /** The node has taken more than it wants to have waiting. */
+  #isFull = false;
+  /** The application was told to wait. */
+  #owesWritable = false;
+  /** Datagrams that a multicast takes. */
+  #fanOut = 1;
+
+  constructor(
+    config: NodeConfig,
+    network: NodeNetwork,
+    application: NodeApplication,
+    turns: Partial<TurnOptions> = {},
+  ) {
+    const clock = this.#clock;
+    this.#me = config.me;
+    this.#network = network;
+    const node = new Node(
+      config,
+      {
+        multicast: (address, bytes, members) => {
+          if (network.canMulticast) network.multicast(address, bytes);
+          else this.#toEach(members, bytes);
+        },
+        unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+        listen: (address) => network.listen(address),
+        unlisten: (address) => network.unlisten(address),
+        deliver: (group, sender, payload) => application.deliver(group, sender, payload),
+        lost: (groups, sender, count) => application.lost(groups, sender, count),
+        view: (view, now) => application.view(view, now),
+        left: (group) => application.left(group),
+        stable: (number) => application.stable(number),
+        writable: () => this.#tellWritable(application),
+        installed: (n, sealed) => application.installed(n, sealed),
+        retired: (id) => application.retired(id),
+        expelled: (settled) => application.expelled(settled),
+        random: () => Math.random(),
+      },
+      clock.now(),
+    );
+    node.room = 0;
+    this.node = node;
+    this.#loop = new TurnLoop(
+      {
+        get deadline() {
+          return node.deadline;
+        },
+        tick: (now) => node.tick(now),
+        // A token acts on what it finds; what is younger than the last round it does not ask about (A31).
+        prefersToken: true,
+        receive: (packetClass, bytes, now) => node.receive(CHANNELS[packetClass], bytes, now),
+      },
+      {
+        now: () => clock.now(),
+        schedule: () => clock.schedule(),
+        wakeAt: (timeMs) => {
+          node.room = 0;
+          clock.wakeAt(timeMs);
+        },
+        flush: () => this.#flush(application),
+      },
+      turns,
+    );
+    clock.drive({ run: () => this.#turn() });
+    network.start(
+      (channel, bytes) => this.#loop.packet(CLASSES[channel], bytes),
+      () => clock.schedule(),
+    );
+  }
+
+  /** Datagrams that were dropped here, because too many waited to be processed. */
+  get dropped(): number {
+    return this.#loop.dropped;
+  }
+
+  /**
+   * Sends a message to a group of this node; the payload is given away. False: too much waits, call again after `writable`; this
+   * message was taken all the same.
+   */
+  send(group: GroupNumber, payload: Uint8Array, number: number): boolean {
+    if (this.#inTurn) this.#waiting.push({ group, payload, number });
+    else {
+      this.#isFull = !this.node.send(group, payload, number, this.#clock.now());
+      this.#clock.schedule();
+    }
+    this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
+    return !this.#owesWritable;
+  }
+
+  /** Applies the next change of the membership service, in the next turn. */
+  apply(change: Change): void {
+    this.#loop.request((now) => {
+      const isHere = ({ id, address }: NodeInfo) => id !== this.#me && address.host === this.#network.address.host;
+      const { regionsCreated, regionsChanged } = change;
+      if (regionsCreated.some(({ members }) => members.some(isHere))) this.#network.loopBack();
+      if (regionsChanged.some(({ added }) => added.some(isHere))) this.#network.loopBack();
+      this.node.apply(change, now);
+    });
+  }
+
+  /** How late the event loop was since the last call, milliseconds. */
+  takeLoopDelay(): { readonly meanMs: number; readonly maxMs: number } {
+    return this.#delay.take();
+  }
+
+  /** Ends at once, telling nobody. */
+  async close(): Promise<void> {
+    this.#clock.stop();
+    this.#delay.stop();
+    await this.#network.close();
+  }
+
+  #turn(): void {
+    this.#inTurn = true;
+    try {
+      this.#loop.run();
+    } finally {
+      this.#inTurn = false;
+    }
+  }
+
+  #flush(application: NodeApplication): void {
+    const now = this.#clock.now();
+    this.#takeWaiting(now, application);
+    const { room } = this.#network;
+    // At least one: a multicast to many members may take more than there is room for.
+    this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));
+    this.node.flush(now);
+    // An application that was told that it may send again has done so.
+    if (this.#waiting.length > 0) this.#clock.schedule();
+  }
+
+  #takeWaiting(now: number, application: NodeApplication): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { group, payload, number } of waiting) this.#isFull = !this.node.send(group, payload, number, now);
+    if (!this.#isFull) this.#tellWritable(application);
+  }
+
+  #tellWritable(application: NodeApplication): void {
+    this.#isFull = false;
+    if (!this.#owesWritable) return;
+    this.#owesWritable = false;
+    application.writable();
+  }
+
+  #toEach(members: readonly NodeInfo[], bytes: Uint8Array): void {
+    this.#fanOut = Math.max(1, members.length - 1);
+    for (const { id, address } of members) if (id !== this.#me) this.#network.unicast(address, "data", bytes);
+  }
+}
