@@ -131,7 +131,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     const withdrawn = this.#sending.withdraw(touched);
     const addresses = this.#addressesOf(touched);
     const { opened, superseded } = this.#views.apply(change);
-    for (const view of opened) this.#enter(view, now);
+    for (const view of opened) this.#enter(view);
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
     const sealed = this.#sending.seal(superseded, withdrawn);
@@ -286,11 +286,11 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   /** A new view of a region: if this node is in it, it takes part from here on. */
-  #enter(view: RegionView, now: number): void {
+  #enter(view: RegionView): void {
     for (const member of view.members) this.#nodes.set(member.id, member);
     if (!view.members.some(({ id }) => id === this.#config.me)) return;
     this.#listen(view.address);
-    this.#members.add(new RegionMember(view, this.#config, this, now));
+    this.#members.add(new RegionMember(view, this.#config, this));
   }
 
   #tellViews({ groupsCreated, groupsChanged, groupsDeleted }: Change, now: number): void {

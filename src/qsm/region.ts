@@ -61,14 +61,14 @@ export class RegionMember implements Machine, RingHost {
   readonly #pushed = new Map<number, { round: number; sender: NodeId; seqs: RangeSet }[]>();
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
 
-  constructor(view: RegionView, config: NodeConfig, host: RegionHost, now: number) {
+  constructor(view: RegionView, config: NodeConfig, host: RegionHost) {
     this.view = view;
     this.#config = config;
     this.#host = host;
     this.#plan = new PartitionPlan(view.members.length, config);
     const ids = view.members.map(({ id }) => id);
     this.#members = new RingMembers(ids, config.me, this.#plan);
-    this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this, now);
+    this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this);
   }
 
   get id(): RegionViewId {

@@ -92,14 +92,7 @@ export class RegionRing implements Machine {
   #wakeAt = NEVER;
   #roundTripMs = 0;
 
-  constructor(
-    id: RegionViewId,
-    settings: RingSettings,
-    members: RingMembers,
-    plan: PartitionPlan,
-    host: RingHost,
-    now: number,
-  ) {
+  constructor(id: RegionViewId, settings: RingSettings, members: RingMembers, plan: PartitionPlan, host: RingHost) {
     this.#id = id;
     this.#settings = settings;
     this.#members = members;
