@@ -147,8 +147,6 @@ class Run {
 
   result(coverage: ReadonlyMap<string, number>): RunResult {
     const violations = [...(this.#failure === undefined ? [] : [this.#failure]), ...this.#suite.finish()];
-    const count = (kind: string): number =>
-      this.#trace.events.reduce((n, event) => n + (event.kind === kind ? 1 : 0), 0);
     return {
       schedule: this.#schedule,
       verdict: violations.length === 0 ? "passed" : "failed",
@@ -156,9 +154,9 @@ class Run {
       traceHash: this.#trace.hash,
       stats: {
         simulatedMs: this.#world.now,
-        sent: count("send"),
-        delivered: count("deliver"),
-        installed: count("install"),
+        sent: this.#trace.count("send"),
+        delivered: this.#trace.count("deliver"),
+        installed: this.#trace.count("install"),
         datagrams: this.#world.datagrams.counters,
       },
       coverage,

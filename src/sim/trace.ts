@@ -156,15 +156,18 @@ export type GroupTraceEvent =
       readonly message: MessageNumber;
     };
 
-/** An append-only record of a run, with a hash that two runs share only if they did the same. */
+/**
+ * Tells its observers what happens in a run, and sums it up in a hash that two runs share only if they did the same. It
+ * keeps no event: a run has far more than anybody looks back at.
+ */
 export class Trace {
-  readonly events: TraceEvent[] = [];
+  readonly #counts = new Map<TraceEvent["kind"], number>();
   readonly #observers: ((event: TraceEvent) => void)[] = [];
   #low = 0x811c9dc5;
   #high = 0x1234567;
 
   append(event: TraceEvent): void {
-    this.events.push(event);
+    this.#counts.set(event.kind, this.count(event.kind) + 1);
     this.#mix(event.kind.length);
     this.#mix(event.at);
     if ("process" in event) this.#mix(event.process);
@@ -178,6 +181,11 @@ export class Trace {
   /** Calls `observe` with every event appended from now on. */
   observe(observe: (event: TraceEvent) => void): void {
     this.#observers.push(observe);
+  }
+
+  /** How many events of the kind there were. */
+  count(kind: TraceEvent["kind"]): number {
+    return this.#counts.get(kind) ?? 0;
   }
 
   /** 16 hexadecimal digits. */

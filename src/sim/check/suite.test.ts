@@ -6,8 +6,13 @@ import { checkTrace } from "./suite.ts";
 /** Writes traces by hand: process n runs on daemon n unless said otherwise, and each event is 1 ms after the last. */
 class Script {
   readonly trace = new Trace();
+  readonly #events: TraceEvent[] = [];
   #at = 0;
   readonly #seen = new Map<number, number>();
+
+  constructor() {
+    this.trace.observe((event) => this.#events.push(event));
+  }
 
   add(event: Record<string, unknown> & { kind: TraceEvent["kind"] }): this {
     this.trace.append({ ...event, at: ++this.#at } as unknown as TraceEvent);
@@ -60,7 +65,7 @@ class Script {
   }
 
   get properties(): string[] {
-    return [...new Set(checkTrace(this.trace.events).map((violation) => violation.property))];
+    return [...new Set(checkTrace(this.#events).map((violation) => violation.property))];
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Trace, TraceEvent } from "../trace.ts";
+import type { TraceEvent } from "../trace.ts";
 import { alternation } from "./alternation.ts";
 import { atomicity } from "./atomicity.ts";
 import { causal } from "./causal.ts";
@@ -85,7 +85,7 @@ export class CheckSuite {
 }
 
 /** Checks a finished trace. */
-export function checkTrace(events: Trace["events"], checkers = CHECKERS): readonly Violation[] {
+export function checkTrace(events: readonly TraceEvent[], checkers = CHECKERS): readonly Violation[] {
   const suite = new CheckSuite(checkers);
   for (const event of events) suite.observe(event);
   return suite.finish();
