@@ -1,12 +1,14 @@
 import { configurationKey, type DaemonId } from "../base/ids.ts";
 import { Groups } from "../groups/groups.ts";
+import { NameCache } from "../groups/name-cache.ts";
 import type { Notice, SessionNumber } from "../groups/outbox.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceRank } from "../ordering/service.ts";
 import type { Delivery } from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
-import { encodeFrame, readHeader } from "../wire/spread/frame.ts";
-import { decodeMembership } from "../wire/spread/membership.ts";
+import { dataBytesOf, encodeFrame, HEADER_BYTES } from "../wire/spread/frame.ts";
+import { decodeMembership, type MembershipMessage } from "../wire/spread/membership.ts";
+import { NAME_BYTES } from "../wire/spread/names.ts";
 import type { EvsProcess } from "./evs-process.ts";
 import type { GroupTraceEvent, Trace } from "./trace.ts";
 
@@ -25,6 +27,12 @@ export class GroupDaemon {
   /** Groups that each client has asked to be in. */
   readonly #wanted: Set<string>[] = Array.from({ length: GROUP_CLIENTS }, () => new Set());
   readonly #generations: number[] = Array.from({ length: GROUP_CLIENTS }, () => 0);
+  /** The clients' private groups. */
+  readonly #members: string[];
+  readonly #names = new NameCache(64);
+  /** What was handed over last, and what it says: all members of a group are handed the same. */
+  #notice: Notice | undefined;
+  #says: MembershipMessage | undefined;
   #position = 0;
   #isRegular = false;
   #sent = 0;
@@ -55,6 +63,7 @@ export class GroupDaemon {
         unblock: () => this.#exchange(false),
       },
     );
+    this.#members = this.#generations.map((_, client) => this.#member(client));
     for (let client = 0; client < GROUP_CLIENTS; client++) this.#groups.attach(this.#user(client), client + 1);
     process.application = {
       message: (delivery) => this.#message(delivery),
@@ -82,7 +91,7 @@ export class GroupDaemon {
       const data = new Uint8Array(Math.max(8, bytes));
       new DataView(data.buffer).setFloat64(0, this.#process.nextMessage);
       const type = service === "safe" ? TypeBit.safe : TypeBit.agreed;
-      const frame = encodeFrame(type, this.#member(client), [group], 0, data);
+      const frame = encodeFrame(type, this.#members[client] as string, [group], 0, data);
       this.#process.send(service === "safe" ? "safe" : "agreed", client + 1, frame, Content.frame);
       return;
     }
@@ -91,16 +100,17 @@ export class GroupDaemon {
     if (what === "join") wanted.add(group);
     this.#append({ ...this.#about(client), kind: "ask", group, what });
     const type = what === "join" ? TypeBit.join : TypeBit.leave;
-    const frame = encodeFrame(type, this.#member(client), [group], 0, new Uint8Array(0));
+    const frame = encodeFrame(type, this.#members[client] as string, [group], 0, new Uint8Array(0));
     this.#process.send("agreed", client + 1, frame, Content.frame);
   }
 
   /** A client disconnects, and another one comes. */
   #replace(client: number): void {
     this.#groups.detach(this.#user(client));
-    const frame = encodeFrame(TypeBit.kill, this.#member(client), [], 0, new Uint8Array(0));
+    const frame = encodeFrame(TypeBit.kill, this.#members[client] as string, [], 0, new Uint8Array(0));
     this.#process.send("agreed", client + 1, frame, Content.frame);
     this.#generations[client] = (this.#generations[client] as number) + 1;
+    this.#members[client] = this.#member(client);
     this.#wanted[client]?.clear();
     this.#groups.attach(this.#user(client), client + 1);
   }
@@ -126,16 +136,21 @@ export class GroupDaemon {
   }
 
   #deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void {
-    const { dataBytes } = readHeader(frame, 0);
-    const message = new DataView(frame.buffer, frame.byteOffset).getFloat64(frame.length - dataBytes);
-    const group = new TextDecoder().decode(frame.subarray(48, frame.indexOf(0, 48)));
+    const message = new DataView(frame.buffer, frame.byteOffset).getFloat64(frame.length - dataBytesOf(frame, 0));
+    const group = this.#names.name(frame, HEADER_BYTES, NAME_BYTES);
+    const at = this.#time();
+    const process = this.#process.number;
     for (const session of sessions) {
-      this.#append({ ...this.#about(session - 1), kind: "groupDeliver", group, message });
+      this.#append({ kind: "groupDeliver", at, process, member: this.#members[session - 1] as string, group, message });
     }
   }
 
   #notify(session: SessionNumber, notice: Notice): void {
-    const says = decodeMembership(notice.frame);
+    if (notice !== this.#notice) {
+      this.#notice = notice;
+      this.#says = decodeMembership(notice.frame);
+    }
+    const says = this.#says;
     const { group } = notice;
     const about = this.#about(session - 1);
     if (says?.kind === "view") {
@@ -168,7 +183,7 @@ export class GroupDaemon {
   }
 
   #about(client: number) {
-    return { at: this.#time(), process: this.#process.number, member: this.#member(client) };
+    return { at: this.#time(), process: this.#process.number, member: this.#members[client] as string };
   }
 
   /** Clients never come back: names carry the number of the process and of the client's predecessors. */

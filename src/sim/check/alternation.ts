@@ -6,6 +6,7 @@ import type { Epoch } from "./history.ts";
  * Before its first regular configuration a process may have a transitional one of itself.
  */
 export const alternation: CheckerFactory = (history, report) => ({
+  kinds: ["install"],
   observe(event) {
     if (event.kind !== "install") return;
     const { epochs, daemon } = history.life(event.process);

@@ -18,6 +18,8 @@ export type Report = (what: string, at: number) => void;
  * processes, and says what in it must not be.
  */
 export interface Checker {
+  /** What `observe` is to see; everything, if not said. */
+  readonly kinds?: readonly TraceEvent["kind"][];
   /** Sees an event that the history has taken in already; reports what can be known at once. */
   observe?(event: TraceEvent): void;
   /** Reports what can be known only at the end. */

@@ -5,6 +5,7 @@ import type { CheckerFactory } from "./checker.ts";
 export const exchangeQuiet: CheckerFactory = (history, report) => {
   const exchanging = new Set<number>();
   return {
+    kinds: ["exchange", "groupDeliver"],
     observe(event) {
       if (event.kind === "exchange") {
         const { daemon } = history.life(event.process);

@@ -5,6 +5,7 @@ import type { TraceConfiguration } from "../trace.ts";
 export const monotonicity: CheckerFactory = (history, report) => {
   const last = new Map<number, TraceConfiguration>();
   return {
+    kinds: ["install"],
     observe(event) {
       if (event.kind !== "install" || event.configuration.kind !== "regular") return;
       const { daemon } = history.life(event.process);

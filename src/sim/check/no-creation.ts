@@ -6,6 +6,7 @@ export const noCreation: CheckerFactory = (history, report) => {
   const delivered = new Map<number, Set<number>>();
   const sent = new Set<number>();
   return {
+    kinds: ["send", "deliver"],
     observe(event) {
       if (event.kind === "send") {
         if (sent.has(event.message)) report(`message ${messageName(event.message)} is sent twice`, event.at);

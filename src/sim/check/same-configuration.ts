@@ -3,6 +3,7 @@ import type { CheckerFactory } from "./checker.ts";
 
 /** K5: a message is delivered in the regular configuration that it was sent in, or in a transitional one after it. */
 export const sameConfiguration: CheckerFactory = (history, report) => ({
+  kinds: ["deliver"],
   observe(event) {
     if (event.kind !== "deliver") return;
     const { daemon, epochs } = history.life(event.process);

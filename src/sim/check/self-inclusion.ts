@@ -5,6 +5,7 @@ import type { CheckerFactory } from "./checker.ts";
 export const selfInclusion: CheckerFactory = (history, report) => {
   const known = new Map<string, TraceConfiguration>();
   return {
+    kinds: ["install"],
     observe(event) {
       if (event.kind !== "install") return;
       const { configuration, at } = event;

@@ -58,29 +58,35 @@ export class CheckSuite {
   readonly violations: Violation[] = [];
   /** For what shows only inside of the daemons; adds to the same violations. */
   readonly inspector = new Inspector(this.violations);
-  readonly #online: Checker[] = [];
+  /** By kind of event, those that are to see it. */
+  readonly #online = new Map<TraceEvent["kind"], readonly Checker[]>();
   readonly #all: Checker[] = [];
 
   constructor(checkers: readonly (readonly [string, CheckerFactory])[] = CHECKERS) {
     for (const [property, factory] of checkers) {
       let reported = 0;
-      const checker = factory(this.history, (what, at) => {
+      const report = (what: string, at: number): void => {
         if (reported++ < VIOLATIONS_MAX) this.violations.push({ property, what, at });
-      });
-      this.#all.push(checker);
-      if (checker.observe !== undefined) this.#online.push(checker);
+      };
+      this.#all.push(factory(this.history, report));
     }
   }
 
   observe(event: TraceEvent): void {
     this.history.apply(event);
-    for (const checker of this.#online) checker.observe?.(event);
+    for (const checker of this.#online.get(event.kind) ?? this.#enlist(event.kind)) checker.observe?.(event);
   }
 
   /** Checks what shows only at the end; the suite is used up then. */
   finish(): readonly Violation[] {
     for (const checker of this.#all) checker.finish?.();
     return this.violations;
+  }
+
+  #enlist(kind: TraceEvent["kind"]): readonly Checker[] {
+    const checkers = this.#all.filter((checker) => checker.kinds?.includes(kind) !== false);
+    this.#online.set(kind, checkers);
+    return checkers;
   }
 }
 

@@ -1,6 +1,7 @@
 import { serviceRank } from "../../ordering/service.ts";
 import { type MessageNumber, messageName } from "../trace.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { Memberships } from "./memberships.ts";
 
 type Member = { id: string; delivered: Set<MessageNumber> };
 type Arrival = { readonly member: string; readonly from: string; readonly delivered: ReadonlySet<MessageNumber> };
@@ -11,18 +12,18 @@ type Arrival = { readonly member: string; readonly from: string; readonly delive
  */
 export const virtualSynchrony: CheckerFactory = (history, report) => {
   const weakest = serviceRank("agreed");
-  const members = new Map<string, Member>();
+  const members = new Memberships<Member>();
   const arrivals = new Map<string, Arrival[]>();
   return {
+    kinds: ["groupDeliver", "view"],
     observe(event) {
       if (event.kind === "groupDeliver") {
-        members.get(`${event.member} ${event.group}`)?.delivered.add(event.message);
+        members.get(event.member, event.group)?.delivered.add(event.message);
         return;
       }
       if (event.kind !== "view") return;
-      const name = `${event.member} ${event.group}`;
-      const before = members.get(name);
-      members.set(name, { id: event.id, delivered: new Set() });
+      const before = members.get(event.member, event.group);
+      members.set(event.member, event.group, { id: event.id, delivered: new Set() });
       if (before === undefined || event.sets === undefined) return;
       const mine: Arrival = { member: event.member, from: before.id, delivered: before.delivered };
       const view = `${event.group} ${event.id}`;
