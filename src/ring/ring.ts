@@ -485,7 +485,7 @@ export class Ring implements Machine {
     if (this.#recovering) return 0;
     const { id, local } = this.configuration;
     let sent = 0;
-    while (allowance - sent >= this.#datagramBytes) {
+    while (allowance - sent >= this.#datagramBytes && this.#outbox.hasData) {
       const full = this.#slab.take(this.#datagramBytes);
       const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
