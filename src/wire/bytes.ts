@@ -117,9 +117,9 @@ export class Writer {
     return this;
   }
 
-  /** What was written: a view, given away. */
+  /** What was written, given away: a view, unless the capacity was just right. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length);
   }
 
   #reserve(count: number): void {

@@ -44,8 +44,10 @@ export const REQUEST_RANGES_MAX = 128;
 /** Nobody can lack more of a stream than can be held of it: requests for more are malformed. */
 export const REQUEST_PACKETS_MAX = 8192;
 
+const BYTES_WITHOUT_REQUESTS = 55;
+
 export function encodeToken(token: Token): Uint8Array {
-  const out = new Writer(96)
+  const out = new Writer(BYTES_WITHOUT_REQUESTS)
     .u32(token.configuration.leader)
     .u32(token.configuration.time)
     .u32(token.hop)
