@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { type ConfigurationId, type DaemonId, sameConfiguration } from "../base/ids.ts";
+import { Slab } from "../base/slab.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
@@ -13,7 +14,7 @@ import { Configuration } from "../ring/configuration.ts";
 import { Ring, type RingOutbox } from "../ring/ring.ts";
 import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
 import type { Form1, Form2, OldConfigurationRecord } from "../wire/form.ts";
-import { Kind, type Prefix, WIRE_VERSION_MIN, packet, unroutedCopy } from "../wire/prefix.ts";
+import { Kind, PREFIX_BYTES, type Prefix, WIRE_VERSION_MIN, packet, unroutedCopy } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
 import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
@@ -59,6 +60,8 @@ export class Evs implements Machine {
   readonly #unreliablePacker: Packer;
   readonly #intake: DatagramIntake;
   readonly #ringStatistics: RingStatistics = newRingStatistics();
+  /** For control packets: nobody keeps one for long. */
+  readonly #slab = new Slab(64 * 1024);
   #ringConfig: RingConfig;
   #unreliable: UnreliableReceiver;
   /** The configuration installed last; frozen while the next one forms. */
@@ -392,7 +395,11 @@ export class Evs implements Machine {
   }
 
   #unicast(to: DaemonId, channel: Channel, kind: number, body: Uint8Array, version: number): void {
-    this.#outbox.unicast(to, channel, packet(version, kind, this.#config.confHash, this.#me, body));
+    this.#outbox.unicast(to, channel, this.#packet(version, kind, body));
+  }
+
+  #packet(version: number, kind: number, body: Uint8Array): Uint8Array {
+    return packet(version, kind, this.#config.confHash, this.#me, body, this.#slab.take(PREFIX_BYTES + body.length));
   }
 
   #advance(): void {
@@ -423,7 +430,7 @@ export class Evs implements Machine {
     const configurationId = (): ConfigurationId => this.#configuration.id;
     return {
       announce: (kind, body) => {
-        const bytes = packet(WIRE_VERSION_MIN, kind, this.#config.confHash, this.#me, body);
+        const bytes = this.#packet(WIRE_VERSION_MIN, kind, body);
         this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "token", bytes);
       },
       send: (to, kind, body) => this.#unicast(to, "token", kind, body, WIRE_VERSION_MIN),
@@ -580,7 +587,7 @@ export class Evs implements Machine {
 
   #sendLeave(dissemination: Dissemination): void {
     const body = encodeRingControl({ configuration: this.#configuration.id, hop: this.#ring?.hop ?? 0 });
-    const bytes = packet(this.#version, Kind.leave, this.#config.confHash, this.#me, body);
+    const bytes = this.#packet(this.#version, Kind.leave, body);
     for (let i = 0; i < LEAVE_COPIES; i++) dissemination.multicast(bytes);
     this.#left = true;
   }

@@ -71,15 +71,15 @@ export function writePrefix(
   setU32(bytes, at + 12, origin);
 }
 
-/** A control packet: prefix and body in bytes of their own. */
+/** A control packet: prefix and body, in `bytes` of just their size. */
 export function packet(
   version: number,
   kind: number,
   confHash: number,
   origin: DaemonId,
   body: Uint8Array,
+  bytes: Uint8Array = new Uint8Array(PREFIX_BYTES + body.length),
 ): Uint8Array {
-  const bytes = new Uint8Array(PREFIX_BYTES + body.length);
   writePrefix(bytes, 0, version, kind, confHash, body.length, origin);
   bytes.set(body, PREFIX_BYTES);
   return bytes;
