@@ -1,4 +1,4 @@
-import { type ConfigurationId, configurationKey, type DaemonId } from "../../base/ids.ts";
+import { type ConfigurationId, configurationKey, type DaemonId, sameConfiguration } from "../../base/ids.ts";
 import { RangeSet } from "../../base/range-set.ts";
 import { holesOf } from "../../membership/obligation.ts";
 import type { RingConfig } from "../../ring/config.ts";
@@ -28,6 +28,7 @@ type Hop = { readonly hop: number; readonly daemon: DaemonId; readonly seq: numb
 
 /** All that is known of one configuration, over all its members, those included that have crashed since. */
 type Ring = {
+  readonly id: ConfigurationId;
   readonly held: Map<DaemonId, Held>;
   /** The last passes, at least one rotation. */
   hops: Hop[];
@@ -36,6 +37,8 @@ type Ring = {
   /** By member, the highest seq on the token that it passed on last. */
   readonly seqPassed: Map<DaemonId, number>;
 };
+
+const NOTHING = new RangeSet();
 
 /** Each property is told so many times. */
 const VIOLATIONS_MAX = 3;
@@ -48,6 +51,8 @@ const VIOLATIONS_MAX = 3;
 export class Inspector {
   readonly violations: Violation[];
   readonly #rings = new Map<string, Ring>();
+  /** The ring that was asked for last: mostly the next one too, and without a key. */
+  #last: Ring | undefined;
   readonly #positions = new Map<number, number>();
 
   constructor(violations: Violation[] = []) {
@@ -56,15 +61,14 @@ export class Inspector {
 
   /** A member has a configuration's packets to look after, in a ring that works or forms. */
   joins(daemon: DaemonId, configuration: Held): void {
-    const { held } = this.#ring(configuration.id);
-    if (held.get(daemon) !== configuration) held.set(daemon, configuration);
+    this.#ring(configuration.id).held.set(daemon, configuration);
   }
 
   /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21. */
   passes(pass: Pass, at: number): void {
     const { daemon, configuration, token } = pass;
-    this.joins(daemon, configuration);
     const ring = this.#ring(configuration.id);
+    ring.held.set(daemon, configuration);
     this.#checkUniqueness(ring, pass, at);
     this.#checkStable(ring, pass, at);
     this.#checkWindow(ring, pass, at);
@@ -129,9 +133,10 @@ export class Inspector {
     if (local.discarded > stable) {
       this.#report("K17", `daemon ${daemon} has dropped ${local.discarded}, of which ${stable} are stable`, at);
     }
-    for (const [member, { local: theirs }] of ring.held) {
-      if (theirs.prefix >= stable || !members.includes(member)) continue;
-      this.#report("K17", `daemon ${daemon} takes ${stable} for stable, ${member} holds ${theirs.prefix}`, at);
+    for (const member of members) {
+      const prefix = ring.held.get(member)?.local.prefix ?? stable;
+      if (prefix >= stable) continue;
+      this.#report("K17", `daemon ${daemon} takes ${stable} for stable, ${member} holds ${prefix}`, at);
     }
   }
 
@@ -158,12 +163,11 @@ export class Inspector {
 
   /** K21: what the one before may have sent after the token is not asked for. */
   #checkRequests(ring: Ring, { daemon, configuration, token, limits }: Pass, at: number): void {
-    const key = configurationKey(configuration.id);
-    const requested = new RangeSet();
-    for (const request of token.requests) {
-      if (configurationKey(request.configuration) === key) requested.addAll(request.missing);
-    }
     const before = ring.requested;
+    const requested = token.requests.length === 0 ? NOTHING : new RangeSet();
+    for (const request of token.requests) {
+      if (sameConfiguration(request.configuration, configuration.id)) requested.addAll(request.missing);
+    }
     ring.requested = requested;
     if (requested.isEmpty || limits.acceleratedPackets === 0) return;
     const seqPassed = ring.seqPassed.get(daemon) ?? 0;
@@ -175,12 +179,14 @@ export class Inspector {
   }
 
   #ring(id: ConfigurationId): Ring {
+    if (this.#last !== undefined && sameConfiguration(this.#last.id, id)) return this.#last;
     const key = configurationKey(id);
     let ring = this.#rings.get(key);
     if (ring === undefined) {
-      ring = { held: new Map(), hops: [], requested: new RangeSet(), seqPassed: new Map() };
+      ring = { id, held: new Map(), hops: [], requested: NOTHING, seqPassed: new Map() };
       this.#rings.set(key, ring);
     }
+    this.#last = ring;
     return ring;
   }
 
