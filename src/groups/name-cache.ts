@@ -7,7 +7,7 @@ export class NameCache {
 
   /** `size` is a power of two. */
   constructor(size = 1024) {
-    this.#slots = Array.from({ length: size }, () => undefined);
+    this.#slots = Array.from({ length: size });
   }
 
   /** The characters from `start` up to the first NUL, at most `length`. The bytes must be there. */
