@@ -152,13 +152,14 @@ export class GroupDaemon {
     }
     const says = this.#says;
     const { group } = notice;
-    const about = this.#about(session - 1);
+    const { at, process, member } = this.#about(session - 1);
     if (says?.kind === "view") {
       const id = `${says.id.leader}.${says.id.time}/${says.id.index}`;
-      const { cause, members, sets } = says;
-      this.#append({ ...about, kind: "view", group, cause, id, members, ...(cause === "network" && { sets }) });
+      const { cause, members } = says;
+      const sets = cause === "network" ? says.sets : undefined;
+      this.#append({ kind: "view", at, process, member, group, cause, id, members, sets });
     } else {
-      this.#append({ ...about, kind: says?.kind === "selfLeave" ? "left" : "signal", group });
+      this.#append({ kind: says?.kind === "selfLeave" ? "left" : "signal", at, process, member, group });
     }
   }
 

@@ -138,7 +138,7 @@ export type GroupTraceEvent =
       readonly id: string;
       readonly members: readonly string[];
       /** Disjoint sets of members that came through the change together; with `network` only. */
-      readonly sets?: readonly (readonly string[])[];
+      readonly sets?: readonly (readonly string[])[] | undefined;
     }
   | {
       readonly kind: "left" | "signal";
@@ -156,6 +156,9 @@ export type GroupTraceEvent =
       readonly message: MessageNumber;
     };
 
+/** What all events have, and what most have. */
+type Fields = Pick<TraceEvent, "kind" | "at"> & { readonly process?: ProcessNumber; readonly message?: MessageNumber };
+
 /**
  * Tells its observers what happens in a run, and sums it up in a hash that two runs share only if they did the same. It
  * keeps no event: a run has far more than anybody looks back at.
@@ -167,11 +170,12 @@ export class Trace {
   #high = 0x1234567;
 
   append(event: TraceEvent): void {
-    this.#counts.set(event.kind, this.count(event.kind) + 1);
-    this.#mix(event.kind.length);
-    this.#mix(event.at);
-    if ("process" in event) this.#mix(event.process);
-    if ("message" in event) this.#mix(event.message);
+    const { kind, at, process, message } = event as Fields;
+    this.#counts.set(kind, this.count(kind) + 1);
+    this.#mix(kind.length);
+    this.#mix(at);
+    if (process !== undefined) this.#mix(process);
+    if (message !== undefined) this.#mix(message);
     if (event.kind === "install") this.#mixText(event.configuration.key);
     else if (event.kind === "groups") this.#mixText(event.hash);
     else if (event.kind === "view") this.#mixText(event.id);
