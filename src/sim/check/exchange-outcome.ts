@@ -28,6 +28,7 @@ export const exchangeOutcome: CheckerFactory = (history, report) => {
   /** Of processes in an exchange, what they began with. */
   const gathering = new Map<ProcessNumber, Claim>();
   return {
+    kinds: ["knowledge"],
     observe(event) {
       if (event.kind !== "knowledge") return;
       const before = gathering.get(event.process);
