@@ -12,12 +12,13 @@ export class LoopDelay {
   }
 
   /** Since the last call. */
-  take(): { readonly meanMs: number; readonly maxMs: number } {
+  take(): { readonly medianMs: number; readonly meanMs: number; readonly maxMs: number } {
     const { mean, max, count } = this.#histogram;
+    const median = this.#histogram.percentile(50);
     this.#histogram.reset();
     // Intervals between the probe's timers were measured, which begin with their own length.
     const late = (ns: number): number => (count === 0 ? 0 : Math.max(0, ns / 1e6 - RESOLUTION_MS));
-    return { meanMs: late(mean), maxMs: late(max) };
+    return { medianMs: late(median), meanMs: late(mean), maxMs: late(max) };
   }
 
   stop(): void {

@@ -16,6 +16,8 @@ type Outgoing = { readonly group: GroupNumber; readonly payload: Uint8Array; rea
 const CLASSES: Readonly<Record<NodeChannel, PacketClass>> = { control: "token", repair: "repair", data: "data" };
 const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control", repair: "repair", data: "data" };
 
+/** How long lateness of the loop is measured before the node is told. */
+const LATENESS_MS = 200;
 /** Messages that an application may send from inside a turn before it is told to wait. */
 const WAITING_MAX = 4_096;
 
@@ -31,6 +33,8 @@ export class NodeHost {
   readonly #clock = new TurnClock();
   readonly #loop: TurnLoop;
   readonly #delay = new LoopDelay();
+  #lateness = this.#delay.take();
+  #latenessAt = Number.NEGATIVE_INFINITY;
   /** Sent by the application from inside a turn; taken over at its end. */
   #waiting: Outgoing[] = [];
   #inTurn = false;
@@ -133,9 +137,9 @@ export class NodeHost {
     });
   }
 
-  /** How late the event loop was since the last call, milliseconds. */
-  takeLoopDelay(): { readonly meanMs: number; readonly maxMs: number } {
-    return this.#delay.take();
+  /** How late the event loop was lately, milliseconds. */
+  get loopDelayMs(): { readonly medianMs: number; readonly meanMs: number; readonly maxMs: number } {
+    return this.#lateness;
   }
 
   /** Ends at once, telling nobody. */
@@ -156,6 +160,11 @@ export class NodeHost {
 
   #flush(application: NodeApplication): void {
     const now = this.#clock.now();
+    if (now >= this.#latenessAt + LATENESS_MS) {
+      this.#latenessAt = now;
+      this.#lateness = this.#delay.take();
+      this.node.loopDelayMs = this.#lateness.medianMs;
+    }
     this.#takeWaiting(now, application);
     const { room } = this.#network;
     // At least one: a multicast to many members may take more than there is room for.

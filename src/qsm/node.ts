@@ -7,12 +7,11 @@ import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../w
 import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
+import { AdmissionEstimator, admissionDefaults } from "./admission.ts";
 import type { NodeConfig } from "./config.ts";
 import { Links, linkDefaults } from "./link.ts";
-import { maxMinShares } from "./max-min.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
-import type { AdmissibleRates } from "./ring.ts";
 import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
 import { UnknownViews } from "./unknown-views.ts";
@@ -45,6 +44,8 @@ const FORWARDS_MAX = 65_536;
 export class Node implements Machine, RegionHost, SendingHost {
   /** Packets that the network takes until the host says otherwise; none while its queues are full. */
   room = Number.POSITIVE_INFINITY;
+  /** How late turns of the host's loop are lately, ms: the median, so that one pause does not count. */
+  loopDelayMs = 0;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
@@ -60,8 +61,9 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #forwards: { readonly to: NodeInfo; readonly packet: Uint8Array }[] = [];
   /** How many views and groups of this node use an address. */
   readonly #listening = new Map<number, number>();
-  /** What senders have asked for, by region view and sender: packets per second. */
-  readonly #demands = new Map<string, Map<NodeId, number>>();
+  readonly #admission: AdmissionEstimator;
+  /** What was received in views that have been retired. */
+  readonly #past = { received: 0, expected: 0 };
   #isFull = false;
   #now = 0;
 
@@ -81,6 +83,8 @@ export class Node implements Machine, RegionHost, SendingHost {
       },
     );
     this.#sending = new Sending(config, this, now);
+    const { rateStart, rateMin, rateMax } = config;
+    this.#admission = new AdmissionEstimator({ ...admissionDefaults, rateStart, rateMin, rateMax }, now);
   }
 
   /** Position in the membership service's log up to which changes have been applied. */
@@ -212,25 +216,22 @@ export class Node implements Machine, RegionHost, SendingHost {
     return member === undefined || (member.streams.get(sender)?.contiguous ?? 0) >= last;
   }
 
-  grantOf(id: RegionViewId, sender: NodeId, { least }: AdmissibleRates): number {
-    const demands = this.#demands.get(regionViewKey(id));
-    if (demands === undefined || !demands.has(sender)) return Math.round(least);
-    const senders = [...demands];
-    const shares = maxMinShares(
-      least,
-      senders.map(([, demand]) => (demand > 0 ? demand : Number.POSITIVE_INFINITY)),
-    );
-    return Math.round(shares[senders.findIndex(([node]) => node === sender)] ?? least);
-  }
-
-  admissibleRate(): number {
-    return this.#config.rateMax;
+  admissibleRate(now: number): number | undefined {
+    let { received, expected } = this.#past;
+    for (const { reception } of this.#members) {
+      received += reception.received;
+      expected += reception.expected;
+    }
+    this.#admission.observe({ received, expected, loopDelayMs: this.loopDelayMs }, now);
+    return this.#admission.isInformed ? this.#admission.rate : undefined;
   }
 
   retired(member: RegionMember): void {
     const key = regionViewKey(member.id);
+    const { received, expected } = member.reception;
+    this.#past.received += received;
+    this.#past.expected += expected;
     this.#members.delete(member.id);
-    this.#demands.delete(key);
     if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
     this.#tombstones.add(key);
     this.#unlisten(member.view.address);
@@ -414,9 +415,6 @@ export class Node implements Machine, RegionHost, SendingHost {
       else this.#onUnknown(last.id, channel, packet);
       return;
     }
-    let demands = this.#demands.get(key);
-    if (demands === undefined) this.#demands.set(key, (demands = new Map()));
-    demands.set(from, last.demand);
     member.last(from, last.seq, now);
   }
 

@@ -4,12 +4,13 @@ import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { afterOf, itemsAt, type SealedView } from "../wire/region/data.ts";
 import { kindOf, NodeKind, originOf } from "../wire/region/head.ts";
-import { hybridGroupOf, hybridItemsAt } from "../wire/region/hybrid.ts";
+import { hybridGroupOf, hybridItemsAt, isHybridResent } from "../wire/region/hybrid.ts";
 import { ItemCursor } from "../wire/region/items.ts";
 import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
 import type { RegionToken } from "../wire/region/token.ts";
 import { Assemblies } from "./assemblies.ts";
 import type { NodeConfig } from "./config.ts";
+import { Grants } from "./grants.ts";
 import { RingMembers } from "./members.ts";
 import { PartitionPlan } from "./partition-plan.ts";
 import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
@@ -25,9 +26,7 @@ export interface RegionHost {
   lost(view: RegionView, sender: NodeId, count: number): void;
   /** Whether everything of a sender up to a number has come in another view of which this node is a member (rule 11). */
   hasAll(sealed: SealedView, sender: NodeId): boolean;
-  /** As the leader: what a sender may send, after a round. */
-  grantOf(view: RegionViewId, sender: NodeId, rates: AdmissibleRates): number;
-  admissibleRate(view: RegionViewId): number;
+  admissibleRate(now: number): number | undefined;
   retired(region: RegionMember): void;
   random(): number;
 }
@@ -60,6 +59,8 @@ export class RegionMember implements Machine, RingHost {
   /** What was pushed to each member in a round, so that nothing is pushed twice in it. */
   readonly #pushed = new Map<number, { round: number; sender: NodeId; seqs: RangeSet }[]>();
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
+  readonly #grants: Grants;
+  #received = 0;
 
   constructor(view: RegionView, config: NodeConfig, host: RegionHost) {
     this.view = view;
@@ -68,6 +69,7 @@ export class RegionMember implements Machine, RingHost {
     this.#plan = new PartitionPlan(view.members.length, config);
     const ids = view.members.map(({ id }) => id);
     this.#members = new RingMembers(ids, config.me, this.#plan);
+    this.#grants = new Grants(config.rateMin);
     this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this);
   }
 
@@ -86,6 +88,13 @@ export class RegionMember implements Machine, RingHost {
 
   get isLeader(): boolean {
     return this.#members.isLeader;
+  }
+
+  /** Packets that came from their senders for the first time of sending; and how many there should have been. They only grow. */
+  get reception(): { readonly received: number; readonly expected: number } {
+    let expected = 0;
+    for (const { maxSeen } of this.streams.values()) expected += maxSeen;
+    return { received: this.#received, expected };
   }
 
   tick(now: number): void {
@@ -107,6 +116,7 @@ export class RegionMember implements Machine, RingHost {
       if (isForwarded) this.repairs.duplicates++;
       return;
     }
+    if (!isForwarded && !isAgain(packet)) this.#received++;
     this.ring.received(packet.length, now);
     if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
   }
@@ -188,7 +198,7 @@ export class RegionMember implements Machine, RingHost {
       kind: "ack",
       id: this.id,
       acknowledged: clean,
-      grant: this.#host.grantOf(this.id, sender, this.#rates),
+      grant: Math.round(this.#grants.of(sender) ?? NO_GRANT),
       least: Math.round(least),
       average: Math.round(average),
       greatest: Math.round(greatest),
@@ -196,8 +206,10 @@ export class RegionMember implements Machine, RingHost {
     });
   }
 
-  rated(rates: AdmissibleRates): void {
+  rated(rates: AdmissibleRates, now: number): void {
     this.#rates = rates;
+    const seen = Array.from(this.streams.values(), ({ sender, maxSeen }) => [sender, maxSeen] as const);
+    this.#grants.completed(rates.least, seen, now);
   }
 
   nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void {
@@ -223,8 +235,8 @@ export class RegionMember implements Machine, RingHost {
     this.#host.retired(this);
   }
 
-  admissibleRate(): number {
-    return this.#host.admissibleRate(this.id);
+  admissibleRate(now: number): number | undefined {
+    return this.#host.admissibleRate(now);
   }
 
   random(): number {
@@ -325,3 +337,10 @@ export class RegionMember implements Machine, RingHost {
 }
 
 const NO_RANGES = new RangeSet();
+/** In an acknowledgement: nothing is known of rates. */
+const NO_GRANT = 0;
+
+function isAgain(packet: Uint8Array): boolean {
+  const kind = kindOf(packet);
+  return kind === NodeKind.regionResent || (kind === NodeKind.regionHybrid && isHybridResent(packet));
+}

@@ -30,7 +30,7 @@ export interface RingHost {
   /** As the leader: everything of this sender up to `clean` is stable. Once a round, whether that has changed or not. */
   acknowledge(sender: NodeId, clean: number): void;
   /** As the leader: the rates that a round has found. */
-  rated(rates: AdmissibleRates): void;
+  rated(rates: AdmissibleRates, now: number): void;
   /** Asks a sender for what a whole partition lacks. */
   nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
   /** Asks a member for packets; `ranges` in the numbers of the partition. */
@@ -41,8 +41,8 @@ export interface RingHost {
   wake(leader: number): void;
   /** The view has ended everywhere that this member has to care about. */
   retired(): void;
-  /** Packets per second that this node can take in the region. */
-  admissibleRate(): number;
+  /** Packets per second that this node can take in the region; `undefined` if it knows nothing of that yet. Asked once a visit. */
+  admissibleRate(now: number): number | undefined;
   random(): number;
 }
 
@@ -203,10 +203,10 @@ export class RegionRing implements Machine {
     this.#isQuiescent = false;
     switch (token.phase) {
       case "open":
-        this.#openPartition(token);
+        this.#openPartition(token, now);
         return this.#pass(token, now);
       case "visit":
-        this.#visit(token);
+        this.#visit(token, now);
         return this.#pass(token, now);
       case "close":
         return this.#closePartition(token, now);
@@ -294,7 +294,7 @@ export class RegionRing implements Machine {
     this.#roundTripMs = now - this.#sentAt;
     if (token.retire) return this.#retire();
     const { least, sum, greatest, count } = token.admissible;
-    if (count > 0) this.#host.rated({ least, average: sum / count, greatest });
+    if (count > 0) this.#host.rated({ least, average: sum / count, greatest }, now);
     for (const record of token.records) this.#completeRecord(record);
     // Its own streams, which the token passed at the beginning, may have become active meanwhile.
     const isIdle = token.quiesce && !this.#hasWork();
@@ -350,16 +350,16 @@ export class RegionRing implements Machine {
   // ---- every member ---------------------------------------------------------------------------------------------
 
   /** The leader of a partition begins a round in it: nobody has been compared with anybody. */
-  #openPartition(token: RegionToken): void {
+  #openPartition(token: RegionToken, now: number): void {
     for (const record of token.records) Object.assign(record, newPartitionPart());
-    this.#visitRecords(token, undefined);
+    this.#visitRecords(token, undefined, now);
   }
 
-  #visit(token: RegionToken): void {
-    this.#visitRecords(token, this.#predecessor(token.partition));
+  #visit(token: RegionToken, now: number): void {
+    this.#visitRecords(token, this.#predecessor(token.partition), now);
   }
 
-  #visitRecords(token: RegionToken, predecessor: number | undefined): void {
+  #visitRecords(token: RegionToken, predecessor: number | undefined, now: number): void {
     const known = new Set(token.records.map(({ sender }) => sender));
     for (const stream of this.#host.streams.values()) {
       if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#freshRecord(stream));
@@ -372,7 +372,8 @@ export class RegionRing implements Machine {
       }
     }
     if (token.quiesceCommit) this.#isQuiescent = true;
-    const rate = this.#host.admissibleRate();
+    const rate = this.#host.admissibleRate(now);
+    if (rate === undefined) return;
     const { admissible } = token;
     admissible.least = Math.min(admissible.least, rate);
     admissible.greatest = Math.max(admissible.greatest, rate);

@@ -150,12 +150,12 @@ export class Sending {
     return most - this.#flushRegions(left, now);
   }
 
-  /** The region has everything of this node up to a number, and lets it send at a rate. */
+  /** The region has everything of this node up to a number, and lets it send at a rate; 0: nothing is known of rates. */
   acknowledged(id: RegionViewId, upTo: number, grant: number, now: number): void {
     const sender = this.#senderBy(id);
     if (sender === undefined) return;
     const { rateMin, rateMax } = this.#config;
-    this.#pacers.get(id.region)?.setRate(Math.min(Math.max(grant, rateMin), rateMax), now);
+    if (grant > 0) this.#pacers.get(id.region)?.setRate(Math.min(Math.max(grant, rateMin), rateMax), now);
     this.#stable(id, sender.acknowledged(upTo));
   }
 
