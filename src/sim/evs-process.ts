@@ -15,7 +15,7 @@ import { decodeForm2 } from "../wire/form.ts";
 import { Kind, readPrefix } from "../wire/prefix.ts";
 import { decodeToken } from "../wire/ring-token.ts";
 import type { Inspector } from "./check/inspector.ts";
-import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, wrapPayload, wrappedMessage } from "./payload.ts";
+import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, payloadHead, wrappedMessage } from "./payload.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import { Traps } from "./traps.ts";
 import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
@@ -123,26 +123,35 @@ export class EvsProcess implements SimProcess {
   /** Sends a payload of the workload. */
   submit(service: Service, session: number, bytes: number): void {
     const message = messageNumber(this.number, ++this.#counter);
-    this.#submit(message, service, session, Content.frame, encodePayload(message, bytes));
+    this.#submit(message, service, session, Content.frame, [encodePayload(message, bytes)]);
   }
 
   /** Sends a payload of the application. */
   send(service: Service, session: number, payload: Uint8Array, content = 0): void {
     const message = messageNumber(this.number, ++this.#counter);
-    this.#submit(message, service, session, APPLICATION_CONTENT | content, wrapPayload(message, payload));
+    this.#submit(message, service, session, APPLICATION_CONTENT | content, [
+      payloadHead(message, payload.length),
+      payload,
+    ]);
   }
 
   leave(now: number): void {
     this.evs.leave(now);
   }
 
-  #submit(message: MessageNumber, service: Service, session: number, content: number, payload: Uint8Array): void {
+  #submit(
+    message: MessageNumber,
+    service: Service,
+    session: number,
+    content: number,
+    pieces: readonly Uint8Array[],
+  ): void {
     const outgoing: OutgoingMessage = {
       session,
       priority: 0,
       service: serviceRank(service),
       content,
-      pieces: [payload],
+      pieces,
     };
     if (service === "unreliable") this.#unreliable.set(message, this.#delivered);
     else this.#pending.set(outgoing, { message, seen: this.#delivered });

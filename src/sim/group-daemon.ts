@@ -98,7 +98,8 @@ export class GroupDaemon {
     const wanted = this.#wanted[client] as Set<string>;
     const what = wanted.delete(group) ? "leave" : "join";
     if (what === "join") wanted.add(group);
-    this.#append({ ...this.#about(client), kind: "ask", group, what });
+    const { at, process, member } = this.#about(client);
+    this.#append({ kind: "ask", at, process, member, group, what });
     const type = what === "join" ? TypeBit.join : TypeBit.leave;
     const frame = encodeFrame(type, this.#members[client] as string, [group], 0, new Uint8Array(0));
     this.#process.send("agreed", client + 1, frame, Content.frame);

@@ -1,3 +1,4 @@
+import { getU32, setU32 } from "../wire/bytes.ts";
 import { counterOf, type MessageNumber, messageNumber, senderOf } from "./trace.ts";
 
 /** What a payload of the workload takes at least: process, counter and length, u32 each. */
@@ -7,25 +8,23 @@ export const PAYLOAD_BYTES_MIN = 12;
 const DENSE_BYTES = 64;
 const STRIDE = 17;
 
-/** Puts the head of a payload of the workload before bytes of somebody else. */
-export function wrapPayload(message: MessageNumber, bytes: Uint8Array): Uint8Array {
-  const payload = new Uint8Array(PAYLOAD_BYTES_MIN + bytes.length);
-  writeHead(payload, message);
-  payload.set(bytes, PAYLOAD_BYTES_MIN);
-  return payload;
+/** The head of a payload of the workload that goes on with `length` bytes of somebody else. */
+export function payloadHead(message: MessageNumber, length: number): Uint8Array {
+  const head = new Uint8Array(PAYLOAD_BYTES_MIN);
+  writeHead(head, message, PAYLOAD_BYTES_MIN + length);
+  return head;
 }
 
 /** The message of a wrapped payload, whose own bytes are `payload.subarray(PAYLOAD_BYTES_MIN)`. */
 export function wrappedMessage(payload: Uint8Array): MessageNumber | undefined {
   if (payload.length < PAYLOAD_BYTES_MIN) return undefined;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  return view.getUint32(8) === payload.length ? messageNumber(view.getUint32(0), view.getUint32(4)) : undefined;
+  return getU32(payload, 8) === payload.length ? messageNumber(getU32(payload, 0), getU32(payload, 4)) : undefined;
 }
 
 /** A payload that says which message it is, and whether it arrived whole. */
 export function encodePayload(message: MessageNumber, bytes: number): Uint8Array {
   const payload = new Uint8Array(Math.max(PAYLOAD_BYTES_MIN, bytes));
-  writeHead(payload, message);
+  writeHead(payload, message, payload.length);
   const start = counterOf(message) * 31;
   for (let i = PAYLOAD_BYTES_MIN; i < payload.length; i++) payload[i] = pattern(start, i);
   return payload;
@@ -42,11 +41,10 @@ export function decodePayload(payload: Uint8Array): MessageNumber | undefined {
   return message;
 }
 
-function writeHead(payload: Uint8Array, message: MessageNumber): void {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  view.setUint32(0, senderOf(message));
-  view.setUint32(4, counterOf(message));
-  view.setUint32(8, payload.length);
+function writeHead(payload: Uint8Array, message: MessageNumber, length: number): void {
+  setU32(payload, 0, senderOf(message));
+  setU32(payload, 4, counterOf(message));
+  setU32(payload, 8, length);
 }
 
 /** Differs between messages and between the fragments of one. */

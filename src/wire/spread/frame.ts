@@ -190,8 +190,7 @@ export function frameHead(
   dataBytes: number,
 ): Uint8Array {
   const head = new Uint8Array(HEADER_BYTES + groups.length * NAME_BYTES);
-  writeHeader(head, 0, { type, sender, groupCount: groups.length, messageType, dataBytes });
-  for (const [n, group] of groups.entries()) writeName(head, HEADER_BYTES + n * NAME_BYTES, group);
+  writeHead(head, type, sender, groups, messageType, dataBytes);
   return head;
 }
 
@@ -203,11 +202,23 @@ export function encodeFrame(
   messageType: number,
   data: Uint8Array,
 ): Uint8Array {
-  const head = frameHead(type, sender, groups, messageType, data.length);
-  const frame = new Uint8Array(head.length + data.length);
-  frame.set(head);
-  frame.set(data, head.length);
+  const headBytes = HEADER_BYTES + groups.length * NAME_BYTES;
+  const frame = new Uint8Array(headBytes + data.length);
+  writeHead(frame, type, sender, groups, messageType, data.length);
+  frame.set(data, headBytes);
   return frame;
+}
+
+function writeHead(
+  bytes: Uint8Array,
+  type: number,
+  sender: string,
+  groups: readonly string[],
+  messageType: number,
+  dataBytes: number,
+): void {
+  writeHeader(bytes, 0, { type, sender, groupCount: groups.length, messageType, dataBytes });
+  for (let n = 0; n < groups.length; n++) writeName(bytes, HEADER_BYTES + n * NAME_BYTES, groups[n] as string);
 }
 
 function swapWord(bytes: Uint8Array, offset: number): void {
