@@ -48,6 +48,8 @@ export class Directory {
   #transitional: ReadonlySet<DaemonId> | undefined;
   /** Greatest index of a group that emptied in this configuration. */
   #vacated = 0;
+  /** Of the groups as they are, once somebody has asked for it. */
+  #hash: string | undefined;
 
   constructor(names: DaemonNames, sessionsMax = 65_536) {
     this.#names = names;
@@ -81,6 +83,7 @@ export class Directory {
     const options = agreeOnOptions(group?.options ?? DEFAULT_OPTIONS, wanted);
     if (typeof options === "string") return { kind: "refused", why: options };
 
+    this.#hash = undefined;
     const partitioned = this.#transitional !== undefined && !this.#transitional.has(daemon);
     if (group === undefined) {
       group = new Group(name, { configuration: this.#configuration, index: this.#vacated + 1 }, options);
@@ -99,6 +102,7 @@ export class Directory {
 
   /** Removes a member of the group; the group ends with its last one. */
   leave(group: Group, member: Member): void {
+    this.#hash = undefined;
     group.remove(member);
     this.#advance(group);
     if (member.groups.length === 0) this.#dismiss(member);
@@ -130,6 +134,7 @@ export class Directory {
       this.#rosters.delete(roster.daemon);
     }
     if (gone.size === 0) return false;
+    this.#hash = undefined;
     for (const group of this.#groups.values()) {
       const { parts } = group;
       let kept = 0;
@@ -157,6 +162,7 @@ export class Directory {
       for (const part of group.parts) part.configuration = id;
       group.changed = false;
     }
+    this.#hash = undefined;
   }
 
   /** All that is known, to be told to daemons that know otherwise. */
@@ -182,6 +188,7 @@ export class Directory {
    * result does not depend on the order in which sets are merged.
    */
   merge(state: DirectoryState): void {
+    this.#hash = undefined;
     const members = state.rosters.map(({ daemon, users }) => {
       assert(!this.#rosters.has(daemon), "a daemon's clients are told of by one set");
       const roster = this.#roster(daemon);
@@ -200,6 +207,22 @@ export class Directory {
 
   /** Equal for equal groups, members, ids, marks and options: compared at equal positions of the agreed order (K26). */
   hash(): string {
+    this.#hash ??= this.#digest();
+    return this.#hash;
+  }
+
+  /** The same as `hash`, to be read by people: one line per group. */
+  snapshot(): string {
+    const show = (id: ConfigurationId | undefined) => (id === undefined ? "gone" : `${id.leader}.${id.time}`);
+    const lines = this.groups().map(({ name, id, changed, options, parts }) => {
+      const members = parts.map((part) => `${part.members.map((m) => m.name).join(" ")} @${show(part.configuration)}`);
+      const marks = `${changed ? " changed" : ""}${options.slow === undefined ? "" : ` slow=${options.slow}`}`;
+      return `${name} ${show(id.configuration)}/${id.index}${marks}: ${members.join("; ")}`;
+    });
+    return [...lines, `in ${show(this.#configuration)}, vacated ${this.#vacated}`].join("\n");
+  }
+
+  #digest(): string {
     const digest = new Digest();
     for (const group of this.groups()) {
       digest.text(group.name).id(group.id.configuration).number(group.id.index);
@@ -219,18 +242,8 @@ export class Directory {
     return digest.finish();
   }
 
-  /** The same as `hash`, to be read by people: one line per group. */
-  snapshot(): string {
-    const show = (id: ConfigurationId | undefined) => (id === undefined ? "gone" : `${id.leader}.${id.time}`);
-    const lines = this.groups().map(({ name, id, changed, options, parts }) => {
-      const members = parts.map((part) => `${part.members.map((m) => m.name).join(" ")} @${show(part.configuration)}`);
-      const marks = `${changed ? " changed" : ""}${options.slow === undefined ? "" : ` slow=${options.slow}`}`;
-      return `${name} ${show(id.configuration)}/${id.index}${marks}: ${members.join("; ")}`;
-    });
-    return [...lines, `in ${show(this.#configuration)}, vacated ${this.#vacated}`].join("\n");
-  }
-
   #enter(id: ConfigurationId): void {
+    this.#hash = undefined;
     this.#configuration = id;
     this.#vacated = 0;
   }
