@@ -158,38 +158,59 @@ describe.each([
   });
 });
 
+/** A network of one node, which takes what `room` says. */
+class ScriptedNetwork implements NodeNetwork {
+  readonly address = { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 3 };
+  readonly canMulticast = true;
+  readonly sent: number[] = [];
+  room = 0;
+  receive: NodeReceive = () => {};
+  onRoom = (): void => {};
+
+  start(receive: NodeReceive, onRoom: () => void): void {
+    this.receive = receive;
+    this.onRoom = onRoom;
+  }
+  multicast(index: number): void {
+    this.sent.push(index);
+  }
+  unicast(): void {}
+  loopBack(): void {}
+  listen(): void {}
+  unlisten(): void {}
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
 describe("NodeHost", () => {
-  it("gives a network that is full nothing but control, until it has room", async () => {
-    const sent: number[] = [];
-    let receive: NodeReceive = () => {};
-    let onRoom = (): void => {};
-    const network = {
-      address: { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 3 },
-      canMulticast: true,
-      room: 0,
-      start(onPacket: NodeReceive, onFree: () => void) {
-        receive = onPacket;
-        onRoom = onFree;
-      },
-      unicast() {},
-      multicast: (index: number) => sent.push(index),
-      loopBack() {},
-      listen() {},
-      unlisten() {},
-      close: () => Promise.resolve(),
-    };
+  async function alone(): Promise<[Station, ScriptedNetwork]> {
+    const network = new ScriptedNetwork();
     const station = new Station(1, network);
     stations.push(station);
     join([station]);
     await station.until(() => station.installed === 1);
+    return [station, network];
+  }
+
+  it("gives a network that is full nothing but control, until it has room", async () => {
+    const [station, network] = await alone();
     station.send(1, "waits");
-    receive("control", Uint8Array.of(1));
+    network.receive("control", Uint8Array.of(1));
     await new Promise((resolve) => setTimeout(resolve, 5));
-    expect([sent, station.host.node.drops.malformed]).toEqual([[], 1]);
+    expect([network.sent, station.host.node.drops.malformed]).toEqual([[], 1]);
     network.room = 1;
-    onRoom();
+    network.onRoom();
     await station.until(() => station.delivered.length === 1);
-    expect(sent).toEqual([3]);
+    expect(network.sent).toEqual([3]);
+  });
+
+  it("goes on at once while the network takes all that it had room for", async () => {
+    const [station, network] = await alone();
+    network.room = 1;
+    for (let i = 0; i < 5; i++) station.send(1, "x".repeat(1_200));
+    await station.until(() => station.delivered.length === 5);
+    expect(network.sent.length).toBeGreaterThanOrEqual(5);
   });
 });
 

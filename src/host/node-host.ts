@@ -170,8 +170,10 @@ export class NodeHost {
     // At least one: a multicast to many members may take more than there is room for.
     this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));
     this.node.flush(now);
-    // An application that was told that it may send again has done so.
-    if (this.#waiting.length > 0) this.#clock.schedule();
+    // The room has been used up, and the sockets took it all: there is more.
+    const hasMore = this.node.room === 0 && room > 0 && this.#network.room > 0;
+    // Or an application that was told that it may send again has done so.
+    if (hasMore || this.#waiting.length > 0) this.#clock.schedule();
   }
 
   #takeWaiting(now: number, application: NodeApplication): void {
