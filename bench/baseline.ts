@@ -43,8 +43,8 @@ export function printBaseline(baseline: Baseline): void {
 }
 
 /** Ends the program with an explanation where namespaces are not possible. */
-export function needNamespaces(): void {
-  const why = whyNoNamespaces();
+export function needNamespaces(programs?: Parameters<typeof whyNoNamespaces>[0]): void {
+  const why = whyNoNamespaces(programs);
   if (why === undefined) return;
   console.error(`This benchmark runs in network namespaces, but ${why}.`);
   process.exit(1);

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync, type SpawnOptions } from "node:child_process";
 
-/** What tests and benchmarks in network namespaces need; `undefined` if all of it is there. */
-export function whyNoNamespaces(): string | undefined {
+/** What tests and benchmarks in network namespaces need; `undefined` if all of it is there. `setLoss` needs nft, `setRate` tc. */
+export function whyNoNamespaces(programs: readonly ("ip" | "nft" | "tc")[] = ["ip", "nft"]): string | undefined {
   if (process.platform !== "linux") return "network namespaces exist on Linux only";
   if (process.getuid?.() !== 0) return "network namespaces need root";
-  for (const program of ["ip", "nft"]) {
+  for (const program of programs) {
     if (spawnSync(program, ["-V"]).error) return `${program} is not installed (apt-get install iproute2 nftables)`;
   }
   return undefined;
@@ -79,6 +79,13 @@ export class Lab {
     // Named first, so that it can be deleted whether or not it was there.
     const rules = `${table}\ndelete ${table}\n${threshold > 0 ? `${table} {\n${chain}\n}` : ""}\n`;
     run("ip", ["netns", "exec", this.#host(host), "nft", "-f", "-"], rules);
+  }
+
+  /** Makes a host's link one of so many megabits a second, each way. */
+  setRate(host: number, megabits: number): void {
+    const tbf = ["root", "tbf", "rate", `${megabits}mbit`, "burst", "32kb", "limit", "512kb"];
+    run("tc", ["-n", this.#host(host), "qdisc", "replace", "dev", "eth0", ...tbf]);
+    run("tc", ["-n", this.#switch, "qdisc", "replace", "dev", `p${host}`, ...tbf]);
   }
 
   /** Splits the network into components; a host that is in none is alone. One component of all merges it again. */

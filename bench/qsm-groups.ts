@@ -1,0 +1,94 @@
+import { option } from "./options.ts";
+import { QsmSite, sleep } from "./qsm-site.ts";
+import { type Figures, figuresOf, FULL_SPEED, MS, percent, REPETITIONS } from "./qsm-throughput.ts";
+import { figure, median, printTable } from "./report.ts";
+
+const PLACEMENT = [1, 1, 1];
+const MESSAGE_BYTES = 1_000;
+const WARM_UP_MS = 1_500;
+
+type Run = Figures & {
+  /** Heap and buffers of the sender when everything is stable, after a collection. */
+  readonly senderBytes: number;
+  readonly isStable: boolean;
+};
+
+/**
+ * From one group to many with the same members: messages to one group after the other, unlimited links. Beside it the same nodes with a
+ * region for each group, that is with a protocol instance per group: what a region of overlap saves.
+ */
+export async function groups(): Promise<unknown> {
+  const shared = await series(option("counts", "1,64,1024,8192,65536"), true);
+  const instances = await series(option("instances", "1,16,64,256"), false);
+  return { shared, instances };
+}
+
+async function series(counts: string, isShared: boolean): Promise<unknown> {
+  const numbers = counts.split(",").filter(Boolean).map(Number);
+  const runs = new Map<number, Run[]>(numbers.map((count) => [count, []]));
+  // One after the other, so that what disturbs the machine for a while disturbs all alike.
+  for (let i = 0; i < REPETITIONS; i++) {
+    for (const count of numbers) runs.get(count)?.push(await once(count, isShared));
+  }
+  const of = (count: number, value: (run: Run) => number): number => median((runs.get(count) ?? []).map(value));
+  const [first] = numbers;
+  if (first === undefined) return [];
+  const results = numbers.map((count) => ({
+    groups: count,
+    isShared,
+    share: of(count, ({ rate }) => rate) / of(first, ({ rate }) => rate),
+    bytesPerGroup: (of(count, (run) => run.senderBytes) - of(first, (run) => run.senderBytes)) / (count - first),
+    runs: runs.get(count),
+  }));
+  printTable(
+    [
+      isShared ? "groups in one region" : "groups, one instance each",
+      "messages/s",
+      "of the first",
+      "sender us/packet",
+      "receiver us/packet",
+      "token ms",
+      "bytes/group",
+      "others busy",
+      "",
+      "repetitions",
+    ],
+    results.map(({ groups: count, share, bytesPerGroup }) => [
+      figure(count),
+      figure(of(count, ({ rate }) => rate)),
+      percent(share),
+      figure(of(count, ({ senderMicros }) => senderMicros)),
+      figure(of(count, ({ receiverMicros }) => receiverMicros)),
+      figure(of(count, ({ tokenMs }) => tokenMs)),
+      figure(bytesPerGroup),
+      figure(of(count, ({ othersBusy }) => othersBusy)),
+      (runs.get(count) ?? []).every(({ isStable }) => isStable) ? "" : "not stable in 20 s",
+      (runs.get(count) ?? []).map(({ rate }) => figure(rate)).join(" "),
+    ]),
+  );
+  return results;
+}
+
+async function once(count: number, isShared: boolean): Promise<Run> {
+  // The instances share what one has to itself: receivers' buffers are no larger because there are more of them.
+  const part = (bytes: number | undefined): number => Math.max(20_000, (bytes ?? 0) / (isShared ? 1 : count));
+  const config = {
+    ...FULL_SPEED,
+    packing: false,
+    windowBytes: part(FULL_SPEED.windowBytes),
+    windowResumeBytes: part(FULL_SPEED.windowResumeBytes),
+    roundBytes: part(FULL_SPEED.roundBytes),
+  };
+  const site = await QsmSite.start({ placement: PLACEMENT, config, groups: count, isShared });
+  try {
+    await site.flood(MESSAGE_BYTES);
+    await sleep(WARM_UP_MS);
+    const figures = figuresOf(await site.measure(MS));
+    const { isStable } = await site.ask<{ isStable: boolean }>(0, { kind: "stop" });
+    await sleep(300);
+    const { heapUsed, external } = await site.memory(0);
+    return { ...figures, senderBytes: heapUsed + external, isStable };
+  } finally {
+    site.close();
+  }
+}
