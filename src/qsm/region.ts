@@ -144,6 +144,8 @@ export class RegionMember implements Machine, RingHost {
     const held: number[] = [];
     for (const number of ranges.numbers()) {
       const seq = this.#plan.toRegion(partition, number);
+      // Nobody can have asked for what is beyond; who did, is answered by the next round.
+      if (seq > stream.maxSeen) break;
       if (stream.get(seq) !== undefined) held.push(seq);
       else if (seq > stream.clean && !this.#want(to, sender, seq)) break;
     }
