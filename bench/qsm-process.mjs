@@ -180,7 +180,7 @@ class Station {
       ...this.sockets.counters,
       dropped: this.host.dropped,
       unrepaired: this.#missing.size,
-      delay: this.host.takeLoopDelay(),
+      delay: this.host.loopDelayMs,
       roundTrips,
       timeline,
       repairsSeen,

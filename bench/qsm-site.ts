@@ -34,7 +34,7 @@ export type NodeCount = {
   readonly dropped: number;
   readonly errors: number;
   readonly unrepaired: number;
-  readonly delay: { readonly meanMs: number; readonly maxMs: number };
+  readonly delay: { readonly medianMs: number; readonly meanMs: number; readonly maxMs: number };
   /** Since the last count. */
   readonly roundTrips: readonly number[];
   readonly timeline: readonly (readonly [time: number, received: number, rss: number])[];
