@@ -70,6 +70,22 @@ describe("one region", () => {
     for (let id = 1; id <= 6; id++) expect(texts(net, id)).toHaveLength(1);
   });
 
+  test("a member counts as lost what later packets of the sender leave out, not what a token tells of", () => {
+    const net = oneRegion(6, 3, { packing: false });
+    const reception = () => [...net.get(2).node.regions].map((region) => region.reception);
+    for (let i = 0; i < 5; i++) net.send(1, 1, `m${i}`);
+    net.run(50);
+    net.loses = (_from, to, channel) => channel === "data" && to === 2;
+    for (let i = 5; i < 10; i++) net.send(1, 1, `m${i}`);
+    net.run(1_000);
+    expect(texts(net, 2)).toHaveLength(10);
+    expect(reception()).toEqual([{ received: 5, expected: 5 }]);
+    net.loses = () => false;
+    net.send(1, 1, "m10");
+    net.run(1_000);
+    expect(reception()).toEqual([{ received: 6, expected: 11 }]);
+  });
+
   test("short messages share packets, unless that is turned off", () => {
     const packetsOf = (packing: boolean): number => {
       const net = oneRegion(6, 3, { packing });

@@ -93,7 +93,7 @@ export class RegionMember implements Machine, RingHost {
   /** Packets that came from their senders for the first time of sending; and how many there should have been. They only grow. */
   get reception(): { readonly received: number; readonly expected: number } {
     let expected = 0;
-    for (const { maxSeen } of this.streams.values()) expected += maxSeen;
+    for (const { maxCome } of this.streams.values()) expected += maxCome;
     return { received: this.#received, expected };
   }
 
@@ -116,7 +116,10 @@ export class RegionMember implements Machine, RingHost {
       if (isForwarded) this.repairs.duplicates++;
       return;
     }
-    if (!isForwarded && !isAgain(packet)) this.#received++;
+    if (!isForwarded && !isAgain(packet)) {
+      this.#received++;
+      if (seq > stream.maxCome) stream.maxCome = seq;
+    }
     this.ring.received(packet.length, now);
     if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
   }

@@ -25,7 +25,12 @@ export class Stream {
   readonly sender: NodeId;
   /** Greatest number of which this member knows that it exists. */
   maxSeen = 0;
-  /** The same when the last round began here: what is younger is not reported missing yet (A31). Kept by the leader. */
+  /**
+   * Greatest number that has come from the sender itself. Tokens know of later ones before these come, since they are processed first:
+   * those are under way, not lost.
+   */
+  maxCome = 0;
+  /** The same as `maxSeen` when the last round began here: what is younger is not reported missing yet (A31). Kept by the leader. */
   maxSeenLastRound = 0;
   readonly #plan: PartitionPlan;
   readonly #index: number;
