@@ -1,4 +1,11 @@
-import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
+import {
+  type GroupNumber,
+  type NodeId,
+  type RegionId,
+  type RegionViewId,
+  regionViewKey,
+  sameRegionView,
+} from "../base/ids.ts";
 import { NodeViews } from "../cms/node-views.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -54,6 +61,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #nodes = new Map<NodeId, NodeInfo>();
   readonly #links: Links;
   readonly #members = new ViewTable<RegionMember>();
+  /** Views in which packets wait for those of earlier views. Some of them may have been retired since. */
+  #barred: RegionMember[] = [];
   readonly #sending: Sending;
   readonly #unknown: UnknownViews;
   readonly #tombstones = new Set<string>();
@@ -135,6 +144,9 @@ export class Node implements Machine, RegionHost, SendingHost {
     const withdrawn = this.#sending.withdraw(touched);
     const addresses = this.#addressesOf(touched);
     const { opened, superseded } = this.#views.apply(change);
+    if (change.groupsDeleted.length > 0) {
+      for (const member of [...this.#members, ...this.#barred]) member.leave(change.groupsDeleted);
+    }
     for (const view of opened) this.#enter(view);
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
@@ -203,17 +215,16 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void {
-    if (this.#views.groups.has(group)) this.#outbox.deliver(group, sender, payload);
+    this.#outbox.deliver(group, sender, payload);
   }
 
-  lost(view: RegionView, sender: NodeId, count: number): void {
-    const groups = view.groups.filter((group) => this.#views.groups.has(group));
+  lost(groups: readonly GroupNumber[], sender: NodeId, count: number): void {
     this.#outbox.lost(groups, sender, count);
   }
 
   hasAll({ id, last }: SealedView, sender: NodeId): boolean {
-    const member = this.#members.of(id);
-    return member === undefined || (member.streams.get(sender)?.contiguous ?? 0) >= last;
+    const member = this.#members.of(id) ?? this.#barred.find((other) => sameRegionView(other.id, id));
+    return member === undefined || (member.streams.get(sender)?.passed ?? 0) >= last;
   }
 
   admissibleRate(now: number): number | undefined {
@@ -236,7 +247,15 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#tombstones.add(key);
     this.#unlisten(member.view.address);
     if (member.isLeader) this.#outbox.retired(member.id);
-    for (const other of this.#members) if (other.hasBars) other.unbar();
+    this.#unbar();
+  }
+
+  barred(member: RegionMember): void {
+    this.#barred.push(member);
+  }
+
+  barredBefore({ order }: RegionMember, sender: NodeId): SealedView[] {
+    return this.#barred.flatMap((member) => (member.order < order ? (member.behindBar(sender) ?? []) : []));
   }
 
   random(): number {
@@ -262,12 +281,14 @@ export class Node implements Machine, RegionHost, SendingHost {
     const now = this.#now;
     if (kindOf(packet) !== NodeKind.regionHybrid) {
       this.#members.get(regionOf(packet), viewOf(packet))?.receive(packet, seqOf(packet), false, now);
+      this.#unbar();
       return;
     }
     for (let entry = 0; entry < hybridCountOf(packet); entry++) {
       const member = this.#members.get(hybridRegionOf(packet, entry), hybridViewOf(packet, entry));
       member?.receive(packet, hybridSeqOf(packet, entry), false, now);
     }
+    this.#unbar();
   }
 
   toldLast(id: RegionViewId, seq: number): void {
@@ -276,6 +297,16 @@ export class Node implements Machine, RegionHost, SendingHost {
 
   stable(message: number): void {
     this.#outbox.stable(message);
+  }
+
+  /** Delivers what need not wait any more. What one view lets go may be what a later one waits for. */
+  #unbar(): void {
+    if (this.#barred.length === 0) return;
+    for (let isOver = false; !isOver; ) {
+      isOver = true;
+      for (const member of this.#barred) if (member.unbar()) isOver = false;
+    }
+    this.#barred = this.#barred.filter((member) => member.hasBars);
   }
 
   // ---- changes --------------------------------------------------------------------------------------------------
@@ -291,7 +322,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const member of view.members) this.#nodes.set(member.id, member);
     if (!view.members.some(({ id }) => id === this.#config.me)) return;
     this.#listen(view.address);
-    this.#members.add(new RegionMember(view, this.#config, this));
+    this.#members.add(new RegionMember(view, this.#views.seq, this.#config, this));
   }
 
   #tellViews({ groupsCreated, groupsChanged, groupsDeleted }: Change, now: number): void {
@@ -399,7 +430,7 @@ export class Node implements Machine, RegionHost, SendingHost {
 
   #toMember(member: RegionMember, channel: NodeChannel, packet: Uint8Array, seq: number, now: number): void {
     member.receive(packet, seq, channel === "repair", now);
-    if (this.#members.size > 1) for (const other of this.#members) if (other.hasBars) other.unbar();
+    this.#unbar();
   }
 
   #onLast(from: NodeId, channel: NodeChannel, packet: Uint8Array, now: number): void {
@@ -430,7 +461,10 @@ export class Node implements Machine, RegionHost, SendingHost {
     const member = this.#members.of(id);
     switch (message.kind) {
       case "token":
-        if (member !== undefined) member.onToken(message, now);
+        if (member !== undefined) {
+          member.onToken(message, now);
+          this.#unbar();
+        }
         // Until this node knows the view, it holds the token: nobody may count as having what it has not.
         else if (!this.#tombstones.has(regionViewKey(id))) this.#unknown.addToken(message);
         return;

@@ -23,9 +23,13 @@ export interface RegionHost {
   /** A copy of a packet, to a member; it may be lost. */
   forward(to: NodeInfo, packet: Uint8Array): void;
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void;
-  lost(view: RegionView, sender: NodeId, count: number): void;
+  lost(groups: readonly GroupNumber[], sender: NodeId, count: number): void;
   /** Whether everything of a sender up to a number has come in another view of which this node is a member (rule 11). */
   hasAll(sealed: SealedView, sender: NodeId): boolean;
+  /** Packets of this view wait for those of others, from now on and perhaps for longer than the view lives. */
+  barred(region: RegionMember): void;
+  /** Views from before this one in which packets of a sender wait, and up to where: nothing else of it is under way there. */
+  barredBefore(region: RegionMember, sender: NodeId): readonly SealedView[];
   admissibleRate(now: number): number | undefined;
   retired(region: RegionMember): void;
   random(): number;
@@ -40,6 +44,8 @@ export type RepairCounters = { pushed: number; pulled: number; waited: number; d
 /** One region view at one of its members: streams of its senders, and the ring that keeps them whole. */
 export class RegionMember implements Machine, RingHost {
   readonly view: RegionView;
+  /** Its node's views, as they followed each other there. */
+  readonly order: number;
   readonly ring: RegionRing;
   readonly streams = new Map<NodeId, Stream>();
   readonly repairs: RepairCounters = { pushed: 0, pulled: 0, waited: 0, duplicates: 0, naks: 0 };
@@ -50,6 +56,7 @@ export class RegionMember implements Machine, RingHost {
   /** Senders whose first packet has come, and has been asked what has to be delivered before it. */
   readonly #begun = new Set<NodeId>();
   readonly #cursor = new ItemCursor();
+  readonly #left = new Set<GroupNumber>();
   readonly #assemblies = new Map<NodeId, Assemblies>();
   /** What holds the packets of a sender back. */
   readonly #bars = new Map<NodeId, readonly SealedView[]>();
@@ -62,8 +69,9 @@ export class RegionMember implements Machine, RingHost {
   readonly #grants: Grants;
   #received = 0;
 
-  constructor(view: RegionView, config: NodeConfig, host: RegionHost) {
+  constructor(view: RegionView, order: number, config: NodeConfig, host: RegionHost) {
     this.view = view;
+    this.order = order;
     this.#config = config;
     this.#host = host;
     this.#plan = new PartitionPlan(view.members.length, config);
@@ -163,13 +171,29 @@ export class RegionMember implements Machine, RingHost {
     this.ring.finalised(final, now);
   }
 
-  /** Delivers what waited for earlier views and need not wait any more. */
-  unbar(): void {
+  /**
+   * The node has left these groups: from here on it delivers nothing of them that was sent in this view, also when it comes back, and
+   * goes on repairing others.
+   */
+  leave(groups: readonly GroupNumber[]): void {
+    for (const group of groups) this.#left.add(group);
+  }
+
+  /** Delivers what waited for earlier views and need not wait any more; false if there was nothing. */
+  unbar(): boolean {
+    let hasAny = false;
     for (const [sender, sealed] of this.#bars) {
       if (sealed.some((view) => !this.#host.hasAll(view, sender))) continue;
       this.#bars.delete(sender);
       this.streams.get(sender)?.unbar();
+      hasAny = true;
     }
+    return hasAny;
+  }
+
+  /** What has come of a sender and waits; `undefined`: nothing. */
+  behindBar(sender: NodeId): SealedView | undefined {
+    return this.#bars.has(sender) ? { id: this.id, last: this.streams.get(sender)?.contiguous ?? 0 } : undefined;
   }
 
   get hasBars(): boolean {
@@ -185,7 +209,8 @@ export class RegionMember implements Machine, RingHost {
         deliver: (packet) => this.#deliver(sender, packet),
         lost: (count) => {
           this.#assemblies.get(sender)?.clear();
-          this.#host.lost(this.view, sender, count);
+          const groups = this.view.groups.filter((group) => !this.#left.has(group));
+          this.#host.lost(groups, sender, count);
         },
       });
       this.streams.set(sender, stream);
@@ -252,12 +277,15 @@ export class RegionMember implements Machine, RingHost {
   #bar(stream: Stream, packet: Uint8Array): void {
     // A packet to several regions has no room to say it: it is none of the first ones (section 0 k).
     if (kindOf(packet) === NodeKind.regionHybrid) return;
-    const waiting = afterOf(packet).filter((sealed) => {
-      return !sameRegionView(sealed.id, this.id) && !this.#host.hasAll(sealed, stream.sender);
+    const { sender } = stream;
+    // What is stable its sender does not name; it may still wait here for something that is not, and that this region has nothing to do with.
+    const waiting = [...afterOf(packet), ...this.#host.barredBefore(this, sender)].filter((sealed) => {
+      return !sameRegionView(sealed.id, this.id) && !this.#host.hasAll(sealed, sender);
     });
     if (waiting.length === 0) return;
     stream.bar();
-    this.#bars.set(stream.sender, waiting);
+    if (!this.hasBars) this.#host.barred(this);
+    this.#bars.set(sender, waiting);
   }
 
   #deliver(sender: NodeId, packet: Uint8Array): void {
@@ -267,7 +295,7 @@ export class RegionMember implements Machine, RingHost {
     cursor.open(packet, isHybrid ? hybridItemsAt(packet) : itemsAt(packet));
     while (cursor.advance()) {
       const group = isHybrid ? hybridGroupOf(packet) : groups[cursor.groupIndex];
-      if (group === undefined) continue;
+      if (group === undefined || this.#left.has(group)) continue;
       if (cursor.isFirst && cursor.isLast) {
         this.#host.deliver(group, sender, cursor.data());
         continue;

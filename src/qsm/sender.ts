@@ -78,17 +78,23 @@ export class RegionSender {
   /** Told to the region: packets per second that would be sent; 0: not known. */
   demand = 0;
 
-  /** `after`: views that were sealed for this one, where not everything is stable. `indexes`: place of each group in the view. */
+  /**
+   * `after`: views that were sealed for this one, where not everything is stable. `indexes`: place of each group in the view. `last`: greatest
+   * number that this node has assigned in the view before; all of that is stable.
+   */
   constructor(
     view: RegionView,
     indexes: ReadonlyMap<GroupNumber, number>,
     after: readonly SealedView[],
     settings: SenderSettings,
+    last = 0,
   ) {
     this.view = view;
     this.#indexes = indexes;
     this.#after = after;
     this.#settings = settings;
+    this.#last = this.#stable = last;
+    this.#unstable.dropUpTo(last);
   }
 
   get id(): RegionViewId {
@@ -199,6 +205,11 @@ export class RegionSender {
   /** Packets here have to say what comes before them: until the first acknowledgement. */
   get saysAfter(): boolean {
     return this.#after.length > 0;
+  }
+
+  /** The node is back in a view that it had left, and that has not been superseded meanwhile. */
+  reopen(): void {
+    this.#isSealed = false;
   }
 
   /** Takes messages of these groups out that are not pinned to the present views. */

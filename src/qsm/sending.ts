@@ -24,6 +24,9 @@ export interface SendingHost {
 /** A superseded view, and the greatest number that this node has assigned in it. */
 export type Sealed = { readonly id: RegionViewId; readonly last: number };
 
+/** Views that were left and are remembered: the service replaces a view long before so many nodes have come and gone in it. */
+const LEFT_MAX = 65_536;
+
 /**
  * All that a node sends to regions: its messages wait here for window and rate, in the present views; what was begun in a view that is
  * superseded gets its numbers there and stays until it is stable (region-views.md, rule 1).
@@ -34,6 +37,8 @@ export class Sending {
   /** By region, in its present view; and those of superseded views in which not everything is stable. */
   readonly #current = new Map<RegionId, RegionSender>();
   readonly #sealed = new ViewTable<RegionSender>();
+  /** Views in which this node has sent before it left all their groups, and the greatest number that it has assigned there. */
+  readonly #left = new Map<RegionId, { readonly view: number; readonly last: number }>();
   /** Groups in hybrid mode with something to send. */
   readonly #groups = new Map<GroupNumber, GroupSender>();
   /** Of all regions together, and of each. */
@@ -120,12 +125,18 @@ export class Sending {
    * Messages for regions that are no more go to `withdrawn`.
    */
   seal(superseded: readonly RegionView[], withdrawn: RegionMessage[]): Sealed[] {
-    return superseded.map(({ id }) => {
+    return superseded.map((view) => {
+      const { id } = view;
       const sender = this.#current.get(id.region);
-      if (sender === undefined) return { id, last: 0 };
+      if (sender === undefined) {
+        const last = this.#lastIn(id);
+        this.#remember(view, last);
+        return { id, last };
+      }
       this.#current.delete(id.region);
       const rest = sender.seal();
       if (!sender.isDone) this.#sealed.add(sender);
+      this.#remember(view, sender.last);
       const next = this.#host.region(id.region);
       if (next === undefined) withdrawn.push(...rest);
       else for (const message of rest) this.#senderOf(next).enqueue(message);
@@ -183,10 +194,34 @@ export class Sending {
     const { region } = view.id;
     let sender = this.#current.get(region);
     if (sender !== undefined) return sender;
-    const indexes = new Map(view.groups.map((group, index) => [group, index]));
-    sender = new RegionSender(view, indexes, this.#sealedFor(view), this.#settings);
+    const last = this.#lastIn(view.id);
+    this.#left.delete(region);
+    // Sealed before, and current again: only a view that this node has left and come back to.
+    sender = this.#sealed.of(view.id);
+    if (sender !== undefined) {
+      this.#sealed.delete(view.id);
+      sender.reopen();
+    } else {
+      const indexes = new Map(view.groups.map((group, index) => [group, index]));
+      sender = new RegionSender(view, indexes, this.#sealedFor(view), this.#settings, last);
+    }
     this.#current.set(region, sender);
     return sender;
+  }
+
+  /** Greatest number that this node has assigned in a view that it has no sender for. */
+  #lastIn({ region, view }: RegionViewId): number {
+    const left = this.#left.get(region);
+    return left?.view === view ? left.last : 0;
+  }
+
+  /** A view that this node has left goes on without it, and it may come back to it: it goes on counting then. */
+  #remember({ id, groups }: RegionView, last: number): void {
+    this.#left.delete(id.region);
+    if (last === 0 || groups.some((group) => this.#host.group(group) !== undefined)) return;
+    this.#left.set(id.region, { view: id.view, last });
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
   /** Sealed views with packets that are not stable, and that members of this view may be in (rule 11). */

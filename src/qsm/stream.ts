@@ -64,6 +64,12 @@ export class Stream {
     return this.#contiguous;
   }
 
+  /** Everything up to here has been delivered, or was given up. */
+  get passed(): number {
+    if (this.#rule === "fifo") return this.#delivered;
+    return this.#barred ? 0 : this.#contiguous;
+  }
+
   /** Everything up to here is stable and forgotten. */
   get clean(): number {
     return this.#clean;
@@ -163,7 +169,7 @@ export class Stream {
   /** Lets copies go that are another partition's to keep, as far as that holds everything: `table`, in partitions' numbers. */
   trim(table: readonly number[]): void {
     const plan = this.#plan;
-    const end = this.#heldFrom();
+    const end = this.passed;
     if (this.#trimmed < this.#clean) this.#trimmed = this.#clean;
     for (let seq = this.#trimmed + 1; seq <= end; seq++) {
       if (!plan.caches(this.#index, seq)) {
@@ -309,14 +315,8 @@ export class Stream {
     if (packet !== undefined) this.#host.deliver(packet);
   }
 
-  /** Nothing beyond this may be let go: it was not delivered yet. */
-  #heldFrom(): number {
-    if (this.#rule === "fifo") return this.#delivered;
-    return this.#barred ? 0 : this.#contiguous;
-  }
-
   #dropClean(): void {
-    const upTo = Math.min(this.#clean, this.#heldFrom());
+    const upTo = Math.min(this.#clean, this.passed);
     if (upTo >= this.#store.low) this.#store.dropUpTo(upTo);
   }
 }

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { EMPTY_CHANGE, NodeNet } from "../../test/qsm/node-net.ts";
+import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
+
+function region(id: number, view: number, groups: readonly number[], members: readonly NodeInfo[]): RegionView {
+  return { id: { region: id, view }, groups, address: id, members };
+}
+
+function group(number: number, view: number, regions: readonly number[]): GroupView {
+  return { group: number, name: `g${number}`, view, regions };
+}
+
+/** Applies changes at a node, one after the other, from `seq` on. */
+function apply(net: NodeNet, node: number, seq: number, ...changes: readonly Partial<Change>[]): void {
+  changes.forEach((change, i) => net.apply(node, { ...EMPTY_CHANGE, seq: seq + i, n: seq + i, ...change }));
+}
+
+function texts(net: NodeNet, id: number): string[] {
+  return net.get(id).delivered.map(({ text }) => text);
+}
+
+test("a sender that leaves a group and comes back goes on counting in views that have stayed", () => {
+  const net = new NodeNet(1, { tokenRate: 10 });
+  const [one, two] = [net.add(1).info, net.add(2).info];
+  const alone = region(100, 1, [1], [one]);
+  apply(
+    net,
+    1,
+    1,
+    { regionsCreated: [alone, region(200, 1, [1, 2], [two])], groupsCreated: [group(1, 1, [100, 200])] },
+    { regionsDeleted: [200], groupsChanged: [{ group: 1, view: 2, added: [], removed: [200] }] },
+    {
+      regionsCreated: [region(400, 1, [1, 2], [two])],
+      groupsChanged: [{ group: 1, view: 3, added: [400], removed: [] }],
+    },
+  );
+  apply(net, 2, 1, {
+    regionsCreated: [alone, region(200, 1, [1, 2], [two])],
+    groupsCreated: [group(1, 1, [100, 200]), group(2, 1, [200])],
+  });
+  net.send(2, 1, "before");
+  net.run(500);
+  const away = {
+    regionsCreated: [region(300, 1, [2], [two])],
+    regionsDeleted: [100, 200],
+    groupsChanged: [{ group: 2, view: 2, added: [300], removed: [200] }],
+    groupsDeleted: [1],
+  };
+  const back = {
+    regionsCreated: [alone, region(400, 1, [1, 2], [two])],
+    regionsDeleted: [300],
+    groupsCreated: [group(1, 3, [100, 400])],
+    groupsChanged: [{ group: 2, view: 3, added: [400], removed: [300] }],
+  };
+  apply(net, 2, 2, away, back);
+  net.send(2, 1, "after");
+  net.run(500);
+  expect(texts(net, 1)).toEqual(["before", "after"]);
+  const sealed = net.get(2).installed[1]?.sealed.map(({ last }) => last);
+  expect(sealed).toEqual([1, 1]);
+});
+
+test("who leaves a group and comes back delivers nothing that was sent before", () => {
+  const net = new NodeNet(2, { tokenRate: 10 });
+  const [one, two] = [net.add(1).info, net.add(2).info];
+  const first = { regionsCreated: [region(100, 1, [1], [one, two])], groupsCreated: [group(1, 1, [100])] };
+  for (const id of [1, 2]) apply(net, id, 1, first);
+  net.loses = (_from, to) => to === 1;
+  net.send(2, 1, "missed");
+  net.run(20);
+  net.loses = () => false;
+  apply(net, 2, 2, { regionsChanged: [{ region: 100, view: 2, added: [], removed: [1] }] });
+  apply(net, 2, 3, { regionsChanged: [{ region: 100, view: 3, added: [one], removed: [] }] });
+  apply(
+    net,
+    1,
+    2,
+    { regionsDeleted: [100], groupsDeleted: [1] },
+    { regionsCreated: [region(100, 3, [1], [one, two])], groupsCreated: [group(1, 1, [100])] },
+  );
+  net.send(2, 1, "after");
+  net.run(1_000);
+  expect(texts(net, 1)).toEqual(["after"]);
+  expect(texts(net, 2)).toEqual(["missed", "after"]);
+});
+
+test("packets that wait for an earlier view are delivered after it, though their own view has been retired", () => {
+  const net = new NodeNet(3, { tokenRate: 10 });
+  const [one, two] = [net.add(1).info, net.add(2).info];
+  const views = [1, 2, 3].map((view) => region(100, view, [1], [one, two]));
+  for (const id of [1, 2])
+    apply(net, id, 1, { regionsCreated: views.slice(0, 1), groupsCreated: [group(1, 1, [100])] });
+  const isFirstView = (bytes: Uint8Array): boolean => bytes.length > 40 && bytes[31] === 1;
+  net.loses = (_from, to, channel, bytes) => to === 1 && channel !== "control" && isFirstView(bytes);
+  net.send(2, 1, "first");
+  for (const id of [1, 2]) apply(net, id, 2, { regionsChanged: [{ region: 100, view: 2, added: [], removed: [] }] });
+  net.send(2, 1, "second");
+  net.run(300);
+  const final = { id: { region: 100, view: 2 }, last: [{ sender: 2, seq: 1 }], failed: [] };
+  for (const id of [1, 2]) {
+    apply(net, id, 3, { regionsChanged: [{ region: 100, view: 3, added: [], removed: [] }] }, { finals: [final] });
+  }
+  net.send(2, 1, "third");
+  net.run(1_000);
+  expect(net.get(1).retired).toEqual(["100.2"]);
+  expect(texts(net, 1)).toEqual([]);
+  net.loses = () => false;
+  net.run(1_000);
+  expect(texts(net, 1)).toEqual(["first", "second", "third"]);
+});
