@@ -260,3 +260,24 @@ describe("hybrid mode", () => {
     expect(net.get(1).installed.at(-1)?.sealed).toMatchObject([{ last: 16 }]);
   });
 });
+
+test("a sender whose last acknowledgement is lost with the leader hears from the other members that the view has ended", () => {
+  const net = manyRegions(14, 2);
+  net.send(4, 1, "last words", 7);
+  net.loses = (from, to, channel) => (from === 1 && to === 4 && channel === "control") || (from === 4 && net.now > 300);
+  net.run(300);
+  const id = { region: 100, view: 1 };
+  const regionsChanged = [{ region: 100, view: 2, added: [], removed: [3] }];
+  for (const { info } of net.nodes.values()) {
+    const finals = info.id <= 3 ? [{ id, last: [{ sender: 4, seq: 1 }], failed: [] }] : [];
+    const gone = { regionsDeleted: [100, 101], groupsDeleted: [1] };
+    net.apply(info.id, { ...EMPTY_CHANGE, seq: 2, n: 2, finals, ...(info.id === 3 ? gone : { regionsChanged }) });
+  }
+  net.run(2_000);
+  expect(net.get(1).retired).toEqual(["100.1"]);
+  expect(net.get(4).stable).toEqual([]);
+  net.kill(1);
+  net.loses = () => false;
+  net.run(2_000);
+  expect(net.get(4).stable).toEqual([7]);
+});

@@ -276,6 +276,10 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#outbox.multicast(address, packet, members);
   }
 
+  unicast(to: NodeInfo, packet: Uint8Array): void {
+    if (to.id !== this.#config.me) this.#outbox.unicast(to.address, "data", packet);
+  }
+
   sent(packet: Uint8Array, isNew: boolean): void {
     if (!isNew) return;
     const now = this.#now;

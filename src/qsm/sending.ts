@@ -14,6 +14,8 @@ export interface SendingHost {
   region(id: RegionId): RegionView | undefined;
   group(group: GroupNumber): GroupView | undefined;
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void;
+  /** To one node, which may be this one. */
+  unicast(to: NodeInfo, packet: Uint8Array): void;
   /** Where this node is a member itself, what it has sent counts as received. `isNew`: not sent again. */
   sent(packet: Uint8Array, isNew: boolean): void;
   /** The end of this node's packets in a region view has been told there. */
@@ -85,7 +87,10 @@ export class Sending {
     for (const sender of this.senders) {
       if (now < sender.deadline) continue;
       const { address, members } = sender.view;
-      this.#host.multicast(address, sender.lastPacket(now), members);
+      const packet = sender.lastPacket(now);
+      this.#host.multicast(address, packet, members);
+      // Of a view that has ended nobody listens any more; each of its members remembers that it has.
+      if (sender.isSealed) this.#host.unicast(members[this.#turn++ % members.length] as NodeInfo, packet);
       this.#host.toldLast(sender.id, sender.last);
     }
   }
@@ -318,7 +323,10 @@ export class Sending {
   }
 
   #stable(id: RegionViewId, messages: readonly RegionMessage[]): void {
-    if (this.#sealed.of(id)?.isDone === true) this.#sealed.delete(id);
+    if (this.#sealed.of(id)?.isDone === true) {
+      this.#sealed.delete(id);
+      if (this.#host.region(id.region) === undefined) this.#pacers.delete(id.region);
+    }
     for (const message of messages) if (--message.regionsLeft === 0) this.#host.stable(message.number);
   }
 }
