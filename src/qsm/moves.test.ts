@@ -108,3 +108,32 @@ test("packets that wait for an earlier view are delivered after it, though their
   net.run(1_000);
   expect(texts(net, 1)).toEqual(["first", "second", "third"]);
 });
+
+test("a view of several partitions is forgotten by all, also if its leader fails while it is being retired", () => {
+  for (const failed of [undefined, 1]) {
+    const net = new NodeNet(4, { tokenRate: 10, tokenLossMs: 300, replication: 2 });
+    const members = [1, 2, 3, 4, 5, 6].map((id) => net.add(id).info);
+    const before = region(100, 1, [1], members);
+    for (const { id } of members) apply(net, id, 1, { regionsCreated: [before], groupsCreated: [group(1, 1, [100])] });
+    net.send(2, 1, "something");
+    net.run(1_000);
+    const next = { regionsChanged: [{ region: 100, view: 2, added: [], removed: [] }] };
+    const final = { finals: [{ id: before.id, last: [{ sender: 2, seq: 1 }], failed: [] }] };
+    // The token has been everywhere, and its leader, which waits for it, is gone.
+    if (failed !== undefined) net.loses = (_from, to, channel) => to === failed && channel === "control";
+    for (const { id } of members) apply(net, id, 2, next, final);
+    net.run(200);
+    if (failed !== undefined) {
+      net.kill(failed);
+      const failure = { failed: [failed], viewsFailed: [{ id: before.id, nodes: [failed] }] };
+      for (const { id } of members) if (id !== failed) apply(net, id, 4, failure);
+    }
+    net.run(2_000);
+    const views = members.filter(({ id }) => id !== failed).flatMap(({ id }) => [...net.get(id).node.regions]);
+    expect(views.every(({ id }) => id.view === 2)).toBe(true);
+    expect([...net.nodes.values()].flatMap(({ retired }) => retired)).toContain("100.1");
+    const { control } = net.sent;
+    net.run(5_000);
+    expect(net.sent.control).toBe(control);
+  }
+});

@@ -154,8 +154,13 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const message of withdrawn) this.#sending.enqueue(message);
     this.#tellViews(change, now);
     this.#outbox.installed(change.n, sealed);
+    if (change.failed.length > 0) this.#sending.failed((node) => this.#fenced.has(node));
 
-    for (const { id, nodes } of change.viewsFailed) this.#members.of(id)?.failed(nodes, change.n, now);
+    for (const { id, nodes } of change.viewsFailed) {
+      this.#members.of(id)?.failed(nodes, change.n, now);
+      // The leader has failed before it could say so.
+      if (this.#tombstones.has(regionViewKey(id))) this.#outbox.retired(id);
+    }
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
     for (const { id } of opened) this.#replay(id, now);
   }
@@ -469,8 +474,10 @@ export class Node implements Machine, RegionHost, SendingHost {
           member.onToken(message, now);
           this.#unbar();
         }
+        // Who sends it has not heard that the view is over.
+        else if (this.#tombstones.has(regionViewKey(id))) this.tell(from, { kind: "retired", id });
         // Until this node knows the view, it holds the token: nobody may count as having what it has not.
-        else if (!this.#tombstones.has(regionViewKey(id))) this.#unknown.addToken(message);
+        else this.#unknown.addToken(message);
         return;
       case "pull":
         member?.onPull(from, message);
@@ -483,6 +490,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       case "nak":
         return this.#sending.lacked(id, message.partition, message.partitions, message.ranges.ranges());
       case "retired":
+        member?.onRetired();
         return this.#sending.retired(id);
     }
   }

@@ -163,6 +163,18 @@ export class RegionMember implements Machine, RingHost {
     if (held.length > 0) this.#forward([to], stream, held, round, "pulled");
   }
 
+  /**
+   * Another member has retired the view, and its last token has got lost on the way of somebody who failed, or was overtaken by a new
+   * round. The leader tells all.
+   */
+  onRetired(): void {
+    const { me, leader, isLeader } = this.#members;
+    for (const index of isLeader ? this.#members.living() : [leader]) {
+      if (index !== me) this.#host.tell(this.#idAt(index), { kind: "retired", id: this.id });
+    }
+    this.ring.retire();
+  }
+
   failed(nodes: readonly NodeId[], failure: number, now: number): void {
     this.ring.failed(nodes, failure, now);
   }

@@ -215,6 +215,13 @@ export class RegionRing implements Machine {
     }
   }
 
+  /** The view has ended, everything in it being stable: the token has said so, or another member that has heard it. */
+  retire(): void {
+    if (this.#isRetired) return;
+    this.#isRetired = true;
+    this.#host.retired();
+  }
+
   get #periodMs(): number {
     return 1_000 / this.#settings.tokenRate;
   }
@@ -292,7 +299,7 @@ export class RegionRing implements Machine {
     if (!this.#members.isLeader || token.round !== this.#round || !this.#isOut) return;
     this.#isOut = false;
     this.#roundTripMs = now - this.#sentAt;
-    if (token.retire) return this.#retire();
+    if (token.retire) return this.retire();
     const { least, sum, greatest, count } = token.admissible;
     if (count > 0) this.#host.rated({ least, average: sum / count, greatest }, now);
     for (const record of token.records) this.#completeRecord(record);
@@ -340,11 +347,6 @@ export class RegionRing implements Machine {
     return final.last.every(({ sender, seq }) => {
       return seq === 0 || this.#settlements.has(sender) || (this.#host.streams.get(sender)?.clean ?? 0) >= seq;
     });
-  }
-
-  #retire(): void {
-    this.#isRetired = true;
-    this.#host.retired();
   }
 
   // ---- every member ---------------------------------------------------------------------------------------------
@@ -537,15 +539,17 @@ export class RegionRing implements Machine {
       token.partition = next;
       this.#send(this.#members.leaderOf(next) as number, token, now);
     }
+    // The region's leader waits until the token is back: until then it answers for the view.
+    if (token.retire && !this.#members.isLeader) this.retire();
   }
 
   #pass(token: RegionToken, now: number): void {
     const { me } = this.#members;
     const next = this.#members.nextOf(me);
+    const leader = this.#members.leaderOf(token.partition) as number;
     token.phase = next === undefined ? "close" : "visit";
-    this.#send(next ?? (this.#members.leaderOf(token.partition) as number), token, now);
-    // The leader waits until the token is back: until then it answers for the view.
-    if (token.retire && !this.#members.isLeader) this.#retire();
+    this.#send(next ?? leader, token, now);
+    if (token.retire && me !== leader) this.retire();
   }
 
   #send(to: number, token: RegionToken, now: number): void {

@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import type { GroupNumber, RegionId, RegionViewId } from "../base/ids.ts";
+import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts";
 import type { GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 import { NEVER } from "../machine/machine.ts";
 import type { SealedView } from "../wire/region/data.ts";
@@ -182,6 +182,13 @@ export class Sending {
   /** The view is over: everything in it was stable. */
   retired(id: RegionViewId): void {
     this.#stable(id, this.#senderBy(id)?.retired() ?? []);
+  }
+
+  /** Nodes have failed: in superseded views where nobody is left, nothing is waited for. */
+  failed(hasFailed: (node: NodeId) => boolean): void {
+    for (const { id, view } of [...this.#sealed]) {
+      if (view.members.every((member) => hasFailed(member.id))) this.retired(id);
+    }
   }
 
   get #settings(): SenderSettings {
