@@ -267,11 +267,13 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
   net.loses = (from, to, channel) => (from === 1 && to === 4 && channel === "control") || (from === 4 && net.now > 300);
   net.run(300);
   const id = { region: 100, view: 1 };
-  const regionsChanged = [{ region: 100, view: 2, added: [], removed: [3] }];
+  const LAST = { sender: 4, seq: 1 };
+  const groupsChanged = [{ group: 1, view: 2, added: [], removed: [100] }];
   for (const { info } of net.nodes.values()) {
-    const finals = info.id <= 3 ? [{ id, last: [{ sender: 4, seq: 1 }], failed: [] }] : [];
-    const gone = { regionsDeleted: [100, 101], groupsDeleted: [1] };
-    net.apply(info.id, { ...EMPTY_CHANGE, seq: 2, n: 2, finals, ...(info.id === 3 ? gone : { regionsChanged }) });
+    // The members leave, and with them the region ends.
+    const leaving = { regionsDeleted: [100, 101], groupsDeleted: [1], finals: [{ id, last: [LAST], failed: [] }] };
+    const staying = { regionsDeleted: [100], groupsChanged };
+    net.apply(info.id, { ...EMPTY_CHANGE, seq: 2, n: 2, ...(info.id <= 3 ? leaving : staying) });
   }
   net.run(2_000);
   expect(net.get(1).retired).toEqual(["100.1"]);
