@@ -1,12 +1,12 @@
 import type { Change } from "../src/cms/views.ts";
 import { option } from "./options.ts";
 import { type NodeCount, type ProcessCount, QsmSite, sleep } from "./qsm-site.ts";
-import { MEGABITS, REPETITIONS } from "./qsm-throughput.ts";
+import { MEGABITS, REPETITIONS, TOKEN_RATE } from "./qsm-throughput.ts";
 import { figure, median, printTable } from "./report.ts";
 
 const MESSAGE_BYTES = 1_000;
 const REGION = 1_000;
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 4_000;
 const BEFORE_MS = 2_000;
 const AFTER_MS = 6_000;
 /** Rates are taken over such a time. */
@@ -65,7 +65,7 @@ export async function crash(): Promise<unknown> {
 async function once(victimProcess: number): Promise<Run> {
   const site = await QsmSite.start({
     placement: [1, 1, 1, 1, 1],
-    config: { tokenRate: 5, packing: false },
+    config: { tokenRate: TOKEN_RATE, packing: false },
     groups: 1,
     megabits: MEGABITS,
   });

@@ -1,11 +1,12 @@
+import { nodeDefaults } from "../src/qsm/config.ts";
 import { option } from "./options.ts";
 import { QsmSite, sleep } from "./qsm-site.ts";
-import { type Figures, figuresOf, FULL_SPEED, MS, percent, REPETITIONS } from "./qsm-throughput.ts";
+import { type Figures, figuresOf, MS, percent, REPETITIONS, TOKEN_RATE } from "./qsm-throughput.ts";
 import { figure, median, printTable } from "./report.ts";
 
 const PLACEMENT = [1, 1, 1];
 const MESSAGE_BYTES = 1_000;
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 4_000;
 
 type Run = Figures & {
   /** Heap and buffers of the sender when everything is stable, after a collection. */
@@ -70,14 +71,14 @@ async function series(counts: string, isShared: boolean): Promise<unknown> {
 }
 
 async function once(count: number, isShared: boolean): Promise<Run> {
-  // The instances share what one has to itself: receivers' buffers are no larger because there are more of them.
-  const part = (bytes: number | undefined): number => Math.max(20_000, (bytes ?? 0) / (isShared ? 1 : count));
+  // The instances share what a region has to itself: receivers' buffers are no larger because there are more of them.
+  const part = (bytes: number): number => Math.max(20_000, bytes / (isShared ? 1 : count));
   const config = {
-    ...FULL_SPEED,
+    tokenRate: TOKEN_RATE,
     packing: false,
-    windowBytes: part(FULL_SPEED.windowBytes),
-    windowResumeBytes: part(FULL_SPEED.windowResumeBytes),
-    roundBytes: part(FULL_SPEED.roundBytes),
+    windowBytes: part(nodeDefaults.windowBytes),
+    windowResumeBytes: part(nodeDefaults.windowResumeBytes),
+    roundBytes: part(nodeDefaults.roundBytes),
   };
   const site = await QsmSite.start({ placement: PLACEMENT, config, groups: count, isShared });
   try {

@@ -1,9 +1,9 @@
 import { type NodeCount, QsmSite, sleep, type Stretch } from "./qsm-site.ts";
-import { figuresOf, MEGABITS, MS, percent, REPETITIONS } from "./qsm-throughput.ts";
+import { figuresOf, MEGABITS, MS, percent, REPETITIONS, TOKEN_RATE } from "./qsm-throughput.ts";
 import { figure, median, percentile, printTable } from "./report.ts";
 
 const MESSAGE_BYTES = 1_000;
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 4_000;
 /** A machine with two processors has to run all receivers at this rate. */
 const LINK = MEGABITS / 2;
 
@@ -94,7 +94,7 @@ function print(results: readonly { name: string; share: number; runs: readonly R
 }
 
 async function once(placement: readonly number[], dropped: Loss | undefined): Promise<Run> {
-  const config = { tokenRate: 5, packing: false };
+  const config = { tokenRate: TOKEN_RATE, packing: false };
   const site = await QsmSite.start({
     placement,
     config,

@@ -195,7 +195,7 @@ class Station {
   }
 
   #sample() {
-    this.timeline.push([Date.now(), this.received, process.memoryUsage.rss()]);
+    this.timeline.push([Date.now(), this.received]);
     let count = 0;
     for (const region of this.host.node.regions) {
       // Where there are thousands of them, some are enough.

@@ -37,7 +37,7 @@ export type NodeCount = {
   readonly delay: { readonly medianMs: number; readonly meanMs: number; readonly maxMs: number };
   /** Since the last count. */
   readonly roundTrips: readonly number[];
-  readonly timeline: readonly (readonly [time: number, received: number, rss: number])[];
+  readonly timeline: readonly (readonly [time: number, received: number])[];
   readonly repairsSeen: { readonly rounds: readonly number[]; readonly ms: readonly number[] };
 };
 

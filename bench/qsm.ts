@@ -2,7 +2,7 @@
  * Regions on real sockets: nodes in processes and network namespaces on a bridge, told of their views by the benchmark, beside bare
  * node:dgram with the same payloads in the same run.
  *
- *   --only=link,cpu,groups,loss,crash   parts to run
+ *   --only=protocol,link,cpu,groups,loss,crash
  *   --repetitions=3 --ms=4000           per figure; the median is told
  *   --megabits=100                      of the links of `link`, `loss` and `crash`
  *   --counts=1,64,1024,8192,65536       of groups; --instances=1,16,64,256: of the baseline with one protocol instance per group
@@ -13,10 +13,11 @@ import { option } from "./options.ts";
 import { crash } from "./qsm-crash.ts";
 import { groups } from "./qsm-groups.ts";
 import { loss } from "./qsm-loss.ts";
+import { protocol } from "./qsm-protocol.ts";
 import { cpu, link } from "./qsm-throughput.ts";
 import { saveResults } from "./report.ts";
 
-const PARTS = { link, cpu, groups, loss, crash };
+const PARTS = { protocol, link, cpu, groups, loss, crash };
 type Part = keyof typeof PARTS;
 
 needNamespaces(["ip", "tc"]);
