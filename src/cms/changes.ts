@@ -1,7 +1,8 @@
 import { assert } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
 import { ascending, has, overlaps } from "./ascending.ts";
-import type { Move, Region, RegionMap, RegionStep, Step } from "./regions.ts";
+import type { Move, Region, RegionStep, Step } from "./region.ts";
+import type { RegionMap } from "./regions.ts";
 import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView, ViewFailure } from "./views.ts";
 
 /** What a batch means to nodes, but for what stands differently in each one's `Change`. Its lists are shared and never changed. */

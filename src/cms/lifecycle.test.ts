@@ -367,7 +367,7 @@ test("no view is final while anybody alive may send in it, and nothing of it is 
       world.calm();
       checkCalm(world);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

@@ -2,9 +2,10 @@ import { assert } from "../base/assert.ts";
 import { type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
 import { ascending } from "./ascending.ts";
 import { NO_NEWS, type News, type Told } from "./changes.ts";
-import type { RegionMap, Step } from "./regions.ts";
+import type { Step } from "./region.ts";
+import type { RegionMap } from "./regions.ts";
 import { type Sealing, ViewLife } from "./view-life.ts";
-import type { Change, FinalView, RegionView, ViewFailure } from "./views.ts";
+import type { Change, FinalView, LastSeq, RegionView, ViewFailure } from "./views.ts";
 
 /** What one node is told of the ends of views, beside the news that it shares with others. */
 export type Notice = {
@@ -18,6 +19,33 @@ export type InstalledReport = {
   readonly node: NodeId;
   readonly n: number;
   readonly sealed: readonly { readonly id: RegionViewId; readonly last: number }[];
+};
+
+/** All that a `Lifecycle` knows, as plain data; numbers of lives and sealings are places in their lists. */
+export type LifecycleState = {
+  readonly lives: readonly {
+    readonly id: RegionViewId;
+    readonly members: readonly NodeId[];
+    readonly supersededAt: number | undefined;
+    readonly isFinal: boolean;
+    readonly owed: number;
+    readonly last: readonly LastSeq[];
+    readonly failed: readonly NodeId[];
+    readonly sealings: readonly number[];
+  }[];
+  readonly sealings: readonly {
+    readonly n: number;
+    readonly nodes: readonly NodeId[];
+    readonly lives: readonly number[];
+  }[];
+  readonly reporters: readonly {
+    readonly node: NodeId;
+    readonly reported: number;
+    /** Positions that it has not reported, ascending. */
+    readonly due: readonly { readonly n: number; readonly sealing: number | undefined }[];
+  }[];
+  readonly regions: readonly ({ readonly region: RegionId } & Readonly<RegionEnd>)[];
+  readonly tombstones: readonly Tombstone[];
 };
 
 /** A node's change, from what it shares with others and what is its own. */
@@ -145,6 +173,81 @@ export class Lifecycle {
     return this.#reporters.get(node)?.due.length ?? 0;
   }
 
+  export(): LifecycleState {
+    const lives = new Map<ViewLife, number>();
+    for (const life of this.#lives.values()) lives.set(life, lives.size);
+    const sealings = new Map<Sealing, number>();
+    const place = (sealing: Sealing): number => {
+      const known = sealings.get(sealing) ?? sealings.size;
+      sealings.set(sealing, known);
+      return known;
+    };
+    const told = [...lives.keys()].map((life) => ({
+      id: life.id,
+      members: life.members.map(({ id }) => id),
+      supersededAt: life.supersededAt,
+      isFinal: life.isFinal,
+      owed: life.owed,
+      last: Array.from(life.last, ([sender, seq]) => ({ sender, seq })),
+      failed: [...life.failed],
+      sealings: life.sealings.map(place),
+    }));
+    const reporters = Array.from(this.#reporters, ([node, { reported, due }]) => ({
+      node,
+      reported,
+      due: due.map(({ position, sealing }) => ({ n: position.n, sealing: sealing && place(sealing) })),
+    }));
+    return {
+      lives: told,
+      sealings: Array.from(sealings.keys(), ({ n, nodes, views }) => ({
+        n,
+        nodes: nodes.map(({ id }) => id),
+        lives: views.map((life) => lives.get(life)).filter((at) => at !== undefined),
+      })),
+      reporters,
+      regions: Array.from(this.#regions, ([region, end]) => ({ region, ...end })),
+      tombstones: this.#tombstones.slice(),
+    };
+  }
+
+  /** A lifecycle that knows what `export` told, for the map of the same state. */
+  static import(map: RegionMap, state: LifecycleState): Lifecycle {
+    const made = new Lifecycle(map);
+    const lives = state.lives.map((told) => {
+      const life = new ViewLife(told.id, told.members.map(asMember));
+      life.supersededAt = told.supersededAt;
+      life.isFinal = told.isFinal;
+      life.owed = told.owed;
+      for (const { sender, seq } of told.last) life.last.set(sender, seq);
+      for (const node of told.failed) life.failed.add(node);
+      made.#lives.set(regionViewKey(told.id), life);
+      return life;
+    });
+    const sealings = state.sealings.map(({ n, nodes, lives: places }): Sealing => {
+      return { n, nodes: nodes.map(asMember), views: places.map((at) => lives[at] as ViewLife) };
+    });
+    for (const [at, told] of state.lives.entries()) {
+      for (const sealing of told.sealings) lives[at]?.sealings.push(sealings[sealing] as Sealing);
+    }
+    const positions = new Map<number, Position>();
+    for (const { node, reported, due } of state.reporters) {
+      const reporter: Reporter = { reported, due: [] };
+      for (const { n, sealing } of due) {
+        const position = positions.get(n) ?? { n, owed: 0 };
+        positions.set(n, position);
+        position.owed++;
+        reporter.due.push({ position, sealing: sealing === undefined ? undefined : sealings[sealing] });
+      }
+      made.#reporters.set(node, reporter);
+    }
+    made.#positions.push(...[...positions.values()].sort((a, b) => a.n - b.n));
+    for (const { region, address, views, hasEnded } of state.regions) {
+      made.#regions.set(region, { address, views, hasEnded });
+    }
+    made.#tombstones.push(...state.tombstones);
+    return made;
+  }
+
   // ---- failures ---------------------------------------------------------------------------------------------------
 
   /** Nothing more is expected of the node. */
@@ -173,10 +276,11 @@ export class Lifecycle {
         (node) => known?.includes(node) !== true && (life.hasMember(node) || life.hasSealed(node)),
       );
       if (nodes.length === 0) continue;
+      const failure = { id: life.id, nodes };
       for (const member of this.#living(life)) {
         const notice = this.#notice(member);
         for (const node of nodes) notice.failed.add(node);
-        notice.viewsFailed.push({ id: life.id, nodes });
+        notice.viewsFailed.push(failure);
       }
     }
   }
@@ -300,6 +404,10 @@ export class Lifecycle {
     }
     return notice;
   }
+}
+
+function asMember(id: NodeId): { id: NodeId } {
+  return { id };
 }
 
 /** Nodes, or groups of nodes, that have come and gone while a view was current. */

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GroupNumber, NodeId, RegionId } from "../base/ids.ts";
 import { isEqual } from "./ascending.ts";
-import { type NodeChange, RegionMap, type Step } from "./regions.ts";
+import type { Step } from "./region.ts";
+import { type NodeChange, RegionMap } from "./regions.ts";
 import type { GroupView, NodeInfo, RegionView } from "./views.ts";
 
 const address = { host: "127.0.0.1", controlPort: 1, repairPort: 2, dataPort: 3 };

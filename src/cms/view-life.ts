@@ -71,7 +71,11 @@ export class ViewLife {
   close(): FinalView {
     assert(this.isDue, "a view is closed once, when nobody can send in it");
     this.isFinal = true;
-    const last = [...this.last].sort(([a], [b]) => a - b).map(([sender, seq]) => ({ sender, seq }));
+    // Who came back after a report and failed then may have gone on after it.
+    const last = [...this.last]
+      .filter(([sender]) => !this.failed.has(sender))
+      .sort(([a], [b]) => a - b)
+      .map(([sender, seq]) => ({ sender, seq }));
     return { id: this.id, last, failed: ascending([...this.failed]) };
   }
 }
