@@ -81,7 +81,7 @@ export class NodeViews {
       const regions = before.regions.filter((id) => !gone.has(id));
       assert(before.regions.length - regions.length === gone.size, "a region that leaves a group was in it");
       for (const id of added) regions.push(id);
-      this.#groups.set(group, { group, name: before.name, view, regions });
+      this.#groups.set(group, { ...before, view, regions });
     }
     for (const view of groupsCreated) {
       assert(!this.#groups.has(view.group), "a group is told whole to who does not know it");
