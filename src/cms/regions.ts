@@ -5,6 +5,8 @@ import { ascending, edited, has, hashOf, isEqual } from "./ascending.ts";
 import { type GroupStep, type Move, Region, RegionGroup, type RegionStep, type Step } from "./region.ts";
 import type { NodeInfo, RegionView } from "./views.ts";
 
+export type { Step } from "./region.ts";
+
 /** What becomes of one node in a batch. */
 export type NodeChange = {
   readonly node: NodeId;
