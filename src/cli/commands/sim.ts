@@ -1,16 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { availableParallelism } from "node:os";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
 import { EVS_CELLS } from "../../sim/evs-cells.ts";
-import {
-  describeSize,
-  generateForLayer,
-  type Layer,
-  type LayerResult,
-  replayOnLayer,
-  shrinkOnLayer,
-} from "../../sim/layer.ts";
+import { describeSize, type Layer, type LayerResult, replayOnLayer, shrinkOnLayer } from "../../sim/layer.ts";
 import type { Schedule, ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
@@ -18,9 +11,13 @@ import { defineCommand } from "../command.ts";
 import { CliError, ExitCode, usageError } from "../exit-codes.ts";
 import { shownNumber } from "../format.ts";
 import { Progress } from "../progress.ts";
+import { hasWorker, runAll, type SimTask } from "../sim-runs.ts";
 import type { Terminal } from "../terminal.ts";
 
 const LAYERS = ["daemons", "groups", "clients"] as const satisfies readonly Layer[];
+
+/** Failed seeds beyond these are only counted. */
+const SEEDS_SHOWN = 20;
 
 type Run = { readonly layer: Layer; readonly result: LayerResult };
 
@@ -36,7 +33,8 @@ export const sim = defineCommand({
     ones, whose machines fail too. By default even seeds do the first, odd ones the second.
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
-    schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule).`,
+    schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule). Many are run on
+    all cores (--jobs), and reported in the order of their seeds: results do not depend on the number of threads.`,
   positionals: [],
   options: {
     seed: {
@@ -54,6 +52,14 @@ export const sim = defineCommand({
       max: 10_000_000,
       otherwise: 1,
       help: "so many schedules, of this seed and the ones after it",
+    },
+    jobs: {
+      kind: "number",
+      short: "j",
+      value: "N",
+      min: 1,
+      max: 1_024,
+      help: "threads for many runs; by default one for each core that the process may use",
     },
     schedule: { kind: "text", value: "FILE", help: "run a saved schedule instead of a random one" },
     daemons: {
@@ -115,29 +121,44 @@ export const sim = defineCommand({
     const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 32);
     const runs = file === undefined ? (args.number("runs") ?? 1) : 1;
     const saved = file === undefined ? undefined : await readSchedule(file);
+    const jobs = Math.min(runs, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
+    if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
     const coverage = new Map<string, number>();
-    const failed: Run[] = [];
+    const failed: number[] = [];
     const startedAt = performance.now();
     const progress = new Progress(terminal, "sim", runs, startedAt);
     let done = 0;
     let simulatedMs = 0;
+    let failure: Run | undefined;
     let last: Run | undefined;
 
-    for (let seed = first; done < runs && !terminal.signal.aborted; seed++) {
-      const layer = saved?.layer ?? LAYERS.find((name) => name === chosen) ?? (seed % 2 === 1 ? "groups" : "daemons");
-      const result = await replayOnLayer(layer, saved?.schedule ?? generateForLayer(layer, seed, given));
-      done++;
-      simulatedMs += result.stats.simulatedMs;
-      last = { layer, result };
-      for (const [cell, visits] of result.coverage) coverage.set(cell, (coverage.get(cell) ?? 0) + visits);
-      if (result.verdict === "failed") failed.push(last);
-      if (args.flag("json")) terminal.print(JSON.stringify(summary(last)));
-      progress.update(done, performance.now(), `seed ${seed}, ${failed.length} failed`);
-      await nextTurn();
+    function* tasks(): Generator<SimTask> {
+      for (let i = 0; i < runs; i++) {
+        const seed = saved?.schedule.seed ?? first + i;
+        const layer = saved?.layer ?? LAYERS.find((name) => name === chosen) ?? (seed % 2 === 1 ? "groups" : "daemons");
+        // The last one is what is shown, or saved, if none fails.
+        yield { layer, seed, options: given, keep: i === runs - 1, ...(saved && { saved: saved.schedule }) };
+      }
     }
-    progress.finish();
+    try {
+      for await (const run of runAll({ tasks: tasks(), jobs, signal: terminal.signal })) {
+        const { layer, summary, result } = run;
+        done++;
+        simulatedMs += summary.stats.simulatedMs;
+        if (result !== undefined) last = { layer, result };
+        for (const [cell, visits] of run.coverage) coverage.set(cell, (coverage.get(cell) ?? 0) + visits);
+        if (summary.verdict === "failed") {
+          failed.push(summary.seed);
+          failure ??= last;
+        }
+        if (args.flag("json")) terminal.print(JSON.stringify(summary));
+        progress.update(done, performance.now(), `seed ${summary.seed}, ${failed.length} failed`);
+      }
+    } finally {
+      progress.finish();
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
 
-    const failure = failed[0];
     const shown = failure !== undefined && args.flag("shrink") ? await shrunk(failure, terminal) : (failure ?? last);
     const save = args.text("save");
     if (save !== undefined && shown !== undefined) {
@@ -146,10 +167,10 @@ export const sim = defineCommand({
       terminal.note(`saved to ${save}; again: amalgam sim --schedule ${save}`);
     }
     const reached = args.flag("coverage") ? coverageText(coverage) : undefined;
-    if (!args.flag("json") && shown !== undefined) {
-      if (runs === 1 || failure !== undefined) terminal.print(formatTimeline(shown.result.timeline));
-      const seconds = (performance.now() - startedAt) / 1_000;
-      terminal.print(verdict(shown, failed, done, simulatedMs / 1_000, seconds, terminal));
+    if (!args.flag("json") && done > 0) {
+      const one = runs === 1 || failure !== undefined ? shown : undefined;
+      if (one !== undefined) terminal.print(formatTimeline(one.result.timeline));
+      terminal.print(verdict(one, failed, done, speed(simulatedMs / 1_000, seconds), terminal));
       if (reached !== undefined) terminal.print(reached.text);
     }
     if (terminal.signal.aborted && failure === undefined) return ExitCode.interrupted;
@@ -213,39 +234,29 @@ async function shrunk({ layer, result }: Run, terminal: Terminal): Promise<Run> 
   return { layer, result: await replayOnLayer(layer, smaller) };
 }
 
-function summary({ layer, result }: Run) {
-  const { schedule, verdict: outcome, violations, traceHash, stats } = result;
-  return {
-    seed: schedule.seed,
-    layer,
-    verdict: outcome,
-    daemons: schedule.site.flat().length,
-    faults: schedule.faults.length,
-    violations,
-    traceHash,
-    stats,
-  };
+function speed(simulatedSeconds: number, seconds: number): string {
+  const perSecond = shownNumber(Math.round(simulatedSeconds / seconds));
+  return `${shownNumber(Math.round(simulatedSeconds))} simulated seconds in ${seconds.toFixed(1)} s (${perSecond} per second)`;
 }
 
+/** `shown`: the only run, or the first that failed. */
 function verdict(
-  shown: Run,
-  failed: readonly Run[],
+  shown: Run | undefined,
+  failed: readonly number[],
   runs: number,
-  simulatedSeconds: number,
-  seconds: number,
+  speed: string,
   terminal: Terminal,
 ): string {
-  const speed = `${shownNumber(Math.round(simulatedSeconds))} simulated seconds in ${seconds.toFixed(1)} s`;
-  const one = describeRun(shown);
+  const one = shown === undefined ? [] : [describeRun(shown)];
   if (failed.length === 0) {
     const passed = terminal.style("green", runs === 1 ? "PASSED" : `PASSED ${shownNumber(runs)} schedules`);
-    return `${runs === 1 ? `${one}\n` : ""}${passed}: every guarantee held; ${speed}`;
+    return [...one, `${passed}: every guarantee held; ${speed}`].join("\n");
   }
-  const seeds = failed.map(({ result }) => result.schedule.seed);
-  const listed = seeds.slice(0, 20).join(", ") + (seeds.length > 20 ? ", ..." : "");
+  const violations = shown?.result.violations ?? [];
+  const listed = failed.slice(0, SEEDS_SHOWN).join(", ") + (failed.length > SEEDS_SHOWN ? ", ..." : "");
   return [
-    one,
-    ...shown.result.violations.map(({ property, what, at }) => `  ${property} at ${at.toFixed(3)} ms: ${what}`),
+    ...one,
+    ...violations.map(({ property, what, at }) => `  ${property} at ${at.toFixed(3)} ms: ${what}`),
     `${terminal.style("red", `FAILED ${failed.length} of ${runs}`)}: seeds ${listed}; ${speed}`,
   ].join("\n");
 }
