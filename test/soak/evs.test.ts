@@ -1,13 +1,18 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { availableParallelism } from "node:os";
+import { beforeAll, expect, test } from "vitest";
 import { coverageReport, type CoverageTable } from "../../src/base/coverage.ts";
+import { runAll, type SimTask } from "../../src/cli/sim-runs.ts";
 import { groupsCells } from "../../src/groups/cells.ts";
-import { EVS_CELLS, runSchedule, runStack } from "../../src/sim/index.ts";
-import type { Layer, LayerResult } from "../../src/sim/layer.ts";
+import { EVS_CELLS } from "../../src/sim/index.ts";
+import type { Layer } from "../../src/sim/layer.ts";
+import { ensureBuilt } from "../e2e/site.ts";
 import { explain } from "../sim/explain.ts";
 
 const SCHEDULES = Number(process.env["AMALGAM_SCHEDULES"] ?? 10_000);
 const FIRST_SEED = Number(process.env["AMALGAM_SEED"] ?? 1);
+const JOBS = Number(process.env["AMALGAM_JOBS"] ?? availableParallelism());
+/** Threads run what is built; what fails is shrunk here, from the sources. */
+const WORKER = new URL("../../dist/cli/sim-worker.js", import.meta.url);
 /** Enough to see whether one cause is behind all. */
 const FAILURES_MAX = 5;
 /** Some cells take a chain of chances. */
@@ -15,38 +20,32 @@ const SCHEDULES_FOR_ALL_CELLS = 5_000;
 const PROGRESS_MS = 20_000;
 const SHRINK_RUNS = 400;
 
-type Outcome = { readonly failure: string | undefined; readonly simulatedMs: number };
+beforeAll(() => ensureBuilt());
 
-async function outcomeOf(layer: Layer, result: LayerResult): Promise<Outcome> {
-  const failure = result.verdict === "passed" ? undefined : await explain(layer, result, SHRINK_RUNS);
-  return { failure, simulatedMs: result.stats.simulatedMs };
+function* tasksOf(layer: Layer, schedules: number): Generator<SimTask> {
+  for (let i = 0; i < schedules; i++) yield { layer, seed: FIRST_SEED + i, options: {} };
 }
 
-/** Runs seed after seed, tells how far it is, and sums up in one line, to which `more` adds. Returns the failures. */
-async function soak(
-  what: string,
-  schedules: number,
-  run: (seed: number) => Promise<Outcome>,
-  more: () => string = () => "",
-): Promise<readonly string[]> {
+/** Runs seed after seed, tells how far it is, and sums up in one line. Returns the failures. */
+async function soak(what: string, layer: Layer, schedules: number, cells?: Coverage): Promise<readonly string[]> {
   const startedAt = performance.now();
   const failures: string[] = [];
   let simulatedMs = 0;
   let toldAt = startedAt;
-  let seed = FIRST_SEED;
-  for (; seed < FIRST_SEED + schedules && failures.length < FAILURES_MAX; seed++) {
-    const outcome = await run(seed);
-    simulatedMs += outcome.simulatedMs;
-    if (outcome.failure !== undefined) failures.push(outcome.failure);
+  let done = 0;
+  for await (const run of runAll({ tasks: tasksOf(layer, schedules), jobs: JOBS, worker: WORKER })) {
+    done++;
+    simulatedMs += run.summary.stats.simulatedMs;
+    cells?.add(run.coverage);
+    if (run.result?.verdict === "failed") failures.push(await explain(layer, run.result, SHRINK_RUNS));
+    if (failures.length === FAILURES_MAX) break;
     if (performance.now() - toldAt < PROGRESS_MS) continue;
     toldAt = performance.now();
-    console.info(`${what}: ${seed - FIRST_SEED + 1} of ${schedules} schedules, ${failures.length} failed`);
-    // What is told leaves only between two turns of the loop.
-    await nextTurn();
+    console.info(`${what}: ${done} of ${schedules} schedules, ${failures.length} failed`);
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   console.info(
-    `${what}: seeds ${FIRST_SEED} to ${seed - 1}, ${failures.length} with violations${more()}, ` +
+    `${what}: seeds ${FIRST_SEED} to ${FIRST_SEED + done - 1}, ${failures.length} with violations${cells?.text ?? ""}, ` +
       `${Math.round(simulatedMs / 1_000)} simulated seconds in ${Math.round(seconds)} s ` +
       `(${(simulatedMs / 1_000 / seconds).toFixed(0)} per second)`,
   );
@@ -80,25 +79,22 @@ class Coverage {
 }
 
 test.each([
-  { layer: "daemons", groups: false, table: EVS_CELLS, prefix: "evs " },
-  { layer: "daemons with process groups", groups: true, table: groupsCells, prefix: "groups " },
-])(`${SCHEDULES} random schedules of 3 to 8 $layer break no promise and enter every reachable cell`, async (what) => {
-  const { layer, groups, table, prefix } = what;
-  const cells = new Coverage(table, prefix);
-  const run = (seed: number): Promise<Outcome> => {
-    const result = runSchedule(seed, { groups });
-    cells.add(result.coverage);
-    return outcomeOf(groups ? "groups" : "daemons", result);
-  };
-  const failures = await soak(layer, SCHEDULES, run, () => cells.text);
-  expect(failures.join("\n\n")).toBe("");
-  const { missed, fatalHit, unlisted } = cells.report;
-  expect({ fatalHit, unlisted }).toEqual({ fatalHit: [], unlisted: [] });
-  if (SCHEDULES >= SCHEDULES_FOR_ALL_CELLS) expect(missed).toEqual([]);
-});
+  { what: "daemons", layer: "daemons", table: EVS_CELLS, prefix: "evs " },
+  { what: "daemons with process groups", layer: "groups", table: groupsCells, prefix: "groups " },
+] as const)(
+  `${SCHEDULES} random schedules of 3 to 8 $what break no promise and enter every reachable cell`,
+  async (of) => {
+    const { what, layer, table, prefix } = of;
+    const cells = new Coverage(table, prefix);
+    const failures = await soak(what, layer, SCHEDULES, cells);
+    expect(failures.join("\n\n")).toBe("");
+    const { missed, fatalHit, unlisted } = cells.report;
+    expect({ fatalHit, unlisted }).toEqual({ fatalHit: [], unlisted: [] });
+    if (SCHEDULES >= SCHEDULES_FOR_ALL_CELLS) expect(missed).toEqual([]);
+  },
+);
 
 test(`${SCHEDULES / 10} random schedules of whole daemons with clients break no promise`, async () => {
-  const run = async (seed: number): Promise<Outcome> => outcomeOf("clients", await runStack(seed));
-  const failures = await soak("whole daemons with clients", SCHEDULES / 10, run);
+  const failures = await soak("whole daemons with clients", "clients", SCHEDULES / 10);
   expect(failures.join("\n\n")).toBe("");
 });
