@@ -85,7 +85,7 @@ async function once(count: number, isShared: boolean): Promise<Run> {
     await site.flood(MESSAGE_BYTES);
     await sleep(WARM_UP_MS);
     const figures = figuresOf(await site.measure(MS));
-    const { isStable } = await site.ask<{ isStable: boolean }>(0, { kind: "stop" });
+    const { isStable } = await site.stop(true);
     await sleep(300);
     const { heapUsed, external } = await site.memory(0);
     return { ...figures, senderBytes: heapUsed + external, isStable };

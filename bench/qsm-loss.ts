@@ -106,7 +106,7 @@ async function once(placement: readonly number[], dropped: Loss | undefined): Pr
     await site.flood(MESSAGE_BYTES);
     await sleep(WARM_UP_MS);
     const stretch = await site.measure(MS * 2);
-    const { isStable } = await site.ask<{ isStable: boolean }>(0, { kind: "stop" });
+    const { isStable } = await site.stop(false);
     return { ...runOf(stretch), isStable };
   } finally {
     site.close();

@@ -7,7 +7,7 @@
  *   apply    { change }                            for all nodes here; answered when all have installed it, with what they sealed
  *   views    { members, groups, isShared }         applies the first change: one region of all groups, or a region for each group
  *   flood    { node, bytes, groups, pieces }       sends as much as the node takes, to one group after the other
- *   stop     {}                                    stops sending; answered when everything is stable
+ *   stop     { drains }                            answered when everything that was sent is stable; with `drains`, also what waited
  *   count    {}                                    what has happened so far
  *   memory   {}                                    after a collection
  */
@@ -57,11 +57,14 @@ const ANSWERS = {
     sending = stations.get(node);
     sending.flood(bytes, groups);
   },
-  async stop() {
+  async stop({ drains }) {
     sending.isFlooding = false;
+    const { node } = sending.host;
+    const last = node.senders.map((sender) => [sender, sender.last]);
+    const isStable = () => (drains ? sending.isStable : last.every(([sender, seq]) => sender.stable >= seq));
     const giveUpAt = performance.now() + 20_000;
-    while (!sending.isStable && performance.now() < giveUpAt) await sleep(20);
-    return { isStable: sending.isStable };
+    while (!isStable() && performance.now() < giveUpAt) await sleep(20);
+    return { isStable: isStable() };
   },
   count() {
     profile();

@@ -2,12 +2,14 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Change, NodeInfo } from "../src/cms/views.ts";
-import type { NodeConfig } from "../src/qsm/config.ts";
+import { type NodeConfig, nodeDefaults } from "../src/qsm/config.ts";
 import { Lab } from "../test/net/namespaces.ts";
+import { option } from "./options.ts";
 import { told } from "./site.ts";
 
 const NODES = fileURLToPath(new URL("./qsm-process.mjs", import.meta.url));
 const BARE = fileURLToPath(new URL("./qsm-bare.mjs", import.meta.url));
+const RATE_MIN = Number(option("rate-min", String(nodeDefaults.rateMin)));
 const PORT = 4_910;
 const POOL = { base: "239.77.16.0", size: 16, port: 4_909, ttl: 1 };
 
@@ -120,6 +122,11 @@ export class QsmSite {
     return this.ask(0, { kind: "flood", node: 1, bytes, groups: this.#options.groups } as { kind: string });
   }
 
+  /** Sends nothing new. Resolves when all that was sent is stable, or after 20 s; `drains`: also what waited to be sent. */
+  stop(drains: boolean): Promise<{ readonly isStable: boolean }> {
+    return this.ask(0, { kind: "stop", drains } as { kind: string });
+  }
+
   count(): Promise<ProcessCount[]> {
     return Promise.all(this.processes.map((i) => this.ask<ProcessCount>(i, { kind: "count" })));
   }
@@ -161,7 +168,12 @@ export class QsmSite {
   }
 
   async #start(): Promise<void> {
-    const { placement, config, loss, groups, isShared = true, megabits } = this.#options;
+    const { placement, loss, groups, isShared = true, megabits } = this.#options;
+    const config = {
+      ...this.#options.config,
+      rateMin: RATE_MIN,
+      rateStart: Math.max(RATE_MIN, nodeDefaults.rateStart),
+    };
     let first = 1;
     for (const [host, count] of placement.entries()) {
       const child = this.lab.spawn(host, process.execPath, ["--expose-gc", NODES, this.lab.address(host)], STDIO);

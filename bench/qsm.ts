@@ -5,6 +5,7 @@
  *   --only=protocol,link,cpu,groups,loss,crash
  *   --repetitions=3 --ms=4000           per figure; the median is told
  *   --megabits=100                      of the links of `link`, `loss` and `crash`
+ *   --rate-min=10                       packets/s below which no node is held: 1000000 leaves only links and windows
  *   --counts=1,64,1024,8192,65536       of groups; --instances=1,16,64,256: of the baseline with one protocol instance per group
  *   --detect=300                        ms after which the failure of a killed node is told to the others
  */
