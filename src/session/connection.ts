@@ -20,6 +20,8 @@ export class Connection {
   prefaced = false;
   /** The name that it has reserved. */
   user: string | undefined;
+  /** Everything is in order but its name, which is about to be free. */
+  awaitsName = false;
   session: Session | undefined;
   assembler: Assembler | undefined;
   /** What the assembler refused, for the log. */

@@ -109,6 +109,44 @@ describe("hello", () => {
     expect(read(bad)).toMatchObject([{ kind: "refused", code: -9 }]);
   });
 
+  test("who comes back under the name of a client that was lost at the same place takes its name over", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    client.close();
+    const elsewhere = daemon.connect({ kind: "tcp", address: "10.0.0.7" });
+    elsewhere.send(join([PREFACE, helloOf()]));
+    expect(read(elsewhere)).toMatchObject([{ kind: "refused", code: -6 }]);
+
+    daemon.flowing = false;
+    const again = daemon.connect({ kind: "unix" });
+    again.send(join([PREFACE, helloOf(), send(1, TypeBit.join, "h")]));
+    const third = daemon.connect();
+    third.send(join([PREFACE, helloOf()]));
+    expect(read(third)).toMatchObject([{ kind: "refused", code: -6 }]);
+    expect(read(again)).toEqual([]);
+    daemon.flowing = true;
+    daemon.run();
+    expect(read(again).map(({ kind }) => kind)).toEqual(["welcome", "delivered", "accepted", "deliver"]);
+    expect(daemon.events).toContainEqual(expect.objectContaining({ kind: "ending", session: 1, reason: "superseded" }));
+    expect([...daemon.attached.keys()]).toEqual([2]);
+  });
+
+  test("a client that gives up while its name is being freed leaves it to the next one", () => {
+    const daemon = new OneDaemon();
+    connect(daemon).client.close();
+    daemon.flowing = false;
+    const impatient = daemon.connect();
+    impatient.send(join([PREFACE, helloOf()]));
+    impatient.close();
+    const next = daemon.connect();
+    next.send(join([PREFACE, helloOf()]));
+    daemon.flowing = true;
+    daemon.run();
+    expect(read(next)).toMatchObject([{ kind: "welcome", resumption: "new" }]);
+    expect(read(impatient)).toEqual([]);
+  });
+
   test("detached sessions count: one too many is refused, but an old one may come back", () => {
     const daemon = new OneDaemon({ sessionsMax: 2 });
     const { client, ticket } = connect(daemon, { user: "a" });

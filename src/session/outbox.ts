@@ -6,6 +6,16 @@ export type ConnectionNumber = number;
 /** Where a connection comes from. */
 export type Peer = { readonly kind: "unix" } | { readonly kind: "tcp"; readonly address: string };
 
+/** Whether two connections come from the same host, as far as addresses tell. */
+export function isSamePlace(a: Peer, b: Peer): boolean {
+  if (a.kind === "tcp" && b.kind === "tcp" && a.address === b.address) return true;
+  return isThisHost(a) && isThisHost(b);
+}
+
+function isThisHost(peer: Peer): boolean {
+  return peer.kind === "unix" || peer.address === "::1" || /^(::ffff:)?127\./.test(peer.address);
+}
+
 /** What to do about a receiver of a group that does not keep up. */
 export type SlowPolicy = "wait" | "drop" | "expel";
 
@@ -71,7 +81,7 @@ export type EndReason =
   | "protocol"
   /** It was detached and did not come back in time. */
   | "grace"
-  /** Its client has had another session since. */
+  /** Its client has had another session since, or was started again under the same name. */
   | "superseded";
 
 /** What happened to sessions, for log and metrics. */

@@ -7,7 +7,7 @@ import { isAllowed } from "./access.ts";
 import type { Connection } from "./connection.ts";
 import { judgeNativeHello, readNativeGreeting } from "./native-handshake.ts";
 import type { SessionOptions } from "./options.ts";
-import type { SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
+import type { Peer, SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
 import type { Session } from "./session.ts";
 import { SpreadHandshake } from "./spread-handshake.ts";
 import type { UserNames } from "./user-names.ts";
@@ -33,6 +33,8 @@ export interface ReceptionHost {
   /** Makes a session of the connection and the name it has reserved; with a ticket a native one. */
   open(connection: Connection, membership: boolean, priority: number, ticket: Uint8Array | undefined): Session;
   resume(connection: Connection, ticket: Uint8Array, lastDelivered: number): Resumption;
+  /** Whether a name that is taken will be free in a moment, for somebody who comes from there; ends its session if it may. */
+  vacate(user: string, peer: Peer): boolean;
   /** Writes bytes of the handshake, as one write of their own. */
   write(connection: Connection, bytes: Uint8Array): void;
   /** Closes when what was written has left. */
@@ -49,6 +51,8 @@ export class Reception {
   readonly #waiting = new Set<Connection>();
   /** Native clients whose password is being checked. */
   readonly #hellos = new Map<Connection, NativeHello>();
+  /** Native clients whose name is about to be free, by that name. */
+  readonly #successors = new Map<string, { readonly connection: Connection; readonly hello: NativeHello }>();
   #deadline = NEVER;
 
   constructor(
@@ -121,8 +125,26 @@ export class Reception {
     else if (connection.phase === "handshake") this.greet(connection, NOTHING, now);
   }
 
+  /** This name is free again: the connection that has waited for it goes on, and is returned. */
+  freed(user: string): Connection | undefined {
+    const successor = this.#successors.get(user);
+    if (successor === undefined) return undefined;
+    const { connection, hello } = successor;
+    this.#successors.delete(user);
+    connection.awaitsName = false;
+    this.#welcome(connection, hello);
+    if (connection.phase === "session") this.#waiting.delete(connection);
+    return connection;
+  }
+
   /** The connection is gone, or leads to nothing: its name is free again. */
   forget(connection: Connection): void {
+    if (connection.awaitsName) {
+      for (const [user, successor] of this.#successors) {
+        if (successor.connection === connection) this.#successors.delete(user);
+      }
+      connection.awaitsName = false;
+    }
     if (connection.user !== undefined) this.#names.release(connection.user);
     connection.user = undefined;
     this.#waiting.delete(connection);
@@ -161,7 +183,7 @@ export class Reception {
   }
 
   #greetNative(connection: Connection, now: number): void {
-    while (connection.phase === "handshake" && !this.#hellos.has(connection)) {
+    while (connection.phase === "handshake" && !this.#hellos.has(connection) && !connection.awaitsName) {
       const greeting = readNativeGreeting(connection.early, connection.prefaced);
       if (greeting.kind === "more") return;
       if (greeting.kind === "malformed") {
@@ -210,6 +232,11 @@ export class Reception {
       return;
     }
     const name = this.#names.reserve(user, connection.number);
+    if (name.kind === "taken" && !this.#successors.has(user) && this.#host.vacate(user, connection.peer)) {
+      connection.awaitsName = true;
+      this.#successors.set(user, { connection, hello });
+      return;
+    }
     if (name.kind !== "ok") {
       const code = name.kind === "taken" ? Code.rejectNotUnique : Code.rejectIllegalName;
       this.#refuse(connection, code, `The name "${user}" is ${name.kind} at this daemon: choose another.`);

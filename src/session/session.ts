@@ -2,6 +2,7 @@ import type { SessionNumber } from "../groups/outbox.ts";
 import { TOKEN_BYTES } from "../wire/native/envelope.ts";
 import { nameField } from "../wire/spread/names.ts";
 import type { Connection } from "./connection.ts";
+import type { Peer } from "./outbox.ts";
 import { OrderedNumbers } from "./ordered-numbers.ts";
 import { Refusals } from "./refusals.ts";
 import { Retention } from "./retention.ts";
@@ -65,6 +66,8 @@ export class NativeState {
   /** What the retention budget counts of it. */
   retainedBytes = 0;
   readonly refusals = new Refusals();
+  /** Where its last connection came from. */
+  peer: Peer | undefined;
   /** Greatest delivery number given out. */
   lastDelivery = 0;
   /** Greatest of the client's numbers given to the ring; 0: none yet, the next may be any. */

@@ -10,7 +10,14 @@ import { Connection } from "./connection.ts";
 import { Intake } from "./intake.ts";
 import { DEFAULT_SESSION_OPTIONS, type SessionOptions } from "./options.ts";
 import type { OrderedTransport } from "./ordered.ts";
-import type { ConnectionNumber, EndReason, Peer, SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
+import {
+  type ConnectionNumber,
+  type EndReason,
+  isSamePlace,
+  type Peer,
+  type SessionsKnowledge,
+  type SessionsOutbox,
+} from "./outbox.ts";
 import { Outflow } from "./outflow.ts";
 import { Reception, type Resumption } from "./reception.ts";
 import { NativeState, Session } from "./session.ts";
@@ -65,6 +72,7 @@ export class Sessions implements Machine {
       isFull: () => this.#sessions.size >= this.#options.sessionsMax,
       open: (connection, membership, priority, ticket) => this.#open(connection, membership, priority, ticket),
       resume: (connection, ticket, lastDelivered) => this.#resume(connection, ticket, lastDelivered),
+      vacate: (user, peer) => this.#vacate(user, peer),
       write: (connection, bytes) => {
         connection.writable = outbox.write(connection.number, [bytes]);
       },
@@ -229,6 +237,8 @@ export class Sessions implements Machine {
     this.#names.release(session.user);
     this.#outbox.detach(number);
     if (session.connection !== undefined) this.#close(session.connection, "flush");
+    const successor = this.#reception.freed(session.user);
+    if (successor !== undefined) this.#goOn(successor);
   }
 
   block(): void {
@@ -312,7 +322,23 @@ export class Sessions implements Machine {
     return { kind: "resumed", session, isComplete: missed === undefined };
   }
 
+  /**
+   * Who asks for a name from the place of a client that has lost its connection is most often that program, started again:
+   * its former session is ended for it. Sessions that end anyway leave their names as soon.
+   */
+  #vacate(user: string, peer: Peer): boolean {
+    for (const session of this.#detached) {
+      const former = session.native?.peer;
+      if (session.user !== user || former === undefined || !isSamePlace(former, peer)) continue;
+      this.#end(session, "superseded", "its name was asked for again from the same place");
+      return true;
+    }
+    for (const session of this.#sessions.values()) if (session.user === user) return session.state === "ending";
+    return false;
+  }
+
   #bind(connection: Connection, session: Session): void {
+    if (session.native !== undefined) session.native.peer = connection.peer;
     connection.phase = "session";
     connection.handshake = undefined;
     connection.session = session;
