@@ -155,7 +155,7 @@ describe("help", () => {
             2  wrong option, command or argument
             3  no daemon could be reached
             4  the configuration file is wrong or cannot be read
-          130  ended by Ctrl-C"
+          130  ended by Ctrl-C before it was done"
       `);
     }
   });

@@ -6,6 +6,7 @@ import { loopbackConfig, loopbackConfigText } from "../daemon/config/index.ts";
 import { type Daemon, startDaemon } from "../daemon/index.ts";
 import { connect } from "../index.ts";
 import { commands } from "./commands/index.ts";
+import { ExitCode } from "./exit-codes.ts";
 import { observeSiteByAny } from "./observe.ts";
 import { run } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
@@ -53,6 +54,32 @@ async function amalgam(args: readonly string[], input = "", signal = new AbortCo
 }
 
 describe("commands against two daemons", () => {
+  test("what cannot be a name, an address or a group is a mistake of the command line", async () => {
+    const mistakes = [
+      ["chat", "--name", "much-too-long", "--address", address],
+      ["send", "g", "--message", "x", "--address", "nowhere"],
+      ["monitor", "--once", "--address", "4803@"],
+      ["receive", "no group", "--address", address],
+    ];
+    for (const args of mistakes) {
+      const { code, notes } = await amalgam(args);
+      expect(code, notes).toBe(ExitCode.usage);
+      expect(notes).not.toContain("    at ");
+    }
+  });
+
+  test("receive that is interrupted before its count says so", async () => {
+    const interrupt = new AbortController();
+    const endless = amalgam(["receive", "i", "--address", address], "", interrupt.signal);
+    const counted = amalgam(["receive", "i", "--count", "1", "--address", address], "", interrupt.signal);
+    await using watcher = await connect(address, {});
+    const group = await watcher.join("i");
+    for await (const event of group) if (event.kind === "view" && event.members.length === 3) break;
+    interrupt.abort();
+    expect((await endless).code).toBe(ExitCode.ok);
+    expect((await counted).code).toBe(ExitCode.interrupted);
+  });
+
   test("what send sends, receive receives at the other daemon", async () => {
     const receiving = amalgam(["receive", "pipe", "--count", "3", "--address", `${PORT + 10}@127.0.0.1`]);
     await using watcher = await connect(address, {});

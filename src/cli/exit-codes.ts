@@ -9,7 +9,7 @@ export const ExitCode = {
   unreachable: 3,
   /** The configuration file is wrong or cannot be read. */
   configuration: 4,
-  /** Ended by Ctrl-C (128 + SIGINT). */
+  /** Ended by Ctrl-C (128 + SIGINT) before it was done; what runs until Ctrl-C succeeds by it. */
   interrupted: 130,
 } as const;
 
@@ -19,7 +19,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [number, string])[] = [
   [ExitCode.usage, "wrong option, command or argument"],
   [ExitCode.unreachable, "no daemon could be reached"],
   [ExitCode.configuration, "the configuration file is wrong or cannot be read"],
-  [ExitCode.interrupted, "ended by Ctrl-C"],
+  [ExitCode.interrupted, "ended by Ctrl-C before it was done"],
 ];
 
 /** Ends a command with a message for people and an exit code. */

@@ -66,6 +66,7 @@ function report(error: unknown, command: Command | undefined, terminal: Terminal
   const code = errorCode(error);
   const unreachable = code === "UNREACHABLE" || code === "ECONNREFUSED" || code === "ENOENT";
   terminal.note(`amalgam: ${error instanceof Error ? error.message : String(error)}`);
+  if (code === "ILLEGAL_NAME") return ExitCode.usage;
   // A bug of ours: with the stack somebody can find it.
   if (code === undefined && error instanceof Error && error.stack !== undefined) terminal.note(error.stack);
   return unreachable ? ExitCode.unreachable : ExitCode.failed;

@@ -1,11 +1,12 @@
 import { type Connection, connect, type ConnectionEvent } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { credentialsOf } from "./credentials.ts";
+import { usageError } from "./exit-codes.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
 /**
  * Connects as `--address`, `--name`, `--protocol` and `--user` say. When the terminal is interrupted the connection is closed in
- * order: other members then see it leave at once, and its streams end.
+ * order: other members then see it leave at once, and its streams end. What cannot be a name or an address is a usage error.
  */
 export async function openConnection(args: Arguments, terminal: Terminal): Promise<Connection> {
   const name = args.text("name");
@@ -22,6 +23,8 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
     ...(protocol === "native" || protocol === "spread" ? { protocol } : {}),
     ...(credentials === undefined ? {} : { credentials }),
     signal: attempt.signal,
+  }).catch((error: unknown) => {
+    throw error instanceof RangeError ? usageError(error.message) : error;
   });
   signal.removeEventListener("abort", giveUp);
   const close = () => void connection.close();

@@ -1,15 +1,15 @@
 import { createConnection } from "node:net";
-import { parseAddress } from "../client/address.ts";
+import { type Address, parseAddress } from "../client/address.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
 import { ENVELOPE_BYTES, encodeEnvelope, envelopeBytes, Kind, PREFACE } from "../wire/native/envelope.ts";
-import { CliError, ExitCode } from "./exit-codes.ts";
+import { CliError, ExitCode, usageError } from "./exit-codes.ts";
 
 /** A status of this size belongs to no daemon of ours. */
 const REPORT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Asks a daemon for its status over the native protocol. Throws a `CliError` that says why there is none. */
-export function fetchStatus(address: string, signal: AbortSignal, timeoutMs = 3_000): Promise<DaemonStatus> {
-  const target = parseAddress(address);
+export async function fetchStatus(address: string, signal: AbortSignal, timeoutMs = 3_000): Promise<DaemonStatus> {
+  const target = addressOf(address);
   return new Promise((resolve, reject) => {
     const socket =
       target.kind === "unix"
@@ -47,4 +47,12 @@ export function fetchStatus(address: string, signal: AbortSignal, timeoutMs = 3_
     });
     if (signal.aborted) aborted();
   });
+}
+
+function addressOf(text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw error instanceof RangeError ? usageError(error.message) : error;
+  }
 }

@@ -71,6 +71,8 @@ export const receive = defineCommand({
     } finally {
       await connection.close();
     }
-    return missed || (received < count && args.has("count")) ? ExitCode.failed : ExitCode.ok;
+    if (missed) return ExitCode.failed;
+    if (received >= count || !args.has("count")) return ExitCode.ok;
+    return terminal.signal.aborted ? ExitCode.interrupted : ExitCode.failed;
   },
 });
