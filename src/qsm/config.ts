@@ -32,6 +32,11 @@ export type NodeConfig = {
   /** Unacknowledged bytes of a sender in one region view beyond which it waits, and from which on it goes on. */
   readonly windowBytes: number;
   readonly windowResumeBytes: number;
+  /**
+   * What is younger may still be under way, or wait in a socket: it is not reported missing, and what was sent to repair it is not sent
+   * again. Rounds may follow each other faster than that.
+   */
+  readonly transitMs: number;
   /** Bytes that the lists of missing packets of one sender may take on a token. */
   readonly nakBytes: number;
   /** Packets per second that a new sender may send before it has heard of rates, and that nobody is held below. */
@@ -56,6 +61,7 @@ export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   tokenLossMs: 10_000,
   windowBytes: 16 * 1024 * 1024,
   windowResumeBytes: 8 * 1024 * 1024,
+  transitMs: 50,
   nakBytes: 1_000,
   rateStart: 2_000,
   rateMin: 10,

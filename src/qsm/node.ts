@@ -448,11 +448,9 @@ export class Node implements Machine, RegionHost, SendingHost {
       this.drops.malformed++;
       return;
     }
-    const key = regionViewKey(last.id);
     const member = this.#members.of(last.id);
     if (member === undefined) {
-      if (this.#tombstones.has(key)) this.tell(from, { kind: "retired", id: last.id });
-      else this.#onUnknown(last.id, channel, packet);
+      if (!this.#tellRetired(from, last.id)) this.#onUnknown(last.id, channel, packet);
       return;
     }
     member.last(from, last.seq, now);
@@ -465,6 +463,13 @@ export class Node implements Machine, RegionHost, SendingHost {
     else this.#unknown.add(id, channel, packet);
   }
 
+  /** Who still has something to do with a view that is over here has not heard of its end. False if it is not over. */
+  #tellRetired(to: NodeId, id: RegionViewId): boolean {
+    if (!this.#tombstones.has(regionViewKey(id))) return false;
+    this.tell(to, { kind: "retired", id });
+    return true;
+  }
+
   #onMessage(from: NodeId, message: LinkMessage, now: number): void {
     const { id } = message;
     const member = this.#members.of(id);
@@ -474,16 +479,16 @@ export class Node implements Machine, RegionHost, SendingHost {
           member.onToken(message, now);
           this.#unbar();
         }
-        // Who sends it has not heard that the view is over.
-        else if (this.#tombstones.has(regionViewKey(id))) this.tell(from, { kind: "retired", id });
         // Until this node knows the view, it holds the token: nobody may count as having what it has not.
-        else this.#unknown.addToken(message);
+        else if (!this.#tellRetired(from, id)) this.#unknown.addToken(message);
         return;
       case "pull":
-        member?.onPull(from, message);
+        if (member !== undefined) member.onPull(from, message, now);
+        else this.#tellRetired(from, id);
         return;
       case "wake":
-        member?.ring.resume(now);
+        if (member !== undefined) member.ring.resume(now);
+        else this.#tellRetired(from, id);
         return;
       case "ack":
         return this.#sending.acknowledged(id, message.acknowledged, message.grant, now);

@@ -63,8 +63,9 @@ export class RegionMember implements Machine, RingHost {
   /** Members by index that asked for packets which are not here, by sender and number. */
   readonly #wanted = new Map<NodeId, Map<number, number[]>>();
   #wantedCount = 0;
-  /** What was pushed to each member in a round, so that nothing is pushed twice in it. */
-  readonly #pushed = new Map<number, { round: number; sender: NodeId; seqs: RangeSet }[]>();
+  /** What was sent to each member lately, so that nothing is sent twice while it is under way. */
+  readonly #pushed = new Map<number, Pushed[]>();
+  #now = 0;
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
   readonly #grants: Grants;
   #received = 0;
@@ -106,6 +107,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   tick(now: number): void {
+    this.#now = now;
     this.ring.tick(now);
   }
 
@@ -114,6 +116,7 @@ export class RegionMember implements Machine, RingHost {
    * sender.
    */
   receive(packet: Uint8Array, seq: number, isForwarded: boolean, now: number): void {
+    this.#now = now;
     const sender = originOf(packet);
     const stream = this.streamOf(sender);
     if (!this.#begun.has(sender)) {
@@ -143,11 +146,13 @@ export class RegionMember implements Machine, RingHost {
   }
 
   onToken(token: RegionToken, now: number): void {
+    this.#now = now;
     if (token.partitions !== this.#plan.partitions) return;
     this.ring.onToken(token, now);
   }
 
-  onPull(from: NodeId, { sender, partition, ranges, round }: RegionPull): void {
+  onPull(from: NodeId, { sender, partition, ranges }: RegionPull, now: number): void {
+    this.#now = now;
     const to = this.#members.indexOf(from);
     if (to === undefined || partition >= this.#plan.partitions) return;
     const stream = this.streams.get(sender);
@@ -160,7 +165,7 @@ export class RegionMember implements Machine, RingHost {
       if (stream.get(seq) !== undefined) held.push(seq);
       else if (seq > stream.clean && !this.#want(to, sender, seq)) break;
     }
-    if (held.length > 0) this.#forward([to], stream, held, round, "pulled");
+    if (held.length > 0) this.#forward([to], stream, held, "pulled");
   }
 
   /**
@@ -176,6 +181,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   failed(nodes: readonly NodeId[], failure: number, now: number): void {
+    this.#now = now;
     this.ring.failed(nodes, failure, now);
   }
 
@@ -265,8 +271,8 @@ export class RegionMember implements Machine, RingHost {
     this.#host.tell(this.#idAt(from), { kind: "pull", id: this.id, sender, round, partition, ranges });
   }
 
-  push(to: readonly number[], stream: Stream, seqs: Iterable<number>, round: number): void {
-    this.#forward(to, stream, seqs, round, "pushed");
+  push(to: readonly number[], stream: Stream, seqs: Iterable<number>): void {
+    this.#forward(to, stream, seqs, "pushed");
   }
 
   wake(leader: number): void {
@@ -319,37 +325,34 @@ export class RegionMember implements Machine, RingHost {
     }
   }
 
-  #forward(
-    to: readonly number[],
-    stream: Stream,
-    seqs: Iterable<number>,
-    round: number,
-    how: "pushed" | "pulled" | "waited",
-  ): void {
+  #forward(to: readonly number[], stream: Stream, seqs: Iterable<number>, how: "pushed" | "pulled" | "waited"): void {
     for (const seq of seqs) {
       const packet = stream.get(seq);
       if (packet === undefined) continue;
       for (const index of to) {
         const info = this.view.members[index];
         if (info === undefined || !this.#members.isAlive(index)) continue;
-        if (!this.#isNewPush(index, stream.sender, seq, round)) continue;
+        if (!this.#isNewPush(index, stream.sender, seq)) continue;
         this.repairs[how]++;
         this.#host.forward(info, packet);
       }
     }
   }
 
-  #isNewPush(index: number, sender: NodeId, seq: number, round: number): boolean {
+  #isNewPush(index: number, sender: NodeId, seq: number): boolean {
     let pushes = this.#pushed.get(index);
     if (pushes === undefined) this.#pushed.set(index, (pushes = []));
-    let push = pushes.find((other) => other.sender === sender);
-    if (push === undefined) pushes.push((push = { round, sender, seqs: new RangeSet() }));
-    if (push.round !== round) {
-      push.round = round;
-      push.seqs = new RangeSet();
+    let pushed = pushes.find((other) => other.sender === sender);
+    if (pushed === undefined)
+      pushes.push((pushed = { sender, since: this.#now, seqs: new RangeSet(), before: NO_RANGES }));
+    const age = this.#now - pushed.since;
+    if (age >= this.#config.transitMs) {
+      pushed.before = age < 2 * this.#config.transitMs ? pushed.seqs : NO_RANGES;
+      pushed.seqs = new RangeSet();
+      pushed.since = this.#now;
     }
-    if (push.seqs.has(seq)) return false;
-    push.seqs.add(seq);
+    if (pushed.seqs.has(seq) || pushed.before.has(seq)) return false;
+    pushed.seqs.add(seq);
     return true;
   }
 
@@ -373,13 +376,16 @@ export class RegionMember implements Machine, RingHost {
     if (bySeq === undefined || indexes === undefined) return;
     bySeq.delete(seq);
     this.#wantedCount -= indexes.length;
-    if (isForwarded) this.#forward(indexes, stream, [seq], this.ring.round, "waited");
+    if (isForwarded) this.#forward(indexes, stream, [seq], "waited");
   }
 
   #idAt(index: number): NodeId {
     return this.#members.ids[index] as NodeId;
   }
 }
+
+/** What was sent to a member of a sender's packets: since a moment, and in the time as long before it. */
+type Pushed = { readonly sender: NodeId; since: number; seqs: RangeSet; before: RangeSet };
 
 const NO_RANGES = new RangeSet();
 /** In an acknowledgement: nothing is known of rates. */

@@ -16,6 +16,7 @@ export type RingSettings = {
   readonly roundBytes: number;
   readonly tokenLossMs: number;
   readonly nakBytes: number;
+  readonly transitMs: number;
 };
 
 /** The rates that the members of a region can take, packets per second. */
@@ -36,7 +37,7 @@ export interface RingHost {
   /** Asks a member for packets; `ranges` in the numbers of the partition. */
   pull(from: number, sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
   /** Sends kept packets to members. */
-  push(to: readonly number[], stream: Stream, seqs: Iterable<number>, round: number): void;
+  push(to: readonly number[], stream: Stream, seqs: Iterable<number>): void;
   /** Tells the leader that there is something for its token to do. */
   wake(leader: number): void;
   /** The view has ended everywhere that this member has to care about. */
@@ -260,13 +261,13 @@ export class RegionRing implements Machine {
       records: [],
     };
     for (const stream of this.#host.streams.values()) {
+      stream.beginRound(this.#settings.transitMs, now);
       if (this.#isOfInterest(stream)) token.records.push(this.#newRecord(stream));
     }
     for (const sender of this.#settlements.keys()) {
       if (this.#host.streams.has(sender)) continue;
       token.records.push(this.#newRecord(this.#host.streamOf(sender)));
     }
-    for (const stream of this.#host.streams.values()) stream.maxSeenLastRound = stream.maxSeen;
     this.#send(this.#members.leaderOf(partition) as number, token, now);
   }
 
@@ -282,7 +283,7 @@ export class RegionRing implements Machine {
     return {
       sender,
       maximumSeen: stream.maxSeen,
-      cutOff: settlement?.last ?? stream.maxSeenLastRound,
+      cutOff: settlement?.last ?? stream.cutOff,
       maxContiguous: stream.contiguous,
       toClean: stream.clean,
       table: [...(this.#tables.get(sender) ?? Array.from({ length: this.#plan.partitions }, () => 0))],
@@ -405,7 +406,7 @@ export class RegionRing implements Machine {
     const { partition, round } = token;
     stream.see(record.maximumSeen);
     record.maximumSeen = stream.maxSeen;
-    if (record.settle !== undefined) this.#claim(record.settle, stream, round);
+    if (record.settle !== undefined) this.#claim(record.settle, stream);
     stream.cleanTo(record.toClean);
     stream.trim(record.table);
     record.maxContiguous = Math.min(record.maxContiguous, stream.contiguous);
@@ -415,7 +416,7 @@ export class RegionRing implements Machine {
     const pulled = new RangeSet();
     if (predecessor !== undefined) {
       const limit = Math.min(record.covered, own.covered);
-      this.#push(predecessor, stream, partition, record.naks, own.ranges, limit, round);
+      this.#push(predecessor, stream, partition, record.naks, own.ranges, limit);
       for (const [low, high] of own.ranges.ranges()) if (low <= limit) pulled.add(low, Math.min(high, limit));
       pulled.removeAll(record.naks);
       this.#keepCommon(pulled, predecessor, partition);
@@ -433,22 +434,14 @@ export class RegionRing implements Machine {
   }
 
   /** What the predecessor lacks and I have. */
-  #push(
-    to: number,
-    stream: Stream,
-    partition: number,
-    naks: RangeSet,
-    mine: RangeSet,
-    limit: number,
-    round: number,
-  ): void {
+  #push(to: number, stream: Stream, partition: number, naks: RangeSet, mine: RangeSet, limit: number): void {
     if (naks.isEmpty) return;
     const seqs: number[] = [];
     for (const number of naks.numbers()) {
       if (number > limit) break;
       if (!mine.has(number)) seqs.push(this.#plan.toRegion(partition, number));
     }
-    if (seqs.length > 0) this.#host.push([to], stream, seqs, round);
+    if (seqs.length > 0) this.#host.push([to], stream, seqs);
   }
 
   /** Where only some members of a partition keep a packet, a neighbour that is none of them is not asked for it (section 0 d). */
@@ -494,7 +487,7 @@ export class RegionRing implements Machine {
   }
 
   /** Of a failed sender: gives up what is announced as lost, and brings what is asked for and held here. */
-  #claim({ candidates, lost }: Settle, stream: Stream, round: number): void {
+  #claim({ candidates, lost }: Settle, stream: Stream): void {
     if (!lost.isEmpty) stream.skip(lost);
     lost.addAll(stream.givenUp);
     if (candidates.isEmpty) return;
@@ -505,7 +498,6 @@ export class RegionRing implements Machine {
         this.#members.cachersOf(seq).filter((index) => index !== this.#members.me),
         stream,
         [seq],
-        round,
       );
     }
   }
@@ -517,7 +509,7 @@ export class RegionRing implements Machine {
       const stream = this.#host.streamOf(record.sender);
       if (last !== undefined) {
         const own = stream.missing(partition, record.cutOff, Number.POSITIVE_INFINITY);
-        this.#push(last, stream, partition, record.naks, own.ranges, record.covered, round);
+        this.#push(last, stream, partition, record.naks, own.ranges, record.covered);
       }
       record.table[partition] = Math.max(record.table[partition] as number, record.partitionContiguous);
       const lacking = new RangeSet();

@@ -69,7 +69,7 @@ export class RegionSender {
   #endsHead = 0;
   #last = 0;
   #stable = 0;
-  #isSealed = false;
+  #sealed = 0;
   #isStopped = false;
   #after: readonly SealedView[];
   /** When this region was told last how far the sender has come. */
@@ -111,13 +111,18 @@ export class RegionSender {
     return this.#stable;
   }
 
+  /** The change with which it was sealed; 0: it is current. */
+  get sealed(): number {
+    return this.#sealed;
+  }
+
   get isSealed(): boolean {
-    return this.#isSealed;
+    return this.#sealed > 0;
   }
 
   /** Sealed, and everything is stable: there is nothing left to do. */
   get isDone(): boolean {
-    return this.#isSealed && this.#stable >= this.#last;
+    return this.isSealed && this.#stable >= this.#last;
   }
 
   get unstableBytes(): number {
@@ -144,7 +149,7 @@ export class RegionSender {
   }
 
   enqueue(message: RegionMessage): void {
-    assert(!this.#isSealed, "nothing is sent in a view that is superseded");
+    assert(!this.isSealed, "nothing is sent in a view that is superseded");
     this.#queue.push(message);
     this.#queuedBytes += message.payload.length;
   }
@@ -172,10 +177,10 @@ export class RegionSender {
   }
 
   /**
-   * The view is superseded: assigns numbers to what is pinned to it and assigns none afterwards. Returns the messages that were not
+   * The view is superseded, with the `order`-th change: assigns numbers to what is pinned to it and assigns none afterwards. Returns the messages that were not
    * begun: they go out in the next view.
    */
-  seal(): RegionMessage[] {
+  seal(order: number): RegionMessage[] {
     const rest: RegionMessage[] = [];
     const waiting = this.#queue.slice(this.#queueHead);
     const offset = this.#offset;
@@ -188,14 +193,14 @@ export class RegionSender {
       if (packet === undefined) break;
       this.#unsent.add(this.#last);
     }
-    this.#isSealed = true;
+    this.#sealed = order;
     this.#queuedBytes = 0;
     return rest;
   }
 
   /** Gives the next number to a packet that goes to several regions. `message`: the one that ends in it. */
   assign(packet: Uint8Array, message: RegionMessage | undefined): void {
-    assert(!this.#isSealed, "a sealed view assigns no numbers");
+    assert(!this.isSealed, "a sealed view assigns no numbers");
     this.#last++;
     const isKept = this.#unstable.set(this.#last, packet);
     assert(isKept, "the window is smaller than the store");
@@ -209,7 +214,7 @@ export class RegionSender {
 
   /** The node is back in a view that it had left, and that has not been superseded meanwhile. */
   reopen(): void {
-    this.#isSealed = false;
+    this.#sealed = 0;
   }
 
   /** Takes messages of these groups out that are not pinned to the present views. */

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts";
 import type { GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 import { NEVER } from "../machine/machine.ts";
-import type { SealedView } from "../wire/region/data.ts";
+import { AFTER_BYTES, AFTER_MAX, type SealedView } from "../wire/region/data.ts";
 import type { NodeConfig } from "./config.ts";
 import { GroupSender } from "./group-sender.ts";
 import { Pacer, pacerDefaults } from "./pacer.ts";
@@ -46,6 +46,8 @@ export class Sending {
   /** Of all regions together, and of each. */
   readonly #pacer: Pacer;
   readonly #pacers = new Map<RegionId, Pacer>();
+  /** Changes of views so far. */
+  #seals = 0;
   /** Rotates the turns of senders. */
   #turn = 0;
 
@@ -130,7 +132,9 @@ export class Sending {
    * Messages for regions that are no more go to `withdrawn`.
    */
   seal(superseded: readonly RegionView[], withdrawn: RegionMessage[]): Sealed[] {
-    return superseded.map((view) => {
+    const resent: { readonly view: RegionView; readonly messages: readonly RegionMessage[] }[] = [];
+    this.#seals++;
+    const sealed = superseded.map((view) => {
       const { id } = view;
       const sender = this.#current.get(id.region);
       if (sender === undefined) {
@@ -139,14 +143,17 @@ export class Sending {
         return { id, last };
       }
       this.#current.delete(id.region);
-      const rest = sender.seal();
+      const rest = sender.seal(this.#seals);
       if (!sender.isDone) this.#sealed.add(sender);
       this.#remember(view, sender.last);
       const next = this.#host.region(id.region);
       if (next === undefined) withdrawn.push(...rest);
-      else for (const message of rest) this.#senderOf(next).enqueue(message);
+      else if (rest.length > 0) resent.push({ view: next, messages: rest });
       return { id, last: sender.last };
     });
+    // Only now: the first packets of the new views name all that is sealed before them.
+    for (const { view, messages } of resent) for (const message of messages) this.#senderOf(view).enqueue(message);
+    return sealed;
   }
 
   /** Sends up to so many packets, as rates and windows allow; returns how many it sent. */
@@ -186,9 +193,8 @@ export class Sending {
 
   /** Nodes have failed: in superseded views where nobody is left, nothing is waited for. */
   failed(hasFailed: (node: NodeId) => boolean): void {
-    for (const { id, view } of [...this.#sealed]) {
-      if (view.members.every((member) => hasFailed(member.id))) this.retired(id);
-    }
+    const deserted = [...this.#sealed].filter(({ view }) => view.members.every(({ id }) => hasFailed(id)));
+    for (const { id } of deserted) this.retired(id);
   }
 
   get #settings(): SenderSettings {
@@ -236,15 +242,22 @@ export class Sending {
     if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
-  /** Sealed views with packets that are not stable, and that members of this view may be in (rule 11). */
+  /**
+   * Sealed views with packets that are not stable and that members of this view were in (rule 11): of each member the last one. What came
+   * before that, its packets wait for themselves.
+   */
   #sealedFor(view: RegionView): SealedView[] {
     const groups = new Set(view.groups);
-    const sealed: SealedView[] = [];
-    for (const sender of this.#sealed) {
+    const rest = new Set(view.members.map(({ id }) => id));
+    const before: SealedView[] = [];
+    for (const sender of [...this.#sealed].sort((a, b) => b.sealed - a.sealed)) {
       if (sender.isDone || !sender.view.groups.some((group) => groups.has(group))) continue;
-      sealed.push({ id: sender.id, last: sender.last });
+      const { size } = rest;
+      for (const { id } of sender.view.members) rest.delete(id);
+      if (rest.size < size) before.push({ id: sender.id, last: sender.last });
     }
-    return sealed;
+    // Half a packet at most; that is more views than the members of a region come from.
+    return before.slice(0, Math.min(AFTER_MAX, Math.floor(this.#config.datagramBytes / 2 / AFTER_BYTES)));
   }
 
   /** The sender of exactly this view. */

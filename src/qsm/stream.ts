@@ -30,8 +30,10 @@ export class Stream {
    * those are under way, not lost.
    */
   maxCome = 0;
-  /** The same as `maxSeen` when the last round began here: what is younger is not reported missing yet (A31). Kept by the leader. */
-  maxSeenLastRound = 0;
+  /** The leader's: what is younger than `#cutOff` is not reported missing yet, and what it will be next, since when (A31). */
+  #cutOff = 0;
+  #mark = 0;
+  #markedAt = Number.NEGATIVE_INFINITY;
   readonly #plan: PartitionPlan;
   readonly #index: number;
   readonly #rule: DeliveryRule;
@@ -78,6 +80,19 @@ export class Stream {
   /** Packets and bytes that are kept. */
   get kept(): { readonly packets: number; readonly bytes: number } {
     return { packets: this.#store.count, bytes: this.#store.bytes };
+  }
+
+  /** Packets beyond this may still be under way. */
+  get cutOff(): number {
+    return this.#cutOff;
+  }
+
+  /** A round begins here: what had been seen when an earlier one began, `transitMs` ago or more, may be asked for from now on. */
+  beginRound(transitMs: number, now: number): void {
+    if (now - this.#markedAt < transitMs) return;
+    this.#cutOff = this.#mark;
+    this.#mark = this.maxSeen;
+    this.#markedAt = now;
   }
 
   /** Something has been seen that is not known to be stable. */
