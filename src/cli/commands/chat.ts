@@ -44,7 +44,7 @@ export const chat = defineCommand({
     void connection.closed.then(close);
     for await (const line of editor.lines) {
       let stop = false;
-      await room.attempt(async () => {
+      const done = room.attempt(async () => {
         const parsed = parseChatLine(line);
         if (parsed === undefined) return;
         stop = parsed.kind === "quit";
@@ -52,6 +52,8 @@ export const chat = defineCommand({
         if (parsed.kind === "send" && room.hears(parsed)) editor.takeBack(line);
         if (!stop) await room.perform(parsed);
       });
+      // A script goes on when a line has taken effect; a person may type on while the daemon is away.
+      await (terminal.tty === undefined ? done : Promise.race([done, room.away()]));
       if (stop) break;
     }
     editor.close();
@@ -75,6 +77,7 @@ class ChatRoom {
   readonly #undelivered = new Set<Promise<void>>();
   #current: string | undefined;
   #service: Service;
+  #onAway: () => void = () => undefined;
 
   constructor(connection: Connection, terminal: Terminal, editor: LineEditor, service: Service) {
     this.#connection = connection;
@@ -99,8 +102,17 @@ class ChatRoom {
     return lines.filter((candidate) => candidate.startsWith(line));
   }
 
-  /** Whether what is sent comes back to this client. */
+  /** Resolves as soon as there is no connection, which is coming back. */
+  away(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onAway = resolve;
+      if (!this.#connection.connected) resolve();
+    });
+  }
+
+  /** Whether what is sent comes back to this client; of what is sent without a connection nobody knows. */
   hears({ groups }: { readonly groups: readonly string[] }): boolean {
+    if (!this.#connection.connected) return false;
     const targets = groups.length > 0 ? groups : this.#current === undefined ? [] : [this.#current];
     return targets.some((group) => this.#groups.has(group));
   }
@@ -120,11 +132,15 @@ class ChatRoom {
     }
   }
 
-  /** Until what was sent is delivered, so that a script sees its own last words; Ctrl-C does not wait. */
+  /**
+   * Until what was sent is delivered, so that a script sees its own last words. Ctrl-C does not wait, nor a person while the
+   * daemon is away.
+   */
   async settle(): Promise<void> {
-    const { signal } = this.#terminal;
+    const { signal, tty } = this.#terminal;
     const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    if (!signal.aborted) await Promise.race([Promise.all(this.#undelivered), aborted]);
+    const ends = tty === undefined ? [aborted] : [aborted, this.away()];
+    if (!signal.aborted) await Promise.race([Promise.all(this.#undelivered), ...ends]);
   }
 
   async perform(line: ChatLine): Promise<void> {
@@ -189,6 +205,7 @@ class ChatRoom {
       );
       return;
     }
+    if (event.kind === "disconnected") this.#onAway();
     if (event.kind === "view") this.#views.set(event.group, event);
     if (event.kind === "primary") {
       for (const [group, view] of this.#views) this.#views.set(group, { ...view, primary: event.primary });
