@@ -283,3 +283,23 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
   net.run(2_000);
   expect(net.get(4).stable).toEqual([7]);
 });
+
+test("rounds that follow each other faster than packets travel repair nothing twice", () => {
+  const net = oneRegion(15, 10, { roundBytes: 4_000, packing: false });
+  net.waitingMs = 20;
+  net.loses = (_from, _to, channel) => channel === "data" && net.random.chance(0.02);
+  const count = 1_500;
+  for (let i = 0; i < count; i++) net.after(i, () => net.send(1, 1, `m${i} ${"x".repeat(900)}`, i));
+  net.run(8_000);
+  let repaired = 0;
+  let duplicates = 0;
+  for (const { info, node } of net.nodes.values()) {
+    expect(texts(net, info.id)).toHaveLength(count);
+    for (const { repairs } of node.regions) {
+      repaired += repairs.pushed + repairs.pulled + repairs.waited;
+      duplicates += repairs.duplicates;
+    }
+  }
+  expect(repaired).toBeGreaterThan(count * 9 * 0.01);
+  expect(duplicates).toBeLessThan(count * 9 * 0.001);
+});

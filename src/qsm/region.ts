@@ -13,6 +13,7 @@ import type { NodeConfig } from "./config.ts";
 import { Grants } from "./grants.ts";
 import { RingMembers } from "./members.ts";
 import { PartitionPlan } from "./partition-plan.ts";
+import { Recent } from "./recent.ts";
 import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
 import { Stream } from "./stream.ts";
 
@@ -64,7 +65,7 @@ export class RegionMember implements Machine, RingHost {
   readonly #wanted = new Map<NodeId, Map<number, number[]>>();
   #wantedCount = 0;
   /** What was sent to each member lately, so that nothing is sent twice while it is under way. */
-  readonly #pushed = new Map<number, Pushed[]>();
+  readonly #pushed = new Map<number, Map<NodeId, Recent>>();
   #now = 0;
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
   readonly #grants: Grants;
@@ -340,20 +341,11 @@ export class RegionMember implements Machine, RingHost {
   }
 
   #isNewPush(index: number, sender: NodeId, seq: number): boolean {
-    let pushes = this.#pushed.get(index);
-    if (pushes === undefined) this.#pushed.set(index, (pushes = []));
-    let pushed = pushes.find((other) => other.sender === sender);
-    if (pushed === undefined)
-      pushes.push((pushed = { sender, since: this.#now, seqs: new RangeSet(), before: NO_RANGES }));
-    const age = this.#now - pushed.since;
-    if (age >= this.#config.transitMs) {
-      pushed.before = age < 2 * this.#config.transitMs ? pushed.seqs : NO_RANGES;
-      pushed.seqs = new RangeSet();
-      pushed.since = this.#now;
-    }
-    if (pushed.seqs.has(seq) || pushed.before.has(seq)) return false;
-    pushed.seqs.add(seq);
-    return true;
+    let bySender = this.#pushed.get(index);
+    if (bySender === undefined) this.#pushed.set(index, (bySender = new Map()));
+    let recent = bySender.get(sender);
+    if (recent === undefined) bySender.set(sender, (recent = new Recent(this.#config.transitMs)));
+    return recent.add(seq, this.#now);
   }
 
   /** Remembers that a member asked for a packet that is not here; false if there is no room for more. */
@@ -383,9 +375,6 @@ export class RegionMember implements Machine, RingHost {
     return this.#members.ids[index] as NodeId;
   }
 }
-
-/** What was sent to a member of a sender's packets: since a moment, and in the time as long before it. */
-type Pushed = { readonly sender: NodeId; since: number; seqs: RangeSet; before: RangeSet };
 
 const NO_RANGES = new RangeSet();
 /** In an acknowledgement: nothing is known of rates. */

@@ -7,6 +7,7 @@ import type { FinalView } from "../cms/views.ts";
 import type { TokenRelease } from "./config.ts";
 import type { RingMembers } from "./members.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
+import { Recent } from "./recent.ts";
 import { Settlement } from "./settlement.ts";
 import type { Stream } from "./stream.ts";
 
@@ -90,6 +91,8 @@ export class RegionRing implements Machine {
   #commits = false;
 
   // A member's.
+  /** What this member has said that it lacks, by sender. */
+  readonly #awaited = new Map<NodeId, Recent>();
   #wakeAt = NEVER;
   #roundTripMs = 0;
 
@@ -367,7 +370,7 @@ export class RegionRing implements Machine {
     for (const stream of this.#host.streams.values()) {
       if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#freshRecord(stream));
     }
-    for (const record of token.records) this.#visitRecord(token, record, predecessor);
+    for (const record of token.records) this.#visitRecord(token, record, predecessor, now);
     if (token.quiesce || token.quiesceCommit) {
       for (const stream of this.#host.streams.values()) {
         if (!stream.isActive) continue;
@@ -401,7 +404,7 @@ export class RegionRing implements Machine {
     };
   }
 
-  #visitRecord(token: RegionToken, record: TokenRecord, predecessor: number | undefined): void {
+  #visitRecord(token: RegionToken, record: TokenRecord, predecessor: number | undefined, now: number): void {
     const stream = this.#host.streamOf(record.sender);
     const { partition, round } = token;
     stream.see(record.maximumSeen);
@@ -413,11 +416,12 @@ export class RegionRing implements Machine {
 
     const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;
     const own = stream.missing(partition, record.cutOff, bytesMax);
+    const fresh = this.#unawaited(record.sender, partition, own.ranges, now);
     const pulled = new RangeSet();
     if (predecessor !== undefined) {
       const limit = Math.min(record.covered, own.covered);
       this.#push(predecessor, stream, partition, record.naks, own.ranges, limit);
-      for (const [low, high] of own.ranges.ranges()) if (low <= limit) pulled.add(low, Math.min(high, limit));
+      for (const [low, high] of fresh.ranges()) if (low <= limit) pulled.add(low, Math.min(high, limit));
       pulled.removeAll(record.naks);
       this.#keepCommon(pulled, predecessor, partition);
       if (!pulled.isEmpty) this.#host.pull(predecessor, record.sender, partition, pulled, round);
@@ -425,12 +429,23 @@ export class RegionRing implements Machine {
     record.aggregate = predecessor === undefined ? own.ranges.clone() : this.#aggregate(record, own.ranges, partition);
     record.aggregateCovered = Math.min(record.aggregateCovered, own.covered);
     // What is being pulled must not be pushed as well (section 0 c).
-    const naks = own.ranges;
-    naks.removeAll(pulled);
-    record.naks = naks;
+    fresh.removeAll(pulled);
+    record.naks = fresh;
     record.covered = own.covered;
     record.partitionContiguous = Math.min(record.partitionContiguous, stream.contiguousIn(partition));
-    this.#pullElsewhere(record, stream, round);
+    this.#pullElsewhere(record, stream, round, now);
+  }
+
+  /** What of this has not been asked for, or listed for a neighbour to send, so lately that it may be under way. */
+  #unawaited(sender: NodeId, partition: number, missing: RangeSet, now: number): RangeSet {
+    const fresh = new RangeSet();
+    if (missing.isEmpty) return fresh;
+    let recent = this.#awaited.get(sender);
+    if (recent === undefined) this.#awaited.set(sender, (recent = new Recent(this.#settings.transitMs)));
+    for (const number of missing.numbers()) {
+      if (recent.add(this.#plan.toRegion(partition, number), now)) fresh.add(number);
+    }
+    return fresh;
   }
 
   /** What the predecessor lacks and I have. */
@@ -474,8 +489,9 @@ export class RegionRing implements Machine {
   }
 
   /** What other partitions keep is asked for at a random one of their members (section 0, A32.5). */
-  #pullElsewhere(record: TokenRecord, stream: Stream, round: number): void {
-    for (const [partition, ranges] of stream.missingElsewhere(record.cutOff)) {
+  #pullElsewhere(record: TokenRecord, stream: Stream, round: number, now: number): void {
+    for (const [partition, missing] of stream.missingElsewhere(record.cutOff)) {
+      const ranges = this.#unawaited(record.sender, partition, missing, now);
       const first = ranges.ranges().next().value;
       if (first === undefined) continue;
       const cachers = this.#members

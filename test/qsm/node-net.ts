@@ -27,6 +27,8 @@ export class NodeNet {
   /** What is lost of each channel: a chance, or a rule. */
   loses: (from: NodeId, to: NodeId, channel: NodeChannel, bytes: Uint8Array) => boolean = () => false;
   latencyMs = 0.1;
+  /** What data and repairs wait in sockets, while control is taken at once. */
+  waitingMs = 0;
   sent = { control: 0, repair: 0, data: 0 };
   now = 0;
   readonly random: Random;
@@ -124,7 +126,8 @@ export class NodeNet {
 
   #carry(from: NodeId, to: NodeId, channel: NodeChannel, bytes: Uint8Array): void {
     if (this.loses(from, to, channel, bytes)) return;
-    this.#push(this.now + this.latencyMs * (1 + this.random.unit() / 10), () => {
+    const waitingMs = channel === "control" ? 0 : this.waitingMs;
+    this.#push(this.now + waitingMs + this.latencyMs * (1 + this.random.unit() / 10), () => {
       const target = this.nodes.get(to);
       if (target === undefined || !target.isUp) return;
       target.node.receive(channel, bytes, this.now);
