@@ -28,12 +28,21 @@ afterAll(async () => {
   await Promise.all(daemons.map((daemon) => daemon.stop()));
 });
 
-async function amalgam(args: readonly string[], input = "", signal = new AbortController().signal) {
+async function amalgam(
+  args: readonly string[],
+  input = "",
+  signal = new AbortController().signal,
+  onWrite: (text: string) => void = () => {},
+) {
   const output: string[] = [];
   const notes: string[] = [];
   const terminal: Terminal = {
     print: (text) => void output.push(`${text}\n`),
-    write: async (bytes) => void output.push(typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)),
+    write: async (bytes) => {
+      const text = typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes);
+      output.push(text);
+      onWrite(text);
+    },
     note: (text) => void notes.push(text),
     redraw: () => {},
     ask: () => {},
@@ -66,6 +75,27 @@ describe("commands against two daemons", () => {
       expect(code, notes).toBe(ExitCode.usage);
       expect(notes).not.toContain("    at ");
     }
+  });
+
+  test("monitor outlives its daemon", async () => {
+    const port = PORT + 40;
+    const daemon = await startDaemon({ port, thread: false, unixSocket: false });
+    const interrupt = new AbortController();
+    let output = "";
+    const watching = amalgam(["monitor", "-i", "100", "-a", `${port}@127.0.0.1`], "", interrupt.signal, (text) => {
+      output += text;
+    });
+    const shows = async (text: string) => {
+      while (!output.includes(text)) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await shows("Configuration of 1 of 1");
+    await daemon.stop();
+    await shows("No daemon answers.");
+    output = "";
+    await using _again = await startDaemon({ port, thread: false, unixSocket: false });
+    await shows("Configuration of 1 of 1");
+    interrupt.abort();
+    expect((await watching).code).toBe(ExitCode.ok);
   });
 
   test("receive that is interrupted before its count says so", async () => {

@@ -2,23 +2,30 @@ import type { DaemonStatus } from "../daemon/status.ts";
 import type { Observation } from "./monitor-view.ts";
 import { fetchStatus } from "./status-client.ts";
 
-/** Asks the daemon at `address`, and through it learns of all others of its site and asks them too. */
-export async function observeSite(address: string, signal: AbortSignal): Promise<Observation[]> {
-  const first = await fetchStatus(address, signal);
+/**
+ * Asks the daemon at `address`, and through it learns of all others of its site and asks them too. Waits `timeoutMs` for
+ * each.
+ */
+export async function observeSite(address: string, signal: AbortSignal, timeoutMs?: number): Promise<Observation[]> {
+  const first = await fetchStatus(address, signal, timeoutMs);
   return Promise.all(
     first.site.daemons.map(async (daemon) => {
       if (daemon.name === first.name) return { name: first.name, address, status: first, problem: undefined };
-      return observe(daemon.name, `${daemon.port}@${daemon.address}`, signal);
+      return observe(daemon.name, `${daemon.port}@${daemon.address}`, signal, timeoutMs);
     }),
   );
 }
 
 /** As `observeSite`, by the first of several daemons that answers: a monitor outlives the one it began with. */
-export async function observeSiteByAny(addresses: readonly string[], signal: AbortSignal): Promise<Observation[]> {
+export async function observeSiteByAny(
+  addresses: readonly string[],
+  signal: AbortSignal,
+  timeoutMs?: number,
+): Promise<Observation[]> {
   let failure: unknown;
   for (const address of addresses) {
     try {
-      return await observeSite(address, signal);
+      return await observeSite(address, signal, timeoutMs);
     } catch (error) {
       if (signal.aborted) throw error;
       failure ??= error;
@@ -28,9 +35,14 @@ export async function observeSiteByAny(addresses: readonly string[], signal: Abo
 }
 
 /** Asks one daemon; a failure is part of the observation. */
-export async function observe(name: string, address: string, signal: AbortSignal): Promise<Observation> {
+export async function observe(
+  name: string,
+  address: string,
+  signal: AbortSignal,
+  timeoutMs?: number,
+): Promise<Observation> {
   try {
-    const status: DaemonStatus = await fetchStatus(address, signal);
+    const status: DaemonStatus = await fetchStatus(address, signal, timeoutMs);
     return { name, address, status, problem: undefined };
   } catch (error) {
     return {

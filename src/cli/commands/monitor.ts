@@ -4,6 +4,9 @@ import { ExitCode } from "../exit-codes.ts";
 import { monitorView, type Observation } from "../monitor-view.ts";
 import { observeSite, observeSiteByAny } from "../observe.ts";
 
+/** The next picture does not wait longer for a daemon that is silent: what the others said would be old by then. */
+const LIVE_TIMEOUT_MS = 1_000;
+
 const CLEAR = "\x1b[H\x1b[J";
 const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l";
 const ORDINARY_SCREEN = "\x1b[?1049l\x1b[?25h";
@@ -56,8 +59,7 @@ export const monitor = defineCommand({
     try {
       if (live) await terminal.write(ALTERNATE_SCREEN);
       while (!terminal.signal.aborted) {
-        const known = before.map((observation) => observation.address);
-        const now = await observeSiteByAny([...new Set([address, ...known])], terminal.signal);
+        const now = await observed(address, before, terminal.signal);
         if (json) {
           terminal.print(JSON.stringify(now));
         } else {
@@ -75,6 +77,26 @@ export const monitor = defineCommand({
     return ExitCode.ok;
   },
 });
+
+/**
+ * The site as its daemons see it now; those that answered last time are asked first. That nobody answers ends the monitor only
+ * at its beginning: later it shows it, until somebody does.
+ */
+async function observed(
+  address: string,
+  before: readonly Observation[],
+  signal: AbortSignal,
+): Promise<readonly Observation[]> {
+  if (before.length === 0) return observeSite(address, signal);
+  const answering = before.filter(({ status }) => status !== undefined).map((observation) => observation.address);
+  const others = before.map((observation) => observation.address);
+  try {
+    return await observeSiteByAny([...new Set([...answering, address, ...others])], signal, LIVE_TIMEOUT_MS);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return before.map(({ name, address }) => ({ name, address, status: undefined, problem: "no answer" }));
+  }
+}
 
 function isWhole(now: readonly Observation[]): boolean {
   return now.every(({ status }) => status !== undefined && status.configuration.members.length === now.length);
