@@ -263,6 +263,12 @@ export class Node implements Machine, RegionHost, SendingHost {
     return this.#barred.flatMap((member) => (member.order < order ? (member.behindBar(sender) ?? []) : []));
   }
 
+  endingBefore({ order }: RegionMember): SealedView[] {
+    return [...this.#members]
+      .filter((member) => member.order < order)
+      .map(({ id }) => ({ id, last: Number.MAX_SAFE_INTEGER }));
+  }
+
   random(): number {
     return this.#outbox.random();
   }

@@ -31,6 +31,8 @@ export interface RegionHost {
   barred(region: RegionMember): void;
   /** Views from before this one in which packets of a sender wait, and up to where: nothing else of it is under way there. */
   barredBefore(region: RegionMember, sender: NodeId): readonly SealedView[];
+  /** Views from before this one that have not been retired, each to its end. */
+  endingBefore(region: RegionMember): readonly SealedView[];
   admissibleRate(now: number): number | undefined;
   retired(region: RegionMember): void;
   random(): number;
@@ -276,6 +278,16 @@ export class RegionMember implements Machine, RingHost {
     this.#forward(to, stream, seqs, "pushed");
   }
 
+  skip(stream: Stream, lost: RangeSet): void {
+    const { sender } = stream;
+    if (!this.#begun.has(sender)) {
+      // The packets that would say what comes before are lost: it may be anything.
+      this.#begun.add(sender);
+      this.#barBehind(stream, this.#host.endingBefore(this));
+    }
+    stream.skip(lost);
+  }
+
   wake(leader: number): void {
     this.#host.tell(this.#idAt(leader), { kind: "wake", id: this.id });
   }
@@ -298,8 +310,13 @@ export class RegionMember implements Machine, RingHost {
     if (kindOf(packet) === NodeKind.regionHybrid) return;
     const { sender } = stream;
     // What is stable its sender does not name; it may still wait here for something that is not, and that this region has nothing to do with.
-    const waiting = [...afterOf(packet), ...this.#host.barredBefore(this, sender)].filter((sealed) => {
-      return !sameRegionView(sealed.id, this.id) && !this.#host.hasAll(sealed, sender);
+    this.#barBehind(stream, [...afterOf(packet), ...this.#host.barredBefore(this, sender)]);
+  }
+
+  #barBehind(stream: Stream, before: readonly SealedView[]): void {
+    const { sender } = stream;
+    const waiting = before.filter(({ id, last }) => {
+      return !sameRegionView(id, this.id) && !this.#host.hasAll({ id, last }, sender);
     });
     if (waiting.length === 0) return;
     stream.bar();

@@ -39,6 +39,8 @@ export interface RingHost {
   pull(from: number, sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
   /** Sends kept packets to members. */
   push(to: readonly number[], stream: Stream, seqs: Iterable<number>): void;
+  /** Nobody has these packets of a sender that has failed. */
+  skip(stream: Stream, lost: RangeSet): void;
   /** Tells the leader that there is something for its token to do. */
   wake(leader: number): void;
   /** The view has ended everywhere that this member has to care about. */
@@ -504,7 +506,7 @@ export class RegionRing implements Machine {
 
   /** Of a failed sender: gives up what is announced as lost, and brings what is asked for and held here. */
   #claim({ candidates, lost }: Settle, stream: Stream): void {
-    if (!lost.isEmpty) stream.skip(lost);
+    if (!lost.isEmpty) this.#host.skip(stream, lost);
     lost.addAll(stream.givenUp);
     if (candidates.isEmpty) return;
     for (const seq of candidates.clone().numbers()) {
