@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -96,6 +98,24 @@ describe("commands against two daemons", () => {
     await shows("Configuration of 1 of 1");
     interrupt.abort();
     expect((await watching).code).toBe(ExitCode.ok);
+  });
+
+  test("a daemon that cannot start says what somebody else has", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const bound = taken.address();
+    const http = String(typeof bound === "object" && bound !== null ? bound.port : 0);
+    const attempts = [
+      [["--port", String(PORT)], "--port"],
+      [["--port", String(PORT + 60), "--http", http], "--http"],
+    ] as const;
+    for (const [options, remedy] of attempts) {
+      const { code, notes } = await amalgam(["daemon", "--no-unix", ...options]);
+      expect(code, notes).toBe(ExitCode.failed);
+      expect(notes).toContain("taken");
+      expect(notes).toContain(remedy);
+    }
+    taken.close();
   });
 
   test("receive that is interrupted before its count says so", async () => {

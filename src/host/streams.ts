@@ -59,11 +59,14 @@ export class StreamHost {
     return typeof bound === "object" && bound !== null ? bound.port : port;
   }
 
-  /** Listens on a Unix socket. A socket left by a daemon that crashed is replaced; a living daemon's is not. */
+  /**
+   * Listens on a Unix socket. A socket left by a daemon that crashed is replaced; a living daemon's is not: `EADDRINUSE`, with
+   * the `path`.
+   */
   async listenUnix(path: string): Promise<void> {
     if (existsSync(path)) {
-      if (!lstatSync(path).isSocket()) throw new Error(`${path} exists and is no socket`);
-      if (await answers(path)) throw new Error(`${path} is in use by another daemon`);
+      if (!lstatSync(path).isSocket()) throw pathTaken(path, "exists and is no socket");
+      if (await answers(path)) throw pathTaken(path, "is in use by another daemon");
       unlinkSync(path);
     }
     const server = this.#server("unix");
@@ -258,6 +261,10 @@ function listening(server: Server, options: Parameters<Server["listen"]>[0]): Pr
       resolve();
     });
   });
+}
+
+function pathTaken(path: string, why: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${path} ${why}`), { code: "EADDRINUSE", path });
 }
 
 /** Whether somebody accepts connections at a Unix socket. */

@@ -78,9 +78,10 @@ export const daemon = defineCommand({
   failure: "it could not start, or failed while it ran",
   async run(args, terminal) {
     const file = args.text("config");
-    const { site: configured, self } = await chosen(args, terminal);
+    const { site: configured, self: named } = await chosen(args, terminal);
     const http = args.number("http");
-    const site = http === undefined ? configured : withHttpPort(configured, self.name, http);
+    const site = http === undefined ? configured : withHttpPort(configured, named.name, http);
+    const self = site.daemons.find((daemon) => daemon.name === named.name) ?? named;
     if (args.flag("check")) {
       terminal.print(described(site));
       return ExitCode.ok;
@@ -106,7 +107,7 @@ export const daemon = defineCommand({
         if (entry !== undefined) log.add(entry, Date.now());
       },
     }).catch((error: unknown) => {
-      throw startFailure(error, self);
+      throw startFailure(error, self, file);
     });
     const socket = join(site.sessions.unixDirectory, String(self.port));
     const becomes = await orStop(running, () => giveUpRoot(site.runtime, [socket]));
@@ -212,18 +213,14 @@ async function ended(running: Daemon, signal: AbortSignal, onStop: () => void): 
   await stopping;
 }
 
-function startFailure(error: unknown, self: DaemonConfig): unknown {
+function startFailure(error: unknown, self: DaemonConfig, file: string | undefined): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   const place = `${self.address} port ${self.port} or ${self.port + 1}`;
   switch (error.code) {
     case "FILE":
       return new CliError(ExitCode.configuration, error.message, { cause: error });
     case "EADDRINUSE":
-      return new CliError(
-        ExitCode.failed,
-        `${place} is taken (${error.message}): is a daemon running already? Another local one: --port ${self.port + 10}`,
-        { cause: error },
-      );
+      return new CliError(ExitCode.failed, takenText(error, place, self, file), { cause: error });
     case "EADDRNOTAVAIL":
       return new CliError(
         ExitCode.failed,
@@ -239,4 +236,18 @@ function startFailure(error: unknown, self: DaemonConfig): unknown {
     default:
       return error;
   }
+}
+
+/** What of a daemon's ports and sockets somebody else has, and what to do about it. */
+function takenText(error: Error, place: string, self: DaemonConfig, file: string | undefined): string {
+  const { message } = error;
+  if ("path" in error && typeof error.path === "string")
+    return `the Unix socket ${message}: give each daemon of a host a port of its own, or start this one with --no-unix`;
+  if ("port" in error && error.port === self.httpPort)
+    return `HTTP port ${self.httpPort} is taken (${message}): choose another with --http, or 0 for none`;
+  const other =
+    file === undefined
+      ? `Another local one: --port ${self.port + 10}`
+      : `If not, give ${self.name} another port in ${file}`;
+  return `${place} is taken (${message}): is a daemon running already? ${other}`;
 }

@@ -124,7 +124,7 @@ describe("a configuration file", () => {
     expect(site.daemons.map(({ port, httpPort }) => [port, httpPort])).toEqual([
       [4803, 9803],
       [4813, 9804],
-      [4803, 9803],
+      [4803, 9805],
     ]);
   });
 

@@ -122,7 +122,7 @@ class TopologyBuilder {
       const remedy = "Set another one: name address VirtualID = number";
       throw this.#error(span, `${name} and ${twin.name} have the same virtual id ${id}`, remedy);
     }
-    const neighbours = this.#daemons.filter((daemon) => daemon.address === address.text).length;
+    const neighbours = this.#daemons.filter((daemon) => this.#isSameHost(daemon.address, address)).length;
     const daemon: DaemonConfig = {
       name,
       id,
@@ -135,6 +135,13 @@ class TopologyBuilder {
     };
     this.#daemons.push(daemon);
     return daemon;
+  }
+
+  /** Whether the address is that of a daemon's host, as far as a file tells: each loopback address is this host's. */
+  #isSameHost(other: string, address: Address): boolean {
+    if (other === address.text) return true;
+    const parsed = parseAddress(other);
+    return parsed !== undefined && isLoopback(parsed) && isLoopback(address);
   }
 
   #daemonAddress(node: DaemonNode): { address: Address; at: Span } {
