@@ -12,6 +12,8 @@ import { connect } from "../dist/index.js";
 const NAMES = ["alpha", "beta", "gamma"];
 const PORTS = [4803, 14_803, 24_803, 28_803];
 const SEND_EVERY_MS = 10;
+/** When it runs on: people who join the group are to see their own words. */
+const CALM_SEND_EVERY_MS = 2_000;
 const VICTIM = "gamma";
 
 const once = process.argv.includes("--once");
@@ -22,6 +24,8 @@ const views = new Map();
 const problems = [];
 let port = 0;
 let ending = false;
+/** The pass is over: what happens now is somebody else's doing, and nothing is compared any more. */
+let runsOn = false;
 
 process.on("exit", () => {
   for (const { child } of daemons.values()) child.kill("SIGKILL");
@@ -86,8 +90,9 @@ async function main() {
     await end();
     return;
   }
+  runsOn = true;
   adviseNext();
-  for (;;) await traffic(10_000, `${daemons.size} daemons`);
+  while (!ending) await traffic(10_000, `${daemons.size} daemons`, CALM_SEND_EVERY_MS);
 }
 
 // ---- daemons --------------------------------------------------------------------------------------------------------
@@ -111,7 +116,8 @@ function startOne(name) {
       }
     });
     child.once("exit", (code, signal) => {
-      if (signal === "SIGKILL" || ending) return;
+      if (daemons.get(name)?.child === child) daemons.delete(name);
+      if (signal === "SIGKILL" || ending || runsOn) return;
       reject(new Error(`${name} ended with ${code}`));
       problems.push(`${name} ended by itself`);
     });
@@ -165,6 +171,7 @@ async function follow(client) {
       switch (event.kind) {
         case "message":
           client.received += 1;
+          if (runsOn) break;
           client.arrivals.push(performance.now());
           for (const group of event.groups)
             note(client, group, `${event.sender} ${new TextDecoder().decode(event.payload)}`);
@@ -206,6 +213,8 @@ function noteView(client, view) {
     setTimeout(() => tellView(known), 60);
   }
   known.seenBy.push(client.name);
+  // To who joins, all are new: the others say better what has changed.
+  if (view.joined.length < known.view.joined.length) known.view = view;
   if (known.members !== view.members.join(" ")) problems.push(`members saw different views of ${view.group}`);
 }
 
@@ -229,7 +238,7 @@ async function viewsToldAlike() {
   await until("all views are told", () => [...views.values()].every(({ told }) => told), 5_000);
 }
 
-async function traffic(ms, where) {
+async function traffic(ms, where, everyMs = SEND_EVERY_MS) {
   const before = clients.map(({ received, sent }) => ({ received, sent }));
   const services = ["agreed", "safe"];
   const begin = performance.now();
@@ -242,18 +251,19 @@ async function traffic(ms, where) {
         if (!ending) problems.push(`${client.name} could not send: ${error.message}`);
       });
     }
-  }, SEND_EVERY_MS);
+  }, everyMs);
   await sleep(ms);
   clearInterval(timer);
   await sleep(200);
   const took = (performance.now() - begin - 200) / 1000;
+  if (ending) return;
   const each = clients.map(({ name, received }, i) => {
-    const rate = Math.round((received - (before[i]?.received ?? 0)) / took);
-    if (rate === 0) problems.push(`${name} received nothing`);
-    return `${name} ${rate}/s`;
+    const count = received - (before[i]?.received ?? 0);
+    if (count === 0 && !runsOn) problems.push(`${name} received nothing`);
+    return `${name} ${perSecond(count / took)}`;
   });
   const sent = clients.reduce((sum, client, i) => sum + client.sent - (before[i]?.sent ?? 0), 0);
-  say(`traffic with ${where}: ${Math.round(sent / took)} messages/s sent; delivered: ${each.join(", ")}`);
+  say(`traffic with ${where}: ${perSecond(sent / took, " messages")} sent; delivered: ${each.join(", ")}`);
 }
 
 /** The longest time in which nothing at all was delivered to any client since then, ms. */
@@ -285,13 +295,18 @@ function checkOrder() {
 
 function adviseNext() {
   const address = `${port}@127.0.0.1`;
-  console.log(`The daemons run on, with some traffic. In another terminal:
+  const next = [
+    [`npx amalgam chat --address ${address} --join chat`, "a client for people"],
+    [`npx amalgam monitor --address ${address}`, "the daemons, live"],
+    [`npx amalgam ping --address ${address}`, "latency of each service"],
+    [`npx amalgam flood --address ${address}`, "throughput"],
+    [`kill -9 ${daemons.get("beta").child.pid}`, "another daemon"],
+  ];
+  const width = Math.max(...next.map(([line]) => line.length));
+  const lines = next.map(([line, does]) => `  ${line.padEnd(width)}    ${does}`);
+  console.log(`The daemons run on, with some traffic. In another terminal, in this folder:
 
-  npx amalgam chat --address ${address}       a client for people; then: /join chat
-  npx amalgam monitor --address ${address}    the daemons, live
-  npx amalgam ping --address ${address}       latency of each service
-  npx amalgam flood --address ${address}      throughput
-  kill -9 ${daemons.get("beta").child.pid}                         another daemon
+${lines.join("\n")}
 
 Ctrl-C ends everything.
 `);
@@ -301,13 +316,18 @@ function say(text) {
   console.log(text === "" ? "" : `${stamp()}  ${text}`);
 }
 
-/** What a daemon or a member saw. */
+/** What a daemon or a member saw; that they go at the end is no news. */
 function tell(text) {
+  if (ending) return;
   console.log(`${stamp()}    ${text}`);
 }
 
 function stamp() {
   return `${seconds(performance.now() - startedAt)} s`.padStart(7);
+}
+
+function perSecond(rate, what = "") {
+  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}${what}/s`;
 }
 
 function seconds(ms) {
@@ -330,8 +350,11 @@ async function until(what, condition, ms) {
 async function end() {
   if (ending) return;
   ending = true;
+  if (!once) console.log("ending: clients say good-bye, daemons leave");
   await Promise.race([Promise.all(clients.map(({ connection }) => connection.close())), sleep(1_000)]);
-  const children = [...daemons.values()].map(({ child }) => child).filter((child) => child.exitCode === null);
+  const children = [...daemons.values()]
+    .map(({ child }) => child)
+    .filter((child) => child.exitCode === null && child.signalCode === null);
   const ended = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
   for (const child of children) if (child.connected) child.send({ kind: "stop" });
   await Promise.race([Promise.all(ended), sleep(5_000)]);
