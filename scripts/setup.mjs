@@ -1,11 +1,22 @@
 /*
- * Makes a clone ready to run: installs the dependencies when they are missing or older than the lock file, and with
- * `--build` compiles src/ to dist/ when a source is newer. Says nothing when there is nothing to do.
+ * Makes a clone ready to run: installs the dependencies when they are missing or older than the lock file, unless
+ * node_modules is a link, and with `--build` compiles src/ to dist/ when a source is newer. Says nothing when there is
+ * nothing to do.
  *
  * Needs only Node: it runs before anything is installed.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +35,8 @@ function checkNodeVersion() {
 }
 
 function needsInstall() {
+  // npm would empty what a link leads to: somebody else's.
+  if (isLink(join(root, "node_modules"))) return false;
   // npm writes this file at the end of an installation, so it also tells an interrupted one from a complete one.
   const installed = modified(join(root, "node_modules", ".package-lock.json"));
   return installed === undefined || installed < (modified(join(root, "package-lock.json")) ?? 0);
@@ -75,6 +88,10 @@ function newestSource(folder) {
     else if (entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts")) newest = Math.max(newest, modified(path));
   }
   return newest;
+}
+
+function isLink(path) {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
 function modified(path) {
