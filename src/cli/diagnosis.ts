@@ -52,13 +52,20 @@ export function judgeMtu(site: SiteConfig, address: string, device: string, mtuB
   return ok(check, sizes);
 }
 
+/** All multicast addresses of the family of this address, and how they are routed. */
+export function multicastRoute(address: string): { readonly range: string; readonly command: string } {
+  return address.includes(":")
+    ? { range: "ff00::/8", command: "ip -6 route add multicast ff00::/8 dev ETH table local" }
+    : { range: "224.0.0.0/4", command: "ip route add 224.0.0.0/4 dev ETH" };
+}
+
 /** The outcome of sending a multicast datagram to oneself. */
 export function judgeMulticast(site: SiteConfig, segment: string, heard: boolean, error: string | undefined): Finding {
   const check = `multicast to ${segment}`;
   if (heard) return ok(check, "this host hears itself; between hosts the daemons measure it, see below");
   const why = error ?? "a datagram to the group did not come back";
-  const remedy =
-    "Route 224.0.0.0/4 to the daemons' interface (ip route add 224.0.0.0/4 dev ETH), allow it in the firewall, or set Dissemination = unicast";
+  const { range, command } = multicastRoute(segment);
+  const remedy = `Route ${range} to the daemons' interface (${command}), allow it in the firewall, or set Dissemination = unicast`;
   return site.dissemination === "multicast"
     ? problem(check, why, remedy)
     : warning(check, `${why}; the daemons use unicast`, remedy);

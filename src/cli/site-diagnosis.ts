@@ -1,6 +1,6 @@
 import type { SiteConfig } from "../daemon/config/site.ts";
 import type { DaemonStatus, ProbeStatus } from "../daemon/status.ts";
-import { type Finding, ok, problem, warning } from "./diagnosis.ts";
+import { type Finding, multicastRoute, ok, problem, warning } from "./diagnosis.ts";
 
 /** Whether all daemons are of one release, and speak the newest datagrams that all of them know. */
 export function judgeVersions(statuses: readonly DaemonStatus[]): Finding[] {
@@ -65,7 +65,8 @@ export function judgeDissemination({ name, site }: DaemonStatus): Finding {
       : problem(check, `${message}; ${what}`, remedy);
   }
   if (site.disseminationBecause.startsWith("the group cannot be joined")) {
-    return warning(check, message, "Route 224.0.0.0/4 to the daemons' interface, or set Dissemination = unicast");
+    const { range } = multicastRoute(site.daemons[0]?.address ?? "");
+    return warning(check, message, `Route ${range} to the daemons' interface, or set Dissemination = unicast`);
   }
   return ok(check, message);
 }

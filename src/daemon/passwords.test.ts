@@ -79,6 +79,6 @@ test("a new user may connect without a restart", async () => {
 test("a daemon does not start without the file", async () => {
   const site = config(`AllowedAuthMethods = "PWORD"\nPasswordFile = "${join(directory, "none")}"`);
   await expect(startDaemon({ config: site, thread: false, unixSocket: false })).rejects.toMatchObject({
-    code: "ENOENT",
+    code: "FILE",
   });
 });

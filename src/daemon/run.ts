@@ -138,7 +138,11 @@ export class RunningDaemon {
     const self = this.#self;
     const { passwordFile } = site.authentication;
     if (passwordFile !== undefined) {
-      this.#passwords = await PasswordFile.open(passwordFile, (text) => process.emitWarning(text, "PasswordFile"));
+      const warn = (text: string): void => process.emitWarning(text, "PasswordFile");
+      this.#passwords = await PasswordFile.open(passwordFile, warn).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new DaemonError("FILE", `the file that PasswordFile names cannot be used: ${why}`, { cause: error });
+      });
     }
     const udp = await UdpNetwork.open(this.#udpOptions(), (channel, bytes, from) =>
       this.#datagram(channel, bytes, from),

@@ -51,7 +51,8 @@ export function judgeNativeHello(hello: NativeHello, options: SessionOptions, ad
   const wanted = hello.method === "NULL" && !allowedMethods.includes("NULL") ? "IP" : hello.method;
   const method = allowedMethods.find((allowed) => allowed === wanted);
   if (method === undefined) {
-    const text = `The method "${hello.method}" is not enabled here: use one of ${allowedMethods.join(", ")}.`;
+    const needs = allowedMethods.includes("PWORD") ? " (PWORD: a user and a password)" : "";
+    const text = `The method "${hello.method}" is not enabled here: use one of ${allowedMethods.join(", ")}${needs}.`;
     return { kind: "refused", code: Code.rejectAuth, text };
   }
   const methods = [method, ...requiredMethods];

@@ -441,6 +441,12 @@ describe("arbitrary text", () => {
     fc.string({ maxLength: 8 }),
   );
 
+  test("shows what it has warned of before", () => {
+    const { message } = failure("Spread_Segment 127.0.0.255:4803 {\n a 127.0.0.999\n}\n");
+    expect(message).toContain("spread.conf:2:4: warning: 127.0.0.999 is no address and is taken as a name");
+    expect(message).toContain('spread.conf:2:2: error: no address is known for the name "a"');
+  });
+
   test("never makes the parser throw anything but a ConfigError", () => {
     const attempt = (text: string) => {
       try {

@@ -1,6 +1,6 @@
 import { spreadConfigHash, textHash } from "./hash.ts";
 import { parseConfigFile } from "./parser.ts";
-import type { Problem } from "./problem.ts";
+import { ConfigError, type Problem } from "./problem.ts";
 import { Settings } from "./settings.ts";
 import type { PrimaryPolicy, SiteConfig } from "./site.ts";
 import { DEFAULT_PORT, type HostLookup, topologyOf } from "./topology.ts";
@@ -8,11 +8,22 @@ import { DEFAULT_PORT, type HostLookup, topologyOf } from "./topology.ts";
 export type ParsedSite = { readonly site: SiteConfig; readonly warnings: readonly Problem[] };
 
 /**
- * Reads the text of a spread.conf. Throws a `ConfigError` whose message shows the place and what would be right.
- * `lookup` is asked for the addresses of daemons that the text gives by name only; without it they are an error.
+ * Reads the text of a spread.conf. Throws a `ConfigError` whose message shows the place and what would be right, behind
+ * the warnings until there. `lookup` is asked for the addresses of daemons that the text gives by name only; without it they are an error.
  */
 export function parseSiteConfig(text: string, file = "spread.conf", lookup: HostLookup = () => []): ParsedSite {
   const warnings: Problem[] = [];
+  try {
+    return siteOf(text, file, lookup, warnings);
+  } catch (error) {
+    // What was odd before may be why something is wrong now: an address with a slip is taken as a name.
+    if (!(error instanceof ConfigError) || warnings.length === 0) throw error;
+    const rendered = [...warnings, error.problem].map((problem) => problem.rendered).join("\n");
+    throw new ConfigError({ ...error.problem, rendered }, { cause: error });
+  }
+}
+
+function siteOf(text: string, file: string, lookup: HostLookup, warnings: Problem[]): ParsedSite {
   const parsed = parseConfigFile({ name: file, text }, warnings);
   const settings = new Settings(parsed, warnings);
   const http = settings.http();
