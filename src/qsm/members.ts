@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
+import { RangeSet } from "../base/range-set.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
 
 /**
@@ -84,6 +85,22 @@ export class RingMembers {
       if (this.#alive[index] && plan.caches(index, seq)) cachers.push(index);
     }
     return cachers.length > 0 ? cachers : this.living();
+  }
+
+  /** Those of these numbers of a partition whose packets no living member is to keep. */
+  unkept(partition: number, numbers: RangeSet): RangeSet {
+    const plan = this.#plan;
+    const unkept = new RangeSet();
+    if (this.#aliveCount === plan.size) return unkept;
+    const first = this.leaderOf(partition);
+    if (!plan.isSelective) return first === undefined ? numbers.clone() : unkept;
+    for (const number of numbers.numbers()) {
+      const seq = plan.toRegion(partition, number);
+      let index = first;
+      while (index !== undefined && !plan.caches(index, seq)) index = this.nextOf(index);
+      if (index === undefined) unkept.add(number);
+    }
+    return unkept;
   }
 
   living(): number[] {

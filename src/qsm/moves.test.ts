@@ -137,3 +137,23 @@ test("a view of several partitions is forgotten by all, also if its leader fails
     expect(net.sent.control).toBe(control);
   }
 });
+
+test("what only members were to keep that have failed is asked of its sender", () => {
+  const net = new NodeNet(5, { tokenRate: 10, plan: "byRingCap", ringMax: 2, replication: 1, transitMs: 10 });
+  const members = [1, 2, 3, 4].map((id) => net.add(id).info);
+  const view = region(100, 1, [1], members);
+  for (const { id } of members) apply(net, id, 1, { regionsCreated: [view], groupsCreated: [group(1, 1, [100])] });
+  const sent = Array.from({ length: 12 }, (_, i) => `m${i}`);
+  net.loses = (_from, to) => to === 4;
+  for (const text of sent) {
+    net.send(2, 1, text);
+    net.run(1);
+  }
+  net.run(100);
+  net.kill(3);
+  net.loses = () => false;
+  for (const id of [1, 2, 4]) apply(net, id, 2, { failed: [3], viewsFailed: [{ id: view.id, nodes: [3] }] });
+  net.run(3_000);
+  expect(texts(net, 4)).toEqual(sent);
+  expect(net.get(2).node.senders[0]?.stable).toBe(12);
+});

@@ -161,6 +161,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       // The leader has failed before it could say so.
       if (this.#tombstones.has(regionViewKey(id))) this.#outbox.retired(id);
     }
+    if (change.failed.length > 0) this.#retireUnnamed(change);
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
     for (const { id } of opened) this.#replay(id, now);
   }
@@ -330,6 +331,17 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#fenced.add(node);
     this.#nodes.delete(node);
     this.#links.forget(node);
+  }
+
+  /** Of which view a member has failed, and the service does not say so, it knows that it has ended: who knew it here may be gone. */
+  #retireUnnamed({ failed, viewsFailed }: Change): void {
+    const ended = [...this.#members].filter(
+      (member) =>
+        member.ring.isFinal &&
+        failed.some((node) => member.has(node)) &&
+        !viewsFailed.some(({ id }) => sameRegionView(id, member.id)),
+    );
+    for (const member of ended) member.ring.retire();
   }
 
   /** A new view of a region: if this node is in it, it takes part from here on. */

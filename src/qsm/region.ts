@@ -109,6 +109,10 @@ export class RegionMember implements Machine, RingHost {
     return { received: this.#received, expected };
   }
 
+  has(node: NodeId): boolean {
+    return this.#members.indexOf(node) !== undefined;
+  }
+
   tick(now: number): void {
     this.#now = now;
     this.ring.tick(now);
@@ -259,7 +263,8 @@ export class RegionMember implements Machine, RingHost {
 
   rated(rates: AdmissibleRates, now: number): void {
     this.#rates = rates;
-    const seen = Array.from(this.streams.values(), ({ sender, maxSeen }) => [sender, maxSeen] as const);
+    // Not what is known to exist: the service tells the ends of streams whose last packets are yet to be sent.
+    const seen = Array.from(this.streams.values(), ({ sender, maxCome }) => [sender, maxCome] as const);
     this.#grants.completed(rates.least, seen, now);
   }
 

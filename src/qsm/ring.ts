@@ -111,6 +111,11 @@ export class RegionRing implements Machine {
     return this.#isRetired;
   }
 
+  /** No sender can assign a number any more, and this member knows it. */
+  get isFinal(): boolean {
+    return this.#final !== undefined;
+  }
+
   get isQuiescent(): boolean {
     return this.#isQuiescent;
   }
@@ -490,9 +495,17 @@ export class RegionRing implements Machine {
     return this.#members.cachersOf(seq).some((index) => index < me && this.#plan.partitionOf(index) === partition);
   }
 
-  /** What other partitions keep is asked for at a random one of their members (section 0, A32.5). */
+  /**
+   * What other partitions keep is asked for at a random one of their members (section 0, A32.5). Where all who should keep it have
+   * failed, nobody else will ask its sender for it (section 0 e), or find that nobody has it.
+   */
   #pullElsewhere(record: TokenRecord, stream: Stream, round: number, now: number): void {
     for (const [partition, missing] of stream.missingElsewhere(record.cutOff)) {
+      const unkept = this.#members.unkept(partition, missing);
+      missing.removeAll(unkept);
+      if (record.settle !== undefined) {
+        for (const number of unkept.numbers()) record.settle.orphans.add(this.#plan.toRegion(partition, number));
+      } else if (!unkept.isEmpty) this.#host.nak(record.sender, partition, unkept, round);
       const ranges = this.#unawaited(record.sender, partition, missing, now);
       const first = ranges.ranges().next().value;
       if (first === undefined) continue;
