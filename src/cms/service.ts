@@ -189,7 +189,9 @@ export class MembershipService {
   attach(registration: Registration): void {
     const local = { registration, node: undefined, sent: 0, report: new PendingReport() };
     this.#local.set(registration.user, local);
-    if (this.isActive) this.#welcome(local);
+    if (!this.isActive) return;
+    this.#welcome(local);
+    this.#tell();
   }
 
   /** The session is not connected any more. It may come back, here or at another daemon; its end is ordered by the groups layer. */
