@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type EpochRecord, judge, type Standing } from "./continuity.ts";
+import { decodeEpochRecord, encodeEpochRecord, type EpochRecord, judge, type Standing } from "./continuity.ts";
 
 const configuration = (time: number) => ({ leader: 1, time });
 const record = (epoch: number, time: number, basis = epoch - 1): EpochRecord => ({
@@ -52,4 +52,19 @@ test("of two attempts at one epoch both have to be known", () => {
   const second = standing(0, record(6, 62, 5));
   expect(verdict(first, second).heir).toBeUndefined();
   expect(verdict(first, second, standing(6, record(6, 62, 5), [62]))).toEqual({ epoch: 7, basis: 6, heir: 3 });
+});
+
+test("a record is kept as text, and other texts are none", () => {
+  expect(decodeEpochRecord(encodeEpochRecord(record(5, 50)))).toEqual(record(5, 50));
+  for (const text of [
+    "",
+    "{",
+    "null",
+    "5",
+    "{}",
+    encodeEpochRecord(record(5, 50, 5)),
+    encodeEpochRecord(record(5, -1)),
+  ]) {
+    expect(decodeEpochRecord(text)).toBeUndefined();
+  }
 });

@@ -11,6 +11,29 @@ export type EpochRecord = {
   readonly basis: number;
 };
 
+/** As it is kept: JSON, so that people can read it. */
+export function encodeEpochRecord({ epoch, configuration: { leader, time }, basis }: EpochRecord): string {
+  return `${JSON.stringify({ epoch, configuration: { leader, time }, basis })}\n`;
+}
+
+/** `undefined` for a text that is no record. */
+export function decodeEpochRecord(text: string): EpochRecord | undefined {
+  let json: Partial<Record<keyof EpochRecord, unknown>> | null;
+  try {
+    json = JSON.parse(text) as typeof json;
+  } catch {
+    return undefined;
+  }
+  const { epoch, configuration, basis } = json ?? {};
+  const { leader, time } = (configuration ?? {}) as { leader?: unknown; time?: unknown };
+  if (!isCount(epoch) || !isCount(basis) || !isCount(leader) || !isCount(time) || epoch <= basis) return undefined;
+  return { epoch, configuration: { leader, time }, basis };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 /** What a daemon says of itself when a primary configuration begins. */
 export type Standing = {
   /** The last epoch that it has taken part in beginning, in this life or an earlier one. */

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync } from "node:fs";
+import { replaceFile, stateFile } from "./state-file.ts";
 
 /**
  * A number for this start of a daemon, in whole seconds, greater than at every start before it: the wall clock's, or one
@@ -10,7 +10,7 @@ export function nextIncarnation(directory: string | undefined, daemon: string, w
   const seconds = Math.floor(wallSeconds);
   if (directory === undefined) return seconds;
   mkdirSync(directory, { recursive: true });
-  const path = pathOf(directory, daemon);
+  const path = stateFile(directory, daemon, "incarnation");
   const incarnation = Math.max(seconds, lastIncarnation(path) + 1);
   keep(path, incarnation);
   return incarnation;
@@ -21,22 +21,12 @@ export function nextIncarnation(directory: string | undefined, daemon: string, w
  * clock when many configurations follow each other. A daemon that is started again must not use such an id twice.
  */
 export function reserveIncarnations(directory: string, daemon: string, seconds: number): void {
-  const path = pathOf(directory, daemon);
+  const path = stateFile(directory, daemon, "incarnation");
   if (lastIncarnation(path) < seconds) keep(path, seconds);
 }
 
-function pathOf(directory: string, daemon: string): string {
-  return join(directory, `${daemon.replaceAll(/[^\w.-]/g, "_")}.incarnation`);
-}
-
 function keep(path: string, incarnation: number): void {
-  // Written aside, forced to disk and renamed, so that a crash leaves the old number or the new one.
-  const fresh = `${path}.new`;
-  const file = openSync(fresh, "w", 0o644);
-  writeSync(file, `${incarnation}\n`);
-  fsyncSync(file);
-  closeSync(file);
-  renameSync(fresh, path);
+  replaceFile(path, `${incarnation}\n`);
 }
 
 function lastIncarnation(path: string): number {
