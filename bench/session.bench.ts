@@ -40,6 +40,8 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   attach(session: { number: number }): void {
     this.members.push(session.number);
   }
+  interrupted(): void {}
+  resumed(): void {}
   detach(): void {}
   verifyPassword(): void {}
   holdGroup(): void {}

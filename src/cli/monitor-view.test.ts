@@ -53,6 +53,7 @@ function observed(name: string, changes: readonly ConfigurationChange[], slow = 
     },
     sessions: { count: 2, slowest: slow > 0 ? [{ name: `#slow#${name}`, ...queue }] : [] },
     groups: { count: 1, largest: [{ name: "room", members: 3 }] },
+    regions: { epoch: 3, suspended: false, nodes: 12, regions: 4, groups: 5 },
     changes,
     faults: {},
   } as unknown as DaemonStatus;
@@ -82,6 +83,11 @@ describe("the monitor's picture", () => {
     const picture = monitorView(site, []);
     expect(picture).toContain("No answer\n  gamma: connect ECONNREFUSED 127.0.0.1:4823");
     expect(picture).toMatch(/Longest queues of clients\n.*\n {2}#slow#beta +native +127.0.0.1 +12 +900 B +0/);
+  });
+
+  test("shows scalable groups as each daemon has them", () => {
+    const picture = monitorView(site, []);
+    expect(picture).toMatch(/^Scalable groups\n.*epoch.*\n {2}alpha +current +3 +12 +4 +5\n {2}beta /m);
   });
 
   test.each([200, 80, 60, 40])("fits %d columns, and never loses who is there and what is delivered", (width) => {

@@ -25,6 +25,8 @@ export function monitorView(now: readonly Observation[], before: readonly Observ
   if (changes.length > 0) sections.push(`Last changes\n${broken(changes, width, 6)}`);
   const groups = groupRows(statuses);
   if (groups.length > 1) sections.push(`Largest groups\n${fittedTable(groups, width)}`);
+  const regions = regionRows(statuses);
+  if (regions.length > 1) sections.push(`Scalable groups\n${fittedTable(regions, width)}`);
   const sessions = sessionRows(statuses);
   if (sessions.length > 1) sections.push(`Longest queues of clients\n${fittedTable(sessions, width)}`);
   const faults = statuses.flatMap((status) =>
@@ -171,6 +173,17 @@ function groupRows(statuses: readonly DaemonStatus[]): string[][] {
     ["  group", "members"],
     ...largest.slice(0, LIST_MAX).map(({ name, members }) => [`  ${name}`, String(members)]),
   ];
+}
+
+/** What each daemon knows of scalable groups; nothing while there are none. */
+function regionRows(statuses: readonly DaemonStatus[]): string[][] {
+  if (statuses.every(({ regions }) => regions.groups === 0 && regions.nodes === 0)) return [];
+  const rows = statuses.map(({ name, regions: { epoch, groups, nodes, regions, suspended } }) => [
+    `  ${name}`,
+    suspended ? "suspended" : "current",
+    ...[epoch, nodes, regions, groups].map(String),
+  ]);
+  return [["  daemon", "membership", "epoch", "nodes", "regions", "groups"], ...rows];
 }
 
 function sessionRows(statuses: readonly DaemonStatus[]): string[][] {

@@ -10,7 +10,7 @@ type Sample = { readonly labels?: Readonly<Record<string, string>>; readonly val
  * per client or group, so that the number of series does not grow with the load.
  */
 export function metricsText(status: DaemonStatus): string {
-  const { configuration, ring, groups, sessions, site } = status;
+  const { configuration, ring, groups, regions, sessions, site } = status;
   const out = new Exposition();
   const one = (value: number): Sample[] => [{ value }];
 
@@ -78,6 +78,12 @@ export function metricsText(status: DaemonStatus): string {
 
   out.gauge("groups", "Groups with members.", one(groups.count));
   out.gauge("groups_memberships", "Members of all groups together.", one(groups.memberships));
+
+  out.gauge("regions", "Regions of nodes in scalable groups.", one(regions.regions));
+  out.gauge("regions_nodes", "Nodes of scalable groups, at all daemons.", one(regions.nodes));
+  out.gauge("regions_groups", "Groups with quality scalable.", one(regions.groups));
+  out.gauge("regions_epoch", "Epoch of the memberships of scalable groups.", one(regions.epoch));
+  out.gauge("regions_suspended", "1 if no such membership is computed here now.", one(Number(regions.suspended)));
 
   out.gauge("sessions", "Connected clients.", one(sessions.count));
   out.gauge("sessions_limit", "Greatest number of clients.", one(sessions.limit));

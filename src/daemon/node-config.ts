@@ -1,4 +1,5 @@
 import type { DaemonId } from "../base/ids.ts";
+import type { EpochRecord } from "../cms/continuity.ts";
 import type { EvsConfig } from "../membership/config.ts";
 import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
@@ -28,6 +29,8 @@ export type NodeOptions = {
   readonly dissemination: () => "multicast" | "unicast";
   /** Why so, and what was measured, for the status. */
   readonly reachability?: () => Reachability;
+  /** What an earlier life of this daemon has persisted last. */
+  readonly epoch?: EpochRecord | undefined;
   readonly version: string;
   readonly pid: number | undefined;
 };

@@ -6,6 +6,7 @@ import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { shownPolicy } from "./config/site.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
+import type { RegionNodes } from "./region-nodes.ts";
 import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName, SessionStatus } from "./status.ts";
 
 /** What a daemon counts of its clients beyond what its parts count themselves. */
@@ -54,6 +55,7 @@ export type NodeParts = {
   readonly evs: Evs;
   readonly groups: Groups;
   readonly sessions: Sessions;
+  readonly regions: RegionNodes;
   readonly counters: NodeCounters;
   readonly changes: ChangeLog;
   readonly startedAt: number;
@@ -61,7 +63,7 @@ export type NodeParts = {
 
 /** What the daemon says about itself now. */
 export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
-  const { options, evs, groups, sessions, counters, changes } = parts;
+  const { options, evs, groups, sessions, regions, counters, changes } = parts;
   const { site, self } = options;
   const { configuration } = evs;
   const reachability = options.reachability?.();
@@ -100,7 +102,8 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
       ageMs: now - counters.configurationAt,
     },
     ring: ringStatus(parts),
-    groups: groupsStatus(groups),
+    groups: groupsStatus(groups, self.id),
+    regions: regionsStatus(regions, groups),
     sessions: {
       count: sessions.sessionCount,
       limit: site.sessions.sessionsMax,
@@ -115,7 +118,12 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
     },
     changeCount: changes.count,
     changes: changes.changes,
-    faults: { ...evs.drops, groupsMalformed: groups.malformed, noticesMalformed: counters.malformedNotices },
+    faults: {
+      ...evs.drops,
+      groupsMalformed: groups.malformed,
+      noticesMalformed: counters.malformedNotices,
+      regionsMalformed: regions.malformed,
+    },
   };
 }
 
@@ -171,7 +179,18 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
 
 const LARGEST_MAX = 100;
 
-function groupsStatus(groups: Groups): DaemonStatus["groups"] {
+function regionsStatus({ service }: RegionNodes, groups: Groups): DaemonStatus["regions"] {
+  const { replica } = service;
+  return {
+    epoch: replica.epoch,
+    suspended: service.isSuspended,
+    nodes: replica.nodes.size,
+    regions: replica.map.regions.size,
+    groups: groups.directory.groups().filter(({ options }) => options.quality === "scalable").length,
+  };
+}
+
+function groupsStatus(groups: Groups, me: number): DaemonStatus["groups"] {
   const all = groups.directory.groups();
   const largest = [...all].sort((a, b) => b.memberCount - a.memberCount).slice(0, LARGEST_MAX);
   return {
@@ -180,7 +199,7 @@ function groupsStatus(groups: Groups): DaemonStatus["groups"] {
     largest: largest.map((group) => ({
       name: group.name,
       members: group.memberCount,
-      localMembers: groups.localMembers(group.name).length,
+      localMembers: group.parts.find(({ roster }) => roster.daemon === me)?.members.length ?? 0,
     })),
   };
 }

@@ -1,4 +1,5 @@
 import type { DaemonId } from "../base/ids.ts";
+import type { EpochRecord } from "../cms/continuity.ts";
 import { Groups } from "../groups/groups.ts";
 import type { SessionNumber } from "../groups/outbox.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -23,6 +24,7 @@ import { HeldGroups } from "./held-groups.ts";
 import { evsConfig, nameOf, type NodeOptions, sessionOptions } from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
+import { RegionNodes } from "./region-nodes.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import { NO_WINDOW_CHANGE, ringSettings, type WindowChange } from "./ring-settings.ts";
 import type { ConfigurationChange, DaemonStatus } from "./status.ts";
@@ -50,6 +52,8 @@ export interface NodeOutbox extends Network {
   verifyPassword(connection: ConnectionNumber, user: string, password: string): void;
   /** 16 bytes that nobody can guess. */
   randomBytes(count: number): Uint8Array;
+  /** Makes the record durable, where anything is, instead of the one before, and calls `persisted` with it. Without that no epoch begins. */
+  persist(record: EpochRecord): void;
   report(event: NodeEvent): void;
 }
 
@@ -61,6 +65,7 @@ const REPEAT_MS = 60_000;
 const DAEMON_SESSION = 0;
 const PRIORITY_HIGHEST = 15;
 const AGREED = serviceRank("agreed");
+const SAFE = serviceRank("safe");
 
 /**
  * A daemon without its sockets: extended virtual synchrony below, groups on it, client sessions above
@@ -72,6 +77,7 @@ export class DaemonNode implements Machine {
   readonly #evs: Evs;
   readonly #groups: Groups;
   readonly #sessions: Sessions;
+  readonly #regions: RegionNodes;
   readonly #held = new HeldGroups();
   readonly #counters = new NodeCounters();
   readonly #changes: ChangeLog;
@@ -112,9 +118,23 @@ export class DaemonNode implements Machine {
         ended: (session) => this.#sessions.ended(session),
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
-        configured: (primary, daemons) => this.#sessions.configured(primary, daemons),
+        nodeJoins: (session, node) => this.#ofSession(session, (one) => this.#regions.joins(one, node)),
+        scalableChanged: (daemon, user, group, joined) =>
+          this.#regions.service.changed(daemon, user, group, joined, this.#now),
+        clientEnded: (daemon, user) => this.#regions.service.ended(daemon, user, this.#now),
+        toldDaemon: (session, frame) => this.#ofSession(session, (one) => this.#regions.told(one, frame)),
+        configured: (primary, daemons) => {
+          this.#sessions.configured(primary, daemons);
+          this.#regions.service.settled();
+        },
       },
     );
+    this.#regions = new RegionNodes(self.id, options.epoch, {
+      multicast: (command) => this.#multicast(SAFE, Content.membership, command),
+      persist: (record) => outbox.persist(record),
+      tell: (session, frame) => this.#sessions.tell(session, frame),
+      groupsOf: (daemon, user) => this.#groups.scalableGroupsOf(daemon, user),
+    });
     this.#sessions = new Sessions(
       sessionOptions(options),
       this.#transport(),
@@ -138,13 +158,14 @@ export class DaemonNode implements Machine {
   // ---- datagrams and time -----------------------------------------------------------------------------------------
 
   get deadline(): number {
-    return Math.min(this.#evs.deadline, this.#sessions.deadline);
+    return Math.min(this.#evs.deadline, this.#sessions.deadline, this.#regions.service.deadline);
   }
 
   tick(now: number): void {
     this.#now = now;
     if (this.#evs.deadline <= now) this.#evs.tick(now);
     if (this.#sessions.deadline <= now) this.#sessions.tick(now);
+    if (this.#regions.service.deadline <= now) this.#regions.service.tick(now);
     this.#afterStep();
   }
 
@@ -193,6 +214,13 @@ export class DaemonNode implements Machine {
     this.#afterStep();
   }
 
+  /** The record that `NodeOutbox.persist` asked for is durable. */
+  persisted(record: EpochRecord, now: number): void {
+    this.#now = now;
+    this.#regions.service.persisted(record);
+    this.#afterStep();
+  }
+
   /** The end of a turn: what it has brought is written to the clients. */
   endTurn(now: number): void {
     this.#now = now;
@@ -230,6 +258,7 @@ export class DaemonNode implements Machine {
         evs: this.#evs,
         groups: this.#groups,
         sessions: this.#sessions,
+        regions: this.#regions,
         counters: this.#counters,
         changes: this.#changes,
         startedAt: this.#startedAt,
@@ -244,6 +273,11 @@ export class DaemonNode implements Machine {
   }
 
   /** To be read only: for checks of the simulator. */
+  get regions(): RegionNodes {
+    return this.#regions;
+  }
+
+  /** To be read only: for checks of the simulator. */
   get evs(): Evs {
     return this.#evs;
   }
@@ -254,9 +288,13 @@ export class DaemonNode implements Machine {
     let first = true;
     return {
       message: (delivery) => this.#onMessage(delivery),
-      transitional: (configuration) => this.#groups.transitional(configuration),
+      transitional: (configuration) => {
+        this.#regions.service.transitional();
+        this.#groups.transitional(configuration);
+      },
       regular: (configuration) => {
         this.#held.configured(configuration.members);
+        this.#regions.service.regular(configuration);
         this.#groups.regular(configuration);
         if (first) {
           first = false;
@@ -277,7 +315,9 @@ export class DaemonNode implements Machine {
   #onMessage(delivery: Delivery): void {
     this.#counters.delivered += 1;
     if (delivery.content === Content.notice) this.#onNotice(delivery);
-    else this.#groups.message(delivery);
+    else if (delivery.content === Content.membership) {
+      this.#regions.service.command(delivery.sender, delivery.payload, this.#now);
+    } else this.#groups.message(delivery);
   }
 
   #onNotice({ sender, payload }: Delivery): void {
@@ -361,6 +401,9 @@ export class DaemonNode implements Machine {
         this.#attached.set(session.number, session);
         this.#groups.attach(session.user, session.number);
       },
+      interrupted: (session) => this.#ofSession(session, (one) => this.#regions.interrupted(one, this.#now)),
+      resumed: (session, isComplete) =>
+        this.#ofSession(session, (one) => this.#regions.resumed(one, isComplete, this.#now)),
       detach: (session) => this.#detach(session),
       verifyPassword: (connection, user, password) => outbox.verifyPassword(connection, user, password),
       holdGroup: (group) => this.#held.hold(group),
@@ -373,10 +416,18 @@ export class DaemonNode implements Machine {
     };
   }
 
+  #ofSession(number: SessionNumber, action: (session: AttachedSession) => void): void {
+    const session = this.#attached.get(number);
+    if (session !== undefined) action(session);
+  }
+
   #detach(number: SessionNumber): void {
     const session = this.#attached.get(number);
     this.#attached.delete(number);
-    if (session !== undefined) this.#groups.detach(session.user);
+    if (session !== undefined) {
+      this.#groups.detach(session.user);
+      this.#regions.ended(session, this.#now);
+    }
     this.#evs.forgetSession(number);
     // Who was cut off may be connected elsewhere by now; only who said goodbye will not come back.
     if (this.#gone.delete(number) && session?.token !== undefined) {

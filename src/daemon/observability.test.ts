@@ -69,6 +69,7 @@ const status: DaemonStatus = {
     retransmissions: { requested: 5, unicast: 1, segment: 2, multicast: 4, duplicates: 6 },
   },
   groups: { count: 2, memberships: 5, largest: [{ name: "g", members: 3, localMembers: 1 }] },
+  regions: { epoch: 3, suspended: false, nodes: 12, regions: 4, groups: 5 },
   sessions: {
     count: 1,
     limit: 4_000,
@@ -115,6 +116,8 @@ describe("metrics", () => {
     expect(lines).toContain("amalgam_configuration_last_change_seconds 0.502");
     expect(lines).toContain("amalgam_sessions_longest_queue_messages 9");
     expect(lines).toContain("amalgam_sessions_longest_queue_bytes 900");
+    expect(lines).toContain("amalgam_regions_nodes 12");
+    expect(lines).toContain("amalgam_regions_suspended 0");
     expect(lines).toContain("amalgam_ring_unstable_packets 20");
     expect(lines).toContain('amalgam_ring_retransmissions_total{kind="multicast"} 4');
     expect(lines).toContain('amalgam_faults_total{kind="malformedDatagram"} 4');

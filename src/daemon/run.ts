@@ -1,7 +1,9 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
+import type { EpochRecord } from "../cms/continuity.ts";
 import { TurnClock } from "../host/clock.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
+import { keepEpoch, lastEpoch } from "../host/epoch-file.ts";
 import { nextIncarnation, reserveIncarnations } from "../host/incarnation.ts";
 import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
@@ -156,6 +158,7 @@ export class RunningDaemon {
         site,
         self,
         incarnation: nextIncarnation(this.#options.stateDirectory, self.name, Date.now() / 1000),
+        epoch: this.#lastEpoch(),
         clockOriginMs,
         receiveBufferBytes: udp.receiveBufferBytes,
         access: this.#options.access,
@@ -183,6 +186,7 @@ export class RunningDaemon {
         },
         verifyPassword: (connection, user, password) => void this.#verify(connection, user, password),
         randomBytes: (count) => new Uint8Array(randomBytes(count)),
+        persist: (record) => this.#persist(record),
         report: (event) => this.#onEvent(event),
       },
       now,
@@ -233,6 +237,26 @@ export class RunningDaemon {
   async #verify(connection: number, user: string, password: string): Promise<void> {
     const isRight = (await this.#passwords?.verify(user, password)) ?? false;
     this.#request((node, now) => node.verified(connection, isRight, now));
+  }
+
+  #lastEpoch(): EpochRecord | undefined {
+    const { stateDirectory } = this.#options;
+    return stateDirectory === undefined ? undefined : lastEpoch(stateDirectory, this.#self.name);
+  }
+
+  #persist(record: EpochRecord): void {
+    const { stateDirectory } = this.#options;
+    try {
+      if (stateDirectory !== undefined) keepEpoch(stateDirectory, this.#self.name, record);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      process.emitWarning(
+        `scalable groups stay suspended, because their epoch cannot be kept: ${why}`,
+        "StateDirectory",
+      );
+      return;
+    }
+    this.#request((node, now) => node.persisted(record, now));
   }
 
   #onEvent(event: NodeEvent): void {

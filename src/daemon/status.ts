@@ -21,6 +21,7 @@ export type DaemonStatus = {
   readonly configuration: ConfigurationStatus;
   readonly ring: RingStatus;
   readonly groups: GroupsStatus;
+  readonly regions: RegionsStatus;
   readonly sessions: SessionsStatus;
   /** Regular configurations installed since the start. */
   readonly changeCount: number;
@@ -134,6 +135,18 @@ export type GroupsStatus = {
   readonly memberships: number;
   /** The greatest groups, at most a hundred. */
   readonly largest: readonly { readonly name: string; readonly members: number; readonly localMembers: number }[];
+};
+
+/** Membership of the groups with quality "scalable", as this daemon has it. */
+export type RegionsStatus = {
+  /** Grows with every primary configuration in which memberships are computed; 0 before the first one. */
+  readonly epoch: number;
+  /** No membership is computed now: the daemon is in no primary configuration, or one is only about to begin. */
+  readonly suspended: boolean;
+  /** Of all daemons together. */
+  readonly nodes: number;
+  readonly regions: number;
+  readonly groups: number;
 };
 
 export type SessionsStatus = {

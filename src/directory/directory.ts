@@ -79,8 +79,10 @@ export class Directory {
   join(name: string, daemon: DaemonId, user: string, wanted: GroupOptions = DEFAULT_OPTIONS): Joined {
     let group = this.#groups.get(name);
     const known = this.member(daemon, user);
-    if (group !== undefined && known !== undefined && group.has(known)) return { kind: "alreadyMember" };
-    const options = agreeOnOptions(group?.options ?? DEFAULT_OPTIONS, wanted);
+    if (group !== undefined && known !== undefined && group.has(known) && group.options.quality === wanted.quality) {
+      return { kind: "alreadyMember" };
+    }
+    const options = agreeOnOptions(group?.options, wanted);
     if (typeof options === "string") return { kind: "refused", why: options };
 
     this.#hash = undefined;

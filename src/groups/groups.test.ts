@@ -109,7 +109,15 @@ describe("delivery", () => {
     t.send("v", ["g"], "2");
     t.send("v", ["nobody"], "3");
     t.send("v", [], "4");
-    expect(t.seen().sort()).toEqual(["x < 2", "x v < 1", "y < 1", "y < 2", "z < 1", "z < 2"]);
+    expect(t.seen().sort()).toEqual([
+      "v tells its daemon 49 bytes",
+      "x < 2",
+      "x v < 1",
+      "y < 1",
+      "y < 2",
+      "z < 1",
+      "z < 2",
+    ]);
   });
 
   test("a private name is one session, wherever it is; names that are none go nowhere", () => {
@@ -292,5 +300,44 @@ describe("clients", () => {
       "x g network 1.1008/1: x | {x}, own 0",
     ]);
     expect(t.node(1).groups.primary).toBe(false);
+  });
+});
+
+describe("scalable groups", () => {
+  const node = (host: string) =>
+    JSON.stringify({ quality: "scalable", node: { host, control: 1, repair: 2, data: 3 } });
+  const numbered = (id: number, number: number) => ({ token: new Uint8Array(16).fill(id), number });
+
+  test("all daemons tell who comes and goes, and members get neither views nor messages", () => {
+    const t = town();
+    t.request("x", TypeBit.join, ["s"], { data: node("hx"), numbered: numbered(1, 1) });
+    t.request("y", TypeBit.join, ["s"], { data: node("hy"), numbered: numbered(2, 1) });
+    const told = (line: string) => [1, 2, 3, 4].map((id) => `at ${id}: ${line}`);
+    expect(t.seen().sort()).toEqual(
+      [...told("x@1 in s"), ...told("y@2 in s"), "x is node hx", "y is node hy", "x ordered 1", "y ordered 1"].sort(),
+    );
+    t.send("x", ["s"], "1");
+    expect(t.seen()).toEqual([]);
+    t.leave("x", "s");
+    expect(t.seen().sort()).toEqual(told("x@1 out of s"));
+    t.kill("y");
+    t.seen();
+    expect(t.ends.sort()).toEqual(told("y@2"));
+    expect(t.node(4).groups.scalableGroupsOf(2, "y")).toEqual([]);
+  });
+
+  test("a Spread client cannot be told why it is refused: it is told that it is not in the group", () => {
+    const t = town();
+    t.request("x", TypeBit.join, ["s"], { data: node("hx"), numbered: numbered(1, 1) });
+    t.seen();
+    t.join("z", "s");
+    expect(t.seen()).toEqual(["z s selfLeave"]);
+    expect(t.node(1).groups.directory.get("s")?.memberCount).toBe(1);
+  });
+
+  test("what a session sends to no group is for its daemon", () => {
+    const t = town();
+    t.request("x", TypeBit.agreed, [], { data: "12", numbered: numbered(1, 1) });
+    expect(t.seen()).toEqual(["x ordered 1", "x tells its daemon 50 bytes"]);
   });
 });

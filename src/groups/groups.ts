@@ -4,7 +4,8 @@ import type { DaemonId } from "../base/ids.ts";
 import { Directory } from "../directory/directory.ts";
 import type { Group } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
-import { DEFAULT_OPTIONS, type GroupOptions, parseOptions } from "../directory/options.ts";
+import { type JoinRequest, parseJoin } from "../directory/join-request.ts";
+import { DEFAULT_OPTIONS, type GroupOptions } from "../directory/options.ts";
 import { Content } from "../ordering/content.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
@@ -111,7 +112,7 @@ export class Groups implements Upcalls {
   /** A local client may now be delivered to. Its user name must be free: see `GroupsOutbox.ended`. */
   attach(user: string, session: SessionNumber): void {
     this.#local.attach(user, session);
-    for (const group of this.#groupsOf(user)) this.#local.join(group.name, session);
+    for (const group of this.#groupsOf(user)) if (isOrdered(group)) this.#local.join(group.name, session);
   }
 
   /** Nothing more is to be handed to this client, though it stays a member until its kill is ordered. */
@@ -122,9 +123,17 @@ export class Groups implements Upcalls {
     this.#local.detach(user);
   }
 
-  /** The local sessions in a group, in the order in which they came. The list is never changed. */
+  /** The local sessions that are told what happens in an ordered group, in the order in which they came. The list is never changed. */
   localMembers(group: string): readonly SessionNumber[] {
     return this.#local.of(group);
+  }
+
+  /** The scalable groups that a client is in, by name. */
+  scalableGroupsOf(daemon: DaemonId, user: string): string[] {
+    const names: string[] = [];
+    for (const group of this.#directory.member(daemon, user)?.groups ?? [])
+      if (!isOrdered(group)) names.push(group.name);
+    return names.sort();
   }
 
   optionsOf(group: string): GroupOptions | undefined {
@@ -316,9 +325,24 @@ export class Groups implements Upcalls {
 
   #merge(other: CompleteSet): void {
     assert(other.state !== undefined, "another set's state is kept");
+    const scalable: Group[] = [];
+    for (const { name, options } of other.state.groups) {
+      const group = options.quality === "ordered" ? this.#directory.get(name) : undefined;
+      if (group !== undefined && !isOrdered(group)) scalable.push(group);
+    }
     this.#directory.merge(other.state);
+    for (const group of scalable) this.#follow(group);
     const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
     this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
+  }
+
+  /** A scalable group that another component has as an ordered one is that from now on: sessions here are told what happens in it. */
+  #follow(group: Group): void {
+    const part = group.parts.find(({ roster }) => roster.daemon === this.#config.me);
+    for (const { user } of part?.members ?? []) {
+      const session = this.#local.sessionOf(user);
+      if (session !== undefined) this.#local.join(group.name, session);
+    }
   }
 
   #forgetNow(): void {
@@ -394,27 +418,45 @@ export class Groups implements Upcalls {
   #onJoin(delivery: Delivery, user: string, name: string, data: Uint8Array, number: number): void {
     if (!isGroupName(name)) return;
     // Only native sessions, which number their messages, know of options.
-    const wanted = number === 0 ? DEFAULT_OPTIONS : parseOptions(data);
+    const request = number === 0 ? SPREAD_JOIN : parseJoin(data);
     const joined =
-      typeof wanted === "string"
-        ? ({ kind: "refused", why: wanted } as const)
-        : this.#directory.join(name, delivery.sender, user, wanted);
-    if (joined.kind === "refused" && this.#isOwn(delivery)) {
-      this.#outbox.refused(delivery.session, number, name, joined.why);
+      typeof request === "string"
+        ? ({ kind: "refused", why: request } as const)
+        : this.#directory.join(name, delivery.sender, user, request.options);
+    if (joined.kind === "refused") {
+      if (this.#isOwn(delivery)) this.#refuse(delivery.session, number, name, joined.why);
+      return;
     }
+    const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
+    const node = typeof request === "string" ? undefined : request.node;
+    if (session !== undefined && node !== undefined) this.#outbox.nodeJoins(session, node);
     if (joined.kind !== "joined") return;
 
     const { group, member } = joined;
-    const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
+    if (!isOrdered(group)) {
+      this.#outbox.scalableChanged(delivery.sender, user, name, true);
+      return;
+    }
     if (session !== undefined) this.#local.join(name, session);
     if (group.changed) this.#heavyChange(group, member, session);
     else this.#lightChange("join", group, member);
+  }
+
+  /** A Spread client knows no refusals: it is told that it is not in the group, as if it had left. */
+  #refuse(session: SessionNumber, number: number, group: string, why: string): void {
+    if (number === 0) this.#outbox.notify(session, selfLeaveNotice(group, this.#primary));
+    else this.#outbox.refused(session, number, group, why);
   }
 
   #onLeave(delivery: Delivery, user: string, name: string): void {
     const group = this.#directory.get(name);
     const member = this.#directory.member(delivery.sender, user);
     if (group === undefined || member === undefined || !group.has(member)) return;
+    if (!isOrdered(group)) {
+      this.#directory.leave(group, member);
+      this.#outbox.scalableChanged(delivery.sender, user, name, false);
+      return;
+    }
     const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
     if (session !== undefined) {
       this.#outbox.notify(session, selfLeaveNotice(name, this.#primary));
@@ -433,6 +475,7 @@ export class Groups implements Upcalls {
       const groups = member.groups.slice().sort((a, b) => (a.name < b.name ? -1 : 1));
       for (const group of groups) this.#remove("disconnect", group, member);
     }
+    this.#outbox.clientEnded(delivery.sender, user);
     if (!isLocal) return;
     if (session !== undefined) this.#outbox.ended(session);
     else if (this.#isOwn(delivery)) this.#outbox.ended(delivery.session);
@@ -467,6 +510,10 @@ export class Groups implements Upcalls {
 
   #deliver(delivery: Delivery, frame: Uint8Array, type: number, groups: number): void {
     let to: readonly SessionNumber[];
+    if (groups === 0) {
+      if (this.#isOwn(delivery)) this.#outbox.toldDaemon(delivery.session, frame);
+      return;
+    }
     if (groups === 1) to = this.#destination(this.#groupName(frame, 0));
     else {
       const union = new Set<SessionNumber>();
@@ -528,6 +575,11 @@ const SENDER = 4;
 const HASH = 0x23;
 const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
 const NOBODY: readonly SessionNumber[] = [];
+const SPREAD_JOIN: JoinRequest = { options: DEFAULT_OPTIONS, node: undefined };
+
+function isOrdered({ options }: Group): boolean {
+  return options.quality === "ordered";
+}
 
 function requestOf(type: number): "join" | "leave" | "kill" {
   if ((type & TypeBit.join) !== 0) return "join";

@@ -1,3 +1,5 @@
+import type { DaemonId } from "../base/ids.ts";
+import type { NodeJoin } from "../directory/join-request.ts";
 import type { Service } from "../ordering/service.ts";
 
 /**
@@ -23,6 +25,14 @@ export interface GroupsOutbox {
   refused(session: SessionNumber, number: number, group: string, why: string): void;
   /** The session's end has been ordered: its private name is free again. */
   ended(session: SessionNumber): void;
+  /** A session of this daemon joins a scalable group, or is in it: it asks to be this node. Comes before its `scalableChanged`. */
+  nodeJoins(session: SessionNumber, node: NodeJoin): void;
+  /** A client of any daemon has joined, or left, a group with quality "scalable". Told by all daemons at the same position of the order. */
+  scalableChanged(daemon: DaemonId, user: string, group: string, joined: boolean): void;
+  /** The end of a client of any daemon has been ordered: it is in no group any more. Told like `scalableChanged`, which it stands for. */
+  clientEnded(daemon: DaemonId, user: string): void;
+  /** A message that the session has sent to no group is ordered: it is for its daemon. */
+  toldDaemon(session: SessionNumber, frame: Uint8Array): void;
   /**
    * State exchange begins: read nothing of clients, and give nothing of them to the ring, neither what is queued nor
    * what restarts from the configuration before; only `multicast` of this layer goes on.

@@ -8,4 +8,6 @@ export const Content = {
   groupState: 2,
   /** A daemon's own announcements to the other daemons' session layers: held groups, forgotten session tokens. */
   notice: 3,
+  /** A command of the membership service for regions (cms/command.ts). */
+  membership: 4,
 } as const;

@@ -44,6 +44,10 @@ export interface SessionsOutbox {
   resumeReading(connection: ConnectionNumber): void;
   /** The session exists: groups may meet its joins and its name. */
   attach(session: AttachedSession): void;
+  /** A native session has lost its connection; what it is told is kept for it, within bounds. */
+  interrupted(session: SessionNumber): void;
+  /** It has a connection again; `isComplete`: nothing that it was told is lost. */
+  resumed(session: SessionNumber, isComplete: boolean): void;
   /** The session's end has been ordered and nothing of it is left here. */
   detach(session: SessionNumber): void;
   /** Checks a password, at leisure: the answer goes to `Sessions.verified`, not before this returns. */

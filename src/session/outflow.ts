@@ -78,13 +78,15 @@ export class Outflow {
     }
   }
 
+  /** A message of the daemon itself to an open native session. Never dropped: no group's policy concerns it. */
+  tell(session: Session, native: NativeState, frame: Uint8Array): void {
+    if (session.connection?.gone || this.#expelIfFull(session)) return;
+    this.#enqueueNative(session, native, frame, { admission: "queue", own: 0, primary: false, group: "" });
+  }
+
   /** Tells an open native session of its daemon's new configuration, in order with the deliveries. */
   configured(session: Session, native: NativeState, primary: boolean, daemons: number): void {
-    if (session.connection?.gone) return;
-    if (session.connection !== undefined && session.queuedMessages >= this.#options.nativeQueueMessagesMax) {
-      this.#expel(session, "it does not read what its daemon tells it");
-      return;
-    }
+    if (session.connection?.gone || this.#expelIfFull(session)) return;
     const deliveryNumber = ++native.lastDelivery;
     const bytes = encodeNative({ kind: "configuration", deliveryNumber, primary, daemons });
     native.retention.append(deliveryNumber, bytes, undefined);
@@ -201,6 +203,13 @@ export class Outflow {
       }
     }
     session.holding.clear();
+  }
+
+  /** Ends a session for which too much waits already. */
+  #expelIfFull(session: Session): boolean {
+    if (session.connection === undefined || session.queuedMessages < this.#options.nativeQueueMessagesMax) return false;
+    this.#expel(session, "it does not read what its daemon tells it");
+    return true;
   }
 
   #enqueue(session: Session, frame: Uint8Array, admission: Admission): void {

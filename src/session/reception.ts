@@ -216,6 +216,7 @@ export class Reception {
     const former = isNew ? NONE : this.#host.resume(connection, ticket, lastDelivered);
     if (former.kind === "resumed") {
       this.#writeWelcome(connection, former.session, former.isComplete ? "resumed" : "interrupted");
+      this.#outbox.resumed(former.session.number, former.isComplete);
       return;
     }
     if (former.kind === "superseded") {

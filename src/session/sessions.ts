@@ -229,6 +229,12 @@ export class Sessions implements Machine {
     this.#outflow.refuse(session, session.native, { number: message, group, text: why, toldBefore: undefined });
   }
 
+  /** A message of the daemon itself, to no group, for a native session. */
+  tell(number: SessionNumber, frame: Uint8Array): void {
+    const session = this.#sessions.get(number);
+    if (session?.native !== undefined && session.state === "open") this.#outflow.tell(session, session.native, frame);
+  }
+
   ended(number: SessionNumber): void {
     const session = this.#sessions.get(number);
     if (session === undefined) return;
@@ -364,6 +370,7 @@ export class Sessions implements Machine {
     this.#detached.add(session);
     this.#budget.update(session, native);
     this.#graceDeadline = Math.min(this.#graceDeadline, native.graceEndsAt);
+    this.#outbox.interrupted(session.number);
     this.#outbox.report({ kind: "detached", session: session.number, privateGroup: session.privateGroup });
   }
 

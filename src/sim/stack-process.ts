@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { decodeEpochRecord, encodeEpochRecord } from "../cms/continuity.ts";
 import type { DaemonConfig, SiteConfig } from "../daemon/config/index.ts";
 import { DaemonNode, type NodeEvent } from "../daemon/node.ts";
 import type { MembershipStateName } from "../membership/events.ts";
@@ -8,6 +9,8 @@ import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import type { StreamEnd } from "./stream.ts";
 import { Traps } from "./traps.ts";
 
+/** What the node's disk has of the membership service. */
+const EPOCH_FILE = "epoch";
 const RECEIVE_BUFFER_BYTES = 212_992;
 
 /** A whole daemon on a simulated node: ring, membership, groups and sessions, with its clients' connections. */
@@ -23,12 +26,14 @@ export class StackProcess implements SimProcess {
     environment: ProcessEnvironment,
     report: (event: NodeEvent) => void,
   ) {
-    const { network, random, bootTimeSeconds, now } = environment;
+    const { network, random, bootTimeSeconds, now, disk } = environment;
+    const kept = disk.get(EPOCH_FILE);
     this.node = new DaemonNode(
       {
         site,
         self,
         incarnation: bootTimeSeconds,
+        epoch: kept && decodeEpochRecord(new TextDecoder().decode(kept)),
         clockOriginMs: bootTimeSeconds * 1000 - now,
         receiveBufferBytes: RECEIVE_BUFFER_BYTES,
         access: [],
@@ -45,6 +50,13 @@ export class StackProcess implements SimProcess {
         resumeReading: (connection) => this.#streams.get(connection)?.resume(),
         verifyPassword: () => assert(false, "a simulated site asks for no passwords"),
         randomBytes: (count) => Uint8Array.from({ length: count }, () => random.integer(0, 255)),
+        persist: (record) => {
+          disk.set(EPOCH_FILE, new TextEncoder().encode(encodeEpochRecord(record)));
+          environment.run((at) => {
+            this.node.persisted(record, at);
+            this.node.endTurn(at);
+          });
+        },
         report: (event) => {
           if (event.kind === "membership" && event.event.kind === "state") this.#traps.entered(event.event.to);
           report(event);

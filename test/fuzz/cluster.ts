@@ -1,3 +1,4 @@
+import type { EpochRecord } from "../../src/cms/continuity.ts";
 import { loopbackConfig } from "../../src/daemon/config/parse-site.ts";
 import { DaemonNode, type NodeEvent, type NodeOutbox } from "../../src/daemon/node.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
@@ -19,6 +20,7 @@ export class Town implements Station {
   readonly #network: TestNetwork;
   readonly #arrived = new Map<number, Uint8Array[]>();
   readonly #closed: number[] = [];
+  readonly #records: EpochRecord[] = [];
   #randoms = 0;
 
   constructor(name: string, network: TestNetwork, options: ReturnType<typeof siteOf>) {
@@ -40,6 +42,7 @@ export class Town implements Station {
       pauseReading: () => {},
       resumeReading: () => {},
       verifyPassword: () => {},
+      persist: (record) => this.#records.push(record),
       randomBytes: (count) => new Uint8Array(count).fill(++this.#randoms),
       report: (event) => this.events.push(event),
     };
@@ -103,6 +106,7 @@ export class Town implements Station {
   #endTurn(now: number): void {
     this.node.endTurn(now);
     for (const connection of this.#closed.splice(0)) this.node.closed(connection, now);
+    for (const record of this.#records.splice(0)) this.node.persisted(record, now);
   }
 }
 

@@ -8,6 +8,8 @@ import { type Configuration, clientDelivery, daemonName, type Node, PerfectEvs }
 /** Daemons whose clients' deliveries are written down, one line each; sessions are named by their user. */
 export class Town {
   readonly lines: string[] = [];
+  /** Ends of clients, as each daemon tells them. */
+  readonly ends: string[] = [];
   /** What each daemon was told last of its configuration. */
   readonly configured = new Map<DaemonId, { readonly primary: boolean; readonly daemons: number }>();
   readonly evs: PerfectEvs;
@@ -42,6 +44,12 @@ export class Town {
           this.configured.set(node.id, { primary, daemons });
         },
         ended: (session) => this.lines.push(`${this.#user(node.id, session)} ended`),
+        nodeJoins: (session, { address }) => this.lines.push(`${this.#user(node.id, session)} is node ${address.host}`),
+        scalableChanged: (daemon, user, group, joined) =>
+          this.lines.push(`at ${node.id}: ${user}@${daemon} ${joined ? "in" : "out of"} ${group}`),
+        clientEnded: (daemon, user) => this.ends.push(`at ${node.id}: ${user}@${daemon}`),
+        toldDaemon: (session, frame) =>
+          this.lines.push(`${this.#user(node.id, session)} tells its daemon ${frame.length} bytes`),
       }),
       stepped: () => {},
     });

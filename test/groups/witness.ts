@@ -43,6 +43,10 @@ export class Witness implements Observer {
       notify: (session, notice) => this.#notice(this.client(node, session), notice),
       ordered: () => {},
       refused: () => {},
+      nodeJoins: () => {},
+      scalableChanged: () => {},
+      clientEnded: () => {},
+      toldDaemon: () => {},
       configured: (primary, daemons) => {
         expect(primary).toBe(node.groups.primary);
         expect(daemons).toBe(node.groups.synchronised.length);

@@ -117,6 +117,9 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     this.attached.set(session.number, session);
   }
 
+  interrupted(): void {}
+  resumed(): void {}
+
   detach(session: SessionNumber): void {
     this.attached.delete(session);
   }

@@ -1,3 +1,4 @@
+import type { EpochRecord } from "../../src/cms/continuity.ts";
 import { localConfig } from "../../src/daemon/config/parse-site.ts";
 import { DaemonNode, type NodeOutbox } from "../../src/daemon/node.ts";
 import type { Channel } from "../../src/machine/network.ts";
@@ -15,6 +16,7 @@ export class WholeDaemon implements TestDaemon, NodeOutbox {
   readonly #datagrams: { channel: Channel; bytes: Uint8Array }[] = [];
   readonly #self: number;
   #closed: ConnectionNumber[] = [];
+  readonly #records: EpochRecord[] = [];
   #randoms = 0;
   #now = 0;
 
@@ -66,9 +68,11 @@ export class WholeDaemon implements TestDaemon, NodeOutbox {
       this.#node.endTurn(this.#now);
       const datagram = this.#datagrams.shift();
       const closed = this.#closed.shift();
+      const record = this.#records.shift();
+      if (record !== undefined) this.#node.persisted(record, this.#now);
       if (closed !== undefined) this.#node.closed(closed, this.#now);
       if (datagram !== undefined) this.#node.receive(datagram.channel, datagram.bytes, this.#now);
-      if (closed !== undefined || datagram !== undefined) continue;
+      if (closed !== undefined || datagram !== undefined || record !== undefined) continue;
       if (this.#node.deadline > end) break;
       this.#now = Math.max(this.#now, this.#node.deadline);
       this.#node.tick(this.#now);
@@ -96,6 +100,10 @@ export class WholeDaemon implements TestDaemon, NodeOutbox {
   pauseReading(): void {}
   resumeReading(): void {}
   verifyPassword(): void {}
+
+  persist(record: EpochRecord): void {
+    this.#records.push(record);
+  }
 
   randomBytes(count: number): Uint8Array {
     return new Uint8Array(count).fill(++this.#randoms);

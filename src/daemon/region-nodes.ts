@@ -1,0 +1,149 @@
+import type { DaemonId, NodeId } from "../base/ids.ts";
+import { encodeChange } from "../cms/change-codec.ts";
+import type { EpochRecord } from "../cms/continuity.ts";
+import { decodeNodeTelling, encodeNodeTelling } from "../cms/node-report.ts";
+import { MembershipService, membershipDefaults } from "../cms/service.ts";
+import type { NodeJoin } from "../directory/join-request.ts";
+import type { SessionNumber } from "../groups/outbox.ts";
+import type { AttachedSession } from "../session/outbox.ts";
+import { decodeNodeReport, encodeNodeNews, encodeNodeReport } from "../wire/native/node-frames.ts";
+
+/** What the nodes of a daemon ask of it. None of it may call back. */
+export interface RegionNodesOutbox {
+  /** To the daemons of the configuration: safe, in this daemon's order. */
+  multicast(command: Uint8Array): void;
+  /** `MembershipOutbox.persist`. */
+  persist(record: EpochRecord): void;
+  /** A message to a session's client, numbered with its deliveries. */
+  tell(session: SessionNumber, frame: Uint8Array): void;
+  /** Names of the scalable groups that a client of any daemon is in, in an order that is the same at all daemons. */
+  groupsOf(daemon: DaemonId, user: string): Iterable<string>;
+}
+
+/** A session that is a node, or has asked to be one. */
+type NodeSession = {
+  readonly session: AttachedSession;
+  readonly address: NodeJoin["address"];
+  /** Which node it is, and the last change that it was told. `undefined` until it is one. */
+  place: NodeJoin["place"];
+  /** The membership service knows it: it has a connection. */
+  isAttached: boolean;
+};
+
+/**
+ * The membership service of a daemon, and the native sessions that are nodes (docs/protocols/regions.md): turns what sessions ask and
+ * report into calls of the service, and what it answers into messages to them. A session without its connection is not attached to the
+ * service; if it is resumed it goes on as the same node, behind the last change that it was told.
+ */
+export class RegionNodes {
+  readonly service: MembershipService;
+  readonly #outbox: RegionNodesOutbox;
+  /** By user: the service knows sessions by that. */
+  readonly #nodes = new Map<string, NodeSession>();
+  #malformed = 0;
+
+  constructor(me: DaemonId, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
+    this.#outbox = outbox;
+    this.service = new MembershipService(
+      { me, ...membershipDefaults },
+      {
+        multicast: (command) => outbox.multicast(command),
+        persist: (epoch) => outbox.persist(epoch),
+        registered: (user, node) => this.#registered(user, node),
+        change: (user, change) => {
+          const one = this.#nodes.get(user);
+          if (one?.place === undefined) return;
+          one.place = { node: one.place.node, seq: change.seq };
+          this.#tell(one, encodeChange(change));
+        },
+        acknowledged: (user, report) => {
+          const one = this.#nodes.get(user);
+          if (one === undefined) return;
+          outbox.tell(one.session.number, encodeNodeReport("acknowledged", encodeNodeTelling(report)));
+        },
+        expelled: (user) => this.#expelled(user),
+        suspended: () => {
+          for (const one of this.#nodes.values()) this.#tell(one, NOTHING);
+        },
+      },
+      { groupsOf: (daemon, user) => outbox.groupsOf(daemon, user) },
+      record,
+    );
+  }
+
+  /** Reports of nodes that were not well formed, and commands of daemons. */
+  get malformed(): number {
+    return this.#malformed + this.service.malformed;
+  }
+
+  /** The session joins a scalable group: it is to be a node. While it is one, what it says of it in further joins is passed over. */
+  joins(session: AttachedSession, { address, place }: NodeJoin): void {
+    if (session.token === undefined || this.#nodes.has(session.user)) return;
+    const one: NodeSession = { session, address, place, isAttached: false };
+    this.#nodes.set(session.user, one);
+    if (this.service.isSuspended) this.#tell(one, NOTHING);
+    this.#attach(one, session.token);
+  }
+
+  /** The session is without a connection. */
+  interrupted({ user }: AttachedSession, now: number): void {
+    const one = this.#nodes.get(user);
+    if (one === undefined || !one.isAttached) return;
+    one.isAttached = false;
+    this.service.detach(user, now);
+  }
+
+  /** It has one again. If changes are lost, its client has to join again and say which is its last one. */
+  resumed({ user, token }: AttachedSession, isComplete: boolean, now: number): void {
+    const one = this.#nodes.get(user);
+    if (one === undefined || token === undefined) return;
+    if (!isComplete) this.ended(one.session, now);
+    else if (!one.isAttached) this.#attach(one, token);
+  }
+
+  /** The session is gone. */
+  ended({ user }: AttachedSession, now: number): void {
+    if (this.#nodes.get(user)?.isAttached) this.service.detach(user, now);
+    this.#nodes.delete(user);
+  }
+
+  /** A message of the session to its daemon has been ordered. */
+  told({ user }: AttachedSession, frame: Uint8Array): void {
+    const bytes = decodeNodeReport("report", frame, 0);
+    const report = bytes && decodeNodeTelling(bytes);
+    if (report === undefined) this.#malformed++;
+    else this.service.report(user, report);
+  }
+
+  #attach(one: NodeSession, token: Uint8Array): void {
+    one.isAttached = true;
+    const { user, privateGroup } = one.session;
+    const { address, place } = one;
+    this.service.attach({ user, client: hexOf(token), name: privateGroup, address, place });
+  }
+
+  #registered(user: string, node: NodeId): void {
+    const one = this.#nodes.get(user);
+    if (one === undefined) return;
+    if (one.place?.node !== node) one.place = { node, seq: 0 };
+    this.#tell(one, NOTHING);
+  }
+
+  #expelled(user: string): void {
+    const one = this.#nodes.get(user);
+    if (one === undefined) return;
+    this.#nodes.delete(user);
+    this.#tell(one, NOTHING, true);
+  }
+
+  #tell({ session, place }: NodeSession, change: Uint8Array, expelled = false): void {
+    const suspended = this.service.isSuspended;
+    this.#outbox.tell(session.number, encodeNodeNews({ node: place?.node ?? 0, suspended, expelled, change }));
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
