@@ -87,6 +87,11 @@ export class LinkSender {
     return this.#bytes;
   }
 
+  /** Messages that are not acknowledged, or wait. */
+  get messages(): number {
+    return this.#waiting.length + this.#begun.length;
+  }
+
   get deadline(): number {
     return this.#deadline;
   }
@@ -94,7 +99,7 @@ export class LinkSender {
   /** Takes a message; `false` when there is too much already. */
   offer(message: LinkMessage): boolean {
     const { messagesMax, messageBytesMax, peerBytesMax } = this.#limits;
-    if (this.#waiting.length + this.#begun.length >= messagesMax) return false;
+    if (this.messages >= messagesMax) return false;
     if (typeof message !== "function") {
       assert(
         message.length > 0 && message.length <= messageBytesMax,

@@ -97,6 +97,11 @@ export class Links {
     return true;
   }
 
+  /** Messages for this node that are not acknowledged. */
+  unacknowledgedMessages(to: NodeId): number {
+    return this.#senders.get(to)?.messages ?? 0;
+  }
+
   /** Bytes for this node that are not acknowledged; without those of messages that are yet to be made. */
   unacknowledgedBytes(to: NodeId): number {
     return this.#senders.get(to)?.bytes ?? 0;

@@ -40,6 +40,11 @@ export type NodeDrops = {
 const TOMBSTONES_MAX = 4_096;
 /** Packets that one turn sends, before the sockets are looked at again. */
 const TURN_PACKETS_MAX = 256;
+/**
+ * Messages for a node that does not acknowledge them: everything but tokens is said anew in each round, and would only be in
+ * the way of a token.
+ */
+const MESSAGES_MAX = 64;
 /** Copies for other members that may wait. */
 const FORWARDS_MAX = 65_536;
 
@@ -213,7 +218,9 @@ export class Node implements Machine, RegionHost, SendingHost {
   tell(to: NodeId, message: LinkMessage): void {
     if (this.#fenced.has(to)) return;
     if (to === this.#config.me) this.#onMessage(to, message, this.#now);
-    else this.#links.send(to, encodeRegionMessage(message));
+    else if (message.kind === "token" || this.#links.unacknowledgedMessages(to) < MESSAGES_MAX) {
+      this.#links.send(to, encodeRegionMessage(message));
+    }
   }
 
   forward(to: NodeInfo, packet: Uint8Array): void {
