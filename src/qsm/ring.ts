@@ -423,27 +423,29 @@ export class RegionRing implements Machine {
 
     const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;
     const own = stream.missing(partition, record.cutOff, bytesMax);
-    const fresh = this.#unawaited(record.sender, partition, own.ranges, now);
-    const pulled = new RangeSet();
+    const pullable = new RangeSet();
     if (predecessor !== undefined) {
       const limit = Math.min(record.covered, own.covered);
       this.#push(predecessor, stream, partition, record.naks, own.ranges, limit);
-      for (const [low, high] of fresh.ranges()) if (low <= limit) pulled.add(low, Math.min(high, limit));
-      pulled.removeAll(record.naks);
-      this.#keepCommon(pulled, predecessor, partition);
+      for (const [low, high] of own.ranges.ranges()) if (low <= limit) pullable.add(low, Math.min(high, limit));
+      pullable.removeAll(record.naks);
+      this.#keepCommon(pullable, predecessor, partition);
+      const pulled = this.#unawaited(record.sender, partition, pullable, now);
       if (!pulled.isEmpty) this.#host.pull(predecessor, record.sender, partition, pulled, round);
     }
     record.aggregate = predecessor === undefined ? own.ranges.clone() : this.#aggregate(record, own.ranges, partition);
     record.aggregateCovered = Math.min(record.aggregateCovered, own.covered);
-    // What is being pulled must not be pushed as well (section 0 c).
-    fresh.removeAll(pulled);
-    record.naks = fresh;
+    // What is being pulled must not be pushed as well (section 0 c). All the rest is listed, however often: what is not on the list,
+    // the successor would take for being here.
+    const naks = own.ranges;
+    naks.removeAll(pullable);
+    record.naks = naks;
     record.covered = own.covered;
     record.partitionContiguous = Math.min(record.partitionContiguous, stream.contiguousIn(partition));
     this.#pullElsewhere(record, stream, round, now);
   }
 
-  /** What of this has not been asked for, or listed for a neighbour to send, so lately that it may be under way. */
+  /** What of this has not been asked for so lately that it may be under way. */
   #unawaited(sender: NodeId, partition: number, missing: RangeSet, now: number): RangeSet {
     const fresh = new RangeSet();
     if (missing.isEmpty) return fresh;
