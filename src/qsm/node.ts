@@ -45,6 +45,8 @@ const TURN_PACKETS_MAX = 256;
  * the way of a token.
  */
 const MESSAGES_MAX = 64;
+/** With tokens. Who acknowledges none of so many cannot be reached: a token that waited longer would be stale, and is lost better. */
+const TOKENS_MAX = 128;
 /** Copies for other members that may wait. */
 const FORWARDS_MAX = 65_536;
 
@@ -218,7 +220,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   tell(to: NodeId, message: LinkMessage): void {
     if (this.#fenced.has(to)) return;
     if (to === this.#config.me) this.#onMessage(to, message, this.#now);
-    else if (message.kind === "token" || this.#links.unacknowledgedMessages(to) < MESSAGES_MAX) {
+    else if (this.#links.unacknowledgedMessages(to) < (message.kind === "token" ? TOKENS_MAX : MESSAGES_MAX)) {
       this.#links.send(to, encodeRegionMessage(message));
     }
   }
