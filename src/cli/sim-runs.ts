@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { generateForLayer, type Layer, type LayerResult, replayOnLayer } from "../sim/layer.ts";
-import type { Schedule, ScheduleOptions } from "../sim/schedule.ts";
+import {
+  generateForLayer,
+  type Layer,
+  type LayerResult,
+  type LayerSchedule,
+  populationOf,
+  replayOnLayer,
+} from "../sim/layer.ts";
+import type { ScheduleOptions } from "../sim/schedule.ts";
 import { answersInOrder, notFinished } from "./worker-pool.ts";
 
 /** One schedule to run: that of a seed, or one that was saved. */
@@ -8,7 +15,7 @@ export type SimTask = {
   readonly layer: Layer;
   readonly seed: number;
   readonly options: ScheduleOptions;
-  readonly saved?: Schedule;
+  readonly saved?: LayerSchedule;
   /** Whether to keep schedule and timeline though no guarantee was broken. */
   readonly keep?: boolean;
 };
@@ -81,7 +88,7 @@ function summaryOf(layer: Layer, { schedule, verdict, violations, traceHash, sta
     seed: schedule.seed,
     layer,
     verdict,
-    daemons: schedule.site.flat().length,
+    daemons: populationOf(schedule),
     faults: schedule.faults.length,
     violations,
     traceHash,

@@ -1,24 +1,32 @@
 import { generateStackSchedule } from "./client-plan.ts";
+import { generateRegions, type RegionOptions } from "./regions/generate.ts";
+import { type RegionsResult, replayRegions } from "./regions/run-regions.ts";
+import type { RegionSchedule } from "./regions/schedule.ts";
+import { shrinkRegions } from "./regions/shrink-regions.ts";
 import { replaySchedule, type RunResult } from "./run-schedule.ts";
 import { replayStack, type StackResult } from "./run-stack.ts";
 import { generateSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
 import { shrinkSchedule } from "./shrink.ts";
 
 /**
- * What a random schedule exercises: the daemons' order and membership, process groups on these, or whole daemons with
- * clients of the public API.
+ * What a random schedule exercises: the daemons' order and membership, process groups on these, whole daemons with
+ * clients of the public API, or nodes in regions.
  */
-export type Layer = "daemons" | "groups" | "clients";
+export type Layer = "daemons" | "groups" | "clients" | "regions";
 
-export type LayerResult = RunResult | StackResult;
+export type LayerSchedule = Schedule | RegionSchedule;
 
-/** Makes a schedule of a seed, as `runSchedule` and `runStack` do. */
-export function generateForLayer(layer: Layer, seed: number, options: ScheduleOptions = {}): Schedule {
+export type LayerResult = RunResult | StackResult | RegionsResult;
+
+/** Makes a schedule of a seed, as `runSchedule`, `runStack` and `runRegions` do. With regions, `daemons` are machines. */
+export function generateForLayer(layer: Layer, seed: number, options: ScheduleOptions = {}): LayerSchedule {
+  if (layer === "regions") return generateRegions(seed, regionOptions(options));
   return layer === "clients" ? generateStackSchedule(seed, options) : generateSchedule(seed, options);
 }
 
 /** Runs a schedule that was made for the layer. Await one run before the next. */
-export async function replayOnLayer(layer: Layer, schedule: Schedule): Promise<LayerResult> {
+export async function replayOnLayer(layer: Layer, schedule: LayerSchedule): Promise<LayerResult> {
+  if (isOfRegions(schedule)) return replayRegions(schedule);
   return layer === "clients" ? await replayStack(schedule) : replaySchedule(schedule, { groups: layer === "groups" });
 }
 
@@ -27,24 +35,42 @@ export function shrinkOnLayer(
   layer: Layer,
   { schedule, violations }: LayerResult,
   runsMax: number,
-  tell: (schedule: Schedule) => void = () => undefined,
-): Promise<Schedule> {
+  tell: (schedule: LayerSchedule) => void = () => undefined,
+): Promise<LayerSchedule> {
   const properties = new Set(violations.map(({ property }) => property));
-  const fails = async (candidate: Schedule): Promise<boolean> => {
+  const fails = async (candidate: LayerSchedule): Promise<boolean> => {
     tell(candidate);
     const result = await replayOnLayer(layer, candidate);
     return result.violations.some(({ property }) => properties.has(property));
   };
-  return shrinkSchedule(schedule, fails, runsMax);
+  return isOfRegions(schedule) ? shrinkRegions(schedule, fails, runsMax) : shrinkSchedule(schedule, fails, runsMax);
+}
+
+export function isOfRegions(schedule: LayerSchedule): schedule is RegionSchedule {
+  return "machines" in schedule;
+}
+
+/** How many daemons, or machines with nodes, a schedule has. */
+export function populationOf(schedule: LayerSchedule): number {
+  return isOfRegions(schedule) ? schedule.machines : schedule.site.flat().length;
 }
 
 /** How large a schedule is, for people: `3 faults and 120 messages`. */
-export function describeSize({ faults, sends, clients }: Schedule): string {
+export function describeSize(schedule: LayerSchedule): string {
+  const { faults, sends } = schedule;
+  if (isOfRegions(schedule)) {
+    return `${counted(faults.length, "fault")}, ${counted(schedule.acts.length, "join or leave", "joins and leaves")} and ${counted(sends.length, "message")}`;
+  }
+  const { clients } = schedule;
   if (clients === undefined) return `${counted(faults.length, "fault")} and ${counted(sends.length, "message")}`;
   const acts = clients.reduce((sum, client) => sum + client.acts.length, 0);
   return `${counted(faults.length, "fault")}, ${counted(clients.length, "client")} and ${counted(acts, "act")}`;
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+function regionOptions({ daemons, ...options }: ScheduleOptions): RegionOptions {
+  return { ...options, ...(daemons !== undefined && { machines: daemons }) };
+}
+
+function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }

@@ -1,5 +1,6 @@
 import type { DaemonId } from "../base/ids.ts";
 import type { Service } from "../ordering/service.ts";
+import { TraceHash } from "./trace-hash.ts";
 
 /** One incarnation of a daemon: numbered from 1 over the whole simulation, never used again. */
 export type ProcessNumber = number;
@@ -166,19 +167,19 @@ type Fields = Pick<TraceEvent, "kind" | "at"> & { readonly process?: ProcessNumb
 export class Trace {
   readonly #counts = new Map<TraceEvent["kind"], number>();
   readonly #observers: ((event: TraceEvent) => void)[] = [];
-  #low = 0x811c9dc5;
-  #high = 0x1234567;
+  readonly #hash = new TraceHash();
 
   append(event: TraceEvent): void {
     const { kind, at, process, message } = event as Fields;
     this.#counts.set(kind, this.count(kind) + 1);
-    this.#mix(kind.length);
-    this.#mix(at);
-    if (process !== undefined) this.#mix(process);
-    if (message !== undefined) this.#mix(message);
-    if (event.kind === "install") this.#mixText(event.configuration.key);
-    else if (event.kind === "groups") this.#mixText(event.hash);
-    else if (event.kind === "view") this.#mixText(event.id);
+    const hash = this.#hash;
+    hash.mix(kind.length);
+    hash.mix(at);
+    if (process !== undefined) hash.mix(process);
+    if (message !== undefined) hash.mix(message);
+    if (event.kind === "install") hash.mixText(event.configuration.key);
+    else if (event.kind === "groups") hash.mixText(event.hash);
+    else if (event.kind === "view") hash.mixText(event.id);
     for (const observe of this.#observers) observe(event);
   }
 
@@ -194,27 +195,6 @@ export class Trace {
 
   /** 16 hexadecimal digits. */
   get hash(): string {
-    return hex(this.#high) + hex(this.#low);
+    return this.#hash.hex;
   }
-
-  #mix(value: number): void {
-    const scaled = Math.round(value * 1024);
-    this.#mixWord(scaled >>> 0);
-    this.#mixWord(Math.floor(scaled / 0x1_0000_0000) >>> 0);
-  }
-
-  #mixText(text: string): void {
-    for (let i = 0; i < text.length; i++) this.#mixWord(text.charCodeAt(i));
-  }
-
-  #mixWord(word: number): void {
-    this.#low = Math.imul(this.#low ^ word, 0x01000193);
-    this.#low ^= this.#low >>> 15;
-    this.#high = (Math.imul(this.#high, 0x85ebca6b) + (this.#low ^ word)) | 0;
-    this.#high ^= this.#high >>> 13;
-  }
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, "0");
 }

@@ -3,8 +3,17 @@ import { availableParallelism } from "node:os";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
 import { EVS_CELLS } from "../../sim/evs-cells.ts";
-import { describeSize, type Layer, type LayerResult, replayOnLayer, shrinkOnLayer } from "../../sim/layer.ts";
-import type { Schedule, ScheduleOptions } from "../../sim/schedule.ts";
+import {
+  describeSize,
+  isOfRegions,
+  type Layer,
+  type LayerResult,
+  type LayerSchedule,
+  populationOf,
+  replayOnLayer,
+  shrinkOnLayer,
+} from "../../sim/layer.ts";
+import type { ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
@@ -14,7 +23,7 @@ import { Progress } from "../progress.ts";
 import { hasWorker, runAll, type SimTask } from "../sim-runs.ts";
 import type { Terminal } from "../terminal.ts";
 
-const LAYERS = ["daemons", "groups", "clients"] as const satisfies readonly Layer[];
+const LAYERS = ["daemons", "groups", "clients", "regions"] as const satisfies readonly Layer[];
 
 /** Failed seeds beyond these are only counted. */
 const SEEDS_SHOWN = 20;
@@ -30,7 +39,8 @@ export const sim = defineCommand({
 
     A schedule exercises the daemons' own order and membership; or process groups on them, with members that join, leave
     and send, and the views that they are given; or whole daemons with clients that connect to them, native and Spread
-    ones, whose machines fail too. By default even seeds do the first, odd ones the second.
+    ones, whose machines fail too; or nodes that join and leave groups and multicast in regions. By default even seeds do
+    the first, odd ones the second.
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule). Many are run on
@@ -66,7 +76,7 @@ export const sim = defineCommand({
       kind: "text",
       short: "d",
       value: "MIN-MAX",
-      help: "how many daemons; by default 3-8, with clients 2-5",
+      help: "how many daemons, or nodes; by default 3-8, with clients 2-5, with regions 2-30",
     },
     layer: {
       kind: "choice",
@@ -96,7 +106,7 @@ export const sim = defineCommand({
       value: "N",
       min: 0,
       max: 100_000,
-      help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000",
+      help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000, with regions 400",
     },
     coverage: { kind: "flag", help: "which cells of the state tables were entered, and how often" },
     shrink: { kind: "flag", help: "make a failing schedule smaller before it is shown" },
@@ -203,14 +213,15 @@ function rangeOf(daemons: string): readonly [number, number] {
 }
 
 /** What `--save` writes. */
-type SavedSchedule = { readonly layer: Layer; readonly schedule: Schedule };
+type SavedSchedule = { readonly layer: Layer; readonly schedule: LayerSchedule };
 
 async function readSchedule(file: string): Promise<SavedSchedule> {
   try {
     const saved = JSON.parse(await readFile(file, "utf8")) as SavedSchedule;
-    const { seed, site, faults, sends, clients } = saved.schedule ?? {};
-    const lists = [site, faults, sends, ...(saved.layer === "clients" ? [clients] : [])];
-    const isSchedule = typeof seed === "number" && LAYERS.includes(saved.layer) && lists.every(Array.isArray);
+    const schedule: Readonly<Record<string, unknown>> = saved.schedule ?? {};
+    const own = { daemons: ["site"], groups: ["site"], clients: ["site", "clients"], regions: ["acts"] }[saved.layer];
+    const lists = ["faults", "sends", ...(own ?? ["layer"])].map((name) => schedule[name]);
+    const isSchedule = typeof schedule["seed"] === "number" && lists.every(Array.isArray);
     if (!isSchedule) throw new Error("it is no schedule that --save has written");
     return saved;
   } catch (error) {
@@ -262,12 +273,18 @@ function verdict(
 }
 
 function describeRun({ layer, result: { schedule, stats } }: Run): string {
-  const { seed, site, faults, clients = [] } = schedule;
-  const what = `seed ${seed} (${layer}): ${site.flat().length} daemons, ${faults.length} faults`;
+  const { seed, faults } = schedule;
+  const who = `${populationOf(schedule)} ${isOfRegions(schedule) ? "nodes" : "daemons"}`;
+  const what = `seed ${seed} (${layer}): ${who}, ${faults.length} faults`;
   const sent = `${shownNumber(stats.sent)} messages sent`;
-  return "sessions" in stats
-    ? `${what}, ${clients.length} clients in ${stats.sessions} sessions, ${sent}, ${shownNumber(stats.received)} received, ${stats.views} views`
-    : `${what}, ${sent}, ${shownNumber(stats.delivered)} delivered, ${stats.installed} configurations installed`;
+  if ("sessions" in stats) {
+    const clients = isOfRegions(schedule) ? 0 : (schedule.clients?.length ?? 0);
+    return `${what}, ${clients} clients in ${stats.sessions} sessions, ${sent}, ${shownNumber(stats.received)} received, ${stats.views} views`;
+  }
+  const delivered = `${shownNumber(stats.delivered)} delivered`;
+  return "installed" in stats
+    ? `${what}, ${sent}, ${delivered}, ${stats.installed} configurations installed`
+    : `${what}, ${sent}, ${delivered}, ${stats.views} region views, ${stats.failed} nodes failed`;
 }
 
 const TABLES = [

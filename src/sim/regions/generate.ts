@@ -1,0 +1,245 @@
+import { Random } from "../../base/random.ts";
+import type { LossModel } from "../loss.ts";
+import type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./schedule.ts";
+
+export type RegionOptions = {
+  /** Machines, from and to (both included). */
+  readonly machines?: readonly [number, number];
+  /** Groups, at most. */
+  readonly groupsMax?: number;
+  /** How long faults and churn go on, in ms. */
+  readonly faultsMs?: number;
+  /** No loss above this. */
+  readonly lossMax?: number;
+  /** Messages per second over all machines, at most. */
+  readonly sendsPerSecond?: number;
+  readonly messageBytesMax?: number;
+};
+
+const DEFAULTS = {
+  machines: [2, 30],
+  groupsMax: 20,
+  faultsMs: 3_000,
+  lossMax: 0.2,
+  sendsPerSecond: 400,
+  messageBytesMax: 6_000,
+} as const;
+
+/** Far more than it takes as a rule: where members have been overloaded, senders are slow for a while. */
+const SETTLE_MS = 120_000;
+const FAILURE_MS = 400;
+
+const FAULT_KINDS = [
+  "split",
+  "oneWay",
+  "heal",
+  "crash",
+  "restart",
+  "freeze",
+  "slow",
+  "loss",
+  "linkLoss",
+  "disorder",
+  "latency",
+  "dataLoss",
+  "failOver",
+  "lag",
+] as const satisfies readonly RegionFault["kind"][];
+
+/**
+ * Makes a schedule of a seed. Each seed does without some kinds of faults altogether (swarm testing), and most are small: what a few nodes
+ * and groups do together is found sooner there.
+ */
+export function generateRegions(seed: number, options: RegionOptions = {}): RegionSchedule {
+  const given = { ...DEFAULTS, ...options };
+  const random = new Random(seed);
+  const [min, max] = given.machines;
+  const machines = random.integer(min, random.chance(0.7) ? Math.min(max, Math.max(min, 8)) : max);
+  const groups = Array.from(
+    { length: random.integer(1, random.chance(0.6) ? Math.min(4, given.groupsMax) : given.groupsMax) },
+    (_, i) => `g${i + 1}`,
+  );
+  const ids = Array.from({ length: machines }, (_, i) => i + 1);
+  const quietAt = given.faultsMs;
+  const tokenRate = random.pick([10, 20, 50]);
+  return {
+    seed,
+    machines,
+    acts: churn(random, ids, groups, quietAt),
+    sends: workload(random, ids, groups, quietAt + 500, given.sendsPerSecond, given.messageBytesMax),
+    faults: faults(random, ids, quietAt, given.lossMax),
+    quietAt,
+    endAt: quietAt + SETTLE_MS,
+    config: {
+      plan: random.chance(0.6) ? "byReplication" : "byRingCap",
+      replication: random.pick([1, 2, 3, 5]),
+      ringMax: random.pick([3, 8, 25]),
+      release: random.chance(0.7) ? "afterReturn" : "periodic",
+      tokenRate,
+      tokenLossMs: random.pick([200, 500]),
+      roundBytes: random.pick([20_000, 4 * 1024 * 1024]),
+      windowBytes: random.pick([20_000, 200_000, 16 * 1024 * 1024]),
+      windowResumeBytes: 10_000,
+      nakBytes: random.pick([20, 100, 1_000]),
+      rateStart: random.pick([200, 2_000, 20_000]),
+      unknownBytes: random.pick([0, 2_000, 4 * 1024 * 1024]),
+    },
+    twoClass: random.chance(0.2),
+    failureMs: FAILURE_MS,
+    endTells: random.chance(0.5),
+    batchMs: random.pick([0, 5, 50]),
+    pathMs: random.pick([0.2, 2, 10]),
+  };
+}
+
+/** Everybody joins some groups at first; then some come and go. */
+function churn(random: Random, ids: readonly number[], groups: readonly string[], until: number): GroupAct[] {
+  const acts: GroupAct[] = [];
+  const wanted = new Map<number, Set<string>>();
+  const share = random.pick([0.3, 0.6, 1]);
+  // Few different sets of groups make few and large regions.
+  const sets = Array.from({ length: random.integer(1, 4) }, () => {
+    const set = groups.filter(() => random.chance(share));
+    return set.length > 0 ? set : [random.pick(groups)];
+  });
+  for (const machine of ids) {
+    const set = random.chance(0.8) ? random.pick(sets) : groups.filter(() => random.chance(share));
+    wanted.set(machine, new Set(set));
+    const at = random.chance(0.8) ? 1 : rounded(random.unit() * 300);
+    for (const group of set) acts.push({ at, machine, group, what: "join" });
+  }
+  const meanGapMs = random.pick([0, 30, 100, 400]);
+  if (meanGapMs === 0) return acts;
+  for (let at = 100; at < until; at += gap(random, meanGapMs)) {
+    // Often several at once: moves from region to region.
+    const machine = random.pick(ids);
+    const own = wanted.get(machine) as Set<string>;
+    const count = random.chance(0.3) ? random.integer(2, 4) : 1;
+    for (let i = 0; i < count; i++) {
+      const group = random.pick(groups);
+      const what = own.has(group) ? "leave" : "join";
+      if (what === "join") own.add(group);
+      else own.delete(group);
+      acts.push({ at: rounded(at), machine, group, what });
+    }
+  }
+  return acts;
+}
+
+function workload(
+  random: Random,
+  ids: readonly number[],
+  groups: readonly string[],
+  until: number,
+  perSecond: number,
+  bytesMax: number,
+): RegionSend[] {
+  const senders = ids.filter(() => random.chance(0.4));
+  const rate = perSecond * random.pick([0.05, 0.2, 0.5, 1]);
+  const large = random.pick([0, 0.05, 0.2]);
+  const sends: RegionSend[] = [];
+  for (let at = 20; at < until; at += gap(random, 1_000 / rate)) {
+    const burst = random.chance(0.1) ? random.integer(2, 20) : 1;
+    const machine = random.pick(senders.length > 0 ? senders : ids);
+    for (let i = 0; i < burst; i++) {
+      const bytes = random.chance(large) ? random.integer(1_000, bytesMax) : random.integer(12, 300);
+      sends.push({ at: rounded(at), machine, group: random.pick(groups), bytes });
+    }
+  }
+  return sends;
+}
+
+function faults(random: Random, ids: readonly number[], until: number, lossMax: number): RegionFault[] {
+  const kinds = FAULT_KINDS.filter((kind) => (kind === "heal" || kind === "restart" ? true : random.chance(0.4)));
+  const meanGapMs = random.pick([50, 150, 500, 2_000]);
+  const list: RegionFault[] = [];
+  const down = new Set<number>();
+  for (let at = 50 + random.unit() * 500; at < until; at += gap(random, meanGapMs)) {
+    const fault = oneFault(random, random.pick(kinds), rounded(at), until, ids, down, lossMax);
+    if (fault !== undefined) list.push(fault);
+  }
+  return list;
+}
+
+function oneFault(
+  random: Random,
+  kind: (typeof FAULT_KINDS)[number],
+  at: number,
+  until: number,
+  ids: readonly number[],
+  down: Set<number>,
+  lossMax: number,
+): RegionFault | undefined {
+  const daemon = random.pick(ids);
+  const [from, to] = random.shuffle([...ids]) as [number, number];
+  const left = Math.max(1, until - at);
+  /** A length that ends with the other faults. */
+  const length = (...choices: number[]): number => Math.round(Math.min(random.pick(choices), left));
+  switch (kind) {
+    case "split": {
+      const parts: number[][] = [[], []];
+      for (const id of ids) random.pick(parts).push(id);
+      return { kind, at, parts: parts.filter((part) => part.length > 0) };
+    }
+    case "oneWay":
+      return { kind, at, from, to };
+    case "heal":
+      return { kind, at };
+    case "crash":
+      if (down.size + 2 > ids.length) return undefined;
+      down.add(daemon);
+      return { kind, at, daemon };
+    case "restart": {
+      if (down.size === 0) return undefined;
+      const again = random.pick([...down]);
+      down.delete(again);
+      return { kind, at, daemon: again };
+    }
+    case "freeze":
+      return { kind, at, daemon, forMs: length(5, 50, 150, 300, 700, 1_500) };
+    case "slow":
+      return { kind, at, daemon, factor: random.pick([5, 20, 100]), forMs: length(50, 200, 500) };
+    case "loss":
+      return { kind, at, model: lossModel(random, lossMax), forMs: length(50, 200, 1_000, 3_000) };
+    case "linkLoss": {
+      const model = random.chance(0.3) ? ({ kind: "uniform", probability: 0.9 } as const) : lossModel(random, lossMax);
+      return { kind, at, from, to, model, forMs: length(50, 200, 1_000) };
+    }
+    case "disorder": {
+      const [duplicate, reorder] = [random.unit() * 0.2, random.unit() * 0.3];
+      return { kind, at, duplicate, reorder, forMs: length(50, 200, 1_000) };
+    }
+    case "latency": {
+      const latency = { baseMs: random.pick([0.2, 1, 5]), jitterMs: random.pick([0, 0.5, 5]) };
+      return { kind, at, latency, forMs: length(50, 200, 500) };
+    }
+    case "dataLoss": {
+      const others = ids.filter(() => random.chance(0.7));
+      const probability = random.pick([0.3, 0.9, 1]);
+      return { kind, at, from, to: others, probability, forMs: length(5, 50, 300) };
+    }
+    case "failOver":
+      return { kind, at, daemon, forMs: length(50, 200, 350, 800) };
+    case "lag":
+      return { kind, at, daemon, byMs: random.pick([20, 100, 300]), forMs: length(100, 500, 1_500) };
+  }
+}
+
+function lossModel(random: Random, lossMax: number): LossModel {
+  const probability = random.unit() * lossMax;
+  if (random.chance(0.4)) return { kind: "uniform", probability };
+  if (random.chance(0.5)) {
+    const length = random.integer(2, 20);
+    return { kind: "burst", probability: probability / length, length };
+  }
+  return { kind: "gilbertElliott", toBad: probability / 4, toGood: 0.25, lossGood: 0, lossBad: 0.9 };
+}
+
+/** The time to the next of events that come independently of each other. */
+function gap(random: Random, meanMs: number): number {
+  return -Math.log(1 - random.unit()) * meanMs;
+}
+
+function rounded(at: number): number {
+  return Math.round(at * 100) / 100;
+}

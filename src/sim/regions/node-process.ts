@@ -1,0 +1,321 @@
+import { assert } from "../../base/assert.ts";
+import { type GroupNumber, type NodeId, regionViewKey } from "../../base/ids.ts";
+import type { Random } from "../../base/random.ts";
+import type { Change, NodeInfo } from "../../cms/views.ts";
+import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
+import { Node } from "../../qsm/node.ts";
+import type { NodeChannel, NodeOutbox } from "../../qsm/outbox.ts";
+import { isData, itemsAt, regionOf, seqOf, viewOf } from "../../wire/region/data.ts";
+import { kindOf, NodeKind, originOf } from "../../wire/region/head.ts";
+import { ItemCursor } from "../../wire/region/items.ts";
+import { decodeLast } from "../../wire/region/last.ts";
+import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN } from "../payload.ts";
+import type { SimChannel, SimProcess } from "../sim-process.ts";
+import { type MessageNumber, messageNumber } from "../trace.ts";
+import type { FirstPiece, RegionEvent } from "./event.ts";
+import { NodeProbe } from "./node-probe.ts";
+import { ControlTap } from "./control-tap.ts";
+
+/** What a node process uses of the simulated network and of its path to the membership service. */
+export type NodeNetwork = {
+  multicast(address: number, bytes: Uint8Array): void;
+  unicast(machine: number, channel: SimChannel, bytes: Uint8Array): void;
+  listen(address: number): void;
+  unlisten(address: number): void;
+};
+
+export type NodeReports = Pick<NodeOutbox, "installed" | "retired">;
+
+export type NodeSettings = {
+  readonly config: Omit<NodeConfig, "me" | "cluster">;
+  /** Forwarded packets share a class with tokens, as in the paper's measured system (protocols.md A57). */
+  readonly twoClass: boolean;
+};
+
+/** `RegionEvent` without its time. */
+export type Happening = RegionEvent extends infer E ? (E extends RegionEvent ? Omit<E, "at"> : never) : never;
+
+const CLUSTER = 7;
+
+/** One life of a node on a simulated machine. Tells what it does and what is done to it. */
+export class NodeProcess implements SimProcess {
+  readonly info: NodeInfo;
+  readonly node: Node;
+  readonly #number: number;
+  readonly #twoClass: boolean;
+  readonly #tell: (event: Happening) => void;
+  readonly #network: NodeNetwork;
+  readonly #probe: NodeProbe;
+  readonly #tap: ControlTap;
+  readonly #cursor = new ItemCursor();
+  readonly #fenced = new Set<NodeId>();
+  /** The message that a piece which is not a first one continues, by region view. */
+  readonly #begun = new Map<string, MessageNumber>();
+  /** Messages of which nothing has gone out yet, with their groups. */
+  readonly #submitted = new Map<MessageNumber, GroupNumber>();
+  /** Messages that wait for room. */
+  #waiting: { readonly group: string; readonly bytes: number }[] = [];
+  #isFull = false;
+  #counter = 0;
+  #appliedSeq = 0;
+  #hasEnded = false;
+
+  /** `number`: of this life, among all of the run. */
+  constructor(
+    info: NodeInfo,
+    number: number,
+    settings: NodeSettings,
+    network: NodeNetwork,
+    reports: NodeReports,
+    random: Random,
+    now: number,
+    tell: (event: Happening) => void,
+  ) {
+    this.info = info;
+    this.#number = number;
+    this.#twoClass = settings.twoClass;
+    this.#network = network;
+    this.#tell = tell;
+    const config = { ...nodeDefaults, ...settings.config, me: info.id, cluster: CLUSTER };
+    this.node = new Node(config, this.#outbox(reports, random), now);
+    this.#probe = new NodeProbe(this.node, info.id, tell);
+    this.#tap = new ControlTap(info.id);
+  }
+
+  /** The last change that was applied. */
+  get appliedSeq(): number {
+    return this.#appliedSeq;
+  }
+
+  get deadline(): number {
+    return this.#hasEnded ? Number.POSITIVE_INFINITY : this.node.deadline;
+  }
+
+  tick(now: number): void {
+    if (this.#hasEnded) return;
+    this.node.tick(now);
+    this.#probe.look();
+  }
+
+  receive(socket: SimChannel, bytes: Uint8Array, now: number): void {
+    if (this.#hasEnded) return;
+    const channel = channelOf(socket, bytes);
+    const from = originOf(bytes);
+    const isFenced = this.#fenced.has(from) && channel !== "repair";
+    const before = isFenced ? this.#traceOf(bytes) : undefined;
+    const stream = channel === "control" || !isData(bytes) ? undefined : this.#streamOf(bytes);
+    const isNew = stream?.has(seqOf(bytes)) === false;
+    this.node.receive(channel, bytes, now);
+    if (isNew && this.#streamOf(bytes)?.has(seqOf(bytes)) === true) {
+      this.#taken(bytes, channel === "data" && kindOf(bytes) === NodeKind.regionData);
+    }
+    if (isFenced) {
+      const isAccepted = this.#traceOf(bytes) !== before;
+      this.#tell({ kind: "fencedHeard", node: this.info.id, from, isAccepted });
+    }
+    this.#endTurn(now);
+    if (channel !== "control") return;
+    const token = this.#tap.token(bytes);
+    if (token !== undefined) this.#probe.visited(token);
+    this.#probe.look();
+  }
+
+  apply(change: Change, now: number): void {
+    if (this.#hasEnded) return;
+    this.#appliedSeq = change.seq;
+    this.#tell({ kind: "applying", node: this.info.id });
+    for (const node of change.failed) this.#fenced.add(node);
+    this.node.apply(change, now);
+    const known = [...this.node.views.regions.values()];
+    this.#tell({ kind: "applied", node: this.info.id, change, known });
+    this.#endTurn(now);
+    this.#probe.look();
+  }
+
+  /** The application sends a message, if the node is in the group by then. */
+  send(group: string, bytes: number, now: number): void {
+    if (this.#hasEnded) return;
+    if (this.#isFull) this.#waiting.push({ group, bytes });
+    else this.#send(group, bytes, now);
+    this.#endTurn(now);
+  }
+
+  /** The membership service has given up this life: it does nothing any more. */
+  stop(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Packets that are kept, and views in which not everything is stable. */
+  remains() {
+    let keptPackets = 0;
+    const current = new Set([...this.node.views.regions.values()].map(({ id }) => regionViewKey(id)));
+    const views = [];
+    for (const region of this.node.regions) {
+      if (!current.has(regionViewKey(region.id))) views.push(region.id);
+      for (const stream of region.streams.values()) keptPackets += stream.kept.packets;
+    }
+    const unstable = this.node.senders.filter(({ stable, last }) => stable < last).map(({ id }) => id);
+    return { node: this.info.id, views, keptPackets, unstable };
+  }
+
+  #send(group: string, bytes: number, now: number): void {
+    const view = [...this.node.views.groups.values()].find(({ name }) => name === group);
+    if (view === undefined) return;
+    const message = messageNumber(this.#number, ++this.#counter);
+    this.#tell({ kind: "submit", node: this.info.id, group: view.group, message });
+    this.#submitted.set(message, view.group);
+    this.#isFull = !this.node.send(view.group, encodePayload(message, bytes), message, now);
+  }
+
+  #endTurn(now: number): void {
+    this.node.flush(now);
+    while (!this.#isFull && this.#waiting.length > 0) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#send(next.group, next.bytes, now);
+      this.node.flush(now);
+    }
+  }
+
+  /** The stream that a data packet belongs to; one that has nothing yet if there is none. */
+  #streamOf(packet: Uint8Array): { has(seq: number): boolean } | undefined {
+    const [region, view] = [regionOf(packet), viewOf(packet)];
+    for (const member of this.node.regions) {
+      if (member.id.region === region && member.id.view === view) {
+        return member.streams.get(originOf(packet)) ?? EMPTY_STREAM;
+      }
+    }
+    return undefined;
+  }
+
+  #taken(packet: Uint8Array, isDirect: boolean): void {
+    const id = { region: regionOf(packet), view: viewOf(packet) };
+    this.#tell({ kind: "taken", node: this.info.id, id, sender: originOf(packet), seq: seqOf(packet), isDirect });
+  }
+
+  /** What a datagram of a failed node could change. */
+  #traceOf(bytes: Uint8Array): string {
+    const sender = originOf(bytes);
+    const streams = [...this.node.regions].map(({ id, streams: all }) => {
+      const stream = all.get(sender);
+      return `${regionViewKey(id)} ${stream?.maxSeen ?? 0} ${stream?.kept.packets ?? 0} ${stream?.contiguous ?? 0}`;
+    });
+    return streams.join("; ");
+  }
+
+  #outbox(reports: NodeReports, random: Random): NodeOutbox {
+    const node = this.info.id;
+    return {
+      multicast: (address, bytes) => {
+        this.#onMulticast(bytes);
+        this.#tell({ kind: "sent", node, channel: "data" });
+        this.#network.multicast(address, bytes);
+      },
+      unicast: (to, channel, bytes) => {
+        if (channel === "control") this.#onControl(bytes);
+        this.#tell({ kind: "sent", node, channel });
+        this.#network.unicast(machineOf(to.host), this.#socketFor(channel), bytes);
+      },
+      listen: (address) => this.#network.listen(address),
+      unlisten: (address) => this.#network.unlisten(address),
+      deliver: (group, sender, payload) =>
+        this.#tell({ kind: "deliver", node, group, sender, message: decodePayload(payload) }),
+      lost: (groups, sender) => this.#tell({ kind: "lost", node, groups, sender }),
+      view: (view) => this.#tell({ kind: "group", node, view }),
+      left: (group) => this.#tell({ kind: "left", node, group }),
+      stable: (message) => this.#tell({ kind: "stable", node, message }),
+      writable: () => {
+        this.#isFull = false;
+      },
+      installed: (n, sealed) => reports.installed(n, sealed),
+      retired: (id) => reports.retired(id),
+      expelled: () => {},
+      random: () => random.unit(),
+    };
+  }
+
+  #socketFor(channel: NodeChannel): SimChannel {
+    if (channel === "data") return "data";
+    return channel === "control" || this.#twoClass ? "token" : "repair";
+  }
+
+  #onMulticast(bytes: Uint8Array): void {
+    if (kindOf(bytes) === NodeKind.regionLast) {
+      const last = decodeLast(bytes);
+      assert(last !== undefined, "a node can read what it sends");
+      this.#tell({ kind: "last", node: this.info.id, id: last.id, seq: last.seq });
+      return;
+    }
+    if (!isData(bytes)) return;
+    const id = { region: regionOf(bytes), view: viewOf(bytes) };
+    const { messages, firsts } = this.#contentOf(bytes);
+    const isResent = kindOf(bytes) === NodeKind.regionResent;
+    if (!isResent && this.#streamOf(bytes) !== undefined) this.#taken(bytes, true);
+    this.#tell({ kind: "packet", node: this.info.id, id, seq: seqOf(bytes), isResent, messages, firsts });
+  }
+
+  /** Which messages have pieces in a packet of this node that goes out for the first time; packets of a view go out in order. */
+  #contentOf(packet: Uint8Array): { messages: readonly MessageNumber[]; firsts: readonly FirstPiece[] } {
+    const region = regionOf(packet);
+    const key = regionViewKey({ region, view: viewOf(packet) });
+    if (kindOf(packet) !== NodeKind.regionData) return NO_CONTENT;
+    const messages: MessageNumber[] = [];
+    const firsts: FirstPiece[] = [];
+    const cursor = this.#cursor;
+    cursor.open(packet, itemsAt(packet));
+    while (cursor.advance()) {
+      const message = cursor.isFirst ? headOf(cursor.data()) : this.#begun.get(key);
+      if (message === undefined) continue;
+      this.#begun.set(key, message);
+      messages.push(message);
+      const first = cursor.isFirst ? this.#pin(message) : undefined;
+      if (first !== undefined) firsts.push(first);
+    }
+    return { messages, firsts };
+  }
+
+  /** The views that a message is sent in: those that are known here when its first piece goes out. */
+  #pin(message: MessageNumber): FirstPiece | undefined {
+    const number = this.#submitted.get(message);
+    if (number === undefined) return undefined;
+    this.#submitted.delete(message);
+    const group = this.node.views.groups.get(number);
+    if (group === undefined) return undefined;
+    const regions = group.regions.flatMap((region) => this.node.views.regions.get(region) ?? []);
+    return { message, group, regions };
+  }
+
+  #onControl(bytes: Uint8Array): void {
+    const sent = this.#tap.sent(bytes);
+    if (sent === undefined) return;
+    const { to, message } = sent;
+    if (message.kind === "token") {
+      const seen = this.#probe.seen(message);
+      this.#tell({ kind: "token", node: this.info.id, to, token: message, seen });
+    } else this.#tell({ kind: "told", node: this.info.id, to, message });
+  }
+}
+
+const EMPTY_STREAM = { has: () => false };
+const NO_CONTENT = { messages: [], firsts: [] };
+
+/** Forwarded packets may come through the socket for control; what they are, they say themselves. */
+function channelOf(socket: SimChannel, bytes: Uint8Array): NodeChannel {
+  if (socket !== "token") return socket;
+  const kind = kindOf(bytes);
+  return kind === NodeKind.linkData || kind === NodeKind.linkAck ? "control" : "repair";
+}
+
+export function hostOf(machine: number): string {
+  return `m${machine}`;
+}
+
+function machineOf(host: string): number {
+  return Number(host.slice(1));
+}
+
+/** The message that begins with these bytes. */
+function headOf(bytes: Uint8Array): MessageNumber | undefined {
+  if (bytes.length < PAYLOAD_BYTES_MIN) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return messageNumber(view.getUint32(0), view.getUint32(4));
+}

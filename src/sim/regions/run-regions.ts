@@ -1,0 +1,377 @@
+import type { GroupNumber, NodeId } from "../../base/ids.ts";
+import type { RegionMap } from "../../cms/regions.ts";
+import { nodeDefaults } from "../../qsm/config.ts";
+import type { Violation } from "../check/checker.ts";
+import type { DatagramCounters } from "../datagrams.ts";
+import { describeFault, type FaultHooks, inject, mend } from "../faults.ts";
+import { LAN, NODE_PROCESSOR } from "../network-model.ts";
+import { ARRIVE_DATA, ARRIVE_REPAIR, ARRIVE_TOKEN } from "../node.ts";
+import type { ProcessEnvironment, SimChannel } from "../sim-process.ts";
+import { Timeline, type TimelineEntry } from "../timeline.ts";
+import { TraceHash } from "../trace-hash.ts";
+import { World } from "../world.ts";
+import { describeEvent } from "./describe-event.ts";
+import { RegionCheckSuite, regionCheckers } from "./check/suite.ts";
+import type { RegionEvent } from "./event.ts";
+import { generateRegions, type RegionOptions } from "./generate.ts";
+import { ModelService } from "./model-service.ts";
+import { type Happening, hostOf, type NodeNetwork, NodeProcess } from "./node-process.ts";
+import { Path } from "./path.ts";
+import type { RegionFault, RegionSchedule } from "./schedule.ts";
+
+export type RegionStats = {
+  readonly simulatedMs: number;
+  readonly sent: number;
+  readonly delivered: number;
+  /** Region views that there have been. */
+  readonly views: number;
+  /** Nodes that were declared failed. */
+  readonly failed: number;
+  readonly lost: number;
+  readonly datagrams: DatagramCounters;
+};
+
+/** What became of a schedule of nodes. */
+export type RegionsResult = {
+  readonly schedule: RegionSchedule;
+  readonly verdict: "passed" | "failed";
+  /** Broken properties; `assertion` stands for an exception in the nodes' own code. */
+  readonly violations: readonly Violation[];
+  /** Equal for equal runs. */
+  readonly traceHash: string;
+  readonly stats: RegionStats;
+  readonly coverage: ReadonlyMap<string, number>;
+  readonly timeline: readonly TimelineEntry[];
+};
+
+/** Makes a schedule of the seed, runs it and checks all that happened. */
+export function runRegions(seed: number, options: RegionOptions = {}): RegionsResult {
+  return replayRegions(generateRegions(seed, options));
+}
+
+/** Runs a schedule as it is; twice the same schedule is twice the same run. `observe` is told all that happens. */
+export function replayRegions(schedule: RegionSchedule, observe?: (event: RegionEvent) => void): RegionsResult {
+  const run = new RegionsRun(schedule, observe);
+  run.run();
+  return run.result();
+}
+
+const HEARTBEAT_MS = 50;
+const RESTART_MS = 20;
+/** Longer than any node waits for anything; and than the service takes to find out who has failed. */
+const SILENCE_MS = 2_000;
+
+/** One life of a machine. */
+type Life = { readonly process: NodeProcess; readonly path: Path };
+
+/** One run: wires world, nodes, membership service, workload, faults and checkers together. */
+export class RegionsRun {
+  readonly world: World;
+  readonly service: ModelService;
+  readonly #schedule: RegionSchedule;
+  readonly #observer: ((event: RegionEvent) => void) | undefined;
+  readonly #suite: RegionCheckSuite;
+  readonly #timeline = new Timeline();
+  readonly #hash = new TraceHash();
+  readonly #machines: readonly number[];
+  readonly #lives = new Map<number, Life>();
+  /** All nodes that ever lived, to look at. */
+  readonly #nodes = new Map<NodeId, NodeProcess>();
+  readonly #machineOf = new Map<NodeId, number>();
+  /** Machines that listen, as indexes of the network, by multicast address; kept in order. */
+  readonly #listeners = new Map<number, number[]>();
+  /** The groups that each machine's application wants to be in. */
+  readonly #wanted = new Map<number, Set<string>>();
+  readonly #counts = { sent: 0, delivered: 0, views: 0, failed: 0, lost: 0 };
+  #lastSentAt = 0;
+  #starts = 0;
+  #failure: Violation | undefined;
+
+  constructor(schedule: RegionSchedule, observe?: (event: RegionEvent) => void) {
+    this.#schedule = schedule;
+    this.#observer = observe;
+    this.#machines = Array.from({ length: schedule.machines }, (_, i) => i + 1);
+    this.world = new World({
+      seed: schedule.seed,
+      site: [this.#machines],
+      network: LAN,
+      processor: NODE_PROCESSOR,
+      clockDrift: 0.0001,
+    });
+    this.#suite = new RegionCheckSuite(regionCheckers({ ...nodeDefaults, ...schedule.config }), (node, id, sender) => {
+      for (const region of this.#nodes.get(node)?.node.regions ?? []) {
+        if (region.id.region !== id.region || region.id.view !== id.view) continue;
+        return region.streams.get(sender)?.contiguous ?? 0;
+      }
+      return undefined;
+    });
+    this.service = new ModelService(schedule, this.world, this.#serviceObserver());
+  }
+
+  /** The node that runs on a machine. */
+  process(machine: number): NodeProcess | undefined {
+    return this.#lives.get(machine)?.process;
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#suite.violations;
+  }
+
+  run(): void {
+    const { acts, sends, faults, quietAt, endAt } = this.#schedule;
+    const { world } = this;
+    for (const machine of this.#machines) {
+      this.#wanted.set(machine, new Set());
+      world.at(0, () => this.#boot(machine));
+    }
+    for (const { at, machine, group, what } of acts) world.at(at, () => this.#act(machine, group, what));
+    for (const { at, machine, group, bytes } of sends) {
+      world.at(at, () => world.runOnProcess(machine, (now) => this.process(machine)?.send(group, bytes, now)));
+    }
+    const watch = (): void => {
+      this.service.watch();
+      world.at(world.now + HEARTBEAT_MS, watch);
+    };
+    watch();
+    for (const fault of faults) world.at(fault.at, () => this.#inject(fault));
+    world.at(quietAt, () => this.#quiet());
+    try {
+      world.runUntil(endAt, () => this.violations.length > 0 || this.#isSilent);
+      if (this.violations.length === 0) {
+        this.#observe({ kind: "over", isSilent: this.#isSilent, remains: this.#remains() });
+      }
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#failure = { property: "assertion", what, at: world.now };
+    }
+  }
+
+  /** There are no faults any more, and nobody has sent anything for longer than anything is waited for. */
+  get #isSilent(): boolean {
+    return this.world.now - Math.max(this.#lastSentAt, this.#schedule.quietAt) > SILENCE_MS;
+  }
+
+  result(): RegionsResult {
+    const violations = [...(this.#failure === undefined ? [] : [this.#failure]), ...this.violations];
+    return {
+      schedule: this.#schedule,
+      verdict: violations.length === 0 ? "passed" : "failed",
+      violations,
+      traceHash: this.#hash.hex,
+      stats: { simulatedMs: this.world.now, ...this.#counts, datagrams: this.world.datagrams.counters },
+      coverage: new Map(),
+      timeline: this.#timeline.entries(violations),
+    };
+  }
+
+  #observe(happening: Happening): void {
+    const event = { ...happening, at: this.world.now } as RegionEvent;
+    this.#mix(event);
+    if (event.kind === "sent") this.#lastSentAt = event.at;
+    this.#note(event);
+    this.#observer?.(event);
+    this.#suite.observe(event);
+  }
+
+  #mix(event: RegionEvent): void {
+    this.#hash.mix(event.at);
+    this.#hash.mixText(event.kind);
+    if ("node" in event) this.#hash.mix(event.node);
+    if (event.kind === "deliver") this.#hash.mix(event.message ?? 0);
+    if (event.kind === "packet" || event.kind === "acknowledged") this.#hash.mix(event.seq);
+  }
+
+  // ---- machines ---------------------------------------------------------------------------------------------------
+
+  #boot(machine: number): void {
+    this.world.boot(machine, (environment) => this.#start(machine, environment));
+    this.#beat(machine);
+  }
+
+  #start(machine: number, environment: ProcessEnvironment): NodeProcess {
+    const { world, service } = this;
+    const { config, twoClass, pathMs } = this.#schedule;
+    const path = new Path(world, machine, world.node(machine).incarnation, { delayMs: pathMs, jitterMs: pathMs });
+    const number = ++this.#starts;
+    const address = { host: hostOf(machine), controlPort: 1, repairPort: 2, dataPort: 3 };
+    const me = service.register(`#n${number}#m${machine}`, address, () => ({
+      change: (change) => path.down((now) => life.process.apply(change, now)),
+      expelled: () => path.down(() => this.#expel(machine, life)),
+    }));
+    this.#machineOf.set(me.id, machine);
+    this.#observe({ kind: "start", node: me.id, machine });
+    const process: NodeProcess = new NodeProcess(
+      me,
+      number,
+      { config: { ...nodeDefaults, ...config }, twoClass },
+      this.#network(machine),
+      {
+        installed: (n, sealed) => path.up(() => service.installed(me.id, n, sealed)),
+        retired: (id) => path.up(() => service.retired(id)),
+      },
+      environment.random,
+      environment.now,
+      (event) => this.#observe(event),
+    );
+    const life: Life = { process, path };
+    this.#lives.set(machine, life);
+    this.#nodes.set(me.id, process);
+    for (const group of this.#wanted.get(machine) ?? []) path.up(() => service.join(me.id, group));
+    return process;
+  }
+
+  #crash(machine: number): void {
+    const life = this.#lives.get(machine);
+    if (life === undefined) return;
+    this.#lives.delete(machine);
+    for (const listeners of this.#listeners.values()) remove(listeners, this.world.indexOf(machine));
+    this.#observe({ kind: "end", node: life.process.info.id });
+    this.world.crash(machine);
+    if (this.#schedule.endTells) life.path.up(() => this.service.fail(life.process.info.id));
+  }
+
+  #restart(machine: number): void {
+    if (this.world.isInstalled(machine)) this.world.restart(machine);
+  }
+
+  /** The node learns that it has been declared failed: its process begins a new life. */
+  #expel(machine: number, life: Life): void {
+    if (this.#lives.get(machine) !== life) return;
+    life.process.stop();
+    this.world.at(this.world.now, () => {
+      if (this.#lives.get(machine) !== life) return;
+      this.#crash(machine);
+      this.world.at(this.world.now + RESTART_MS, () => this.#restart(machine));
+    });
+  }
+
+  /** Tells the service now and then that the machine's process lives and runs. */
+  #beat(machine: number): void {
+    const { world } = this;
+    let asked: Life | undefined;
+    const beat = (): void => {
+      world.at(world.now + HEARTBEAT_MS, beat);
+      const life = this.#lives.get(machine);
+      // One that is frozen is asked once.
+      if (life === undefined || life === asked) return;
+      asked = life;
+      world.runOnProcess(machine, () => {
+        asked = undefined;
+        life.path.up(() => this.service.heard(life.process.info.id));
+      });
+    };
+    beat();
+  }
+
+  #network(machine: number): NodeNetwork {
+    const { world } = this;
+    const { datagrams } = world;
+    const node = world.node(machine);
+    const own = world.indexOf(machine);
+    const what: Readonly<Record<SimChannel, number>> = {
+      token: ARRIVE_TOKEN,
+      data: ARRIVE_DATA,
+      repair: ARRIVE_REPAIR,
+    };
+    return {
+      multicast: (address, bytes) => {
+        const receivers = this.#listeners.get(address) ?? [];
+        datagrams.multicast(own, receivers, ARRIVE_DATA, bytes, node.departure(bytes.length));
+      },
+      unicast: (to, channel, bytes) => {
+        datagrams.unicast(own, world.indexOf(to), what[channel], bytes, node.departure(bytes.length));
+      },
+      listen: (address) => {
+        let listeners = this.#listeners.get(address);
+        if (listeners === undefined) this.#listeners.set(address, (listeners = []));
+        if (!listeners.includes(own)) listeners.push(own);
+      },
+      unlisten: (address) => remove(this.#listeners.get(address) ?? [], own),
+    };
+  }
+
+  // ---- workload and faults ----------------------------------------------------------------------------------------
+
+  #act(machine: number, group: string, what: "join" | "leave"): void {
+    const wanted = this.#wanted.get(machine);
+    if (what === "join") wanted?.add(group);
+    else wanted?.delete(group);
+    const life = this.#lives.get(machine);
+    if (life === undefined) return;
+    const { id } = life.process.info;
+    life.path.up(() => this.service[what](id, group));
+  }
+
+  #inject(fault: RegionFault): void {
+    const { world } = this;
+    if (fault.kind === "failOver") {
+      this.#timeline.note(world.now, `fault: fail-over of machine ${fault.daemon} takes ${fault.forMs} ms`);
+      this.#lives.get(fault.daemon)?.path.interrupt(fault.forMs);
+    } else if (fault.kind === "lag") {
+      this.#timeline.note(world.now, `fault: changes reach machine ${fault.daemon} ${fault.byMs} ms later`);
+      this.#lives.get(fault.daemon)?.path.lag(fault.byMs, fault.forMs);
+    } else {
+      this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
+      inject(world, fault, this.#hooks, () => world.now >= this.#schedule.quietAt);
+    }
+  }
+
+  readonly #hooks: FaultHooks = {
+    crash: (machine) => this.#crash(machine),
+    restart: (machine) => this.#restart(machine),
+    leave: () => {},
+    whenEnters: () => {},
+  };
+
+  #quiet(): void {
+    mend(this.world, this.#machines);
+    this.#observe({ kind: "quiet" });
+  }
+
+  #remains() {
+    return [...this.#lives.values()].map(({ process }) => {
+      const { info } = process;
+      return { ...process.remains(), unapplied: this.service.seqOf(info.id) - process.appliedSeq };
+    });
+  }
+
+  // ---- the service ------------------------------------------------------------------------------------------------
+
+  #serviceObserver(): ConstructorParameters<typeof ModelService>[2] {
+    return {
+      failed: (n, failed) => this.#observe({ kind: "failed", n, failed }),
+      opened: (n, view) => this.#observe({ kind: "opened", n, view }),
+      superseded: (n, id) => this.#observe({ kind: "superseded", n, id }),
+      final: (n, id, last) =>
+        this.#observe({ kind: "final", n, id, last: [...last].map(([sender, seq]) => ({ sender, seq })) }),
+      retired: (id) => this.#observe({ kind: "closed", id }),
+      batch: (n, map) => this.#observe({ kind: "map", n, ...contentOf(map, this.#machineOf.keys()) }),
+    };
+  }
+
+  #note(event: RegionEvent): void {
+    const { kind } = event;
+    if (kind === "failed") this.#counts.failed++;
+    else if (kind === "opened") this.#counts.views++;
+    else if (kind === "submit") this.#counts.sent++;
+    else if (kind === "deliver") this.#counts.delivered++;
+    else if (kind === "lost") this.#counts.lost++;
+    const what = describeEvent(event, this.#suite.history);
+    if (what !== undefined) this.#timeline.note(event.at, what);
+  }
+}
+
+function contentOf(map: RegionMap, nodes: Iterable<NodeId>) {
+  const members = new Map<NodeId, readonly GroupNumber[]>();
+  for (const node of nodes) if (map.node(node) !== undefined) members.set(node, map.regionOf(node)?.groups ?? []);
+  return {
+    groups: [...map.groups.values()].map(({ view }) => view),
+    regions: [...map.regions.values()].map(({ view }) => view),
+    members,
+  };
+}
+
+function remove(list: number[], item: number): void {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1);
+}
