@@ -6,6 +6,9 @@ export { replaySchedule, runSchedule, type RunOptions, type RunResult, type RunS
 export { replayStack, runStack, type StackResult, type StackStats } from "./run-stack.ts";
 export { generateStackSchedule, type PlannedAct, type PlannedClient } from "./client-plan.ts";
 export { generateSchedule, type PlannedSend, type Schedule, type ScheduleOptions } from "./schedule.ts";
+export { type RegionsResult, type RegionStats, replayRegions, runRegions } from "./regions/run-regions.ts";
+export { generateRegions, type RegionOptions } from "./regions/generate.ts";
+export type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./regions/schedule.ts";
 export { type Fault, describeFault } from "./faults.ts";
 export { shrinkSchedule } from "./shrink.ts";
 export { EVS_CELLS } from "./evs-cells.ts";

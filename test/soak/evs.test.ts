@@ -98,3 +98,8 @@ test(`${SCHEDULES / 10} random schedules of whole daemons with clients break no 
   const failures = await soak("whole daemons with clients", "clients", SCHEDULES / 10);
   expect(failures.join("\n\n")).toBe("");
 });
+
+test(`${SCHEDULES / 10} random schedules of nodes in regions break no promise`, async () => {
+  const failures = await soak("nodes in regions", "regions", SCHEDULES / 10);
+  expect(failures.join("\n\n")).toBe("");
+});

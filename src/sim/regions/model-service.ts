@@ -2,6 +2,7 @@ import { assert } from "../../base/assert.ts";
 import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../../base/ids.ts";
 import { type NodeChange, RegionMap, type Step } from "../../cms/regions.ts";
 import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView } from "../../cms/views.ts";
+import { NO_CHANGE } from "./no-change.ts";
 
 export type ServiceSettings = {
   /** What comes within this time is one batch. */
@@ -319,23 +320,11 @@ export class ModelService {
       };
       for (const { id } of view.members) {
         const client = this.#clients.get(id);
-        if (client !== undefined) this.#push(client, n, { ...NOTHING, finals: [final] });
+        if (client !== undefined) this.#push(client, n, { ...NO_CHANGE, finals: [final] });
       }
     }
   }
 }
-
-const NOTHING: Omit<Change, "seq" | "n"> = {
-  failed: [],
-  viewsFailed: [],
-  regionsCreated: [],
-  regionsChanged: [],
-  regionsDeleted: [],
-  groupsCreated: [],
-  groupsChanged: [],
-  groupsDeleted: [],
-  finals: [],
-};
 
 function changeBetween(before: RegionView, after: RegionView): RegionChange {
   const [old, young] = [new Set(before.members.map(({ id }) => id)), new Set(after.members.map(({ id }) => id))];

@@ -73,7 +73,7 @@ export const noPrematureNak: RegionCheckerFactory = (history, report) => {
       if (!begun.some(isThis)) begun.push({ failure, round, at: event.at });
       const before = begun[begun.findIndex(isThis) - 1];
       // Of the round before no token has left its leader.
-      if (before?.failure === failure && before.round < round - 1) return;
+      if (round > 1 && (before?.failure !== failure || before.round < round - 1)) return;
       for (const { sender, naks, settle } of records) {
         if (naks.isEmpty || settle !== undefined) continue;
         const [, greatest] = [...naks.ranges()].at(-1) as readonly [number, number];

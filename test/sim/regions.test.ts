@@ -1,0 +1,160 @@
+import { describe, expect, test } from "vitest";
+import { generateRegions } from "../../src/sim/regions/generate.ts";
+import { type RegionsResult, replayRegions, runRegions } from "../../src/sim/regions/run-regions.ts";
+import type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "../../src/sim/regions/schedule.ts";
+import { explain } from "./explain.ts";
+
+/**
+ * Those from 9 on failed once: 9, 26 and 42 by who leaves and comes back, 23 and 1298 by the order over views, 1, 88, 1145, 2207 and 2220 by
+ * views that did not end, 1156 by too many views named in a packet, 2029 and 2041 by packets that nobody alive kept, 3033, 3041 and 3341
+ * by tokens that were late or listed too little.
+ */
+const FIXED_SEEDS = [
+  1, 2, 3, 9, 23, 26, 42, 88, 1145, 1156, 1298, 2029, 2041, 2207, 2220, 3033, 3041, 3341, 5041, 5352,
+];
+/** About 20 s of processor time. */
+const FRESH_SEEDS = 100;
+const FRESH_LIMIT_MS = 300_000;
+const SHRINK_RUNS = 150;
+
+async function expectPassed(result: RegionsResult): Promise<void> {
+  if (result.verdict === "failed") expect.fail(await explain("regions", result, SHRINK_RUNS));
+}
+
+describe("nodes in regions keep what a group member is promised, under random faults", () => {
+  test.each(FIXED_SEEDS)("seed %i", (seed) => expectPassed(runRegions(seed)));
+
+  test(
+    "fresh seeds",
+    async () => {
+      // The clock only chooses which seeds are tried; each of them replays exactly.
+      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
+      console.info(`regions: fresh seeds ${base} to ${base + FRESH_SEEDS - 1} (AMALGAM_SEED=${base} repeats them)`);
+      for (let seed = base; seed < base + FRESH_SEEDS; seed++) await expectPassed(runRegions(seed));
+    },
+    FRESH_LIMIT_MS,
+  );
+});
+
+test("the same seed gives the same run, and so does its schedule after it was written down", () => {
+  const once = runRegions(3);
+  expect(once.stats.delivered).toBeGreaterThan(100);
+  const again = replayRegions(JSON.parse(JSON.stringify(generateRegions(3))) as RegionSchedule);
+  expect(again.traceHash).toBe(once.traceHash);
+  expect(again.stats).toEqual(once.stats);
+  expect(runRegions(4).traceHash).not.toBe(once.traceHash);
+});
+
+const TOKEN_PERIOD_MS = 50;
+const FAILURE_MS = 400;
+
+/** Machines that are all in group `g`, tokens 20 times a second, and nothing that goes wrong. */
+function calm(machines: number, changes: Partial<RegionSchedule>): RegionSchedule {
+  return {
+    seed: 1,
+    machines,
+    acts: everybody(machines),
+    sends: chatter(range(1, machines), 100, 1_500, 10),
+    faults: [],
+    quietAt: 2_000,
+    endAt: 30_000,
+    config: { tokenRate: 1_000 / TOKEN_PERIOD_MS, tokenLossMs: 200, replication: 2, transitMs: 20 },
+    twoClass: false,
+    failureMs: FAILURE_MS,
+    endTells: true,
+    batchMs: 0,
+    pathMs: 2,
+    ...changes,
+  };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+function everybody(machines: number, group = "g"): GroupAct[] {
+  return range(1, machines).map((machine) => ({ at: 1, machine, group, what: "join" }));
+}
+
+/** Each sender sends once in so many ms, one after the other. */
+function chatter(senders: readonly number[], from: number, until: number, everyMs: number): RegionSend[] {
+  const sends: RegionSend[] = [];
+  for (let at = from, i = 0; at < until; at += everyMs / senders.length, i++) {
+    sends.push({ at, machine: senders[i % senders.length] as number, group: "g", bytes: 100 });
+  }
+  return sends;
+}
+
+describe("what region-views.md asks for", () => {
+  const churn: readonly GroupAct[] = [
+    ...everybody(5),
+    { at: 600, machine: 6, group: "g", what: "join" },
+    { at: 650, machine: 5, group: "g", what: "leave" },
+  ];
+
+  test("a sender that is frozen over a change of views, for more than two token periods", async () => {
+    const freeze: RegionFault = { kind: "freeze", at: 595, daemon: 2, forMs: 3 * TOKEN_PERIOD_MS };
+    const result = replayRegions(calm(6, { acts: churn, faults: [freeze] }));
+    await expectPassed(result);
+    expect(result.stats.failed).toBe(0);
+  });
+
+  test("a sender that is frozen over a change of views, for longer than the failure timeout", async () => {
+    const freeze: RegionFault = { kind: "freeze", at: 595, daemon: 2, forMs: 2.5 * FAILURE_MS };
+    const result = replayRegions(calm(6, { acts: churn, faults: [freeze] }));
+    await expectPassed(result);
+    expect(result.stats.failed).toBe(1);
+  });
+
+  test("the leader fails at any time after the sender, between LOST and the end of the view", async () => {
+    let lost = 0;
+    for (let delay = 5; delay < 400; delay += 15) {
+      const faults: RegionFault[] = [
+        // Nobody gets the first of these packets, all get the last; then the sender is gone.
+        { kind: "dataLoss", at: 700, from: 4, to: [1, 2, 3, 5, 6], probability: 1, forMs: 20 },
+        { kind: "crash", at: 730, daemon: 4 },
+        { kind: "crash", at: 730 + delay, daemon: 1 },
+      ];
+      const result = replayRegions(calm(6, { faults }));
+      await expectPassed(result);
+      lost += result.stats.lost;
+    }
+    expect(lost).toBeGreaterThan(0);
+  });
+
+  test("every last packet before a change of views is lost", async () => {
+    const faults = range(1, 6).map(
+      (from): RegionFault => ({ kind: "dataLoss", at: 580, from, to: range(1, 6), probability: 1, forMs: 28 }),
+    );
+    const result = replayRegions(calm(6, { acts: churn, faults }));
+    await expectPassed(result);
+    expect(result.stats.datagrams.lost).toBeGreaterThan(10);
+  });
+
+  test("a node goes to another region and back while all senders lag", async () => {
+    const moves: GroupAct[] = [600, 630, 660, 690].map((at, i) => {
+      return { at, machine: 3, group: "h", what: i % 2 === 0 ? "join" : "leave" };
+    });
+    const faults = [1, 2, 4, 5].map((daemon): RegionFault => ({ kind: "lag", at: 590, daemon, byMs: 200, forMs: 200 }));
+    const acts = [...everybody(5), ...everybody(2, "h"), ...moves];
+    const result = replayRegions(calm(5, { acts, faults }));
+    await expectPassed(result);
+    expect(result.stats.views).toBeGreaterThan(6);
+  });
+
+  test("a node's daemon fails between the change and the report that it is applied", async () => {
+    for (let at = 600; at < 616; at += 0.5) {
+      const failOver: RegionFault = { kind: "failOver", at, daemon: 2, forMs: 0.75 * FAILURE_MS };
+      const result = replayRegions(calm(6, { acts: churn, faults: [failOver] }));
+      await expectPassed(result);
+      expect(result.stats.failed).toBe(0);
+    }
+  });
+
+  test("tokens and repairs in one class change nothing but the speed", async () => {
+    const faults: RegionFault[] = [
+      { kind: "loss", at: 200, model: { kind: "uniform", probability: 0.1 }, forMs: 1_000 },
+    ];
+    for (const twoClass of [false, true]) await expectPassed(replayRegions(calm(8, { faults, twoClass })));
+  });
+});
