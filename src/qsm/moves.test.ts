@@ -157,3 +157,14 @@ test("what only members were to keep that have failed is asked of its sender", (
   expect(texts(net, 4)).toEqual(sent);
   expect(net.get(2).node.senders[0]?.stable).toBe(12);
 });
+
+test("failures that a change names one by one are one failure of the view", () => {
+  const net = new NodeNet(6, { tokenRate: 10 });
+  const members = [1, 2, 3, 4].map((id) => net.add(id).info);
+  const view = region(100, 1, [1], members);
+  for (const { id } of members) apply(net, id, 1, { regionsCreated: [view], groupsCreated: [group(1, 1, [100])] });
+  const viewsFailed = [2, 3].map((node) => ({ id: view.id, nodes: [node] }));
+  apply(net, 1, 2, { failed: [2, 3], viewsFailed });
+  // One token has left.
+  expect(net.sent.control).toBe(1);
+});

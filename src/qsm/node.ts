@@ -7,7 +7,7 @@ import {
   sameRegionView,
 } from "../base/ids.ts";
 import { NodeViews } from "../cms/node-views.ts";
-import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
+import type { Change, GroupView, NodeInfo, RegionView, ViewFailure } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { isData, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
@@ -163,7 +163,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#outbox.installed(change.n, sealed);
     if (change.failed.length > 0) this.#sending.failed((node) => this.#fenced.has(node));
 
-    for (const { id, nodes } of change.viewsFailed) {
+    for (const { id, nodes } of merged(change.viewsFailed)) {
       this.#members.of(id)?.failed(nodes, change.n, now);
       // The leader has failed before it could say so.
       if (this.#tombstones.has(regionViewKey(id))) this.#outbox.retired(id);
@@ -526,4 +526,17 @@ export class Node implements Machine, RegionHost, SendingHost {
         return this.#sending.retired(id);
     }
   }
+}
+
+/** What a change says of a view at several places is one failure: its token begins anew once. */
+function merged(failures: readonly ViewFailure[]): readonly ViewFailure[] {
+  if (failures.length < 2) return failures;
+  const byView = new Map<string, { readonly id: RegionViewId; readonly nodes: NodeId[] }>();
+  for (const { id, nodes } of failures) {
+    const key = regionViewKey(id);
+    const known = byView.get(key);
+    if (known === undefined) byView.set(key, { id, nodes: [...nodes] });
+    else known.nodes.push(...nodes);
+  }
+  return [...byView.values()];
 }
