@@ -14,7 +14,6 @@ export type RegionOptions = {
   /** Messages per second over all machines, at most. */
   readonly sendsPerSecond?: number;
   readonly messageBytesMax?: number;
-  readonly service?: RegionSchedule["service"];
 };
 
 const DEFAULTS = {
@@ -24,7 +23,6 @@ const DEFAULTS = {
   lossMax: 0.2,
   sendsPerSecond: 400,
   messageBytesMax: 6_000,
-  service: "model",
 } as const;
 
 /** Far more than it takes as a rule: where members have been overloaded, senders are slow for a while. */
@@ -91,7 +89,6 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     endTells: random.chance(0.5),
     batchMs: random.pick([0, 5, 50]),
     pathMs: random.pick([0.2, 2, 10]),
-    service: given.service,
   };
 }
 

@@ -3,7 +3,35 @@ import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, region
 import { type NodeChange, RegionMap, type Step } from "../../cms/regions.ts";
 import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView } from "../../cms/views.ts";
 import { NO_CHANGE } from "./no-change.ts";
-import type { RegionService, ServiceClient, ServiceClock, ServiceObserver, ServiceSettings } from "./region-service.ts";
+
+export type ServiceSettings = {
+  /** What comes within this time is one batch. */
+  readonly batchMs: number;
+  /** A node that is not heard of for so long has failed. */
+  readonly failureMs: number;
+};
+
+/** Where a node hears of the service. */
+export interface ServiceClient {
+  change(change: Change): void;
+  /** The node has been declared failed: this life of it is over. */
+  expelled(): void;
+}
+
+/** What happens in the service, as checkers see it. */
+export interface ServiceObserver {
+  failed(n: number, node: NodeId): void;
+  opened(n: number, view: RegionView, map: RegionMap): void;
+  superseded(n: number, id: RegionViewId): void;
+  final(n: number, id: RegionViewId, last: ReadonlyMap<NodeId, number>, failed: ReadonlySet<NodeId>): void;
+  retired(id: RegionViewId): void;
+  batch(n: number, map: RegionMap): void;
+}
+
+export interface ServiceClock {
+  readonly now: number;
+  at(time: number, action: () => void): void;
+}
 
 /** A node as the service knows it. */
 type Client = {
@@ -31,7 +59,7 @@ type OpenView = {
  * The membership service as one place that never fails (region-views.md): computes views, tells each node what concerns it, collects what
  * it has sealed, and closes views. Simple on purpose: after each batch it compares what every node knows with what it should.
  */
-export class ModelService implements RegionService {
+export class ModelService {
   readonly #settings: ServiceSettings;
   readonly #clock: ServiceClock;
   readonly #observer: ServiceObserver;
@@ -52,15 +80,26 @@ export class ModelService implements RegionService {
     this.#map.enter(1);
   }
 
+  get map(): RegionMap {
+    return this.#map;
+  }
+
+  /** Region views that have not been retired and were superseded. */
+  get pending(): readonly RegionViewId[] {
+    return [...this.#views.values()].filter(({ isCurrent }) => !isCurrent).map(({ view }) => view.id);
+  }
+
+  /** The last change that a node was sent. */
   seqOf(node: NodeId): number {
     return this.#clients.get(node)?.seq ?? 0;
   }
 
-  register(name: string, address: NodeInfo["address"], client: ServiceClient): NodeInfo {
+  /** A new node; it is told of changes from here on. */
+  register(name: string, address: NodeInfo["address"], client: (info: NodeInfo) => ServiceClient): NodeInfo {
     const info = this.#map.register(name, address);
     this.#clients.set(info.id, {
       info,
-      client,
+      client: client(info),
       seq: 0,
       heardAt: this.#clock.now,
       regions: new Map(),
@@ -86,10 +125,12 @@ export class ModelService implements RegionService {
     change.joined.delete(group);
   }
 
+  /** The node's process is known to have ended, or it has been silent for too long. */
   fail(node: NodeId): void {
     if (this.#clients.has(node)) this.#changeOf(node).failed = true;
   }
 
+  /** Fails nodes that have been silent. Called now and then. */
   watch(): void {
     for (const [node, { heardAt }] of this.#clients) {
       if (this.#clock.now - heardAt > this.#settings.failureMs) this.fail(node);
@@ -103,7 +144,7 @@ export class ModelService implements RegionService {
     this.#close();
   }
 
-  retired(_node: NodeId, id: RegionViewId): void {
+  retired(id: RegionViewId): void {
     const key = regionViewKey(id);
     if (!this.#views.delete(key)) return;
     this.#observer.retired(id);
@@ -158,7 +199,7 @@ export class ModelService implements RegionService {
         failed: new Set<NodeId>(),
       };
       this.#views.set(regionViewKey(after.id), view);
-      this.#observer.opened(n, after);
+      this.#observer.opened(n, after, this.#map);
     }
   }
 
@@ -271,7 +312,7 @@ export class ModelService implements RegionService {
       open.isFinal = true;
       const n = ++this.#n;
       const { view, last, failed } = open;
-      this.#observer.final(n, view.id, last);
+      this.#observer.final(n, view.id, last, failed);
       const final = {
         id: view.id,
         last: [...last].map(([sender, seq]) => ({ sender, seq })).sort((a, b) => a.sender - b.sender),

@@ -17,8 +17,6 @@ import { generateRegions, type RegionOptions } from "./generate.ts";
 import { ModelService } from "./model-service.ts";
 import { type Happening, hostOf, type NodeNetwork, NodeProcess } from "./node-process.ts";
 import { Path } from "./path.ts";
-import type { RegionService, ServiceObserver } from "./region-service.ts";
-import { ReplicaService } from "./replica-service.ts";
 import type { RegionFault, RegionSchedule } from "./schedule.ts";
 
 export type RegionStats = {
@@ -69,7 +67,7 @@ type Life = { readonly process: NodeProcess; readonly path: Path };
 /** One run: wires world, nodes, membership service, workload, faults and checkers together. */
 export class RegionsRun {
   readonly world: World;
-  readonly service: RegionService;
+  readonly service: ModelService;
   readonly #schedule: RegionSchedule;
   readonly #observer: ((event: RegionEvent) => void) | undefined;
   readonly #suite: RegionCheckSuite;
@@ -107,8 +105,7 @@ export class RegionsRun {
       }
       return undefined;
     });
-    const Service = schedule.service === "model" ? ModelService : ReplicaService;
-    this.service = new Service(schedule, this.world, this.#serviceObserver());
+    this.service = new ModelService(schedule, this.world, this.#serviceObserver());
   }
 
   /** The node that runs on a machine. */
@@ -197,10 +194,10 @@ export class RegionsRun {
     const path = new Path(world, machine, world.node(machine).incarnation, { delayMs: pathMs, jitterMs: pathMs });
     const number = ++this.#starts;
     const address = { host: hostOf(machine), controlPort: 1, repairPort: 2, dataPort: 3 };
-    const me = service.register(`#n${number}#m${machine}`, address, {
+    const me = service.register(`#n${number}#m${machine}`, address, () => ({
       change: (change) => path.down((now) => life.process.apply(change, now)),
       expelled: () => path.down(() => this.#expel(machine, life)),
-    });
+    }));
     this.#machineOf.set(me.id, machine);
     this.#observe({ kind: "start", node: me.id, machine });
     const process: NodeProcess = new NodeProcess(
@@ -210,7 +207,7 @@ export class RegionsRun {
       this.#network(machine),
       {
         installed: (n, sealed) => path.up(() => service.installed(me.id, n, sealed)),
-        retired: (id) => path.up(() => service.retired(me.id, id)),
+        retired: (id) => path.up(() => service.retired(id)),
       },
       environment.random,
       environment.now,
@@ -340,7 +337,7 @@ export class RegionsRun {
 
   // ---- the service ------------------------------------------------------------------------------------------------
 
-  #serviceObserver(): ServiceObserver {
+  #serviceObserver(): ConstructorParameters<typeof ModelService>[2] {
     return {
       failed: (n, failed) => this.#observe({ kind: "failed", n, failed }),
       opened: (n, view) => this.#observe({ kind: "opened", n, view }),
