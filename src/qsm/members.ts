@@ -87,19 +87,22 @@ export class RingMembers {
     return cachers.length > 0 ? cachers : this.living();
   }
 
+  /** Whether a living member is to keep the packet. */
+  isKept(seq: number): boolean {
+    const plan = this.#plan;
+    if (this.#aliveCount === plan.size) return true;
+    let index = this.leaderOf(plan.partitionOfSeq(seq));
+    while (index !== undefined && !plan.caches(index, seq)) index = this.nextOf(index);
+    return index !== undefined;
+  }
+
   /** Those of these numbers of a partition whose packets no living member is to keep. */
   unkept(partition: number, numbers: RangeSet): RangeSet {
     const plan = this.#plan;
     const unkept = new RangeSet();
     if (this.#aliveCount === plan.size) return unkept;
-    const first = this.leaderOf(partition);
-    if (!plan.isSelective) return first === undefined ? numbers.clone() : unkept;
-    for (const number of numbers.numbers()) {
-      const seq = plan.toRegion(partition, number);
-      let index = first;
-      while (index !== undefined && !plan.caches(index, seq)) index = this.nextOf(index);
-      if (index === undefined) unkept.add(number);
-    }
+    if (!plan.isSelective) return this.leaderOf(partition) === undefined ? numbers.clone() : unkept;
+    for (const number of numbers.numbers()) if (!this.isKept(plan.toRegion(partition, number))) unkept.add(number);
     return unkept;
   }
 

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { NodeId, RegionViewId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
-import type { RegionToken, Settle, TokenRecord } from "../wire/region/token.ts";
+import { newPartitionPart, type RegionToken, type Settle, type TokenRecord } from "../wire/region/token.ts";
 import type { FinalView } from "../cms/views.ts";
 import type { TokenRelease } from "./config.ts";
 import type { RingMembers } from "./members.ts";
@@ -85,8 +85,8 @@ export class RegionRing implements Machine {
   #isOut = false;
   #releaseAt = NEVER;
   #bytesSince = 0;
-  /** What the partitions are known to hold, by sender, in the partitions' numbers. */
-  readonly #tables = new Map<NodeId, readonly number[]>();
+  /** Up to where everything is held by those who are to keep it, as the last round has found, by sender. */
+  readonly #kept = new Map<NodeId, number>();
   /** Stable numbers that a whole round has told everybody. */
   readonly #told = new Map<NodeId, number>();
   /** The last round found nothing to do: the next one ends the rounds, if it finds nothing either. */
@@ -296,7 +296,8 @@ export class RegionRing implements Machine {
       cutOff: settlement?.last ?? stream.cutOff,
       maxContiguous: stream.contiguous,
       toClean: stream.clean,
-      table: [...(this.#tables.get(sender) ?? Array.from({ length: this.#plan.partitions }, () => 0))],
+      keptContiguous: stream.keptContiguous,
+      toTrim: this.#kept.get(sender) ?? 0,
       ...newPartitionPart(),
       settle: settlement && {
         candidates: settlement.candidates.clone(),
@@ -331,7 +332,7 @@ export class RegionRing implements Machine {
   #completeRecord(record: TokenRecord): void {
     const { sender, maxContiguous } = record;
     const stream = this.#host.streamOf(sender);
-    this.#tables.set(sender, record.table);
+    this.#kept.set(sender, Math.max(this.#kept.get(sender) ?? 0, record.keptContiguous));
     this.#told.set(sender, record.toClean);
     const settlement = this.#settlements.get(sender);
     if (settlement !== undefined && record.settle !== undefined) {
@@ -402,9 +403,9 @@ export class RegionRing implements Machine {
       cutOff: 0,
       maxContiguous: 0,
       toClean: 0,
-      table: Array.from({ length: this.#plan.partitions }, () => 0),
+      keptContiguous: 0,
+      toTrim: 0,
       ...newPartitionPart(),
-      partitionContiguous: 0,
       settle: this.#settlements.has(stream.sender)
         ? { candidates: new RangeSet(), orphans: new RangeSet(), lost: new RangeSet() }
         : undefined,
@@ -418,8 +419,9 @@ export class RegionRing implements Machine {
     record.maximumSeen = stream.maxSeen;
     if (record.settle !== undefined) this.#claim(record.settle, stream);
     stream.cleanTo(record.toClean);
-    stream.trim(record.table);
+    stream.trim(record.toTrim, (seq) => this.#members.isKept(seq));
     record.maxContiguous = Math.min(record.maxContiguous, stream.contiguous);
+    record.keptContiguous = Math.min(record.keptContiguous, stream.keptContiguous);
 
     const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;
     const own = stream.missing(partition, record.cutOff, bytesMax);
@@ -441,7 +443,6 @@ export class RegionRing implements Machine {
     naks.removeAll(pullable);
     record.naks = naks;
     record.covered = own.covered;
-    record.partitionContiguous = Math.min(record.partitionContiguous, stream.contiguousIn(partition));
     this.#pullElsewhere(record, stream, round, now);
   }
 
@@ -544,7 +545,6 @@ export class RegionRing implements Machine {
         const own = stream.missing(partition, record.cutOff, Number.POSITIVE_INFINITY);
         this.#push(last, stream, partition, record.naks, own.ranges, record.covered);
       }
-      record.table[partition] = Math.max(record.table[partition] as number, record.partitionContiguous);
       const lacking = new RangeSet();
       for (const [low, high] of record.aggregate.ranges()) {
         if (low <= record.aggregateCovered) lacking.add(low, Math.min(high, record.aggregateCovered));
@@ -599,15 +599,4 @@ export class RegionRing implements Machine {
     }
     return last !== undefined && this.#plan.partitionOf(last) === partition ? last : undefined;
   }
-}
-
-/** Before the first member of a partition has been visited. */
-function newPartitionPart() {
-  return {
-    covered: 0,
-    naks: new RangeSet(),
-    aggregateCovered: Number.MAX_SAFE_INTEGER,
-    aggregate: new RangeSet(),
-    partitionContiguous: Number.MAX_SAFE_INTEGER,
-  };
 }

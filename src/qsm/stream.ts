@@ -181,17 +181,13 @@ export class Stream {
     this.#dropClean();
   }
 
-  /** Lets copies go that are another partition's to keep, as far as that holds everything: `table`, in partitions' numbers. */
-  trim(table: readonly number[]): void {
-    const plan = this.#plan;
-    const end = this.passed;
+  /** Lets copies up to `seq` go that others are to keep, and have; but not those that nobody alive is to keep. */
+  trim(seq: number, isKept: (seq: number) => boolean): void {
+    const end = Math.min(seq, this.passed);
     if (this.#trimmed < this.#clean) this.#trimmed = this.#clean;
-    for (let seq = this.#trimmed + 1; seq <= end; seq++) {
-      if (!plan.caches(this.#index, seq)) {
-        if (plan.toPartition(seq) > (table[plan.partitionOfSeq(seq)] as number)) return;
-        this.#store.delete(seq);
-      }
-      this.#trimmed = seq;
+    while (this.#trimmed < end) {
+      const next = ++this.#trimmed;
+      if (!this.#plan.caches(this.#index, next) && isKept(next)) this.#store.delete(next);
     }
   }
 
@@ -264,21 +260,22 @@ export class Stream {
     return ranges;
   }
 
-  /** Up to where this member holds all that it should keep of the partition, in the partition's numbers. */
-  contiguousIn(partition: number): number {
+  /** Up to here this member holds all that it is to keep for the others. */
+  get keptContiguous(): number {
     const plan = this.#plan;
-    let first = 0;
+    const partition = plan.partitionOf(this.#index);
+    let contiguous = this.maxSeen;
     this.#eachGap(this.maxSeen, (low, high) => {
-      const from = plan.atOrAfter(low, partition);
       const to = plan.upTo(high, partition);
-      for (let number = from; number <= to; number++) {
-        if (plan.isSelective && !plan.caches(this.#index, plan.toRegion(partition, number))) continue;
-        first = number;
+      for (let number = plan.atOrAfter(low, partition); number <= to; number++) {
+        const seq = plan.toRegion(partition, number);
+        if (!plan.caches(this.#index, seq)) continue;
+        contiguous = seq - 1;
         return false;
       }
       return true;
     });
-    return first > 0 ? first - 1 : plan.upTo(this.maxSeen, partition);
+    return contiguous;
   }
 
   #addOwn(ranges: RangeSet, partition: number, from: number, to: number): void {

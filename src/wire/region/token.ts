@@ -1,4 +1,3 @@
-import { assert } from "../../base/assert.ts";
 import type { NodeId, RegionViewId } from "../../base/ids.ts";
 import { RangeSet } from "../../base/range-set.ts";
 import { type Reader, type Writer, writeU64 } from "../bytes.ts";
@@ -11,8 +10,8 @@ import { asRate, readId, readSeq, readSeqs, readViewId, writeViewId } from "./fi
  *   failure varint, round varint, partition varint, partitions varint,
  *   least u32, sum varint, greatest u32, count varint,
  *   count varint of records, and per record
- *     sender u64, flags u8 (1: settle), maximumSeen, cutOff, maxContiguous, toClean varint, table varint · partitions,
- *     -- visit and close: covered varint, naks, aggregateCovered varint, aggregate, partitionContiguous varint
+ *     sender u64, flags u8 (1: settle), maximumSeen, cutOff, maxContiguous, toClean, keptContiguous, toTrim varint,
+ *     -- visit and close: covered varint, naks, aggregateCovered varint, aggregate
  *     -- settle: candidates, orphans, lost
  *
  * naks, aggregate, candidates, orphans and lost are range sets.
@@ -20,14 +19,14 @@ import { asRate, readId, readSeq, readSeqs, readViewId, writeViewId } from "./fi
 
 export const TOKEN_RECORDS_MAX = 65_536;
 /** Partitions that a region view may have. */
-export const PARTITIONS_MAX = 4_096;
+export const PARTITIONS_MAX = 65_536;
 
 const QUIESCE = 1;
 const QUIESCE_COMMIT = 2;
 const RETIRE = 4;
 const SETTLE = 1;
-/** Bytes of a record at least, without its table. */
-const RECORD_BYTES_MIN = 13;
+/** Bytes of a record at least. */
+const RECORD_BYTES_MIN = 15;
 
 /**
  * What its receiver is to do with a token: begin with a partition, of which it is the leader; look at it as a member; end with the
@@ -48,7 +47,7 @@ export type RegionToken = {
   readonly round: number;
   /** Where the token is. */
   partition: number;
-  /** Partitions of the view, and length of each record's table: its receiver compares that with its own plan. */
+  /** Partitions of the view: its receiver compares that with its own plan. */
   readonly partitions: number;
   /** Nobody that was visited in this round has an active record (A49). */
   quiesce: boolean;
@@ -81,8 +80,10 @@ export type TokenRecord = PartitionPart & {
   maxContiguous: number;
   /** Stable: up to here everybody has everything. */
   readonly toClean: number;
-  /** Per partition: up to where it is known to hold everything, in its numbers. */
-  readonly table: number[];
+  /** Least number up to which a member visited holds all that it is to keep for the others. */
+  keptContiguous: number;
+  /** Up to here all packets are held by those who keep them: others may let their copies go. */
+  readonly toTrim: number;
   /** Of a sender that has failed only. */
   readonly settle: Settle | undefined;
 };
@@ -105,8 +106,6 @@ export type PartitionPart = {
   /** What all members visited lack, complete up to `aggregateCovered`. */
   aggregateCovered: number;
   aggregate: RangeSet;
-  /** Least number up to which a member visited holds everything. */
-  partitionContiguous: number;
 };
 
 /** Before the first member of a partition has been visited. */
@@ -116,7 +115,6 @@ export function newPartitionPart(): PartitionPart {
     naks: new RangeSet(),
     aggregateCovered: Number.MAX_SAFE_INTEGER,
     aggregate: new RangeSet(),
-    partitionContiguous: Number.MAX_SAFE_INTEGER,
   };
 }
 
@@ -135,7 +133,6 @@ export function writeToken(out: Writer, token: RegionToken): void {
     .varint(admissible.count)
     .varint(records.length);
   for (const record of records) {
-    assert(record.table.length === partitions, "a record has a number for each partition");
     writeRecord(out, record, hasPartitionPart(phase));
   }
 }
@@ -163,7 +160,7 @@ export function readToken(input: Reader): RegionToken {
     quiesceCommit: (flags & QUIESCE_COMMIT) !== 0,
     retire: (flags & RETIRE) !== 0,
     admissible: { least: input.u32(), sum: input.varint(), greatest: input.u32(), count: input.varint() },
-    records: readRecords(input, partitions, hasPartitionPart(phase ?? "open")),
+    records: readRecords(input, hasPartitionPart(phase ?? "open")),
   };
 }
 
@@ -178,26 +175,22 @@ function writeRecord(out: Writer, record: TokenRecord, withPartitionPart: boolea
     .varint(record.maximumSeen)
     .varint(record.cutOff)
     .varint(record.maxContiguous)
-    .varint(record.toClean);
-  for (const number of record.table) out.varint(number);
+    .varint(record.toClean)
+    .varint(record.keptContiguous)
+    .varint(record.toTrim);
   if (withPartitionPart) {
-    out
-      .varint(record.covered)
-      .rangeSet(record.naks)
-      .varint(record.aggregateCovered)
-      .rangeSet(record.aggregate)
-      .varint(record.partitionContiguous);
+    out.varint(record.covered).rangeSet(record.naks).varint(record.aggregateCovered).rangeSet(record.aggregate);
   }
   if (settle !== undefined) out.rangeSet(settle.candidates).rangeSet(settle.orphans).rangeSet(settle.lost);
 }
 
-function readRecords(input: Reader, partitions: number, withPartitionPart: boolean): TokenRecord[] {
+function readRecords(input: Reader, withPartitionPart: boolean): TokenRecord[] {
   const records: TokenRecord[] = [];
   const senders = new Set<NodeId>();
   const count = input.varint(TOKEN_RECORDS_MAX);
-  if (count * (RECORD_BYTES_MIN + partitions) > input.remaining) input.fail();
+  if (count * RECORD_BYTES_MIN > input.remaining) input.fail();
   for (let i = 0; i < count && !input.failed; i++) {
-    const record = readRecord(input, partitions, withPartitionPart);
+    const record = readRecord(input, withPartitionPart);
     records.push(record);
     senders.add(record.sender);
   }
@@ -205,7 +198,7 @@ function readRecords(input: Reader, partitions: number, withPartitionPart: boole
   return records;
 }
 
-function readRecord(input: Reader, partitions: number, withPartitionPart: boolean): TokenRecord {
+function readRecord(input: Reader, withPartitionPart: boolean): TokenRecord {
   const sender = readId(input);
   const flags = input.u8();
   if (flags > SETTLE) input.fail();
@@ -215,26 +208,20 @@ function readRecord(input: Reader, partitions: number, withPartitionPart: boolea
     cutOff: readSeq(input),
     maxContiguous: readSeq(input),
     toClean: readSeq(input),
-    table: readTable(input, partitions),
+    keptContiguous: readSeq(input),
+    toTrim: readSeq(input),
     ...(withPartitionPart ? readPartitionPart(input) : newPartitionPart()),
     settle:
       flags === SETTLE ? { candidates: readSeqs(input), orphans: readSeqs(input), lost: readSeqs(input) } : undefined,
   };
 }
 
-function readTable(input: Reader, partitions: number): number[] {
-  const table: number[] = [];
-  for (let i = 0; i < partitions; i++) table.push(readSeq(input));
-  return table;
-}
-
 function readPartitionPart(input: Reader): PartitionPart {
   return {
     covered: readSeq(input),
     naks: readSeqs(input),
-    // The two are as great as can be before a member has been visited.
+    // As great as can be before a member has been visited.
     aggregateCovered: input.varint(),
     aggregate: readSeqs(input),
-    partitionContiguous: input.varint(),
   };
 }
