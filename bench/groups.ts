@@ -53,6 +53,7 @@ class Daemon {
         refused: () => {},
         ended: () => {},
         nodeJoins: () => {},
+        policyFixed: () => {},
         scalableChanged: () => {},
         clientEnded: () => {},
         toldDaemon: () => {},

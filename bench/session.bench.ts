@@ -47,6 +47,12 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   holdGroup(): void {}
   releaseGroup(): void {}
   report(): void {}
+  hasScalable(): boolean {
+    return false;
+  }
+  isScalable(): boolean {
+    return false;
+  }
   policyOf(): "expel" {
     return "expel";
   }

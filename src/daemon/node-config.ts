@@ -5,6 +5,7 @@ import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
 import type { AccessRules } from "../session/access.ts";
 import type { SessionOptions } from "../session/options.ts";
+import type { NodeSite } from "../wire/native/node-facts.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { ringSettings } from "./ring-settings.ts";
@@ -79,6 +80,26 @@ export function sessionOptions({ site, self, access }: NodeOptions): Partial<Ses
     payloadBytesMax: site.sessions.payloadBytesMax,
   };
 }
+
+/**
+ * What nodes of this site have in common (docs/protocols/regions.md). Regions have multicast addresses where the daemons have one: with
+ * several segments it is not known which of them a multicast reaches.
+ */
+export function nodeSite({ site, dissemination }: Pick<NodeOptions, "site" | "dissemination">): NodeSite {
+  const { hash, family, segments } = site;
+  const [segment] = segments;
+  const hasPool = segments.length === 1 && segment?.multicast === true && site.dissemination !== "unicast";
+  if (!hasPool || family !== "ipv4") return { cluster: hash, pool: undefined, usesMulticast: false };
+  // A block of its own for each site, most likely, in the range for organisations (RFC 2365).
+  const base = POOL_BASE + (hash % POOL_BLOCKS) * POOL_SIZE;
+  const pool = { base, size: POOL_SIZE, port: segment.port + 2, ttl: 1 };
+  return { cluster: hash, pool, usesMulticast: dissemination() === "multicast" };
+}
+
+/** 239.192.0.0, and as many blocks of 2¹⁶ addresses as there are below 239.252.0.0. */
+const POOL_BASE = 0xefc0_0000;
+const POOL_SIZE = 0x1_0000;
+const POOL_BLOCKS = 60;
 
 /** `name` of a configured daemon; a number for one that is not. */
 export function nameOf(site: SiteConfig, daemon: DaemonId): string {

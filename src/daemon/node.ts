@@ -19,9 +19,10 @@ import type {
   SessionsOutbox,
 } from "../session/outbox.ts";
 import { Sessions } from "../session/sessions.ts";
+import { encodeGroupPolicy } from "../wire/native/node-facts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { HeldGroups } from "./held-groups.ts";
-import { evsConfig, nameOf, type NodeOptions, sessionOptions } from "./node-config.ts";
+import { evsConfig, nameOf, type NodeOptions, nodeSite, sessionOptions } from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
 import { RegionNodes } from "./region-nodes.ts";
@@ -78,6 +79,7 @@ export class DaemonNode implements Machine {
   readonly #groups: Groups;
   readonly #sessions: Sessions;
   readonly #regions: RegionNodes;
+  #dissemination: "multicast" | "unicast" = "unicast";
   readonly #held = new HeldGroups();
   readonly #counters = new NodeCounters();
   readonly #changes: ChangeLog;
@@ -119,6 +121,7 @@ export class DaemonNode implements Machine {
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
         nodeJoins: (session, node) => this.#ofSession(session, (one) => this.#regions.joins(one, node)),
+        policyFixed: (session, group, policy) => this.#sessions.tell(session, encodeGroupPolicy({ group, policy })),
         scalableChanged: (daemon, user, group, joined) =>
           this.#regions.service.changed(daemon, user, group, joined, this.#now),
         clientEnded: (daemon, user) => this.#regions.service.ended(daemon, user, this.#now),
@@ -133,6 +136,7 @@ export class DaemonNode implements Machine {
       multicast: (command) => this.#multicast(SAFE, Content.membership, command),
       persist: (record) => outbox.persist(record),
       tell: (session, frame) => this.#sessions.tell(session, frame),
+      site: () => nodeSite(options),
       groupsOf: (daemon, user) => this.#groups.scalableGroupsOf(daemon, user),
     });
     this.#sessions = new Sessions(
@@ -380,6 +384,8 @@ export class DaemonNode implements Machine {
     const addresses = this.#options.site.daemons.map(({ port, address }) => `${port}@${address}`);
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
+      hasScalable: () => this.#groups.hasScalable,
+      isScalable: (group) => this.#groups.isScalable(group),
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => addresses,
@@ -437,6 +443,10 @@ export class DaemonNode implements Machine {
 
   /** What the step has left to do between the parts. */
   #afterStep(): void {
+    if (this.#options.dissemination() !== this.#dissemination) {
+      this.#dissemination = this.#options.dissemination();
+      this.#regions.siteChanged();
+    }
     const held = this.#held.takeAnnouncement();
     if (held !== undefined) {
       this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "held", groups: held }));

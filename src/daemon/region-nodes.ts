@@ -6,6 +6,7 @@ import { MembershipService, membershipDefaults } from "../cms/service.ts";
 import type { NodeJoin } from "../directory/join-request.ts";
 import type { SessionNumber } from "../groups/outbox.ts";
 import type { AttachedSession } from "../session/outbox.ts";
+import { encodeNodeSite, type NodeSite } from "../wire/native/node-facts.ts";
 import { decodeNodeReport, encodeNodeNews, encodeNodeReport } from "../wire/native/node-frames.ts";
 
 /** What the nodes of a daemon ask of it. None of it may call back. */
@@ -16,6 +17,8 @@ export interface RegionNodesOutbox {
   persist(record: EpochRecord): void;
   /** A message to a session's client, numbered with its deliveries. */
   tell(session: SessionNumber, frame: Uint8Array): void;
+  /** What all nodes of the site have in common, now. */
+  site(): NodeSite;
   /** Names of the scalable groups that a client of any daemon is in, in an order that is the same at all daemons. */
   groupsOf(daemon: DaemonId, user: string): Iterable<string>;
 }
@@ -77,12 +80,20 @@ export class RegionNodes {
   }
 
   /** The session joins a scalable group: it is to be a node. While it is one, what it says of it in further joins is passed over. */
-  joins(session: AttachedSession, { address, place }: NodeJoin): void {
-    if (session.token === undefined || this.#nodes.has(session.user)) return;
+  joins(session: AttachedSession, { address, place, isMore }: NodeJoin): void {
+    if (isMore || session.token === undefined || this.#nodes.has(session.user)) return;
     const one: NodeSession = { session, address, place, isAttached: false };
     this.#nodes.set(session.user, one);
     if (this.service.isSuspended) this.#tell(one, NOTHING);
     this.#attach(one, session.token);
+  }
+
+  /** Nodes may have to send another way. */
+  siteChanged(): void {
+    const frame = encodeNodeSite(this.#outbox.site());
+    for (const { session, place } of this.#nodes.values()) {
+      if (place !== undefined) this.#outbox.tell(session.number, frame);
+    }
   }
 
   /** The session is without a connection. */
@@ -126,6 +137,7 @@ export class RegionNodes {
     const one = this.#nodes.get(user);
     if (one === undefined) return;
     if (one.place?.node !== node) one.place = { node, seq: 0 };
+    this.#outbox.tell(one.session.number, encodeNodeSite(this.#outbox.site()));
     this.#tell(one, NOTHING);
   }
 

@@ -19,9 +19,10 @@ test("a join may name a policy, or nothing", () => {
 test("a join of a scalable group says where its node receives, and which node it is", () => {
   const options = { slow: undefined, quality: "scalable" };
   const read = { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 65_535 };
-  expect(asked(address)).toEqual({ options, node: { address: read, place: undefined } });
+  expect(asked(address)).toEqual({ options, node: { address: read, place: undefined, isMore: false } });
   const place = { node: 2 ** 33 + 1, seq: 0 };
-  expect(asked({ ...address, place })).toEqual({ options, node: { address: read, place } });
+  const more = asked({ ...address, place, more: true });
+  expect(more).toEqual({ options, node: { address: read, place, isMore: true } });
 });
 
 test("what is not understood is refused with a reason", () => {
@@ -46,6 +47,7 @@ test("an address that lacks something, or is wrong, is refused by the name of th
   expect(asked({ ...address, place: 3 })).toContain('"node.place"');
   expect(asked({ ...address, place: { node: 0, seq: 1 } })).toContain('"node.place.node"');
   expect(asked({ ...address, place: { node: 5 } })).toContain('"node.place.seq"');
+  expect(asked({ ...address, more: 1 })).toContain('"node.more"');
 });
 
 test("arbitrary bytes never throw", () => {

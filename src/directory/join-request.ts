@@ -10,6 +10,8 @@ export type NodeJoin = {
   };
   /** The node that it is, and the last change that it has; `undefined` for one that is to become a node. */
   readonly place: { readonly node: number; readonly seq: number } | undefined;
+  /** More joins of it follow at once: it is the node with the last of them, so that it is in all its groups when it is. */
+  readonly isMore: boolean;
 };
 
 export type JoinRequest = {
@@ -46,7 +48,7 @@ function nodeOf(node: unknown): NodeJoin | string {
   if (!isObject(node)) {
     return 'a join of a scalable group needs "node": {"host", "control", "repair", "data"}, where its process receives datagrams';
   }
-  const { host, control, repair, data, place } = node;
+  const { host, control, repair, data, place, more } = node;
   if (typeof host !== "string" || host.length > HOST_CHARACTERS_MAX || !/^[!-~]+$/.test(host)) {
     return `"node.host" has to be an address of 1 to ${HOST_CHARACTERS_MAX} characters, not ${shown(host)}`;
   }
@@ -54,12 +56,14 @@ function nodeOf(node: unknown): NodeJoin | string {
   if (!isPort(repair)) return portFault("repair", repair);
   if (!isPort(data)) return portFault("data", data);
   const address = { host, controlPort: control, repairPort: repair, dataPort: data };
-  if (place === undefined) return { address, place };
+  if (more !== undefined && typeof more !== "boolean") return `"node.more" has to be true or false, not ${shown(more)}`;
+  const isMore = more === true;
+  if (place === undefined) return { address, place, isMore };
   if (!isObject(place)) return '"node.place" has to be {"node", "seq"}';
   const { node: id, seq } = place;
   if (!isCount(id) || id === 0) return `"node.place.node" has to be the number of a node, not ${shown(id)}`;
   if (!isCount(seq)) return `"node.place.seq" has to be the number of a change, not ${shown(seq)}`;
-  return { address, place: { node: id, seq } };
+  return { address, place: { node: id, seq }, isMore };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -73,6 +73,8 @@ export class Groups implements Upcalls {
   #told: Uint8Array | undefined;
   /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
   #held: Delivery[] = [];
+  /** Names of scalable groups, some of which may have ended, or be ordered ones by now. */
+  readonly #scalable = new Set<string>();
   /** Numbered sessions to forget when states have been merged. */
   #forgotten: string[] = [];
   #malformed = 0;
@@ -134,6 +136,18 @@ export class Groups implements Upcalls {
     for (const group of this.#directory.member(daemon, user)?.groups ?? [])
       if (!isOrdered(group)) names.push(group.name);
     return names.sort();
+  }
+
+  /** Whether there may be scalable groups at all. */
+  get hasScalable(): boolean {
+    return this.#scalable.size > 0;
+  }
+
+  isScalable(group: string): boolean {
+    if (!this.#scalable.has(group)) return false;
+    if (this.optionsOf(group)?.quality === "scalable") return true;
+    this.#scalable.delete(group);
+    return false;
   }
 
   optionsOf(group: string): GroupOptions | undefined {
@@ -326,14 +340,29 @@ export class Groups implements Upcalls {
   #merge(other: CompleteSet): void {
     assert(other.state !== undefined, "another set's state is kept");
     const scalable: Group[] = [];
+    const policies = new Map<Group, GroupOptions["slow"]>();
     for (const { name, options } of other.state.groups) {
-      const group = options.quality === "ordered" ? this.#directory.get(name) : undefined;
-      if (group !== undefined && !isOrdered(group)) scalable.push(group);
+      const group = this.#directory.get(name);
+      if (options.quality === "scalable") this.#scalable.add(name);
+      if (group === undefined || isOrdered(group)) continue;
+      if (options.quality === "ordered") scalable.push(group);
+      else policies.set(group, group.options.slow);
     }
     this.#directory.merge(other.state);
     for (const group of scalable) this.#follow(group);
+    for (const [group, before] of policies) if (group.options.slow !== before) this.#tellPolicy(group);
     const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
     this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
+  }
+
+  /** The members here of a scalable group that has a policy now are told so. */
+  #tellPolicy({ name, parts, options }: Group): void {
+    const { slow } = options;
+    const part = parts.find(({ roster }) => roster.daemon === this.#config.me);
+    for (const { user } of (slow && part?.members) ?? []) {
+      const session = this.#local.sessionOf(user);
+      if (session !== undefined && slow !== undefined) this.#outbox.policyFixed(session, name, slow);
+    }
   }
 
   /** A scalable group that another component has as an ordered one is that from now on: sessions here are told what happens in it. */
@@ -419,6 +448,7 @@ export class Groups implements Upcalls {
     if (!isGroupName(name)) return;
     // Only native sessions, which number their messages, know of options.
     const request = number === 0 ? SPREAD_JOIN : parseJoin(data);
+    const policyBefore = this.#directory.get(name)?.options.slow;
     const joined =
       typeof request === "string"
         ? ({ kind: "refused", why: request } as const)
@@ -429,11 +459,16 @@ export class Groups implements Upcalls {
     }
     const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
     const node = typeof request === "string" ? undefined : request.node;
-    if (session !== undefined && node !== undefined) this.#outbox.nodeJoins(session, node);
+    if (session !== undefined && node !== undefined) {
+      this.#outbox.nodeJoins(session, node);
+      if (policyBefore !== undefined) this.#outbox.policyFixed(session, name, policyBefore);
+    }
     if (joined.kind !== "joined") return;
 
     const { group, member } = joined;
     if (!isOrdered(group)) {
+      this.#scalable.add(name);
+      if (group.options.slow !== policyBefore) this.#tellPolicy(group);
       this.#outbox.scalableChanged(delivery.sender, user, name, true);
       return;
     }

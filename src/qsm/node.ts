@@ -81,6 +81,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** What was received in views that have been retired. */
   readonly #past = { received: 0, expected: 0 };
   #isFull = false;
+  #isHeld = false;
   #now = 0;
 
   constructor(config: NodeConfig, outbox: NodeOutbox, now: number) {
@@ -182,6 +183,15 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#sending.enqueue(new RegionMessage(group, payload, number));
     this.#isFull = this.#isOverfull();
     return !this.#isFull;
+  }
+
+  /**
+   * The application does not keep up and wants its senders to wait: until it is told otherwise, what is sent in its regions gets
+   * not stable, so that all senders there stop at the ends of their windows.
+   */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    for (const member of this.#members) member.hold(isHeld);
   }
 
   /** A datagram, given away. */
@@ -358,7 +368,9 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const member of view.members) this.#nodes.set(member.id, member);
     if (!view.members.some(({ id }) => id === this.#config.me)) return;
     this.#listen(view.address);
-    this.#members.add(new RegionMember(view, this.#views.seq, this.#config, this));
+    const member = new RegionMember(view, this.#views.seq, this.#config, this);
+    member.hold(this.#isHeld);
+    this.#members.add(member);
   }
 
   #tellViews({ groupsCreated, groupsChanged, groupsDeleted }: Change, now: number): void {

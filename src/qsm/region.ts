@@ -68,6 +68,7 @@ export class RegionMember implements Machine, RingHost {
   #wantedCount = 0;
   /** What was sent to each member lately, so that nothing is sent twice while it is under way. */
   readonly #pushed = new Map<number, Map<NodeId, Recent>>();
+  #isHeld = false;
   #now = 0;
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
   readonly #grants: Grants;
@@ -204,6 +205,15 @@ export class RegionMember implements Machine, RingHost {
     for (const group of groups) this.#left.add(group);
   }
 
+  /** Nothing more counts as stable here, or all that has come does again (`Stream.hold`). */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    for (const stream of this.streams.values()) {
+      if (isHeld) stream.hold();
+      else stream.release();
+    }
+  }
+
   /** Delivers what waited for earlier views and need not wait any more; false if there was nothing. */
   unbar(): boolean {
     let hasAny = false;
@@ -239,6 +249,7 @@ export class RegionMember implements Machine, RingHost {
         },
       });
       this.streams.set(sender, stream);
+      if (this.#isHeld) stream.hold();
     }
     return stream;
   }

@@ -294,7 +294,7 @@ export class RegionRing implements Machine {
       sender,
       maximumSeen: stream.maxSeen,
       cutOff: settlement?.last ?? stream.cutOff,
-      maxContiguous: stream.contiguous,
+      maxContiguous: stream.acknowledged,
       toClean: stream.clean,
       keptContiguous: stream.keptContiguous,
       toTrim: this.#kept.get(sender) ?? 0,
@@ -420,7 +420,7 @@ export class RegionRing implements Machine {
     if (record.settle !== undefined) this.#claim(record.settle, stream);
     stream.cleanTo(record.toClean);
     stream.trim(record.toTrim, (seq) => this.#members.isKept(seq));
-    record.maxContiguous = Math.min(record.maxContiguous, stream.contiguous);
+    record.maxContiguous = Math.min(record.maxContiguous, stream.acknowledged);
     record.keptContiguous = Math.min(record.keptContiguous, stream.keptContiguous);
 
     const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;

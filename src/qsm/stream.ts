@@ -52,6 +52,7 @@ export class Stream {
   /** Copies of other partitions' packets have been let go up to here. */
   #trimmed = 0;
   #barred = false;
+  #heldAt = Number.POSITIVE_INFINITY;
 
   constructor(sender: NodeId, plan: PartitionPlan, index: number, rule: DeliveryRule, host: StreamHost) {
     this.sender = sender;
@@ -64,6 +65,23 @@ export class Stream {
   /** Everything up to here has come, or was given up. */
   get contiguous(): number {
     return this.#contiguous;
+  }
+
+  /** Up to here it may count as stable, as far as this member is concerned: all of it, unless the stream is held. */
+  get acknowledged(): number {
+    return Math.min(this.#contiguous, this.#heldAt);
+  }
+
+  /**
+   * What comes from now on does not count as stable until the stream is released, as if it had not come: the sender's window fills, and it
+   * waits. Nothing is missing here, so nothing is repaired.
+   */
+  hold(): void {
+    this.#heldAt = Math.min(this.#heldAt, this.#contiguous);
+  }
+
+  release(): void {
+    this.#heldAt = Number.POSITIVE_INFINITY;
   }
 
   /** Everything up to here has been delivered, or was given up. */

@@ -29,6 +29,7 @@ import { Assembler } from "./assembler.ts";
 import type { Connection } from "./connection.ts";
 import type { SessionOptions } from "./options.ts";
 import type { OrderedTransport } from "./ordered.ts";
+import type { Refusal } from "./refusals.ts";
 import type { EndReason, SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
 import type { Outflow } from "./outflow.ts";
 import type { NativeState, Session } from "./session.ts";
@@ -283,14 +284,11 @@ export class Intake {
       this.#onNativeKill(session, native, number);
       return;
     }
-    if (type & TypeBit.join) {
-      const group = groupCountOf(bytes, frame) > 0 ? groupOf(bytes, frame, 0) : "";
-      if (!isGroupName(group)) {
-        const text = "A group's name has 1 to 31 characters from $ to ~.";
-        this.#outflow.refuse(session, native, { number, group, text, toldBefore: undefined });
-        native.ordered.add(number);
-        return;
-      }
+    const refusal = type & TypeBit.join ? joinFault(bytes, frame) : service && this.#dataFault(bytes, frame);
+    if (refusal !== undefined) {
+      this.#outflow.refuse(session, native, { number, ...refusal, toldBefore: undefined });
+      native.ordered.add(number);
+      return;
     }
     normalise(bytes, frame, session.field);
     const payload = bytes.subarray(frame, offset + length);
@@ -300,6 +298,18 @@ export class Intake {
   #onNativeKill(session: Session, native: NativeState, number: number): void {
     this.#submit(session, "agreed", [this.#numberHead(native, number), killFrame(session)], number);
     this.#end(session, "kill", "the client disconnected");
+  }
+
+  /** Members of a scalable group hear each other without any daemon: what is sent to it here would reach nobody. */
+  #dataFault(bytes: Uint8Array, frame: number): Pick<Refusal, "group" | "text"> | undefined {
+    if (!this.#knowledge.hasScalable()) return undefined;
+    for (let n = groupCountOf(bytes, frame) - 1; n >= 0; n--) {
+      const group = groupOf(bytes, frame, n);
+      if (!this.#knowledge.isScalable(group)) continue;
+      const text = `The group's quality is "scalable", and only its members send to it: join it with { quality: "scalable" }.`;
+      return { group, text };
+    }
+    return undefined;
   }
 
   #sendFault(bytes: Uint8Array, offset: number, length: number): string | undefined {
@@ -347,6 +357,11 @@ const NOTHING = new Uint8Array(0);
 function isOf(connection: Connection, session: Session): boolean {
   const isLast = session.connection === connection || session.connection === undefined;
   return isLast && connection.phase === "session" && session.state === "open";
+}
+
+function joinFault(bytes: Uint8Array, frame: number): Pick<Refusal, "group" | "text"> | undefined {
+  const group = groupCountOf(bytes, frame) > 0 ? groupOf(bytes, frame, 0) : "";
+  return isGroupName(group) ? undefined : { group, text: "A group's name has 1 to 31 characters from $ to ~." };
 }
 
 /** What is wrong with a frame, as the client is told (native) and the log says. */

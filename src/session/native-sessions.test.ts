@@ -257,6 +257,21 @@ describe("messages", () => {
     ]);
   });
 
+  test("what is sent to a scalable group is refused before it is ordered, also beside other groups", () => {
+    const daemon = new OneDaemon();
+    daemon.scalable.add("prices");
+    const { client } = connect(daemon);
+    client.send(join([send(1, TypeBit.agreed, "prices"), send(2, TypeBit.agreed, "chat")]));
+    expect(read(client)).toMatchObject([
+      { kind: "groupRefused", number: 1, group: "prices", text: expect.stringContaining('quality: "scalable"') },
+      { kind: "delivered", number: 2 },
+      { kind: "accepted", number: 2 },
+    ]);
+    // Sent again, it is refused again.
+    client.send(send(1, TypeBit.agreed, "prices"));
+    expect(read(client)[0]).toMatchObject({ kind: "groupRefused", number: 1 });
+  });
+
   test("KILL ends the session for good", () => {
     const daemon = new OneDaemon();
     const { client, ticket } = connect(daemon);

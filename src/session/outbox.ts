@@ -63,6 +63,9 @@ export interface SessionsOutbox {
 export interface SessionsKnowledge {
   /** The slow-receiver policy of a group. */
   policyOf(group: string): SlowPolicy;
+  /** Whether there may be scalable groups; and whether this is one, to which nobody sends through a daemon. */
+  hasScalable(): boolean;
+  isScalable(group: string): boolean;
   /** The greatest number of this token's client that has been ordered; 0 for one never seen. */
   lastOrdered(token: Uint8Array): number;
   /** For tickets: bytes that nobody can guess. */

@@ -109,7 +109,7 @@ export class Outflow {
     if (retention.unsentCount > 0 || native.gaps.size > 0 || session.holding.size > 0) this.touch(session);
   }
 
-  /** Tells a native session that its join was refused: now, and again until it is known to have had it. */
+  /** Tells a native session that its join or message was refused: now, and again until it is known to have had it. */
   refuse(session: Session, native: NativeState, refusal: Refusal): void {
     native.refusals.add(refusal);
     this.tellRefusal(session, native, refusal);

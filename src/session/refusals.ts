@@ -1,4 +1,4 @@
-/** A join that was refused, and what the client is told. */
+/** A join, or a message to a scalable group, that was refused, and what the client is told. */
 export type Refusal = {
   readonly number: number;
   readonly group: string;
@@ -10,7 +10,7 @@ export type Refusal = {
 /** Nothing acknowledges a refusal by itself: of so many the last ones are remembered. */
 const REFUSALS_MAX = 32;
 
-/** Refusals of joins that the client may not have read: they are told again over its next connection. */
+/** Refusals that the client may not have read: they are told again over its next connection. */
 export class Refusals {
   readonly #byNumber = new Map<number, Refusal>();
 

@@ -59,6 +59,7 @@ export class GroupDaemon {
         refused: () => undefined,
         ended: () => undefined,
         nodeJoins: () => undefined,
+        policyFixed: () => undefined,
         scalableChanged: () => undefined,
         clientEnded: () => undefined,
         toldDaemon: () => undefined,

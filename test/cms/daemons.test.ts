@@ -43,11 +43,46 @@ test("nodes at three daemons are told the same regions", () => {
   expect(regionsOf(ann)).toEqual(regionsOf(eve));
   expect(ann.acknowledged).toBeGreaterThan(0);
 
-  // No views of the totally ordered kind, and nothing that is sent to the group.
+  // All have the same surroundings; without multicast between the daemons there is none between nodes.
+  expect(ann.site).toEqual({ cluster: world.site.hash, pool: undefined, usesMulticast: false });
+  expect(eve.site).toEqual(ann.site);
+
+  // No views of the totally ordered kind, and what is sent to the group through a daemon is refused.
   bob.ask(TypeBit.agreed, "g", "hello");
   world.run(BATCH_MS);
   expect([...ann.deliveries, ...bob.deliveries, ...eve.deliveries]).toEqual([]);
-  expect(bob.refusals).toEqual([]);
+  expect(bob.refusals).toEqual([expect.stringContaining('"scalable"')]);
+});
+
+test("the members of a scalable group are told its policy: from when a join fixes it, and each that comes later", () => {
+  const world = new RegionWorld(["one", "two"]);
+  const ann = world.node("ann", "one", "g");
+  world.run(BATCH_MS);
+  expect(ann.policies).toEqual([]);
+  const bob = world.node("bob", "two");
+  const node = '{"host":"bob","control":1,"repair":2,"data":3}';
+  bob.ask(TypeBit.join, "g", `{"quality":"scalable","slow":"drop","node":${node}}`);
+  world.run(BATCH_MS);
+  const eve = world.node("eve", "one", "g");
+  world.run(BATCH_MS);
+  for (const one of [ann, bob, eve]) expect(one.policies).toEqual([{ group: "g", policy: "drop" }]);
+  expect(regionsOf(eve)).toEqual(["g: ann bob eve"]);
+});
+
+test("who goes to another daemon is the node there only with its last join, and so leaves no group in between", () => {
+  const world = new RegionWorld(["one", "two", "three"]);
+  const groups = Array.from({ length: 200 }, (_, i) => `g${i}`);
+  const ann = world.node("ann", "one", "g0");
+  const bob = world.node("bob", "three", ...groups);
+  world.run(BATCH_MS);
+  const told = ann.changes.length;
+  world.crash("three");
+  bob.move("two");
+  world.run(CHANGE_MS);
+  expect(failures(ann)).toEqual([]);
+  expect(bob.views.groups.size).toBe(groups.length);
+  // No region, and no view of one, has come or gone.
+  expect(ann.changes.slice(told).flatMap((change) => [...change.regionsChanged, ...change.regionsCreated])).toEqual([]);
 });
 
 test("who leaves its groups is out of their regions, and goes on as a node", () => {

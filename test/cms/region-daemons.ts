@@ -15,6 +15,12 @@ import {
   encodeNodeReport,
   type NodeNews,
 } from "../../src/wire/native/node-frames.ts";
+import {
+  decodeGroupPolicy,
+  decodeNodeSite,
+  type GroupPolicy,
+  type NodeSite,
+} from "../../src/wire/native/node-facts.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
 import { encodeFrame } from "../../src/wire/spread/frame.ts";
 import { join } from "../session/one-daemon.ts";
@@ -133,6 +139,8 @@ export class RawNode {
   readonly refusals: string[] = [];
   /** Everything else that the daemon has delivered. */
   readonly deliveries: Uint8Array[] = [];
+  site: NodeSite | undefined;
+  readonly policies: GroupPolicy[] = [];
   acknowledged = 0;
   resumption: string | undefined;
   reports = true;
@@ -183,7 +191,7 @@ export class RawNode {
     for (const group of groups) {
       this.#groups.add(group);
       const place = this.node === undefined ? undefined : { node: this.node, seq: this.views.seq };
-      const node = { host: this.name, control: 1, repair: 2, data: 3, place };
+      const node = { host: this.name, control: 1, repair: 2, data: 3, place, more: group !== groups.at(-1) };
       this.ask(TypeBit.join, group, JSON.stringify({ quality: "scalable", node }));
     }
   }
@@ -238,6 +246,8 @@ export class RawNode {
     const news = decodeNodeNews(frame, 0);
     if (news !== undefined) this.#hear(news);
     else if (decodeNodeReport("acknowledged", frame, 0) !== undefined) this.acknowledged++;
+    else if (decodeNodeSite(frame, 0) !== undefined) this.site = decodeNodeSite(frame, 0);
+    else if (decodeGroupPolicy(frame, 0) !== undefined) this.policies.push(decodeGroupPolicy(frame, 0) as GroupPolicy);
     else this.deliveries.push(frame.slice());
   }
 

@@ -45,6 +45,8 @@ export class Town {
         },
         ended: (session) => this.lines.push(`${this.#user(node.id, session)} ended`),
         nodeJoins: (session, { address }) => this.lines.push(`${this.#user(node.id, session)} is node ${address.host}`),
+        policyFixed: (session, group, policy) =>
+          this.lines.push(`${this.#user(node.id, session)} is told that ${group} is ${policy}`),
         scalableChanged: (daemon, user, group, joined) =>
           this.lines.push(`at ${node.id}: ${user}@${daemon} ${joined ? "in" : "out of"} ${group}`),
         clientEnded: (daemon, user) => this.ends.push(`at ${node.id}: ${user}@${daemon}`),

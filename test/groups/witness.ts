@@ -44,6 +44,7 @@ export class Witness implements Observer {
       ordered: () => {},
       refused: () => {},
       nodeJoins: () => {},
+      policyFixed: () => {},
       scalableChanged: () => {},
       clientEnded: () => {},
       toldDaemon: () => {},

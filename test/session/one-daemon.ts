@@ -45,6 +45,7 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
   readonly submissions: Submission[] = [];
   readonly events: SessionEvent[] = [];
   readonly clients = new Map<ConnectionNumber, Connection>();
+  readonly scalable = new Set<string>();
   readonly policies = new Map<string, SlowPolicy>();
   readonly passwords = new Map<string, string>();
   readonly held: string[] = [];
@@ -143,6 +144,14 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
   }
 
   // SessionsKnowledge
+
+  hasScalable(): boolean {
+    return this.scalable.size > 0;
+  }
+
+  isScalable(group: string): boolean {
+    return this.scalable.has(group);
+  }
 
   policyOf(group: string): SlowPolicy {
     return this.policies.get(group) ?? "expel";

@@ -10,9 +10,10 @@ import { dataBytesOf, encodeFrame, groupCountOf, HEADER_BYTES, messageTypeOf } f
  *   1 CHANGE        daemon to node   flags u8 (1: suspended, 2: expelled), node u64, and a change (cms/change-codec.ts), or nothing
  *   2 REPORT        node to daemon   what the node has applied, or which view has ended (cms/node-report.ts)
  *   3 ACKNOWLEDGED  daemon to node   a report, as in REPORT: the node need not repeat it
+ *   4 SITE, 5 POLICY                 wire/native/node-facts.ts
  */
 
-export const NodeFrame = { change: 1, report: 2, acknowledged: 3 } as const;
+export const NodeFrame = { change: 1, report: 2, acknowledged: 3, site: 4, policy: 5 } as const;
 
 const SUSPENDED = 1;
 const EXPELLED = 2;
