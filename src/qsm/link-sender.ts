@@ -1,9 +1,12 @@
 import { assert } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { RangeSet } from "../base/range-set.ts";
+import { RoundTrip, type RoundTripConfig } from "../base/round-trip.ts";
 import { NEVER } from "../machine/machine.ts";
 import { LINK_DATA_HEAD_BYTES, type LinkAck, type LinkData } from "../wire/region/link.ts";
-import { RoundTrip } from "./round-trip.ts";
+
+/** Of neighbours on a local network. */
+const ROUND_TRIP: RoundTripConfig = { startMs: 20, minMs: 2, maxMs: 500 };
 
 /**
  * A message for another node: its bytes, or what makes them when they can leave, so that they say what holds then (protocols.md
@@ -60,7 +63,7 @@ export class LinkSender {
   readonly #to: NodeId;
   readonly #limits: LinkLimits;
   readonly #pieceBytes: number;
-  readonly #roundTrip = new RoundTrip();
+  readonly #roundTrip = new RoundTrip(ROUND_TRIP);
   /** Not begun yet, without a number. */
   #waiting: LinkMessage[] = [];
   /** Begun and not acknowledged, by number. */
