@@ -1,7 +1,7 @@
 import type { Random } from "../base/random.ts";
 import type { EventQueue, EventTarget } from "./event-queue.ts";
 import { type LossModel, LossState, NO_LOSS } from "./loss.ts";
-import type { Latency, NetworkModel } from "./network-model.ts";
+import type { Latency, LinkCapacity, NetworkModel } from "./network-model.ts";
 import { ARRIVE_DATA } from "./node.ts";
 
 /** What became of the datagrams of a run. */
@@ -13,6 +13,8 @@ export type DatagramCounters = {
   lost: number;
   cut: number;
   duplicated: number;
+  /** Dropped before a slow link whose queue was full. */
+  linkDrops: number;
   /** Dropped by a sending interface whose queue was full. */
   interfaceDrops: number;
   /** Dropped by a receiver's kernel whose buffer was full. */
@@ -31,6 +33,7 @@ export class Datagrams {
     lost: 0,
     cut: 0,
     duplicated: 0,
+    linkDrops: 0,
     interfaceDrops: 0,
     receiveDrops: 0,
   };
@@ -48,6 +51,10 @@ export class Datagrams {
   /** 1 where datagrams do not pass. */
   readonly #blocked: Uint8Array;
   readonly #interfaceFree: Float64Array;
+  /** Bytes per ms of a link between two nodes, and the bytes that wait for it before it drops; unlimited if undefined. */
+  readonly #capacity: (LinkCapacity | undefined)[];
+  /** Until when what a link has taken occupies it. */
+  readonly #linkFree: Float64Array;
   /** When the last datagram of a link arrives: a link keeps the order of what it is not told to reorder. */
   readonly #lastArrival: Float64Array;
 
@@ -65,6 +72,8 @@ export class Datagrams {
     this.#jitterMs = new Float64Array(size * size).fill(model.latency.jitterMs);
     this.#blocked = new Uint8Array(size * size);
     this.#interfaceFree = new Float64Array(size);
+    this.#capacity = Array.from({ length: size * size });
+    this.#linkFree = new Float64Array(size * size);
     this.#lastArrival = new Float64Array(size * size);
   }
 
@@ -116,6 +125,11 @@ export class Datagrams {
   /** Chances of duplicates and of datagrams that are overtaken. */
   setDisorder(duplicate: number, reorder: number): void {
     this.#model = { ...this.#model, duplicate, reorder };
+  }
+
+  /** What one direction of a link carries, beside what the interfaces do; `undefined`: anything. */
+  setCapacity(capacity: LinkCapacity | undefined, from: number, to: number): void {
+    this.#capacity[from * this.#size + to] = capacity;
   }
 
   setLatency(latency: Latency, from?: number, to?: number): void {
@@ -170,8 +184,14 @@ export class Datagrams {
       this.counters.lost++;
       return;
     }
+    const capacity = this.#capacity[link];
+    let leftAt = sentAt;
+    if (capacity !== undefined) {
+      leftAt = this.#pass(link, capacity, bytes.length, sentAt);
+      if (leftAt < 0) return;
+    }
     const jitter = this.#jitterMs[link] as number;
-    let at = sentAt + (this.#baseMs[link] as number) + (jitter > 0 ? this.#random.unit() * jitter : 0);
+    let at = leftAt + (this.#baseMs[link] as number) + (jitter > 0 ? this.#random.unit() * jitter : 0);
     if (reorder > 0 && this.#random.chance(reorder)) {
       at += this.#random.unit() * reorderMs;
     } else {
@@ -185,5 +205,17 @@ export class Datagrams {
       this.counters.duplicated++;
       this.#events.push(at + this.#random.unit() * reorderMs, target, what, 0, bytes);
     }
+  }
+
+  /** When a datagram has left the queue before a slow link, or −1 if that is full. */
+  #pass(link: number, { bytesPerMs, queueBytes, overheadBytes }: LinkCapacity, length: number, at: number): number {
+    const start = Math.max(at, this.#linkFree[link] as number);
+    if ((start - at) * bytesPerMs > queueBytes) {
+      this.counters.linkDrops++;
+      return -1;
+    }
+    const left = start + (length + overheadBytes) / bytesPerMs;
+    this.#linkFree[link] = left;
+    return left;
   }
 }

@@ -3,6 +3,15 @@ import { type LossModel, NO_LOSS } from "./loss.ts";
 /** The latency of a link: at least `baseMs`, and up to `jitterMs` more, uniformly. */
 export type Latency = { readonly baseMs: number; readonly jitterMs: number };
 
+/** What one direction of a long link carries. */
+export type LinkCapacity = {
+  readonly bytesPerMs: number;
+  /** Bytes that wait for it before it drops. */
+  readonly queueBytes: number;
+  /** What each datagram takes on it beside its payload: 28 bytes of IP and UDP heads, at least. */
+  readonly overheadBytes: number;
+};
+
 /** What a simulated network is made of, the same for all nodes unless a link says otherwise (protocols.md Q1, Q2). */
 export type NetworkModel = {
   readonly latency: Latency;

@@ -35,6 +35,9 @@ export const Kind = {
   ringUnreliable: 0x0b,
   probe: 0x0c,
   formHeld: 0x0d,
+  hopHello: 0x10,
+  hopData: 0x11,
+  hopState: 0x12,
 } as const;
 
 const SEALED = 0x80;

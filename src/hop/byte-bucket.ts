@@ -1,0 +1,49 @@
+import { NEVER } from "../machine/machine.ts";
+
+/** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same. */
+const BURST_MS = 5;
+/** Credits for less than this time are waited for together. */
+const WAKE_MS = 0.5;
+
+/**
+ * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
+ * rate · (t + 5 ms) bytes leave, and one datagram.
+ */
+export class ByteBucket {
+  /** Bytes per second. */
+  #rate: number;
+  #credit: number;
+  #at: number;
+
+  constructor(rate: number, now: number) {
+    this.#rate = rate;
+    this.#credit = 0;
+    this.#at = now;
+  }
+
+  setRate(rate: number, now: number): void {
+    this.#accrue(now);
+    this.#rate = rate;
+  }
+
+  isOpen(now: number): boolean {
+    this.#accrue(now);
+    return this.#credit >= 0;
+  }
+
+  /** When there is credit again; in the past while there is. */
+  get deadline(): number {
+    if (this.#credit >= 0) return this.#at;
+    return this.#rate > 0 ? this.#at + Math.max(WAKE_MS, (-this.#credit * 1000) / this.#rate) : NEVER;
+  }
+
+  pay(bytes: number): void {
+    this.#credit -= bytes;
+  }
+
+  #accrue(now: number): void {
+    if (now <= this.#at) return;
+    this.#credit = Math.min((this.#rate * BURST_MS) / 1000, this.#credit + ((now - this.#at) * this.#rate) / 1000);
+    this.#at = now;
+  }
+}

@@ -1,0 +1,177 @@
+/** Pacing gains of a cycle, one a round: ask for more, let what has queued drain, then go at what gets through. */
+const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1] as const;
+/** Gain at the beginning: doubles the rate each round, if the link takes it. */
+const STARTUP_GAIN = 2.5;
+/** The link is full when the rate has not grown by this factor … */
+const STARTUP_GROWTH = 1.25;
+/** … for so many rounds. */
+const STARTUP_ROUNDS = 3;
+/** What got through counts for so many rounds: longer than a cycle, so that each asks for more at least once. */
+const RATE_ROUNDS = 10;
+/** A round is at least so long: shorter ones measure the host's turns. */
+const ROUND_MS_MIN = 20;
+/** The shortest round trip counts for so long. */
+const ROUND_TRIP_MS = 15_000;
+/** Round trips above the shortest by this factor and this time have a queue on their way. */
+const QUEUE_FACTOR = 1.25;
+const QUEUE_MS = 5;
+/** Gain while there is one. */
+const QUEUE_GAIN = 0.9;
+/** If so many rounds of that do not help, the queue is not ours, or the way has become longer. */
+const QUEUE_ROUNDS = 8;
+/** Bytes under way at most, as a multiple of rate · round trip: room for a cycle's request for more. */
+const WINDOW_GAIN = 2;
+/** Acknowledgements come for so much time at once. */
+const ACK_MS = 40;
+
+export type LinkRateConfig = {
+  /** Bytes per second at first, and at least. */
+  readonly rateStart: number;
+  readonly rateMin: number;
+  /** At most. */
+  readonly rateMax: number;
+  readonly datagramBytes: number;
+};
+
+/** What a sender learns from one acknowledgement. */
+export type LinkSample = {
+  /** All bytes that have arrived, ever. */
+  readonly bytes: number;
+  /** When the last of them came, by the receiver's clock, ms. */
+  readonly receivedAt: number;
+  readonly roundTripMs: number;
+  /** The greatest number that has arrived, and the next that is to be sent. */
+  readonly highest: number;
+  readonly nextSeq: number;
+  /** Since the last sample there was a time when nothing waited to be sent, so the link could have carried more. */
+  readonly isIdle: boolean;
+};
+
+/**
+ * How fast to send over a link of unknown capacity: at the rate at which bytes arrive, as the receiver's own clock counts them, and a
+ * little more now and then to see whether more would (docs/adr/0007-rate-of-a-link.md). Loss says nothing by itself, since a long
+ * link loses packets at any rate; a queue, seen as round trips that grow, does.
+ */
+export class LinkRate {
+  readonly #config: LinkRateConfig;
+  #phase: "startup" | "drain" | "cycle" = "startup";
+  #step = 0;
+  /** Bytes per second that got through, of the last rounds. */
+  #rates: number[] = [];
+  #best = 0;
+  #roundsWithoutGrowth = 0;
+  /** The round ends when the packet with this number has arrived. */
+  #roundEnd = 0;
+  #roundBegan: { readonly bytes: number; readonly at: number } | undefined;
+  #isRoundIdle = false;
+  #roundTripOfRound = Number.POSITIVE_INFINITY;
+  #shortestMs = Number.POSITIVE_INFINITY;
+  #shortestSince = 0;
+  /** The shortest since half of the time that it counts for: the next one when that is over. */
+  #nextShortestMs = Number.POSITIVE_INFINITY;
+  #queuedRounds = 0;
+
+  constructor(config: LinkRateConfig) {
+    this.#config = config;
+  }
+
+  /** Bytes per second that get through; the rate at the start before that is known. */
+  get rate(): number {
+    return this.#best > 0 ? this.#best : this.#config.rateStart;
+  }
+
+  /** Bytes per second to send at. */
+  get pacing(): number {
+    const { rateMin, rateMax } = this.#config;
+    return Math.min(rateMax, Math.max(rateMin, this.rate * this.#gain));
+  }
+
+  /** Bytes that may be under way. */
+  get windowBytes(): number {
+    const { datagramBytes } = this.#config;
+    if (this.#shortestMs === Number.POSITIVE_INFINITY) return 64 * datagramBytes;
+    const gain = this.#phase === "startup" ? STARTUP_GAIN : WINDOW_GAIN;
+    return Math.max(16 * datagramBytes, (this.rate * (this.#shortestMs * gain + ACK_MS)) / 1000);
+  }
+
+  /** The shortest round trip lately, ms; undefined before the first. */
+  get shortestMs(): number | undefined {
+    return this.#shortestMs === Number.POSITIVE_INFINITY ? undefined : this.#shortestMs;
+  }
+
+  get #gain(): number {
+    if (this.#phase === "startup") return STARTUP_GAIN;
+    if (this.#phase === "drain") return 1 / STARTUP_GAIN;
+    const gain = CYCLE[this.#step] as number;
+    return this.#queuedRounds > 0 ? Math.min(gain, QUEUE_GAIN) : gain;
+  }
+
+  observe(sample: LinkSample, now: number): void {
+    this.#observeRoundTrip(sample.roundTripMs, now);
+    this.#isRoundIdle ||= sample.isIdle;
+    const began = this.#roundBegan;
+    if (began === undefined) {
+      this.#beginRound(sample);
+      return;
+    }
+    const ms = sample.receivedAt - began.at;
+    if (sample.highest < this.#roundEnd || ms < ROUND_MS_MIN) return;
+    this.#endRound(((sample.bytes - began.bytes) * 1000) / ms);
+    this.#beginRound(sample);
+  }
+
+  #beginRound({ bytes, receivedAt, nextSeq }: LinkSample): void {
+    this.#roundBegan = { bytes, at: receivedAt };
+    this.#roundEnd = nextSeq;
+    this.#isRoundIdle = false;
+    this.#roundTripOfRound = Number.POSITIVE_INFINITY;
+  }
+
+  #endRound(rate: number): void {
+    // A sender that had nothing to send learns at most that more gets through than it knew.
+    if (!this.#isRoundIdle || rate > this.#best) {
+      this.#rates.push(rate);
+      if (this.#rates.length > RATE_ROUNDS) this.#rates.shift();
+    }
+    const before = this.#best;
+    this.#best = Math.max(0, ...this.#rates);
+    const isQueued = this.#roundTripOfRound > this.#shortestMs * QUEUE_FACTOR + QUEUE_MS;
+    if (this.#phase === "startup") {
+      if (this.#isRoundIdle) return;
+      const grows = this.#best >= before * STARTUP_GROWTH;
+      this.#roundsWithoutGrowth = grows ? 0 : this.#roundsWithoutGrowth + 1;
+      if (this.#roundsWithoutGrowth >= STARTUP_ROUNDS || (isQueued && !grows)) this.#phase = "drain";
+      return;
+    }
+    if (this.#phase === "drain") {
+      if (isQueued && ++this.#queuedRounds < QUEUE_ROUNDS) return;
+      this.#queuedRounds = 0;
+      this.#phase = "cycle";
+      // Not at a request for more: the link was asked for too much a moment ago.
+      this.#step = 2;
+      return;
+    }
+    this.#queuedRounds = isQueued ? this.#queuedRounds + 1 : 0;
+    if (this.#queuedRounds > QUEUE_ROUNDS) {
+      this.#shortestMs = this.#roundTripOfRound;
+      this.#queuedRounds = 0;
+    }
+    if (!this.#isRoundIdle || this.#step !== 0) this.#step = (this.#step + 1) % CYCLE.length;
+  }
+
+  #observeRoundTrip(ms: number, now: number): void {
+    this.#roundTripOfRound = Math.min(this.#roundTripOfRound, ms);
+    if (now - this.#shortestSince > ROUND_TRIP_MS) {
+      this.#shortestMs = Math.min(this.#nextShortestMs, ms);
+      this.#nextShortestMs = Number.POSITIVE_INFINITY;
+      this.#shortestSince = now;
+    }
+    if (ms <= this.#shortestMs) {
+      this.#shortestMs = ms;
+      this.#shortestSince = now;
+      this.#nextShortestMs = Number.POSITIVE_INFINITY;
+    } else if (now - this.#shortestSince > ROUND_TRIP_MS / 2) {
+      this.#nextShortestMs = Math.min(this.#nextShortestMs, ms);
+    }
+  }
+}
