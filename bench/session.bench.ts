@@ -43,6 +43,7 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   interrupted(): void {}
   resumed(): void {}
   detach(): void {}
+  nodeStatistics(): void {}
   verifyPassword(): void {}
   holdGroup(): void {}
   releaseGroup(): void {}

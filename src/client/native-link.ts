@@ -175,6 +175,7 @@ export class NativeLink implements Link, Units {
       case "ack":
       case "status":
       case "statusReport":
+      case "nodeStatistics":
         return this.#host.broken(`a ${message.kind.toUpperCase()} from a daemon`);
     }
   }

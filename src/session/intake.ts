@@ -240,6 +240,7 @@ export class Intake {
       case Kind.ping:
       case Kind.pong:
       case Kind.status:
+      case Kind.nodeStatistics:
         break;
       default:
         this.#end(session, "protocol", `An envelope of kind ${kind} is not expected here.`);
@@ -250,7 +251,10 @@ export class Intake {
     else if (message?.kind === "ping") {
       this.#outflow.control(session, encodeNative({ kind: "pong", opaque: message.opaque }));
     } else if (message?.kind === "status") {
-      this.#outflow.control(session, encodeNative({ kind: "statusReport", json: this.#knowledge.status() }));
+      const json = this.#knowledge.status(message.whole);
+      this.#outflow.control(session, encodeNative({ kind: "statusReport", json }));
+    } else if (message?.kind === "nodeStatistics") {
+      this.#outbox.nodeStatistics(session.number, message.statistics);
     } else if (message === undefined) this.#end(session, "protocol", "An envelope is not well formed.");
   }
 

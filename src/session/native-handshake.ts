@@ -11,7 +11,8 @@ const GREETING_MAX = 8_192;
 export type Greeting =
   | { readonly kind: "more" }
   | { readonly kind: "malformed"; readonly why: string }
-  | { readonly kind: "preface" | "status"; readonly bytes: number }
+  | { readonly kind: "preface"; readonly bytes: number }
+  | { readonly kind: "status"; readonly bytes: number; readonly whole: boolean }
   | { readonly kind: "hello"; readonly bytes: number; readonly hello: NativeHello };
 
 /** Reads the preface, then one envelope: HELLO or STATUS. */
@@ -29,7 +30,7 @@ export function readNativeGreeting(bytes: Uint8Array, prefaced: boolean): Greeti
   if (length > GREETING_MAX) return { kind: "malformed", why: "The first envelope is too long for a HELLO." };
   if (bytes.length < length) return { kind: "more" };
   const message = decodeNative(bytes.subarray(0, length));
-  if (message?.kind === "status") return { kind: "status", bytes: length };
+  if (message?.kind === "status") return { kind: "status", bytes: length, whole: message.whole };
   if (message?.kind !== "hello") return { kind: "malformed", why: "The first envelope is no well-formed HELLO." };
   // The envelope's bytes may be part of a greater chunk: what outlives it is copied.
   return { kind: "hello", bytes: length, hello: { ...message, ticket: message.ticket.slice() } };

@@ -162,8 +162,20 @@ describe("hello", () => {
 
   test("tools may ask for the status instead", () => {
     const client = new OneDaemon().connect();
-    client.send(join([PREFACE, encodeNative({ kind: "status" })]));
-    expect(read(client)).toEqual([{ kind: "statusReport", json: '{"sessions":0}' }]);
+    client.send(join([PREFACE, encodeNative({ kind: "status", whole: false })]));
+    expect(read(client)).toEqual([{ kind: "statusReport", json: '{"sessions":0,"whole":false}' }]);
+    client.send(encodeNative({ kind: "status", whole: true }));
+    expect(read(client)).toEqual([{ kind: "statusReport", json: '{"sessions":0,"whole":true}' }]);
+  });
+
+  test("what a node counts goes to the daemon as it is, and is not ordered", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    const submitted = daemon.submissions.length;
+    client.send(encodeNative({ kind: "nodeStatistics", statistics: Uint8Array.of(1, 2, 3) }));
+    expect(daemon.statistics.map(({ statistics }) => [...statistics])).toEqual([[1, 2, 3]]);
+    expect(daemon.submissions).toHaveLength(submitted);
+    expect(read(client)).toEqual([]);
   });
 });
 

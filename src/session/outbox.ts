@@ -50,6 +50,8 @@ export interface SessionsOutbox {
   resumed(session: SessionNumber, isComplete: boolean): void;
   /** The session's end has been ordered and nothing of it is left here. */
   detach(session: SessionNumber): void;
+  /** What the node that this session is counts (wire/native/node-statistics.ts), not checked; a view that is the caller's. */
+  nodeStatistics(session: SessionNumber, statistics: Uint8Array): void;
   /** Checks a password, at leisure: the answer goes to `Sessions.verified`, not before this returns. */
   verifyPassword(connection: ConnectionNumber, user: string, password: string): void;
   /** A receiver of a `wait` group here is behind: nobody may send to it until it is released. */
@@ -72,8 +74,8 @@ export interface SessionsKnowledge {
   randomBytes(count: number): Uint8Array;
   /** `port@host` of the daemons that a client may go to. */
   daemons(): readonly string[];
-  /** JSON for STATUS_REPORT. */
-  status(): string;
+  /** JSON for STATUS_REPORT; `whole`: with all regions and nodes. */
+  status(whole: boolean): string;
 }
 
 /** Why a session ended. */

@@ -193,7 +193,8 @@ export class Reception {
       connection.early = connection.early.subarray(greeting.bytes);
       connection.prefaced = true;
       if (greeting.kind === "status") {
-        this.#host.write(connection, encodeNative({ kind: "statusReport", json: this.#knowledge.status() }));
+        const json = this.#knowledge.status(greeting.whole);
+        this.#host.write(connection, encodeNative({ kind: "statusReport", json }));
         connection.deadline = now + this.#options.handshakeTimeoutMs;
       } else if (greeting.kind === "hello") this.#onNativeHello(connection, greeting.hello);
     }
@@ -258,6 +259,7 @@ export class Reception {
       version: NATIVE_VERSION,
       resumption,
       primary: this.#host.isPrimary(),
+      statistics: true,
       privateGroup,
       ticket: native.ticket,
       lastOrdered: native.ordered.upTo,

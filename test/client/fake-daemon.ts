@@ -99,6 +99,7 @@ export class FakeDaemon {
           version: NATIVE_VERSION,
           resumption: this.resumption,
           primary: this.primary,
+          statistics: true,
           privateGroup: this.privateGroup,
           ticket: this.ticket,
           lastOrdered: this.lastOrdered,
@@ -123,6 +124,7 @@ export class FakeDaemon {
       case "pong":
       case "status":
       case "statusReport":
+      case "nodeStatistics":
       case "groupRefused":
       case "configuration":
         return;

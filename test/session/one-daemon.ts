@@ -49,6 +49,7 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
   readonly policies = new Map<string, SlowPolicy>();
   readonly passwords = new Map<string, string>();
   readonly held: string[] = [];
+  readonly statistics: { readonly session: SessionNumber; readonly statistics: Uint8Array }[] = [];
   readonly attached = new Map<SessionNumber, AttachedSession>();
   readonly #groups = new Map<string, Map<string, SessionNumber>>();
   readonly #ordered = new Map<string, number>();
@@ -121,6 +122,10 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
   interrupted(): void {}
   resumed(): void {}
 
+  nodeStatistics(session: SessionNumber, statistics: Uint8Array): void {
+    this.statistics.push({ session, statistics: statistics.slice() });
+  }
+
   detach(session: SessionNumber): void {
     this.attached.delete(session);
   }
@@ -172,8 +177,8 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     return ["4803@localhost"];
   }
 
-  status(): string {
-    return `{"sessions":${this.sessions.sessionCount}}`;
+  status(whole: boolean): string {
+    return `{"sessions":${this.sessions.sessionCount},"whole":${whole}}`;
   }
 
   // OrderedTransport

@@ -41,15 +41,27 @@ export const Kind = {
   statusReport: 14,
   groupRefused: 15,
   configuration: 16,
+  nodeStatistics: 17,
 } as const;
 
-/** Flags of a DELIVER; the first one also of a WELCOME. */
+/** Flags of a DELIVER; the first one also of a CONFIGURATION. */
 export const DeliverFlag = {
   /** The view in this frame belongs to a primary configuration; the daemon's configuration is primary. */
   primary: 1,
   /** The receiver sent this message itself: its number stands before the frame. */
   own: 2,
 } as const;
+
+/** Flags of a WELCOME. */
+export const WelcomeFlag = {
+  /** The daemon's configuration is primary. */
+  primary: 1,
+  /** NODE_STATISTICS is welcome here; a daemon that does not know it ends the session. */
+  statistics: 2,
+} as const;
+
+/** Flag of a STATUS: all regions and nodes are wanted, not only the largest. Who does not know it answers as without. */
+export const STATUS_WHOLE = 1;
 
 /** Bytes of a SEND before its frame: the envelope's head and the number. */
 export const SEND_HEAD_BYTES = ENVELOPE_BYTES + 8;

@@ -6,8 +6,10 @@ import {
   envelopeBytes,
   Kind,
   SEND_HEAD_BYTES,
+  STATUS_WHOLE,
   sendHead,
   TICKET_BYTES,
+  WelcomeFlag,
   writeDeliverHead,
   writeNumberEnvelope,
 } from "./envelope.ts";
@@ -51,6 +53,8 @@ export type NativeWelcome = {
   readonly resumption: Resumption;
   /** Whether the daemon's configuration is primary. In a session that is resumed, CONFIGURATIONs may still tell of earlier ones. */
   readonly primary: boolean;
+  /** Whether the daemon takes NODE_STATISTICS. */
+  readonly statistics: boolean;
   readonly privateGroup: string;
   /** 24 bytes: what resumes this session, here. */
   readonly ticket: Uint8Array;
@@ -108,9 +112,12 @@ export type NativeMessage =
   | { readonly kind: "goAway"; readonly text: string }
   | { readonly kind: "ping"; readonly opaque: Uint8Array }
   | { readonly kind: "pong"; readonly opaque: Uint8Array }
-  | { readonly kind: "status" }
+  /** `whole`: with all regions and nodes, however many they are. */
+  | { readonly kind: "status"; readonly whole: boolean }
   | { readonly kind: "statusReport"; readonly json: string }
-  | { readonly kind: "groupRefused"; readonly number: number; readonly group: string; readonly text: string };
+  | { readonly kind: "groupRefused"; readonly number: number; readonly group: string; readonly text: string }
+  /** What a node counts (node-statistics.ts), a view. */
+  | { readonly kind: "nodeStatistics"; readonly statistics: Uint8Array };
 
 const RESUMPTIONS: readonly Resumption[] = ["new", "resumed", "restarted", "interrupted"];
 const GAP_REASONS: readonly GapReason[] = ["slow", "elsewhere", "window"];
@@ -121,7 +128,7 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "hello":
       return encodeEnvelope(Kind.hello, 0, helloBody(message));
     case "welcome":
-      return encodeEnvelope(Kind.welcome, message.primary ? DeliverFlag.primary : 0, welcomeBody(message));
+      return encodeEnvelope(Kind.welcome, welcomeFlags(message), welcomeBody(message));
     case "refused": {
       const body = writeLong(new Writer().u8(message.code), encodeUtf8(message.text));
       return encodeEnvelope(Kind.refused, 0, body.finish());
@@ -157,7 +164,7 @@ export function encodeNative(message: NativeMessage): Uint8Array {
     case "pong":
       return encodeEnvelope(Kind.pong, 0, message.opaque);
     case "status":
-      return encodeEnvelope(Kind.status, 0, new Uint8Array(0));
+      return encodeEnvelope(Kind.status, message.whole ? STATUS_WHOLE : 0, new Uint8Array(0));
     case "statusReport":
       return encodeEnvelope(Kind.statusReport, 0, encodeUtf8(message.json));
     case "groupRefused": {
@@ -165,6 +172,8 @@ export function encodeNative(message: NativeMessage): Uint8Array {
       writeLong(writeShort(body, encodeUtf8(message.group)), encodeUtf8(message.text));
       return encodeEnvelope(Kind.groupRefused, 0, body.finish());
     }
+    case "nodeStatistics":
+      return encodeEnvelope(Kind.nodeStatistics, 0, message.statistics);
   }
 }
 
@@ -222,7 +231,7 @@ function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Read
     case Kind.pong:
       return { kind: "pong", opaque: fields.raw(8) };
     case Kind.status:
-      return { kind: "status" };
+      return { kind: "status", whole: (flags & STATUS_WHOLE) !== 0 };
     case Kind.statusReport:
       return { kind: "statusReport", json: decodeUtf8(fields.raw(fields.remaining)) };
     case Kind.groupRefused:
@@ -232,6 +241,8 @@ function decodeBody(bytes: Uint8Array, kind: number, flags: number, fields: Read
         group: readText(fields, fields.u8()),
         text: readText(fields, fields.u16()),
       };
+    case Kind.nodeStatistics:
+      return { kind: "nodeStatistics", statistics: fields.raw(fields.remaining) };
     default:
       return undefined;
   }
@@ -261,6 +272,10 @@ function decodeHelloBody(fields: Reader): NativeHello {
   };
 }
 
+function welcomeFlags({ primary, statistics }: NativeWelcome): number {
+  return (primary ? WelcomeFlag.primary : 0) | (statistics ? WelcomeFlag.statistics : 0);
+}
+
 function welcomeBody(welcome: NativeWelcome): Uint8Array {
   const body = new Writer().u8(welcome.version).u8(RESUMPTIONS.indexOf(welcome.resumption));
   writeShort(body, encodeUtf8(welcome.privateGroup)).raw(ticketField(welcome.ticket));
@@ -284,7 +299,8 @@ function decodeWelcomeBody(fields: Reader, flags: number): NativeWelcome | undef
     kind: "welcome",
     version,
     resumption,
-    primary: (flags & DeliverFlag.primary) !== 0,
+    primary: (flags & WelcomeFlag.primary) !== 0,
+    statistics: (flags & WelcomeFlag.statistics) !== 0,
     privateGroup,
     ticket,
     lastOrdered,

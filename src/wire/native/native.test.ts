@@ -28,6 +28,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
     version: u8,
     resumption: fc.constantFrom("new" as const, "resumed" as const, "interrupted" as const),
     primary: fc.boolean(),
+    statistics: fc.boolean(),
     privateGroup: text,
     ticket,
     lastOrdered: number,
@@ -59,7 +60,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
   fc.record({ kind: k("goAway"), text }),
   fc.record({ kind: k("ping"), opaque: eight }),
   fc.record({ kind: k("pong"), opaque: eight }),
-  fc.record({ kind: k("status") }),
+  fc.record({ kind: k("status"), whole: fc.boolean() }),
   fc.record({ kind: k("statusReport"), json: text }),
   fc.record({ kind: k("groupRefused"), number, group: text, text }),
 );
