@@ -153,7 +153,12 @@ class Station {
     const sum = { pushed: 0, pulled: 0, waited: 0, duplicates: 0, naks: 0, keptPackets: 0, keptBytes: 0 };
     let rounds = 0;
     for (const region of node.regions) {
-      for (const name of ["pushed", "pulled", "waited", "duplicates", "naks"]) sum[name] += region.repairs[name];
+      const { counters } = region;
+      sum.pushed += counters.pushed;
+      sum.pulled += counters.pulled + counters.pulledElsewhere;
+      sum.waited += counters.forwardedLate;
+      sum.duplicates += counters.redundant;
+      sum.naks += counters.naks;
       rounds += region.ring.round;
       for (const { kept } of region.streams.values()) {
         sum.keptPackets += kept.packets;

@@ -162,6 +162,8 @@ describe.each([
 class ScriptedNetwork implements NodeNetwork {
   readonly address = { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 3 };
   readonly canMulticast = true;
+  readonly receiveBufferBytes = 1_000_000;
+  readonly unsent = 3;
   readonly sent: number[] = [];
   room = 0;
   receive: NodeReceive = () => {};
@@ -203,6 +205,18 @@ describe("NodeHost", () => {
     network.onRoom();
     await station.until(() => station.delivered.length === 1);
     expect(network.sent).toEqual([3]);
+  });
+
+  it("adds to what its node counts what only it knows", async () => {
+    const [station] = await alone();
+    const { figures } = station.host.statistics();
+    expect(figures).toMatchObject({
+      multicast: 1,
+      receiveBufferBytes: 1_000_000,
+      dropsUnsent: 3,
+      dropsOverrun: 0,
+      applied: 1,
+    });
   });
 
   it("goes on at once while the network takes all that it had room for", async () => {

@@ -6,6 +6,7 @@ import { Node } from "../qsm/node.ts";
 import type { NodeChannel, NodeOutbox } from "../qsm/outbox.ts";
 import { TurnClock } from "./clock.ts";
 import { LoopDelay } from "./loop-delay.ts";
+import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import type { NodeNetwork } from "./node-sockets.ts";
 
 /** What a node tells its application and its session with the membership service. Called inside turns: it should be short. */
@@ -135,6 +136,23 @@ export class NodeHost {
       if (regionsChanged.some(({ added }) => added.some(isHere))) this.#network.loopBack();
       this.node.apply(change, now);
     });
+  }
+
+  /** What the node counts and how it stands, with what only its host knows. */
+  statistics(): NodeStatistics {
+    const { figures, regions } = this.node.statistics(this.#clock.now());
+    const network = this.#network;
+    return {
+      figures: {
+        ...figures,
+        loopDelayUs: Math.round(this.#lateness.medianMs * 1_000),
+        dropsOverrun: this.#loop.dropped,
+        dropsUnsent: network.unsent,
+        receiveBufferBytes: network.receiveBufferBytes,
+        multicast: Number(network.canMulticast),
+      },
+      regions,
+    };
   }
 
   /** How late the event loop was lately, milliseconds. */

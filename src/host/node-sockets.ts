@@ -56,6 +56,10 @@ export type NodeReceive = (channel: NodeChannel, bytes: Uint8Array) => void;
 export interface NodeNetwork {
   readonly address: NodeAddress;
   readonly canMulticast: boolean;
+  /** The smallest receive buffer that the kernel granted, in bytes as asked for. */
+  readonly receiveBufferBytes: number;
+  /** Datagrams that it could not send, or did not because too many waited. */
+  readonly unsent: number;
   /** Datagrams of data and repairs that it takes now. While that is 0 it owes a call of `onRoom`. */
   readonly room: number;
   /** To be called once, before anything else. */
@@ -161,12 +165,16 @@ export class NodeSockets implements NodeNetwork {
     }
   }
 
-  /** The smallest receive buffer that the kernel granted, in bytes as asked for. */
   get receiveBufferBytes(): number {
+    if (this.#isClosed) return 0;
     const sockets = [...Object.values(this.#sockets), ...this.#regions.values()];
     // Linux doubles what is asked for, to account for its own book-keeping.
     const share = process.platform === "linux" ? 0.5 : 1;
     return Math.min(...sockets.map((socket) => socket.getRecvBufferSize() * share));
+  }
+
+  get unsent(): number {
+    return this.counters.errors + this.counters.controlDropped;
   }
 
   get canMulticast(): boolean {

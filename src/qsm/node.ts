@@ -12,6 +12,7 @@ import type { Machine } from "../machine/machine.ts";
 import { isData, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
 import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
+import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
 import { AdmissionEstimator, admissionDefaults } from "./admission.ts";
@@ -21,6 +22,7 @@ import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
 import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
+import { addCounters, collectStatistics, noNodeFigures } from "./statistics.ts";
 import { UnknownViews } from "./unknown-views.ts";
 import { ViewTable } from "./view-table.ts";
 
@@ -34,6 +36,8 @@ export type NodeDrops = {
   fenced: number;
   /** Of region views that have been retired, or that this node was never in. */
   retired: number;
+  /** Messages and copies for other nodes for whom too much waits. */
+  untold: number;
 };
 
 /** Views that were retired here are known so many of: later packets of them need no answer but this. */
@@ -60,7 +64,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   room = Number.POSITIVE_INFINITY;
   /** How late turns of the host's loop are lately, ms: the median, so that one pause does not count. */
   loopDelayMs = 0;
-  readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0 };
+  readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0, untold: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
   readonly #views = new NodeViews();
@@ -80,6 +84,9 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #admission: AdmissionEstimator;
   /** What was received in views that have been retired. */
   readonly #past = { received: 0, expected: 0 };
+  /** What this node counts itself, and what views counted that have been retired. */
+  readonly #counters = noNodeFigures();
+  readonly #startedAt: number;
   #isFull = false;
   #isHeld = false;
   #now = 0;
@@ -87,7 +94,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   constructor(config: NodeConfig, outbox: NodeOutbox, now: number) {
     this.#config = config;
     this.#outbox = outbox;
-    this.#now = now;
+    this.#now = this.#startedAt = now;
     this.#unknown = new UnknownViews(config.unknownBytes);
     const { me, cluster, datagramBytes } = config;
     this.#links = new Links(
@@ -95,7 +102,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       {
         transmit: (to, bytes) => {
           const info = this.#nodes.get(to);
-          if (info !== undefined) outbox.unicast(info.address, "control", bytes);
+          if (info !== undefined) this.#unicast(info, "control", bytes);
         },
       },
     );
@@ -121,6 +128,28 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** Those that it sends in, superseded ones last. */
   get senders(): readonly RegionSender[] {
     return this.#sending.senders;
+  }
+
+  /** What there is to see of it, for people: counters since it began, and how things stand. The host adds what only it knows. */
+  statistics(now: number): NodeStatistics {
+    const regions = [...this.#members];
+    return collectStatistics({
+      counters: this.#counters,
+      regions,
+      sending: this.#sending,
+      drops: this.drops,
+      links: this.#links.statistics,
+      unknown: this.#unknown,
+      own: {
+        upMs: Math.round(now - this.#startedAt),
+        applied: this.applied,
+        forwarding: this.#forwards.length,
+        rateAdmissible: this.#admission.isInformed ? Math.round(this.#admission.rate) : 0,
+        rateMax: Math.round(this.#config.rateMax),
+        datagramBytes: this.#config.datagramBytes,
+        held: Number(this.#isHeld),
+      },
+    });
   }
 
   get deadline(): number {
@@ -180,6 +209,7 @@ export class Node implements Machine, RegionHost, SendingHost {
    */
   send(group: GroupNumber, payload: Uint8Array, number: number, now: number): boolean {
     this.#now = now;
+    this.#counters.messagesSent++;
     this.#sending.enqueue(new RegionMessage(group, payload, number));
     this.#isFull = this.#isOverfull();
     return !this.#isFull;
@@ -197,6 +227,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** A datagram, given away. */
   receive(channel: NodeChannel, bytes: Uint8Array, now: number): void {
     this.#now = now;
+    this.#counters.datagramsReceived++;
+    this.#counters.bytesReceived += bytes.length;
     for (let at = 0; at < bytes.length; ) {
       const fault = headFault(bytes, at);
       if (fault !== undefined) {
@@ -232,11 +264,12 @@ export class Node implements Machine, RegionHost, SendingHost {
     if (to === this.#config.me) this.#onMessage(to, message, this.#now);
     else if (this.#links.unacknowledgedMessages(to) < (message.kind === "token" ? TOKENS_MAX : MESSAGES_MAX)) {
       this.#links.send(to, encodeRegionMessage(message));
-    }
+    } else this.drops.untold++;
   }
 
   forward(to: NodeInfo, packet: Uint8Array): void {
     if (this.#forwards.length < FORWARDS_MAX) this.#forwards.push({ to, packet });
+    else this.drops.untold++;
   }
 
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void {
@@ -267,6 +300,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     const { received, expected } = member.reception;
     this.#past.received += received;
     this.#past.expected += expected;
+    addCounters(this.#counters, member);
     this.#members.delete(member.id);
     if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
     this.#tombstones.add(key);
@@ -304,11 +338,13 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void {
+    this.#counters.datagramsSent++;
+    this.#counters.bytesSent += packet.length;
     this.#outbox.multicast(address, packet, members);
   }
 
   unicast(to: NodeInfo, packet: Uint8Array): void {
-    if (to.id !== this.#config.me) this.#outbox.unicast(to.address, "data", packet);
+    if (to.id !== this.#config.me) this.#unicast(to, "data", packet);
   }
 
   sent(packet: Uint8Array, isNew: boolean): void {
@@ -331,6 +367,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   stable(message: number): void {
+    this.#counters.messagesStable++;
     this.#outbox.stable(message);
   }
 
@@ -423,9 +460,15 @@ export class Node implements Machine, RegionHost, SendingHost {
     if (this.#forwards.length === 0 || most <= 0) return 0;
     const count = this.#sending.pacer.take(Math.min(most, this.#forwards.length), now);
     for (const { to, packet } of this.#forwards.splice(0, count)) {
-      this.#outbox.unicast(to.address, "repair", packet);
+      this.#unicast(to, "repair", packet);
     }
     return count;
+  }
+
+  #unicast(to: NodeInfo, channel: NodeChannel, bytes: Uint8Array): void {
+    this.#counters.datagramsSent++;
+    this.#counters.bytesSent += bytes.length;
+    this.#outbox.unicast(to.address, channel, bytes);
   }
 
   // ---- receiving ------------------------------------------------------------------------------------------------

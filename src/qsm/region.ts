@@ -8,6 +8,7 @@ import { hybridGroupOf, hybridItemsAt, isHybridResent } from "../wire/region/hyb
 import { ItemCursor } from "../wire/region/items.ts";
 import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
 import type { RegionToken } from "../wire/region/token.ts";
+import { noFigures } from "../wire/native/node-statistics.ts";
 import { Assemblies } from "./assemblies.ts";
 import type { NodeConfig } from "./config.ts";
 import { Grants } from "./grants.ts";
@@ -15,6 +16,7 @@ import { RingMembers } from "./members.ts";
 import { PartitionPlan } from "./partition-plan.ts";
 import { Recent } from "./recent.ts";
 import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
+import { REGION_COUNTERS, type RegionCounters } from "./statistics.ts";
 import { Stream } from "./stream.ts";
 
 /** What a region view asks of its node. */
@@ -38,11 +40,11 @@ export interface RegionHost {
   random(): number;
 }
 
+/** Why a member sends another one a copy. */
+type Forwarding = "pushed" | "pulled" | "pulledElsewhere" | "forwardedLate";
+
 /** Packets that were asked for here and have not come: kept in mind up to so many. */
 const WANTED_MAX = 16_384;
-
-/** How packets that were repaired came to be so. */
-export type RepairCounters = { pushed: number; pulled: number; waited: number; duplicates: number; naks: number };
 
 /** One region view at one of its members: streams of its senders, and the ring that keeps them whole. */
 export class RegionMember implements Machine, RingHost {
@@ -51,7 +53,8 @@ export class RegionMember implements Machine, RingHost {
   readonly order: number;
   readonly ring: RegionRing;
   readonly streams = new Map<NodeId, Stream>();
-  readonly repairs: RepairCounters = { pushed: 0, pulled: 0, waited: 0, duplicates: 0, naks: 0 };
+  /** For people; nothing depends on them. */
+  readonly counters: RegionCounters = noFigures(REGION_COUNTERS);
   readonly #config: NodeConfig;
   readonly #host: RegionHost;
   readonly #plan: PartitionPlan;
@@ -132,11 +135,13 @@ export class RegionMember implements Machine, RingHost {
       this.#bar(stream, packet);
     }
     if (!stream.receive(seq, packet)) {
-      if (isForwarded) this.repairs.duplicates++;
+      if (isForwarded) this.counters.redundant++;
       return;
     }
-    if (!isForwarded && !isAgain(packet)) {
+    if (isForwarded) this.counters.repaired++;
+    else if (!isAgain(packet)) {
       this.#received++;
+      if (sender !== this.#config.me) this.counters.packetsReceived++;
       if (seq > stream.maxCome) stream.maxCome = seq;
     }
     this.ring.received(packet.length, now);
@@ -173,7 +178,8 @@ export class RegionMember implements Machine, RingHost {
       if (stream.get(seq) !== undefined) held.push(seq);
       else if (seq > stream.clean && !this.#want(to, sender, seq)) break;
     }
-    if (held.length > 0) this.#forward([to], stream, held, "pulled");
+    const isNeighbour = this.#plan.partitionOf(to) === partition;
+    if (held.length > 0) this.#forward([to], stream, held, isNeighbour ? "pulled" : "pulledElsewhere");
   }
 
   /**
@@ -243,6 +249,7 @@ export class RegionMember implements Machine, RingHost {
       stream = new Stream(sender, this.#plan, this.#members.me, this.#config.delivery, {
         deliver: (packet) => this.#deliver(sender, packet),
         lost: (count) => {
+          this.counters.lost += count;
           this.#assemblies.get(sender)?.clear();
           const groups = this.view.groups.filter((group) => !this.#left.has(group));
           this.#host.lost(groups, sender, count);
@@ -280,7 +287,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void {
-    this.repairs.naks++;
+    this.counters.naks++;
     const { partitions } = this.#plan;
     const failure = this.ring.failure;
     this.#host.tell(sender, { kind: "nak", id: this.id, failure, round, partition, partitions, ranges });
@@ -349,17 +356,23 @@ export class RegionMember implements Machine, RingHost {
       const group = isHybrid ? hybridGroupOf(packet) : groups[cursor.groupIndex];
       if (group === undefined || this.#left.has(group)) continue;
       if (cursor.isFirst && cursor.isLast) {
-        this.#host.deliver(group, sender, cursor.data());
+        this.#pass(group, sender, cursor.data());
         continue;
       }
       let assemblies = this.#assemblies.get(sender);
       if (assemblies === undefined) this.#assemblies.set(sender, (assemblies = new Assemblies()));
       const whole = assemblies.add(group, cursor.isFirst, cursor.isLast, cursor.data());
-      if (whole !== undefined) this.#host.deliver(group, sender, whole);
+      if (whole !== undefined) this.#pass(group, sender, whole);
     }
   }
 
-  #forward(to: readonly number[], stream: Stream, seqs: Iterable<number>, how: "pushed" | "pulled" | "waited"): void {
+  #pass(group: GroupNumber, sender: NodeId, payload: Uint8Array): void {
+    this.counters.messagesDelivered++;
+    this.counters.bytesDelivered += payload.length;
+    this.#host.deliver(group, sender, payload);
+  }
+
+  #forward(to: readonly number[], stream: Stream, seqs: Iterable<number>, how: Forwarding): void {
     for (const seq of seqs) {
       const packet = stream.get(seq);
       if (packet === undefined) continue;
@@ -367,7 +380,7 @@ export class RegionMember implements Machine, RingHost {
         const info = this.view.members[index];
         if (info === undefined || !this.#members.isAlive(index)) continue;
         if (!this.#isNewPush(index, stream.sender, seq)) continue;
-        this.repairs[how]++;
+        this.counters[how]++;
         this.#host.forward(info, packet);
       }
     }
@@ -401,7 +414,7 @@ export class RegionMember implements Machine, RingHost {
     if (bySeq === undefined || indexes === undefined) return;
     bySeq.delete(seq);
     this.#wantedCount -= indexes.length;
-    if (isForwarded) this.#forward(indexes, stream, [seq], "waited");
+    if (isForwarded) this.#forward(indexes, stream, [seq], "forwardedLate");
   }
 
   #idAt(index: number): NodeId {

@@ -97,6 +97,8 @@ export class RegionRing implements Machine {
   readonly #awaited = new Map<NodeId, Recent>();
   #wakeAt = NEVER;
   #roundTripMs = 0;
+  #tokens = 0;
+  #rounds = 0;
 
   constructor(id: RegionViewId, settings: RingSettings, members: RingMembers, plan: PartitionPlan, host: RingHost) {
     this.#id = id;
@@ -122,6 +124,15 @@ export class RegionRing implements Machine {
 
   get round(): number {
     return this.#round;
+  }
+
+  /** Rounds in which the token has visited this member, and those that came back to it as the leader. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  get rounds(): number {
+    return this.#rounds;
   }
 
   /** How long the last round took, at the leader. */
@@ -310,6 +321,7 @@ export class RegionRing implements Machine {
   #complete(token: RegionToken, now: number): void {
     if (!this.#members.isLeader || token.round !== this.#round || !this.#isOut) return;
     this.#isOut = false;
+    this.#rounds++;
     this.#roundTripMs = now - this.#sentAt;
     if (token.retire) return this.retire();
     const { least, sum, greatest, count } = token.admissible;
@@ -374,6 +386,7 @@ export class RegionRing implements Machine {
   }
 
   #visitRecords(token: RegionToken, predecessor: number | undefined, now: number): void {
+    this.#tokens++;
     const known = new Set(token.records.map(({ sender }) => sender));
     for (const stream of this.#host.streams.values()) {
       if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#freshRecord(stream));

@@ -46,6 +46,8 @@ export class Sending {
   /** Of all regions together, and of each. */
   readonly #pacer: Pacer;
   readonly #pacers = new Map<RegionId, Pacer>();
+  /** For people; nothing depends on them. */
+  readonly counters = { packetsSent: 0, resent: 0 };
   /** Changes of views so far. */
   #seals = 0;
   /** Rotates the turns of senders. */
@@ -60,6 +62,13 @@ export class Sending {
   /** The rate of everything that this node sends, repairs for others included. */
   get pacer(): Pacer {
     return this.#pacer;
+  }
+
+  /** Packets per second that the region which grants least lets this node send; `undefined`: it sends in none. */
+  get leastGranted(): number | undefined {
+    let least: number | undefined;
+    for (const { rate } of this.#pacers.values()) if (least === undefined || rate < least) least = rate;
+    return least;
   }
 
   /** Those of superseded views last. */
@@ -302,8 +311,10 @@ export class Sending {
     const again = sender.resentCount;
     const packet = sender.next(now);
     if (packet === undefined) return false;
+    const isNew = sender.resentCount === again;
+    this.counters[isNew ? "packetsSent" : "resent"]++;
     this.#host.multicast(sender.view.address, packet, sender.view.members);
-    this.#host.sent(packet, sender.resentCount === again);
+    this.#host.sent(packet, isNew);
     return true;
   }
 
@@ -336,6 +347,7 @@ export class Sending {
     const packets = sender.next(group, regions, isForced);
     const members = packets.length > 0 ? regions.flatMap(({ view }) => view.members) : [];
     for (const packet of packets) {
+      this.counters.packetsSent++;
       this.#host.multicast(address, packet, members);
       this.#host.sent(packet, true);
     }

@@ -13,9 +13,15 @@ export class UnknownViews {
   readonly #packets = new Map<string, Waiting[]>();
   readonly #tokens = new Map<string, RegionToken>();
   #bytes = 0;
+  #dropped = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** Packets that had to go for others. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   get bytes(): number {
@@ -62,6 +68,7 @@ export class UnknownViews {
     if (first === undefined) return;
     const [key, waiting] = first;
     const dropped = waiting.shift();
+    this.#dropped++;
     if (dropped !== undefined) this.#bytes -= dropped.packet.length;
     if (waiting.length === 0) this.#packets.delete(key);
   }
