@@ -1,5 +1,6 @@
 import type { LogConfig, SiteConfig } from "../daemon/config/site.ts";
 import { daemonWithId } from "../daemon/config/site.ts";
+import { describeRegionsChange } from "../daemon/regions-status.ts";
 import { describeChange } from "../daemon/status.ts";
 import type { NodeEvent } from "../daemon/index.ts";
 import { RepeatFilter } from "../daemon/repeat-filter.ts";
@@ -72,6 +73,11 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       const all = change.members.length === site.daemons.length;
       const message = `configuration of ${change.members.length} of ${site.daemons.length} daemons: ${change.members.join(" ")} (${describeChange(change)})`;
       return { level: change.primary && all ? "info" : "warning", event: "configuration", message, fields: { change } };
+    }
+    case "regions": {
+      const { change } = event;
+      const level = change.kind === "batch" ? (change.failed.count > 0 ? "info" : "debug") : "debug";
+      return { level, event: "regions", message: `regions: ${describeRegionsChange(change)}`, fields: { change } };
     }
     case "membership":
       return membershipEntry(event, nameOf);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { someRegions } from "../../test/cms/regions-status.ts";
 import type { ConfigurationChange, DaemonStatus } from "../daemon/status.ts";
 import { monitorView, type Observation } from "./monitor-view.ts";
 
@@ -53,7 +54,7 @@ function observed(name: string, changes: readonly ConfigurationChange[], slow = 
     },
     sessions: { count: 2, slowest: slow > 0 ? [{ name: `#slow#${name}`, ...queue }] : [] },
     groups: { count: 1, largest: [{ name: "room", members: 3 }] },
-    regions: { epoch: 3, suspended: false, nodes: 12, regions: 4, groups: 5 },
+    regions: someRegions(),
     changes,
     faults: {},
   } as unknown as DaemonStatus;

@@ -1,5 +1,6 @@
 import type { NodeId } from "../base/ids.ts";
 import type { EpochRecord } from "./continuity.ts";
+import type { MembershipEvent } from "./happening.ts";
 import type { NodeReport } from "./replica.ts";
 import type { Change } from "./views.ts";
 
@@ -19,4 +20,6 @@ export interface MembershipOutbox {
   expelled(user: string): void;
   /** Whether no changes are computed now, because this daemon is in no primary configuration. Concerns all sessions. */
   suspended(suspended: boolean): void;
+  /** For people: nothing is to be done about it. */
+  happened(event: MembershipEvent): void;
 }

@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { DaemonId, NodeId } from "../base/ids.ts";
 import { Digest } from "../directory/digest.ts";
 import { audiences, type News } from "./changes.ts";
+import { type BatchSummary, type FailureCause, summaryOf } from "./happening.ts";
 import { changeOf, Lifecycle, type InstalledReport, type Notice } from "./lifecycle.ts";
 import { type NodeChange, RegionMap } from "./regions.ts";
 import { decodeState, encodeState, type NodeState, type ReplicaState } from "./state.ts";
@@ -93,7 +94,8 @@ export class Replica {
   readonly #byClient = new Map<string, ServedNode>();
   readonly #bySession = new Map<string, ServedNode>();
   readonly #wanted = new Map<ServedNode, Map<string, boolean>>();
-  readonly #failing = new Set<NodeId>();
+  readonly #failing = new Map<NodeId, FailureCause>();
+  #lastBatch: BatchSummary | undefined;
   /** Position in the log: grows with everything that is applied. */
   #n = 0;
   #chain = "";
@@ -134,6 +136,11 @@ export class Replica {
   get pending(): "none" | "soon" | "now" {
     if (this.#failing.size > 0) return "now";
     return this.#wanted.size > 0 ? "soon" : "none";
+  }
+
+  /** What the last `flush` of this replica did, for people. */
+  get lastBatch(): BatchSummary | undefined {
+    return this.#lastBatch;
   }
 
   nodeOf(daemon: DaemonId, user: string): ServedNode | undefined {
@@ -178,7 +185,7 @@ export class Replica {
       return { kind: "moved", node: former };
     }
     // The same client without its place has lost what the former node knew.
-    if (former !== undefined) this.#fail(former);
+    if (former !== undefined) this.#fail(former, "replaced");
     const node = new ServedNode(this.#map.register(name, address), client, daemon, user);
     this.#nodes.set(node.info.id, node);
     this.#byClient.set(client, node);
@@ -198,7 +205,7 @@ export class Replica {
     const node = this.nodeOf(daemon, user);
     if (node === undefined) return;
     this.#advance(new Digest().text("ended").number(daemon).text(user));
-    this.#fail(node);
+    this.#fail(node, "session");
   }
 
   /** A node is declared failed, by who has seen it carried by its `attachment`-th session. */
@@ -206,13 +213,13 @@ export class Replica {
     const node = this.#nodes.get(id);
     if (node === undefined || node.attachment !== attachment) return;
     this.#advance(new Digest().text("failed").number(id));
-    this.#fail(node);
+    this.#fail(node, "absent");
   }
 
   /** Everything that has collected becomes one batch. Returns the nodes that have failed in it. */
   flush(): readonly ServedNode[] {
     const batch: NodeChange[] = [];
-    for (const node of this.#failing) batch.push({ node, joined: [], left: [], failed: true });
+    for (const node of this.#failing.keys()) batch.push({ node, joined: [], left: [], failed: true });
     for (const [node, wanted] of this.#wanted) {
       if (this.#failing.has(node.info.id)) continue;
       const joined: string[] = [];
@@ -220,6 +227,7 @@ export class Replica {
       for (const [group, isWanted] of wanted) (isWanted ? joined : left).push(group);
       batch.push({ node: node.info.id, joined, left, failed: false });
     }
+    const causes = new Map(this.#failing);
     this.#failing.clear();
     this.#wanted.clear();
     const step = this.#map.apply(batch, this.#lifecycle.overgrown());
@@ -227,6 +235,8 @@ export class Replica {
     this.#advance(new Digest().text("flush").number(nodes).number(regions).number(groups));
 
     const gone = step.failed.map((id) => this.#remove(id));
+    const failed = gone.map(({ info }) => ({ node: info, cause: causes.get(info.id) ?? ("unknown" as const) }));
+    this.#lastBatch = summaryOf(this.#n, step, failed);
     const told = audiences(this.#map, step);
     const notices = new Map(this.#lifecycle.apply(this.#n, step, told));
     for (const audience of told.audiences) {
@@ -294,7 +304,7 @@ export class Replica {
       node.told = told;
       node.unreported.push(...unreported);
       replica.#nodes.set(id, node);
-      if (failing) replica.#failing.add(id);
+      if (failing) replica.#failing.set(id, "unknown");
       else {
         replica.#byClient.set(client, node);
         replica.#bySession.set(sessionKey(daemon, user), node);
@@ -335,8 +345,8 @@ export class Replica {
   }
 
   /** It goes with the next batch. Its client and its session may be another node from now on. */
-  #fail(node: ServedNode): void {
-    this.#failing.add(node.info.id);
+  #fail(node: ServedNode, cause: FailureCause): void {
+    this.#failing.set(node.info.id, cause);
     this.#wanted.delete(node);
     if (this.#byClient.get(node.client) === node) this.#byClient.delete(node.client);
     if (this.nodeOf(node.daemon, node.user) === node) this.#bySession.delete(sessionKey(node.daemon, node.user));
@@ -354,7 +364,7 @@ export class Replica {
     assert(node !== undefined, "nodes that are told something are served");
     node.unreported.push({ seq: ++node.told, n: this.#n, news, notice });
     // Who does not report for so long would keep the ends of views, and what it has to be told, for ever.
-    if (node.unreported.length > UNREPORTED_MAX && this.#lives(node)) this.#fail(node);
+    if (node.unreported.length > UNREPORTED_MAX && this.#lives(node)) this.#fail(node, "unreported");
   }
 
   #advance(digest: Digest): void {

@@ -7,6 +7,7 @@ import { type EpochRecord, type Standing, WITNESSED_MAX } from "./continuity.ts"
 import type { MembershipOutbox } from "./outbox.ts";
 import { type NodeReport, type Registration, type Relation, Replica, type ServedNode } from "./replica.ts";
 import { PendingReport } from "./reports.ts";
+import type { NodeInfo } from "./views.ts";
 
 export type MembershipConfig = {
   readonly me: DaemonId;
@@ -86,6 +87,15 @@ export class MembershipService {
 
   get isSuspended(): boolean {
     return this.#isSuspended;
+  }
+
+  /** Nodes that this daemon misses: nobody carries them here, or anywhere as far as it knows; and when they are declared failed. */
+  *absent(): Generator<{ readonly node: NodeInfo; readonly until: number }> {
+    if (!this.isActive) return;
+    for (const [id, { attachment, until }] of this.#absent) {
+      const node = this.#replica.nodes.get(id);
+      if (node?.attachment === attachment && this.#answersFor(node)) yield { node: node.info, until };
+    }
   }
 
   /** Commands dropped because they were not well formed, or cannot have been sent by a correct daemon. */
@@ -258,6 +268,7 @@ export class MembershipService {
     this.#replica.enter(epoch);
     this.#replica.reconcile(this.#configuration?.members ?? [], this.#relation);
     this.#phase = { name: "active" };
+    this.#outbox.happened({ kind: "epoch", epoch, anew });
     if (!this.#isEnding) this.#resume(this.#now);
   }
 
@@ -278,6 +289,7 @@ export class MembershipService {
   #suspend(suspended: boolean): void {
     if (this.#isSuspended === suspended) return;
     this.#isSuspended = suspended;
+    if (suspended) this.#outbox.happened({ kind: "suspended" });
     this.#outbox.suspended(suspended);
   }
 
@@ -292,6 +304,7 @@ export class MembershipService {
       case "flush":
         this.#isFlushing = false;
         for (const { info } of this.#replica.flush()) this.#absent.delete(info.id);
+        this.#tellBatch();
         break;
       case "report":
         this.#replica.report(sender, command.reports);
@@ -318,6 +331,11 @@ export class MembershipService {
       if (node !== undefined) this.#miss(node, now);
     } else if (registered.kind === "expelled") this.#expel(local);
     else if (registered.node.client === local.registration.client) this.#welcome(local);
+  }
+
+  #tellBatch(): void {
+    const batch = this.#replica.lastBatch;
+    if (batch !== undefined) this.#outbox.happened({ kind: "batch", batch });
   }
 
   /** Nodes of this daemon are told what they have not been told. */

@@ -1,3 +1,5 @@
+import type { NodeCounter } from "../wire/native/node-statistics.ts";
+import type { RegionsStatus, ServedNodes } from "./regions-status.ts";
 import { type DaemonStatus, MEMBERSHIP_STATES, type SessionStatus } from "./status.ts";
 
 /** The content type of Prometheus' text exposition format. */
@@ -12,7 +14,6 @@ type Sample = { readonly labels?: Readonly<Record<string, string>>; readonly val
 export function metricsText(status: DaemonStatus): string {
   const { configuration, ring, groups, regions, sessions, site } = status;
   const out = new Exposition();
-  const one = (value: number): Sample[] => [{ value }];
 
   out.gauge("info", "The daemon's version and names; always 1.", [
     { labels: { version: status.version, daemon: status.name, dissemination: site.dissemination }, value: 1 },
@@ -79,11 +80,8 @@ export function metricsText(status: DaemonStatus): string {
   out.gauge("groups", "Groups with members.", one(groups.count));
   out.gauge("groups_memberships", "Members of all groups together.", one(groups.memberships));
 
-  out.gauge("regions", "Regions of nodes in scalable groups.", one(regions.regions));
-  out.gauge("regions_nodes", "Nodes of scalable groups, at all daemons.", one(regions.nodes));
-  out.gauge("regions_groups", "Groups with quality scalable.", one(regions.groups));
-  out.gauge("regions_epoch", "Epoch of the memberships of scalable groups.", one(regions.epoch));
-  out.gauge("regions_suspended", "1 if no such membership is computed here now.", one(Number(regions.suspended)));
+  addRegions(out, regions);
+  addNodes(out, regions.served);
 
   out.gauge("sessions", "Connected clients.", one(sessions.count));
   out.gauge("sessions_limit", "Greatest number of clients.", one(sessions.limit));
@@ -120,6 +118,94 @@ export function metricsText(status: DaemonStatus): string {
   );
   return out.text;
 }
+
+const one = (value: number): Sample[] => [{ value }];
+
+function addRegions(out: Exposition, regions: RegionsStatus): void {
+  out.gauge("regions", "Regions of nodes in scalable groups.", one(regions.regions));
+  out.gauge("regions_nodes", "Nodes of scalable groups, at all daemons.", one(regions.nodes));
+  out.gauge("regions_groups", "Groups with quality scalable.", one(regions.groups));
+  out.gauge("regions_epoch", "Epoch of the memberships of scalable groups.", one(regions.epoch));
+  out.gauge("regions_suspended", "1 if no such membership is computed here now.", one(Number(regions.suspended)));
+  out.gauge("regions_ending_views", "Region views that are replaced and not over yet.", one(regions.endingViews));
+  out.counter("regions_changes_total", "Batches of changes of nodes and their groups.", one(regions.changeCount));
+  out.counter(
+    "regions_failures_total",
+    "Nodes declared failed, by cause.",
+    Object.entries(regions.failures).map(([cause, value]) => ({ labels: { cause }, value })),
+  );
+  out.gauge("regions_largest_nodes", "Nodes of the largest region.", one(regions.largest[0]?.nodes ?? 0));
+  out.gauge("regions_absent_nodes", "Nodes without a session that this daemon looks for.", one(regions.absent.length));
+}
+
+/** What the nodes say that this daemon serves. Counters of theirs are summed up while it serves them, and never fall. */
+function addNodes(out: Exposition, served: ServedNodes): void {
+  const { totals } = served;
+  const kinds = (names: Readonly<Record<string, NodeCounter>>, label: string): Sample[] =>
+    Object.entries(names).map(([kind, name]) => ({ labels: { [label]: kind }, value: totals[name] }));
+  out.gauge("nodes", "Sessions of this daemon that are nodes.", one(served.count));
+  out.gauge("nodes_attached", "Those that are connected.", one(served.attached));
+  out.gauge("nodes_reporting", "Those that have told what they count.", one(served.reporting));
+  out.gauge("nodes_late", "Those that owe the report of a change for more than a second.", one(served.late));
+  out.gauge("nodes_late_seconds", "For how long the slowest of them has.", one(served.lateMs / 1_000));
+  out.gauge("nodes_queued_bytes", "Payload that waits to be sent.", one(served.queuedBytes));
+  out.gauge("nodes_unstable_bytes", "Packets sent that not all are known to have.", one(served.unstableBytes));
+  out.gauge("nodes_kept_bytes", "Packets kept to repair others.", one(served.keptBytes));
+  out.gauge(
+    "nodes_token_round_max_seconds",
+    "Longest last round of a region's token.",
+    one(served.roundTripMsMax / 1_000),
+  );
+  out.gauge(
+    "nodes_loop_delay_max_seconds",
+    "Median lateness of the slowest event loop.",
+    one(served.loopDelayMsMax / 1_000),
+  );
+  out.gauge(
+    "nodes_admissible_rate_min",
+    "Packets per second that the slowest node can take.",
+    one(served.rateAdmissibleLeast),
+  );
+  out.counter(
+    "nodes_messages_total",
+    "Messages sent by nodes, known to be everywhere, and delivered to them.",
+    kinds({ sent: "messagesSent", stable: "messagesStable", delivered: "messagesDelivered" }, "event"),
+  );
+  const directions = { sent: "packetsSent", received: "packetsReceived" } as const;
+  out.counter("nodes_packets_total", "Packets with messages, for the first time.", kinds(directions, "direction"));
+  const bytes = { sent: "bytesSent", received: "bytesReceived" } as const;
+  out.counter("nodes_bytes_total", "Bytes of all datagrams between nodes.", kinds(bytes, "direction"));
+  out.counter("nodes_token_rounds_total", "Rounds of tokens.", one(totals.rounds));
+  out.counter(
+    "nodes_repairs_total",
+    "Packets sent to repair losses, by kind; received of those, and in vain.",
+    kinds(REPAIRS, "kind"),
+  );
+  out.counter("nodes_lost_packets_total", "Packets given up because nobody has them.", one(totals.lost));
+  out.counter("nodes_drops_total", "Datagrams dropped by nodes, by reason.", kinds(DROPS, "reason"));
+}
+
+const REPAIRS = {
+  pushed: "pushed",
+  pulled: "pulled",
+  pulledElsewhere: "pulledElsewhere",
+  forwardedLate: "forwardedLate",
+  resent: "resent",
+  received: "repaired",
+  redundant: "redundant",
+} as const satisfies Record<string, NodeCounter>;
+
+const DROPS = {
+  malformed: "dropsMalformed",
+  foreign: "dropsForeign",
+  cluster: "dropsCluster",
+  fenced: "dropsFenced",
+  retired: "dropsRetired",
+  unknown: "dropsUnknown",
+  untold: "dropsUntold",
+  overrun: "dropsOverrun",
+  unsent: "dropsUnsent",
+} as const satisfies Record<string, NodeCounter>;
 
 class Exposition {
   text = "";

@@ -6,7 +6,9 @@ import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { shownPolicy } from "./config/site.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
+import { largest } from "./largest.ts";
 import type { RegionNodes } from "./region-nodes.ts";
+import type { RegionOverview } from "./region-overview.ts";
 import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName, SessionStatus } from "./status.ts";
 
 /** What a daemon counts of its clients beyond what its parts count themselves. */
@@ -56,14 +58,15 @@ export type NodeParts = {
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly regions: RegionNodes;
+  readonly overview: RegionOverview;
   readonly counters: NodeCounters;
   readonly changes: ChangeLog;
   readonly startedAt: number;
 };
 
-/** What the daemon says about itself now. */
-export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
-  const { options, evs, groups, sessions, regions, counters, changes } = parts;
+/** What the daemon says about itself now; `whole`: with all regions and nodes. */
+export function nodeStatus(parts: NodeParts, now: number, whole: boolean): DaemonStatus {
+  const { options, evs, groups, sessions, regions, overview, counters, changes } = parts;
   const { site, self } = options;
   const { configuration } = evs;
   const reachability = options.reachability?.();
@@ -103,7 +106,7 @@ export function nodeStatus(parts: NodeParts, now: number): DaemonStatus {
     },
     ring: ringStatus(parts),
     groups: groupsStatus(groups, self.id),
-    regions: regionsStatus(regions, groups),
+    regions: overview.status(now, whole),
     sessions: {
       count: sessions.sessionCount,
       limit: site.sessions.sessionsMax,
@@ -179,24 +182,12 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
 
 const LARGEST_MAX = 100;
 
-function regionsStatus({ service }: RegionNodes, groups: Groups): DaemonStatus["regions"] {
-  const { replica } = service;
-  return {
-    epoch: replica.epoch,
-    suspended: service.isSuspended,
-    nodes: replica.nodes.size,
-    regions: replica.map.regions.size,
-    groups: groups.directory.groups().filter(({ options }) => options.quality === "scalable").length,
-  };
-}
-
 function groupsStatus(groups: Groups, me: number): DaemonStatus["groups"] {
   const all = groups.directory.groups();
-  const largest = [...all].sort((a, b) => b.memberCount - a.memberCount).slice(0, LARGEST_MAX);
   return {
     count: all.length,
     memberships: all.reduce((sum, group) => sum + group.memberCount, 0),
-    largest: largest.map((group) => ({
+    largest: largest(all, LARGEST_MAX, ({ memberCount }) => memberCount).map((group) => ({
       name: group.name,
       members: group.memberCount,
       localMembers: group.parts.find(({ roster }) => roster.daemon === me)?.members.length ?? 0,

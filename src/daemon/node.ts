@@ -26,6 +26,8 @@ import { evsConfig, nameOf, type NodeOptions, nodeSite, sessionOptions } from ".
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
 import { RegionNodes } from "./region-nodes.ts";
+import { RegionOverview } from "./region-overview.ts";
+import type { RegionsChange } from "./regions-status.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import { NO_WINDOW_CHANGE, ringSettings, type WindowChange } from "./ring-settings.ts";
 import type { ConfigurationChange, DaemonStatus } from "./status.ts";
@@ -33,6 +35,8 @@ import type { ConfigurationChange, DaemonStatus } from "./status.ts";
 /** What happens in a daemon, for its log and its owner. */
 export type NodeEvent =
   | { readonly kind: "configuration"; readonly change: ConfigurationChange }
+  /** Regions of nodes have changed, or will not for a while. */
+  | { readonly kind: "regions"; readonly change: RegionsChange }
   /** `repeated`: so many equal events since this one was told last have not been told. */
   | { readonly kind: "membership"; readonly event: EvsEvent; readonly repeated: number }
   | { readonly kind: "session"; readonly event: SessionEvent }
@@ -80,6 +84,7 @@ export class DaemonNode implements Machine {
   readonly #sessions: Sessions;
   readonly #regions: RegionNodes;
   #dissemination: "multicast" | "unicast" = "unicast";
+  readonly #overview: RegionOverview;
   readonly #held = new HeldGroups();
   readonly #counters = new NodeCounters();
   readonly #changes: ChangeLog;
@@ -137,8 +142,12 @@ export class DaemonNode implements Machine {
       persist: (record) => outbox.persist(record),
       tell: (session, frame) => this.#sessions.tell(session, frame),
       site: () => nodeSite(options),
+      happened: (change) => outbox.report({ kind: "regions", change }),
+      now: () => this.#now,
+      timeOfDay: () => Math.round(options.clockOriginMs + this.#now),
       groupsOf: (daemon, user) => this.#groups.scalableGroupsOf(daemon, user),
     });
+    this.#overview = new RegionOverview(this.#regions);
     this.#sessions = new Sessions(
       sessionOptions(options),
       this.#transport(),
@@ -255,7 +264,8 @@ export class DaemonNode implements Machine {
     this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, this.#windows));
   }
 
-  status(now: number): DaemonStatus {
+  /** `whole`: with all regions and nodes, however many. */
+  status(now: number, whole = false): DaemonStatus {
     return nodeStatus(
       {
         options: this.#options,
@@ -263,11 +273,13 @@ export class DaemonNode implements Machine {
         groups: this.#groups,
         sessions: this.#sessions,
         regions: this.#regions,
+        overview: this.#overview,
         counters: this.#counters,
         changes: this.#changes,
         startedAt: this.#startedAt,
       },
       now,
+      whole,
     );
   }
 
@@ -389,7 +401,7 @@ export class DaemonNode implements Machine {
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => addresses,
-      status: () => JSON.stringify(this.status(this.#now)),
+      status: (whole) => JSON.stringify(this.status(this.#now, whole)),
     };
   }
 
@@ -410,6 +422,8 @@ export class DaemonNode implements Machine {
       interrupted: (session) => this.#ofSession(session, (one) => this.#regions.interrupted(one, this.#now)),
       resumed: (session, isComplete) =>
         this.#ofSession(session, (one) => this.#regions.resumed(one, isComplete, this.#now)),
+      nodeStatistics: (session, statistics) =>
+        this.#ofSession(session, (one) => this.#regions.counted(one, statistics, this.#now)),
       detach: (session) => this.#detach(session),
       verifyPassword: (connection, user, password) => outbox.verifyPassword(connection, user, password),
       holdGroup: (group) => this.#held.hold(group),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { someRegions } from "../../test/cms/regions-status.ts";
 import { encodeMonitorRequest, decodeMonitorStatus, type MonitorRequest } from "../wire/spread/monitor.ts";
 import { loopbackConfig, parseSiteConfig } from "./config/index.ts";
 import { serveHttp } from "./http.ts";
@@ -69,7 +70,7 @@ const status: DaemonStatus = {
     retransmissions: { requested: 5, unicast: 1, segment: 2, multicast: 4, duplicates: 6 },
   },
   groups: { count: 2, memberships: 5, largest: [{ name: "g", members: 3, localMembers: 1 }] },
-  regions: { epoch: 3, suspended: false, nodes: 12, regions: 4, groups: 5 },
+  regions: someRegions(),
   sessions: {
     count: 1,
     limit: 4_000,
@@ -118,6 +119,11 @@ describe("metrics", () => {
     expect(lines).toContain("amalgam_sessions_longest_queue_bytes 900");
     expect(lines).toContain("amalgam_regions_nodes 12");
     expect(lines).toContain("amalgam_regions_suspended 0");
+    expect(lines).toContain('amalgam_regions_failures_total{cause="absent"} 1');
+    expect(lines).toContain("amalgam_nodes_late_seconds 2.5");
+    expect(lines).toContain("amalgam_nodes_token_round_max_seconds 0.012345");
+    expect(lines).toContain('amalgam_nodes_messages_total{event="sent"} 1000');
+    expect(lines).toContain('amalgam_nodes_drops_total{reason="retired"} 6');
     expect(lines).toContain("amalgam_ring_unstable_packets 20");
     expect(lines).toContain('amalgam_ring_retransmissions_total{kind="multicast"} 4');
     expect(lines).toContain('amalgam_faults_total{kind="malformedDatagram"} 4');

@@ -8,6 +8,10 @@ import type { SessionNumber } from "../groups/outbox.ts";
 import type { AttachedSession } from "../session/outbox.ts";
 import { encodeNodeSite, type NodeSite } from "../wire/native/node-facts.ts";
 import { decodeNodeReport, encodeNodeNews, encodeNodeReport } from "../wire/native/node-frames.ts";
+import { decodeNodeStatistics } from "../wire/native/node-statistics.ts";
+import { NodeLedger } from "./node-ledger.ts";
+import { RegionLog } from "./region-log.ts";
+import type { RegionsChange } from "./regions-status.ts";
 
 /** What the nodes of a daemon ask of it. None of it may call back. */
 export interface RegionNodesOutbox {
@@ -19,6 +23,11 @@ export interface RegionNodesOutbox {
   tell(session: SessionNumber, frame: Uint8Array): void;
   /** What all nodes of the site have in common, now. */
   site(): NodeSite;
+  /** For the log. */
+  happened(change: RegionsChange): void;
+  /** Milliseconds, on the clock that the daemon is driven by, and since 1970. */
+  now(): number;
+  timeOfDay(): number;
   /** Names of the scalable groups that a client of any daemon is in, in an order that is the same at all daemons. */
   groupsOf(daemon: DaemonId, user: string): Iterable<string>;
 }
@@ -29,8 +38,22 @@ type NodeSession = {
   readonly address: NodeJoin["address"];
   /** Which node it is, and the last change that it was told. `undefined` until it is one. */
   place: NodeJoin["place"];
+  /** It was a node already when it came here. */
+  readonly hasMoved: boolean;
+  /** Changes that it has been told and has not reported, with the time of telling; ascending. */
+  readonly owed: { readonly n: number; readonly at: number }[];
   /** The membership service knows it: it has a connection. */
   isAttached: boolean;
+};
+
+/** A session that is a node, for people. */
+export type ServedSession = {
+  readonly user: string;
+  readonly name: string;
+  readonly node: NodeId | undefined;
+  readonly isAttached: boolean;
+  /** Since when it has owed the report of a change; `undefined`: it owes none. */
+  readonly owesSince: number | undefined;
 };
 
 /**
@@ -43,6 +66,10 @@ export class RegionNodes {
   readonly #outbox: RegionNodesOutbox;
   /** By user: the service knows sessions by that. */
   readonly #nodes = new Map<string, NodeSession>();
+  /** What nodes say of themselves. To be read only. */
+  readonly ledger = new NodeLedger();
+  /** What has become of regions. To be read only. */
+  readonly log = new RegionLog();
   #malformed = 0;
 
   constructor(me: DaemonId, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
@@ -57,16 +84,22 @@ export class RegionNodes {
           const one = this.#nodes.get(user);
           if (one?.place === undefined) return;
           one.place = { node: one.place.node, seq: change.seq };
+          one.owed.push({ n: change.n, at: outbox.now() });
           this.#tell(one, encodeChange(change));
         },
         acknowledged: (user, report) => {
           const one = this.#nodes.get(user);
           if (one === undefined) return;
+          while (one.owed[0] !== undefined && one.owed[0].n <= report.n) one.owed.shift();
           outbox.tell(one.session.number, encodeNodeReport("acknowledged", encodeNodeTelling(report)));
         },
         expelled: (user) => this.#expelled(user),
         suspended: () => {
           for (const one of this.#nodes.values()) this.#tell(one, NOTHING);
+        },
+        happened: (event) => {
+          const change = this.log.add(event, outbox.timeOfDay());
+          if (change !== undefined) outbox.happened(change);
         },
       },
       { groupsOf: (daemon, user) => outbox.groupsOf(daemon, user) },
@@ -74,15 +107,22 @@ export class RegionNodes {
     );
   }
 
+  /** All sessions that are nodes, or have asked to be. */
+  *sessions(): Generator<ServedSession> {
+    for (const { session, place, isAttached, owed } of this.#nodes.values()) {
+      yield { user: session.user, name: session.privateGroup, node: place?.node, isAttached, owesSince: owed[0]?.at };
+    }
+  }
+
   /** Reports of nodes that were not well formed, and commands of daemons. */
   get malformed(): number {
-    return this.#malformed + this.service.malformed;
+    return this.#malformed + this.service.malformed + this.ledger.malformed;
   }
 
   /** The session joins a scalable group: it is to be a node. While it is one, what it says of it in further joins is passed over. */
   joins(session: AttachedSession, { address, place, isMore }: NodeJoin): void {
     if (isMore || session.token === undefined || this.#nodes.has(session.user)) return;
-    const one: NodeSession = { session, address, place, isAttached: false };
+    const one: NodeSession = { session, address, place, hasMoved: place !== undefined, owed: [], isAttached: false };
     this.#nodes.set(session.user, one);
     if (this.service.isSuspended) this.#tell(one, NOTHING);
     this.#attach(one, session.token);
@@ -115,7 +155,13 @@ export class RegionNodes {
   /** The session is gone. */
   ended({ user }: AttachedSession, now: number): void {
     if (this.#nodes.get(user)?.isAttached) this.service.detach(user, now);
-    this.#nodes.delete(user);
+    this.#forget(user);
+  }
+
+  /** NODE_STATISTICS of the session; of one that is no node they are passed over. */
+  counted({ user }: AttachedSession, statistics: Uint8Array, now: number): void {
+    const one = this.#nodes.get(user);
+    if (one !== undefined) this.ledger.record(user, decodeNodeStatistics(statistics), one.hasMoved, now);
   }
 
   /** A message of the session to its daemon has been ordered. */
@@ -126,8 +172,14 @@ export class RegionNodes {
     else this.service.report(user, report);
   }
 
+  #forget(user: string): void {
+    this.#nodes.delete(user);
+    this.ledger.forget(user);
+  }
+
   #attach(one: NodeSession, token: Uint8Array): void {
     one.isAttached = true;
+    one.owed.length = 0;
     const { user, privateGroup } = one.session;
     const { address, place } = one;
     this.service.attach({ user, client: hexOf(token), name: privateGroup, address, place });
@@ -144,7 +196,7 @@ export class RegionNodes {
   #expelled(user: string): void {
     const one = this.#nodes.get(user);
     if (one === undefined) return;
-    this.#nodes.delete(user);
+    this.#forget(user);
     this.#tell(one, NOTHING, true);
   }
 

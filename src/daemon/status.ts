@@ -1,3 +1,5 @@
+import type { RegionsStatus } from "./regions-status.ts";
+
 /**
  * What a daemon says about itself: the answer to a STATUS envelope and to GET /status, and the source of metrics and of
  * the monitor's view. A plain JSON value. Counters count from the daemon's start and never fall; rates are for the
@@ -135,18 +137,6 @@ export type GroupsStatus = {
   readonly memberships: number;
   /** The greatest groups, at most a hundred. */
   readonly largest: readonly { readonly name: string; readonly members: number; readonly localMembers: number }[];
-};
-
-/** Membership of the groups with quality "scalable", as this daemon has it. */
-export type RegionsStatus = {
-  /** Grows with every primary configuration in which memberships are computed; 0 before the first one. */
-  readonly epoch: number;
-  /** No membership is computed now: the daemon is in no primary configuration, or one is only about to begin. */
-  readonly suspended: boolean;
-  /** Of all daemons together. */
-  readonly nodes: number;
-  readonly regions: number;
-  readonly groups: number;
 };
 
 export type SessionsStatus = {

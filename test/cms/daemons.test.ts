@@ -29,7 +29,7 @@ test("nodes at three daemons are told the same regions", () => {
     "#eve#three",
   ]);
   world.expectAgreement("one", "two", "three");
-  expect(world.daemon("two").node.status(world.network.now).regions).toEqual({
+  expect(world.daemon("two").node.status(world.network.now).regions).toMatchObject({
     epoch: world.daemon("one").node.regions.service.replica.epoch,
     suspended: false,
     nodes: 3,

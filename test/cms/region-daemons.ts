@@ -216,6 +216,11 @@ export class RawNode {
     this.#send(encodeFrame(type, "", [group], 0, new TextEncoder().encode(data)));
   }
 
+  /** Tells its daemon what it counts. */
+  count(statistics: Uint8Array): void {
+    this.#write(encodeNative({ kind: "nodeStatistics", statistics }));
+  }
+
   /** Reads what has arrived. */
   read(): void {
     const bytes = join(this.arrived.splice(0));

@@ -459,6 +459,7 @@ export class ToyWorld {
       suspended: (suspended: boolean) => {
         for (const client of daemon.users.values()) client.suspended = suspended;
       },
+      happened: () => {},
     };
     const relation = { groupsOf: (owner: DaemonId, user: string) => daemon.directory.get(owner)?.get(user) ?? [] };
     return new MembershipService(
