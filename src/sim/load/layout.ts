@@ -1,0 +1,83 @@
+import { assert } from "../../base/assert.ts";
+import type { GroupNumber, RegionId } from "../../base/ids.ts";
+import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
+
+/** Views that a membership service would have computed: the first ones, of a system that does not change. */
+export type Layout = {
+  readonly nodes: readonly NodeInfo[];
+  readonly regions: readonly RegionView[];
+  readonly groups: ReadonlyMap<GroupNumber, GroupView>;
+  /** What each node is told when it comes. */
+  changeFor(node: number): Change;
+};
+
+/** Exact regions of nodes with these groups. Node `i` has the id `i + 1`. */
+export function layoutOf(groupsOf: readonly (readonly number[])[]): Layout {
+  const nodes = groupsOf.map((_, i) => infoOf(i));
+  const keys = new Map<readonly number[], string>();
+  const byKey = new Map<string, { readonly groups: readonly number[]; readonly members: NodeInfo[] }>();
+  groupsOf.forEach((groups, i) => {
+    let key = keys.get(groups);
+    if (key === undefined) keys.set(groups, (key = groups.join(" ")));
+    let region = byKey.get(key);
+    if (region === undefined) byKey.set(key, (region = { groups, members: [] }));
+    region.members.push(nodes[i] as NodeInfo);
+  });
+  const regions: RegionView[] = [...byKey.values()].map(({ groups, members }, i) => {
+    return { id: { region: i + 1, view: 1 }, groups, address: i, members };
+  });
+  const regionsOf = new Map<GroupNumber, RegionId[]>();
+  for (const { id, groups } of regions) {
+    for (const group of groups) {
+      const of = regionsOf.get(group);
+      if (of === undefined) regionsOf.set(group, [id.region]);
+      else of.push(id.region);
+    }
+  }
+  const groups = new Map<GroupNumber, GroupView>();
+  for (const [group, of] of regionsOf) groups.set(group, { group, name: `g${group}`, view: 1, regions: of });
+  const changes = new Map<readonly number[], Change>();
+  return {
+    nodes,
+    regions,
+    groups,
+    changeFor: (node) => {
+      const own = groupsOf[node];
+      assert(own !== undefined, "the node is one of the layout");
+      let change = changes.get(own);
+      if (change === undefined) changes.set(own, (change = changeOf(own, groups, regions)));
+      return change;
+    },
+  };
+}
+
+/** The port says which computer it is. */
+function infoOf(index: number): NodeInfo {
+  return {
+    id: index + 1,
+    name: `#n${index + 1}`,
+    address: { host: "", controlPort: index, repairPort: index, dataPort: index },
+  };
+}
+
+function changeOf(
+  own: readonly number[],
+  groups: ReadonlyMap<GroupNumber, GroupView>,
+  regions: readonly RegionView[],
+): Change {
+  const groupsCreated = own.map((group) => groups.get(group) as GroupView);
+  const known = new Set(groupsCreated.flatMap(({ regions: of }) => of));
+  return {
+    seq: 1,
+    n: 1,
+    failed: [],
+    viewsFailed: [],
+    regionsCreated: regions.filter(({ id }) => known.has(id.region)),
+    regionsChanged: [],
+    regionsDeleted: [],
+    groupsCreated,
+    groupsChanged: [],
+    groupsDeleted: [],
+    finals: [],
+  };
+}

@@ -1,0 +1,106 @@
+import { Random } from "../../base/random.ts";
+import { EventQueue } from "../event-queue.ts";
+import { TraceHash } from "../trace-hash.ts";
+import { Computer } from "./computer.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { LoadMeter, type LoadResult } from "./load-meter.ts";
+import type { LoadScenario } from "./scenario.ts";
+import { Station } from "./station.ts";
+import { Switch } from "./switch.ts";
+
+const OVERHEAD_BYTES = 400;
+const HEADER_BYTES = 42;
+
+/** Runs a scenario and measures it; twice the same scenario is twice the same run. */
+export function runLoad(scenario: LoadScenario): LoadResult {
+  const run = new LoadRun(scenario);
+  run.runTo(scenario.warmUpMs + scenario.measureMs);
+  return run.result();
+}
+
+/** A calm system under load: computers, their switch, and nodes that know their views from the beginning. */
+export class LoadRun {
+  readonly events = new EventQueue();
+  readonly scenario: LoadScenario;
+  readonly layout: Layout;
+  readonly network: Switch;
+  readonly computers: readonly Computer[];
+  readonly stations: readonly Station[];
+  readonly #meter: LoadMeter;
+  readonly #hash = new TraceHash();
+
+  constructor(scenario: LoadScenario) {
+    this.scenario = scenario;
+    const { costs, receiveBytes, bytesPerMs, latencyMs, packetsAsOne, groupsOf } = scenario;
+    const settings = {
+      costs,
+      receiveBytes,
+      overheadBytes: OVERHEAD_BYTES,
+      bytesPerMs,
+      headerBytes: HEADER_BYTES,
+      packetsAsOne,
+    };
+    const random = new Random(scenario.seed);
+    this.layout = layoutOf(groupsOf);
+    this.computers = groupsOf.map((_, index) => new Computer(index, this.events, settings));
+    this.network = new Switch(this.events, this.computers, { bytesPerMs, latencyMs, headerBytes: HEADER_BYTES });
+    this.#meter = new LoadMeter(this);
+    this.stations = this.computers.map((computer, index) => {
+      return new Station(index, computer, this.network, scenario, random.fork(), this.#meter);
+    });
+    this.stations.forEach((station, index) => {
+      // Machines that were started in one instant would tick in step.
+      (this.computers[index] as Computer).start(station, random.unit() * 10);
+      station.apply(this.layout.changeFor(index));
+    });
+    this.#perturb();
+    this.#meter.begin();
+  }
+
+  /** Lets simulated time pass. */
+  runTo(time: number): void {
+    const { events } = this;
+    for (let first = events.first; first !== undefined && first.at <= time; first = events.first) {
+      events.pop();
+      first.target.fire(first);
+    }
+    events.advance(time);
+  }
+
+  /** Does something later, outside of any computer. */
+  at(time: number, action: (now: number) => void): void {
+    this.events.push(time, ACTIONS, 0, 0, undefined, action);
+  }
+
+  result(): LoadResult {
+    this.#hash.mix(this.network.counts.bytes);
+    for (const { times, counts } of this.computers) {
+      this.#hash.mix(times.busy);
+      this.#hash.mix(counts.arrived);
+    }
+    return { ...this.#meter.result(), traceHash: this.#hash.hex };
+  }
+
+  #perturb(): void {
+    const { perturbation } = this.scenario;
+    if (perturbation === undefined) return;
+    const { kind, node, everyMs, forMs } = perturbation;
+    const computer = this.computers[node] as Computer;
+    // Not at the same point of each token period, or it would meet the token always or never.
+    const first = everyMs * 0.37;
+    if (kind === "loss") {
+      computer.loses = (at) => at >= first && (at - first) % everyMs < forMs;
+      return;
+    }
+    const sleep = (): void => {
+      computer.freeze(forMs);
+      this.at(this.events.now + everyMs, sleep);
+    };
+    this.at(first, sleep);
+  }
+}
+
+const ACTIONS = {
+  fire: ({ action, at }: { readonly action: ((now: number) => void) | undefined; readonly at: number }): void =>
+    action?.(at),
+};
