@@ -380,7 +380,8 @@ export class LoadMeter implements StationObserver {
     const sum = { forwarded: 0, resent: 0, duplicates: 0 };
     for (const { node } of this.#run.stations) {
       for (const { counters } of node.regions) {
-        sum.forwarded += counters.pushed + counters.pulled + counters.forwardedLate;
+        const { pushed, pulled, pulledElsewhere, forwardedLate } = counters;
+        sum.forwarded += pushed + pulled + pulledElsewhere + forwardedLate;
         sum.duplicates += counters.redundant;
       }
       for (const { resentCount } of node.senders) sum.resent += resentCount;
