@@ -15,6 +15,7 @@ import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } fr
 import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
+import type { RegionToken } from "../wire/region/token.ts";
 import { AdmissionEstimator, admissionDefaults } from "./admission.ts";
 import type { NodeConfig } from "./config.ts";
 import { Links, linkDefaults } from "./link.ts";
@@ -262,9 +263,20 @@ export class Node implements Machine, RegionHost, SendingHost {
   tell(to: NodeId, message: LinkMessage): void {
     if (this.#fenced.has(to)) return;
     if (to === this.#config.me) this.#onMessage(to, message, this.#now);
-    else if (this.#links.unacknowledgedMessages(to) < (message.kind === "token" ? TOKENS_MAX : MESSAGES_MAX)) {
-      this.#links.send(to, encodeRegionMessage(message));
-    } else this.drops.untold++;
+    else if (this.#links.unacknowledgedMessages(to) >= MESSAGES_MAX) this.drops.untold++;
+    else this.#links.send(to, encodeRegionMessage(message));
+  }
+
+  pass(to: NodeId, token: () => RegionToken | undefined): void {
+    if (this.#fenced.has(to)) return;
+    if (this.#links.unacknowledgedMessages(to) >= TOKENS_MAX) {
+      this.drops.untold++;
+      return;
+    }
+    this.#links.send(to, () => {
+      const fresh = token();
+      return fresh && encodeRegionMessage(fresh);
+    });
   }
 
   forward(to: NodeInfo, packet: Uint8Array): void {

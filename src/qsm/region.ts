@@ -23,6 +23,8 @@ import { Stream } from "./stream.ts";
 export interface RegionHost {
   /** Reliably, to a member or a sender. */
   tell(to: NodeId, message: LinkMessage): void;
+  /** Reliably, to another member: what `token` returns when it can leave; nothing, if that is `undefined`. */
+  pass(to: NodeId, token: () => RegionToken | undefined): void;
   /** A copy of a packet, to a member; it may be lost. */
   forward(to: NodeInfo, packet: Uint8Array): void;
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void;
@@ -262,7 +264,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   send(to: number, token: RegionToken): void {
-    this.#host.tell(this.#idAt(to), token);
+    this.#host.pass(this.#idAt(to), () => this.ring.leaving(token));
   }
 
   acknowledge(sender: NodeId, clean: number): void {

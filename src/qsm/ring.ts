@@ -237,6 +237,15 @@ export class RegionRing implements Machine {
     }
   }
 
+  /** A token that was passed on, as it may leave now (K44); `undefined` if another round has begun while it waited. */
+  leaving(token: RegionToken): RegionToken | undefined {
+    if (token.failure !== this.#failure || token.round !== this.#round) return undefined;
+    for (const record of token.records) {
+      record.maximumSeen = Math.max(record.maximumSeen, this.#host.streams.get(record.sender)?.maxSeen ?? 0);
+    }
+    return token;
+  }
+
   /** The view has ended, everything in it being stable: the token has said so, or another member that has heard it. */
   retire(): void {
     if (this.#isRetired) return;

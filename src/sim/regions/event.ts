@@ -81,7 +81,7 @@ export type RegionEvent = { readonly at: number } & (
   | { readonly kind: "sent"; readonly node: NodeId; readonly channel: NodeChannel }
   /** A datagram directly from a node that this one knows to have failed, and whether it has changed anything. */
   | { readonly kind: "fencedHeard"; readonly node: NodeId; readonly from: NodeId; readonly isAccepted: boolean }
-  /** A token leaves for the first time; `seen`: what this node has seen of each sender on it. */
+  /** A token leaves for the first time; `seen`: what this node had seen of each sender on it before this turn. */
   | {
       readonly kind: "token";
       readonly node: NodeId;

@@ -12,6 +12,8 @@ export class NodeProbe {
   /** By stream of this node as a sender, and as a member: what was told last. */
   readonly #stable = new Map<string, number>();
   readonly #clean = new Map<string, Map<NodeId, number>>();
+  /** By region view and sender. */
+  readonly #seen = new Map<string, Map<NodeId, number>>();
   #members = new Map<string, RegionViewId>();
 
   constructor(node: Node, me: NodeId, tell: (event: Happening) => void) {
@@ -33,7 +35,10 @@ export class NodeProbe {
       members.set(key, id);
       let clean = this.#clean.get(key);
       if (clean === undefined) this.#clean.set(key, (clean = new Map()));
+      let seen = this.#seen.get(key);
+      if (seen === undefined) this.#seen.set(key, (seen = new Map()));
       for (const stream of streams.values()) {
+        seen.set(stream.sender, stream.maxSeen);
         if (stream.clean <= (clean.get(stream.sender) ?? 0)) continue;
         clean.set(stream.sender, stream.clean);
         this.#tell({ kind: "cleaned", node: this.#me, id, sender: stream.sender, seq: stream.clean });
@@ -42,6 +47,7 @@ export class NodeProbe {
     for (const [key, id] of this.#members) {
       if (members.has(key)) continue;
       this.#clean.delete(key);
+      this.#seen.delete(key);
       this.#tell({ kind: "retired", node: this.#me, id });
     }
     this.#members = members;
@@ -56,12 +62,10 @@ export class NodeProbe {
     this.#tell({ kind: "visited", node: this.#me, token, view, streams });
   }
 
-  /** What this node has seen of the senders on a token. */
-  seen(token: RegionToken): ReadonlyMap<NodeId, number> {
-    const seen = new Map<NodeId, number>();
-    const member = this.#member(token);
-    for (const { sender } of token.records) seen.set(sender, member?.streams.get(sender)?.maxSeen ?? 0);
-    return seen;
+  /** What this node had seen of the senders on a token when it was looked at last: before this turn. */
+  seen({ id, records }: RegionToken): ReadonlyMap<NodeId, number> {
+    const seen = this.#seen.get(regionViewKey(id));
+    return new Map(records.map(({ sender }) => [sender, seen?.get(sender) ?? 0]));
   }
 
   #member({ id }: RegionToken): RegionMember | undefined {

@@ -11,7 +11,17 @@ export type RateOptions = {
 const ROUNDING = 1;
 
 /** A leader's round: who has sent it something new since it began, and what it has granted after it. */
-type Round = { readonly number: string; readonly active: Set<NodeId>; granted: Map<NodeId, number>; at: number };
+type Round = {
+  readonly number: string;
+  active: Set<NodeId>;
+  counted: ReadonlySet<NodeId>;
+  granted: Map<NodeId, number>;
+  at: number;
+};
+
+function newRound(number: string): Round {
+  return { number, active: new Set(), counted: new Set(), granted: new Map(), at: -1 };
+}
 
 /**
  * K43: what a leader grants after a round to the senders whose new packets it has got meanwhile is together no more than the member can
@@ -29,8 +39,7 @@ export function grants({ rateMin }: RateOptions): RegionCheckerFactory {
           const { id, failure, round } = event.token;
           const key = `${regionViewKey(id)} ${event.node}`;
           const number = `${failure} ${round}`;
-          if (rounds.get(key)?.number !== number)
-            rounds.set(key, { number, active: new Set(), granted: new Map(), at: 0 });
+          if (rounds.get(key)?.number !== number) rounds.set(key, newRound(number));
         } else if (event.kind === "taken") {
           const key = `${regionViewKey(event.id)} ${event.node}`;
           if (!event.isDirect || event.seq <= (come.get(`${key} ${event.sender}`) ?? 0)) return;
@@ -39,10 +48,15 @@ export function grants({ rateMin }: RateOptions): RegionCheckerFactory {
         } else if (event.kind === "told" && event.message.kind === "ack") {
           const { id, grant, least } = event.message;
           const round = rounds.get(`${regionViewKey(id)} ${event.node}`);
-          if (least === 0 || round === undefined || !round.active.has(event.to)) return;
-          // Where there is no other member, rounds do not show.
-          if (round.at !== event.at) round.granted = new Map();
-          round.at = event.at;
+          if (least === 0 || round === undefined) return;
+          if (round.at !== event.at) {
+            // All are told at once; and where there is no other member, the next round does not show.
+            round.at = event.at;
+            round.granted = new Map();
+            round.counted = round.active;
+            round.active = new Set();
+          }
+          if (!round.counted.has(event.to)) return;
           round.granted.set(event.to, grant);
           const sum = [...round.granted.values()].reduce((total, one) => total + one, 0);
           const { size } = round.granted;
