@@ -49,6 +49,7 @@ class Station {
         writable: () => {},
         installed: () => {},
         retired: () => {},
+        inquire: () => {},
         expelled: () => {},
         random: () => Math.random(),
       },

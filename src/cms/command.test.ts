@@ -52,6 +52,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         n: number,
         sealed: fc.array(fc.record({ id: viewId, last: number }), { maxLength: 4 }),
         retired: fc.array(viewId, { maxLength: 4 }),
+        inquired: fc.array(number, { maxLength: 4 }),
       }),
       { maxLength: 4 },
     ),

@@ -14,7 +14,7 @@ import type { NodeReport, Registration } from "./replica.ts";
  *   3 recorded: configuration, epoch
  *   4 register: user, client, name, address, flags u8 (bit 0: a place follows), [node, seq]
  *   5 flush
- *   6 report: reports, each node, n, sealed views (region, view, last), retired views (region, view)
+ *   6 report: reports, each node, n, sealed views (region, view, last), retired views (region, view), nodes asked for
  *   7 failed: node, attachment
  */
 
@@ -96,7 +96,7 @@ function readCommand(kind: (typeof KINDS)[number], input: Reader): Command {
     case "flush":
       return { kind };
     case "report":
-      return { kind, reports: readList(input, 4, readReport) };
+      return { kind, reports: readList(input, 5, readReport) };
     case "failed":
       return { kind, node: input.varint(), attachment: input.varint() };
   }
@@ -133,10 +133,11 @@ function readRegistration(input: Reader): Registration {
   return { user, client, name, address, place };
 }
 
-function writeReport(out: Writer, { node, n, sealed, retired }: NodeReport): void {
+function writeReport(out: Writer, { node, n, sealed, retired, inquired }: NodeReport): void {
   out.varint(node).varint(n);
   writeList(out, sealed, (to, { id, last }) => void to.varint(id.region).varint(id.view).varint(last));
   writeList(out, retired, (to, id) => void to.varint(id.region).varint(id.view));
+  writeList(out, inquired, (to, id) => void to.varint(id));
 }
 
 function readReport(input: Reader): NodeReport {
@@ -145,6 +146,7 @@ function readReport(input: Reader): NodeReport {
     n: input.varint(),
     sealed: readList(input, 3, (from) => ({ id: { region: from.varint(), view: from.varint() }, last: from.varint() })),
     retired: readList(input, 2, (from) => ({ region: from.varint(), view: from.varint() })),
+    inquired: readList(input, 1, (from) => from.varint()),
   };
 }
 

@@ -117,7 +117,7 @@ class World {
   report(node: LaggingNode): void {
     const sealed = [...node.sealed].map(([key, id]) => ({ id, last: node.sent.get(key) ?? 0 }));
     const n = (this.#n += 1);
-    this.#tell(n, this.lifecycle.installed(n, [{ node: node.id, n: node.views.n, sealed }]));
+    this.#tell(n, this.lifecycle.installed(n, [{ node: node.id, n: node.views.n, sealed, inquired: [] }]));
     this.#checkFinals();
     node.sealed.clear();
   }
@@ -282,6 +282,36 @@ test("a node that fails after it has left a view is told of to who is in that vi
   expect(a.inbox).toMatchObject([{ failed: [b.id], viewsFailed: [{ id: own, nodes: [b.id] }] }]);
 });
 
+test("a member that fails after a view was superseded is told of to who could send there, and may wait for it", () => {
+  const world = new World();
+  const [a, b] = [world.register(), world.register()];
+  world.apply([change(a, ["A"]), change(b, ["A", "B"])]);
+  world.calm();
+  b.send();
+  // They part: what b has sent to the region of a may not be acknowledged yet.
+  world.apply([change(b, [], ["A"]), change(a, ["C"], ["A"])]);
+  for (const node of [a, b]) node.applyOne();
+  for (const node of [a, b]) world.report(node);
+  b.applyOne();
+  world.retire(b);
+  world.fail(a);
+  expect(b.inbox).toMatchObject([{ failed: [a.id], viewsFailed: [] }]);
+});
+
+test("who asks for a node that has failed is told so, and of one that lives nothing", () => {
+  const world = new World();
+  const [a, b] = [world.register(), world.register()];
+  world.apply([change(a, ["A"]), change(b, ["B"])]);
+  world.calm();
+  const ask = (): ReadonlyMap<NodeId, Notice> =>
+    world.lifecycle.installed(99, [{ node: a.id, n: a.views.n, sealed: [], inquired: [b.id] }]);
+  expect(ask().size).toBe(0);
+  world.fail(b);
+  expect(a.inbox).toEqual([]);
+  expect([...(ask().get(a.id)?.failed ?? [])]).toEqual([b.id]);
+  expect(world.lifecycle.unreported(a.id)).toBe(1);
+});
+
 test("a view that has seen very many come and go is replaced by one with the same members", () => {
   const map = new RegionMap();
   map.enter(1);
@@ -297,8 +327,8 @@ test("a view that has seen very many come and go is replaced by one with the sam
       renewed,
     );
     lifecycle.apply(++n, step, audiences(map, step));
-    lifecycle.installed(n, [{ node: a, n, sealed: [] }]);
-    lifecycle.installed(n, [{ node: b, n, sealed: [] }]);
+    lifecycle.installed(n, [{ node: a, n, sealed: [], inquired: [] }]);
+    lifecycle.installed(n, [{ node: b, n, sealed: [], inquired: [] }]);
   };
   for (let i = 0; i <= 1_000; i++) {
     expect(lifecycle.overgrown()).toEqual([]);

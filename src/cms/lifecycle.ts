@@ -19,6 +19,8 @@ export type InstalledReport = {
   readonly node: NodeId;
   readonly n: number;
   readonly sealed: readonly { readonly id: RegionViewId; readonly last: number }[];
+  /** It waits for these, and may not have been told that they have failed. */
+  readonly inquired: readonly NodeId[];
 };
 
 /** All that a `Lifecycle` knows, as plain data; numbers of lives and sealings are places in their lists. */
@@ -130,7 +132,11 @@ export class Lifecycle {
   installed(n: number, reports: readonly InstalledReport[]): ReadonlyMap<NodeId, Notice> {
     this.#notices = new Map();
     const due = new Set<ViewLife>();
-    for (const report of reports) this.#onReport(report, due);
+    for (const report of reports) {
+      this.#onReport(report, due);
+      for (const node of report.inquired)
+        if (this.#map.node(node) === undefined) this.#notice(report.node).failed.add(node);
+    }
     this.#close(due, n);
     this.#expectReports(n, []);
     this.#release();
@@ -265,8 +271,8 @@ export class Lifecycle {
   }
 
   /**
-   * Members of views in which a node was, or could send, hear of its failure, whether they share a group with it now or not. `told`
-   * has those that shared one until now.
+   * Members of views in which a node was, or could send, hear of its failure, whether they share a group with it now or not; and who could
+   * send in a view of which it was a member, since that may wait for an acknowledgement. `told` has those that shared a group until now.
    */
   #tellOldViews(failed: readonly NodeId[], told: Told): void {
     const losses = new Map(told.losses.map((loss) => [regionViewKey(loss.view.id), loss.failed]));
@@ -277,11 +283,10 @@ export class Lifecycle {
       );
       if (nodes.length === 0) continue;
       const failure = { id: life.id, nodes };
-      for (const member of this.#living(life)) {
-        const notice = this.#notice(member);
-        for (const node of nodes) notice.failed.add(node);
-        notice.viewsFailed.push(failure);
-      }
+      const concerned = this.#living(life);
+      for (const member of concerned) this.#notice(member).viewsFailed.push(failure);
+      if (nodes.some((node) => life.hasMember(node))) concerned.push(...this.#livingSenders(life));
+      for (const one of concerned) for (const node of nodes) this.#notice(one).failed.add(node);
     }
   }
 
@@ -394,6 +399,12 @@ export class Lifecycle {
     const living: NodeId[] = [];
     for (const { id } of life.members) if (this.#map.node(id) !== undefined) living.push(id);
     return living;
+  }
+
+  /** Who was told to stop sending in a view, without its members. */
+  #livingSenders(life: ViewLife): NodeId[] {
+    const senders = new Set(life.sealings.flatMap(({ nodes }) => nodes.map(({ id }) => id)));
+    return [...senders].filter((id) => !life.hasMember(id) && this.#map.node(id) !== undefined);
   }
 
   #notice(node: NodeId): Notice {

@@ -7,6 +7,7 @@ const telling = fc.record({
   n: fc.nat(),
   sealed: fc.array(fc.record({ id, last: fc.integer({ min: 0, max: 2 ** 48 - 1 }) }), { maxLength: 5 }),
   retired: fc.array(id, { maxLength: 5 }),
+  inquired: fc.array(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), { maxLength: 5 }),
 });
 
 test("what a node tells comes back as it was, and nothing else is taken for it", () => {

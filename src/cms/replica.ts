@@ -4,6 +4,7 @@ import { Digest } from "../directory/digest.ts";
 import { audiences, type News } from "./changes.ts";
 import { type BatchSummary, type FailureCause, summaryOf } from "./happening.ts";
 import { changeOf, Lifecycle, type InstalledReport, type Notice } from "./lifecycle.ts";
+import type { NodeTelling } from "./node-report.ts";
 import { type NodeChange, RegionMap } from "./regions.ts";
 import { decodeState, encodeState, type NodeState, type ReplicaState } from "./state.ts";
 import type { Change, NodeAddress, NodeInfo } from "./views.ts";
@@ -36,8 +37,8 @@ export type Registered =
   /** It is not a node any more, or never was here: it has to come back as a new one. */
   | { readonly kind: "expelled" };
 
-/** What a node reports: that it has applied changes, and views that have ended. */
-export type NodeReport = InstalledReport & { readonly retired: readonly InstalledReport["sealed"][number]["id"][] };
+/** What a node reports: that it has applied changes, views that have ended, and whom it waits for in vain. */
+export type NodeReport = InstalledReport & Pick<NodeTelling, "retired" | "inquired">;
 
 /** A change that the node has not reported yet, in parts that it shares with others. */
 export type Unreported = {
@@ -253,8 +254,9 @@ export class Replica {
   report(daemon: DaemonId, reports: readonly NodeReport[]): void {
     const digest = new Digest().text("report").number(daemon);
     const known = reports.filter(({ node }) => this.#nodes.get(node)?.daemon === daemon);
-    for (const { node, n, sealed, retired } of known) {
+    for (const { node, n, sealed, retired, inquired } of known) {
       digest.number(node).number(n);
+      for (const id of inquired) digest.number(id);
       for (const { id, last } of sealed) digest.number(id.region).number(id.view).number(last);
       for (const id of retired) digest.number(id.region).number(id.view);
     }

@@ -5,6 +5,7 @@ import { Beginning, type BeginningOutbox } from "./beginning.ts";
 import { type Command, decodeCommand, encodeCommand } from "./command.ts";
 import { type EpochRecord, type Standing, WITNESSED_MAX } from "./continuity.ts";
 import type { MembershipOutbox } from "./outbox.ts";
+import type { NodeTelling } from "./node-report.ts";
 import { type NodeReport, type Registration, type Relation, Replica, type ServedNode } from "./replica.ts";
 import { PendingReport } from "./reports.ts";
 import type { NodeInfo } from "./views.ts";
@@ -213,7 +214,7 @@ export class MembershipService {
   }
 
   /** What a node reports; it may do so before its session is known to carry it. Of a session that is no node it is passed over. */
-  report(user: string, report: Pick<NodeReport, "n" | "sealed" | "retired">): void {
+  report(user: string, report: NodeTelling): void {
     const local = this.#local.get(user);
     if (local === undefined || (local.node ?? local.registration.place) === undefined) return;
     local.report.add(report);

@@ -50,6 +50,7 @@ class Station {
         this.#wake();
       },
       retired: () => {},
+      inquire: () => {},
       expelled: () => {},
     };
     this.host = new NodeHost(

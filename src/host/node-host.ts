@@ -73,6 +73,7 @@ export class NodeHost {
         writable: () => this.#tellWritable(application),
         installed: (n, sealed) => application.installed(n, sealed),
         retired: (id) => application.retired(id),
+        inquire: (nodes) => application.inquire(nodes),
         expelled: (settled) => application.expelled(settled),
         random: () => Math.random(),
       },

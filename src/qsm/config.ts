@@ -47,6 +47,8 @@ export type NodeConfig = {
   /** Packets of views that are not known yet are kept up to so many bytes. */
   readonly unknownBytes: number;
   readonly delivery: DeliveryRule;
+  /** How long a node waits for one that it is in no view with, before it asks the membership service whether that has failed. */
+  readonly inquireMs: number;
 };
 
 export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
@@ -68,4 +70,5 @@ export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   rateMax: 1_000_000,
   unknownBytes: 4 * 1024 * 1024,
   delivery: "fifo",
+  inquireMs: 5_000,
 };

@@ -75,6 +75,8 @@ export class LinkSender {
   /** Bytes under way, without those that messages begin with. */
   #windowUsed = 0;
   #deadline = NEVER;
+  /** When the oldest message that is not acknowledged began, at the latest. */
+  #askedAt = Number.NEGATIVE_INFINITY;
   /** When the last acknowledgement came. */
   #heardAt = Number.NEGATIVE_INFINITY;
 
@@ -97,6 +99,11 @@ export class LinkSender {
 
   get deadline(): number {
     return this.#deadline;
+  }
+
+  /** Since when an acknowledgement is waited for; `NEVER`: nothing is. */
+  get silentSince(): number {
+    return this.#begun.length === 0 ? NEVER : Math.max(this.#askedAt, this.#heardAt);
   }
 
   /** Takes a message; `false` when there is too much already. */
@@ -184,6 +191,7 @@ export class LinkSender {
       if (isLate) this.#bytes += bytes.length;
       const outgoing: Outgoing = { number: this.#next, bytes, sentBytes: 0, underWay: [] };
       this.#next += 1;
+      if (this.#begun.length === 0) this.#askedAt = now;
       this.#begun.push(outgoing);
       this.#sendNext(outgoing, now, sink);
       if (outgoing.sentBytes < bytes.length) this.#unfinished.push(outgoing);

@@ -102,6 +102,11 @@ export class Links {
     return this.#senders.get(to)?.messages ?? 0;
   }
 
+  /** Nodes from which nothing has come for so long while something was to be acknowledged. */
+  *silent(now: number, ms: number): Generator<NodeId> {
+    for (const [node, sender] of this.#senders) if (sender.silentSince <= now - ms) yield node;
+  }
+
   /** Bytes for this node that are not acknowledged; without those of messages that are yet to be made. */
   unacknowledgedBytes(to: NodeId): number {
     return this.#senders.get(to)?.bytes ?? 0;

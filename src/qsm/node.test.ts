@@ -284,6 +284,31 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
   expect(net.get(4).stable).toEqual([7]);
 });
 
+test("who waits for a node that it is in no view with any more asks whether that has failed, and is calm when it has", () => {
+  const net = new NodeNet(16, { tokenRate: 10, inquireMs: 1_000 });
+  const regions = [1, 2].map((id): RegionView => {
+    return { id: { region: 100 + id, view: 1 }, groups: [1], address: id, members: [net.add(id).info] };
+  });
+  const groupsCreated = [{ group: 1, name: "g", view: 1, regions: [101, 102] }];
+  for (const id of [1, 2]) net.apply(id, { ...EMPTY_CHANGE, seq: 1, n: 1, regionsCreated: regions, groupsCreated });
+  net.kill(2);
+  net.send(1, 1, "last words", 7);
+  net.run(3_000);
+  // As long as they share a group, it will be told.
+  const { inquired } = net.get(1);
+  expect(inquired).toEqual([]);
+  net.apply(1, { ...EMPTY_CHANGE, seq: 2, n: 2, regionsDeleted: [101, 102], groupsDeleted: [1] });
+  net.run(5_000);
+  expect(inquired.length).toBeGreaterThan(2);
+  expect(inquired[0]).toEqual([2]);
+  net.apply(1, { ...EMPTY_CHANGE, seq: 3, n: 3, failed: [2] });
+  expect(net.get(1).stable).toEqual([7]);
+  net.run(1_000);
+  const [sent, asked] = [{ ...net.sent }, inquired.length];
+  net.run(60_000);
+  expect([net.sent, inquired.length]).toEqual([sent, asked]);
+});
+
 test("rounds that follow each other faster than packets travel repair nothing twice", () => {
   const net = oneRegion(15, 10, { roundBytes: 4_000, packing: false });
   net.waitingMs = 20;

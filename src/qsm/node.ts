@@ -18,6 +18,7 @@ import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMes
 import type { RegionToken } from "../wire/region/token.ts";
 import { AdmissionEstimator, admissionDefaults } from "./admission.ts";
 import type { NodeConfig } from "./config.ts";
+import { Inquiry } from "./inquiry.ts";
 import { Links, linkDefaults } from "./link.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
@@ -83,6 +84,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** How many views and groups of this node use an address. */
   readonly #listening = new Map<number, number>();
   readonly #admission: AdmissionEstimator;
+  readonly #inquiry: Inquiry;
   /** What was received in views that have been retired. */
   readonly #past = { received: 0, expected: 0 };
   /** What this node counts itself, and what views counted that have been retired. */
@@ -108,6 +110,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       },
     );
     this.#sending = new Sending(config, this, now);
+    this.#inquiry = new Inquiry(config.inquireMs);
     const { rateStart, rateMin, rateMax } = config;
     this.#admission = new AdmissionEstimator({ ...admissionDefaults, rateStart, rateMin, rateMax }, now);
   }
@@ -164,6 +167,8 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#now = now;
     for (const member of this.#members) member.tick(now);
     this.#sending.tick(now);
+    const awaited = this.#inquiry.due(this.#links, this.senders, (node) => this.#isToldOf(node), now);
+    if (awaited.length > 0) this.#outbox.inquire(awaited);
     this.flush(now);
   }
 
@@ -174,7 +179,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   apply(change: Change, now: number): void {
     if (change.seq <= this.#views.seq) return;
     this.#now = now;
-    for (const node of change.failed) this.#fence(node);
+    const failed = change.failed.filter((node) => !this.#fenced.has(node));
+    for (const node of failed) this.#fence(node);
 
     const touched = new Set<GroupNumber>(change.groupsDeleted);
     for (const { group } of change.groupsChanged) touched.add(group);
@@ -192,14 +198,14 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const message of withdrawn) this.#sending.enqueue(message);
     this.#tellViews(change, now);
     this.#outbox.installed(change.n, sealed);
-    if (change.failed.length > 0) this.#sending.failed((node) => this.#fenced.has(node));
+    if (failed.length > 0) this.#sending.failed((node) => this.#fenced.has(node));
 
     for (const { id, nodes } of merged(change.viewsFailed)) {
       this.#members.of(id)?.failed(nodes, change.n, now);
       // The leader has failed before it could say so.
       if (this.#tombstones.has(regionViewKey(id))) this.#outbox.retired(id);
     }
-    if (change.failed.length > 0) this.#retireUnnamed(change);
+    if (failed.length > 0) this.#retireUnnamed(failed, change.viewsFailed);
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
     for (const { id } of opened) this.#replay(id, now);
   }
@@ -402,7 +408,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   /** Of which view a member has failed, and the service does not say so, it knows that it has ended: who knew it here may be gone. */
-  #retireUnnamed({ failed, viewsFailed }: Change): void {
+  #retireUnnamed(failed: readonly NodeId[], viewsFailed: readonly ViewFailure[]): void {
     const ended = [...this.#members].filter(
       (member) =>
         member.ring.isFinal &&
@@ -410,6 +416,14 @@ export class Node implements Machine, RegionHost, SendingHost {
         !viewsFailed.some(({ id }) => sameRegionView(id, member.id)),
     );
     for (const member of ended) member.ring.retire();
+  }
+
+  /** Whether this node would be told if that one had failed: it is the node itself, it knows that, or is in a view with it. */
+  #isToldOf(node: NodeId): boolean {
+    if (node === this.#config.me || this.#fenced.has(node)) return true;
+    for (const member of this.#members) if (member.has(node)) return true;
+    for (const { members } of this.#views.regions.values()) if (members.some(({ id }) => id === node)) return true;
+    return false;
   }
 
   /** A new view of a region: if this node is in it, it takes part from here on. */

@@ -36,6 +36,11 @@ export interface NodeOutbox {
   installed(n: number, sealed: readonly { readonly id: RegionViewId; readonly last: number }[]): void;
   /** To the membership service: this superseded view, of which this node is the leader, has ended everywhere. */
   retired(id: RegionViewId): void;
+  /**
+   * To the membership service: this node waits for these and is in no view with them, so it may not have been told that they have failed.
+   * Those who have are told with its next change. Asked again for as long as it waits.
+   */
+  inquire(nodes: readonly NodeId[]): void;
   /** To the membership service: what was accepted of this node's own streams when it was expelled, and what it could not bring out. */
   expelled(settled: readonly LastSeq[]): void;
 

@@ -273,7 +273,7 @@ export class RawNode {
     const { superseded } = this.views.apply(change);
     if (!this.reports) return;
     const sealed = superseded.map(({ id }) => ({ id, last: 0 }));
-    this.#send(encodeNodeReport("report", encodeNodeTelling({ n: this.views.n, sealed, retired: [] })));
+    this.#send(encodeNodeReport("report", encodeNodeTelling({ n: this.views.n, sealed, retired: [], inquired: [] })));
   }
 
   #send(frame: Uint8Array): void {

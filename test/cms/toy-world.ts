@@ -512,6 +512,7 @@ export class ToyWorld {
       n: client.mirror.n,
       sealed,
       retired: [...client.retired.values()],
+      inquired: [],
     });
   }
 

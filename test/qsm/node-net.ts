@@ -16,6 +16,7 @@ export type NetNode = {
   readonly stable: number[];
   readonly installed: { readonly n: number; readonly sealed: readonly { readonly last: number }[] }[];
   readonly retired: string[];
+  readonly inquired: (readonly NodeId[])[];
   isUp: boolean;
 };
 
@@ -54,6 +55,7 @@ export class NodeNet {
       stable: [],
       installed: [],
       retired: [],
+      inquired: [],
       isUp: true,
     };
     const node = new Node(
@@ -80,6 +82,7 @@ export class NodeNet {
         writable: () => {},
         installed: (n, sealed) => record.installed.push({ n, sealed }),
         retired: ({ region, view }) => record.retired.push(`${region}.${view}`),
+        inquire: (nodes) => record.inquired.push(nodes),
         expelled: () => {},
         random: () => this.random.unit(),
       },

@@ -113,6 +113,7 @@ export class Station implements Program {
         writable: () => {},
         installed: () => {},
         retired: () => {},
+        inquire: () => {},
         expelled: () => {},
         random: () => random.unit(),
       },
