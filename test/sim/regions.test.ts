@@ -22,7 +22,11 @@ async function expectPassed(result: RegionsResult): Promise<void> {
 }
 
 describe("nodes in regions keep what a group member is promised, under random faults", () => {
-  test.each(FIXED_SEEDS)("seed %i", (seed) => expectPassed(runRegions(seed)));
+  test.each(FIXED_SEEDS)("seed %i", async (seed) => {
+    for (const service of ["model", "replica"] as const) {
+      await expectPassed(replayRegions({ ...generateRegions(seed), service }));
+    }
+  });
 
   test(
     "fresh seeds",
@@ -64,6 +68,7 @@ function calm(machines: number, changes: Partial<RegionSchedule>): RegionSchedul
     endTells: true,
     batchMs: 0,
     pathMs: 2,
+    service: "model",
     ...changes,
   };
 }

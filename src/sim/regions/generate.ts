@@ -14,6 +14,8 @@ export type RegionOptions = {
   /** Messages per second over all machines, at most. */
   readonly sendsPerSecond?: number;
   readonly messageBytesMax?: number;
+  /** By default either, as the seed has it. */
+  readonly service?: RegionSchedule["service"];
 };
 
 const DEFAULTS = {
@@ -28,6 +30,7 @@ const DEFAULTS = {
 /** Far more than it takes as a rule: where members have been overloaded, senders are slow for a while. */
 const SETTLE_MS = 120_000;
 const FAILURE_MS = 400;
+const INQUIRE_MS = 500;
 
 const FAULT_KINDS = [
   "split",
@@ -83,12 +86,14 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
       nakBytes: random.pick([20, 100, 1_000]),
       rateStart: random.pick([200, 2_000, 20_000]),
       unknownBytes: random.pick([0, 2_000, 4 * 1024 * 1024]),
+      inquireMs: INQUIRE_MS,
     },
     twoClass: random.chance(0.2),
     failureMs: FAILURE_MS,
     endTells: random.chance(0.5),
     batchMs: random.pick([0, 5, 50]),
     pathMs: random.pick([0.2, 2, 10]),
+    service: given.service ?? random.pick(["model", "replica"] as const),
   };
 }
 

@@ -3,35 +3,7 @@ import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, region
 import { type NodeChange, RegionMap, type Step } from "../../cms/regions.ts";
 import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView } from "../../cms/views.ts";
 import { NO_CHANGE } from "./no-change.ts";
-
-export type ServiceSettings = {
-  /** What comes within this time is one batch. */
-  readonly batchMs: number;
-  /** A node that is not heard of for so long has failed. */
-  readonly failureMs: number;
-};
-
-/** Where a node hears of the service. */
-export interface ServiceClient {
-  change(change: Change): void;
-  /** The node has been declared failed: this life of it is over. */
-  expelled(): void;
-}
-
-/** What happens in the service, as checkers see it. */
-export interface ServiceObserver {
-  failed(n: number, node: NodeId): void;
-  opened(n: number, view: RegionView, map: RegionMap): void;
-  superseded(n: number, id: RegionViewId): void;
-  final(n: number, id: RegionViewId, last: ReadonlyMap<NodeId, number>, failed: ReadonlySet<NodeId>): void;
-  retired(id: RegionViewId): void;
-  batch(n: number, map: RegionMap): void;
-}
-
-export interface ServiceClock {
-  readonly now: number;
-  at(time: number, action: () => void): void;
-}
+import type { RegionService, ServiceClient, ServiceClock, ServiceObserver, ServiceSettings } from "./region-service.ts";
 
 /** A node as the service knows it. */
 type Client = {
@@ -59,7 +31,7 @@ type OpenView = {
  * The membership service as one place that never fails (region-views.md): computes views, tells each node what concerns it, collects what
  * it has sealed, and closes views. Simple on purpose: after each batch it compares what every node knows with what it should.
  */
-export class ModelService {
+export class ModelService implements RegionService {
   readonly #settings: ServiceSettings;
   readonly #clock: ServiceClock;
   readonly #observer: ServiceObserver;
@@ -80,26 +52,15 @@ export class ModelService {
     this.#map.enter(1);
   }
 
-  get map(): RegionMap {
-    return this.#map;
-  }
-
-  /** Region views that have not been retired and were superseded. */
-  get pending(): readonly RegionViewId[] {
-    return [...this.#views.values()].filter(({ isCurrent }) => !isCurrent).map(({ view }) => view.id);
-  }
-
-  /** The last change that a node was sent. */
   seqOf(node: NodeId): number {
     return this.#clients.get(node)?.seq ?? 0;
   }
 
-  /** A new node; it is told of changes from here on. */
-  register(name: string, address: NodeInfo["address"], client: (info: NodeInfo) => ServiceClient): NodeInfo {
+  register(name: string, address: NodeInfo["address"], client: ServiceClient): NodeInfo {
     const info = this.#map.register(name, address);
     this.#clients.set(info.id, {
       info,
-      client: client(info),
+      client,
       seq: 0,
       heardAt: this.#clock.now,
       regions: new Map(),
@@ -125,12 +86,10 @@ export class ModelService {
     change.joined.delete(group);
   }
 
-  /** The node's process is known to have ended, or it has been silent for too long. */
   fail(node: NodeId): void {
     if (this.#clients.has(node)) this.#changeOf(node).failed = true;
   }
 
-  /** Fails nodes that have been silent. Called now and then. */
   watch(): void {
     for (const [node, { heardAt }] of this.#clients) {
       if (this.#clock.now - heardAt > this.#settings.failureMs) this.fail(node);
@@ -144,11 +103,15 @@ export class ModelService {
     this.#close();
   }
 
-  retired(id: RegionViewId): void {
+  retired(_node: NodeId, id: RegionViewId): void {
     const key = regionViewKey(id);
     if (!this.#views.delete(key)) return;
     this.#observer.retired(id);
     this.#recycle(id.region);
+  }
+
+  inquired(): void {
+    // Every node hears of every failure here.
   }
 
   #changeOf(node: NodeId): { joined: Set<string>; left: Set<string>; failed: boolean } {
@@ -199,7 +162,7 @@ export class ModelService {
         failed: new Set<NodeId>(),
       };
       this.#views.set(regionViewKey(after.id), view);
-      this.#observer.opened(n, after, this.#map);
+      this.#observer.opened(n, after);
     }
   }
 
@@ -312,7 +275,7 @@ export class ModelService {
       open.isFinal = true;
       const n = ++this.#n;
       const { view, last, failed } = open;
-      this.#observer.final(n, view.id, last, failed);
+      this.#observer.final(n, view.id, last);
       const final = {
         id: view.id,
         last: [...last].map(([sender, seq]) => ({ sender, seq })).sort((a, b) => a.sender - b.sender),

@@ -24,7 +24,7 @@ export type NodeNetwork = {
   unlisten(address: number): void;
 };
 
-export type NodeReports = Pick<NodeOutbox, "installed" | "retired">;
+export type NodeReports = Pick<NodeOutbox, "installed" | "retired" | "inquire">;
 
 export type NodeSettings = {
   readonly config: Omit<NodeConfig, "me" | "cluster">;
@@ -228,6 +228,7 @@ export class NodeProcess implements SimProcess {
       },
       installed: (n, sealed) => reports.installed(n, sealed),
       retired: (id) => reports.retired(id),
+      inquire: (nodes) => reports.inquire(nodes),
       expelled: () => {},
       random: () => random.unit(),
     };

@@ -17,6 +17,8 @@ import { generateRegions, type RegionOptions } from "./generate.ts";
 import { ModelService } from "./model-service.ts";
 import { type Happening, hostOf, type NodeNetwork, NodeProcess } from "./node-process.ts";
 import { Path } from "./path.ts";
+import type { RegionService, ServiceObserver } from "./region-service.ts";
+import { ReplicaService } from "./replica-service.ts";
 import type { RegionFault, RegionSchedule } from "./schedule.ts";
 
 export type RegionStats = {
@@ -67,7 +69,7 @@ type Life = { readonly process: NodeProcess; readonly path: Path };
 /** One run: wires world, nodes, membership service, workload, faults and checkers together. */
 export class RegionsRun {
   readonly world: World;
-  readonly service: ModelService;
+  readonly service: RegionService;
   readonly #schedule: RegionSchedule;
   readonly #observer: ((event: RegionEvent) => void) | undefined;
   readonly #suite: RegionCheckSuite;
@@ -105,7 +107,8 @@ export class RegionsRun {
       }
       return undefined;
     });
-    this.service = new ModelService(schedule, this.world, this.#serviceObserver());
+    const Service = schedule.service === "model" ? ModelService : ReplicaService;
+    this.service = new Service(schedule, this.world, this.#serviceObserver());
   }
 
   /** The node that runs on a machine. */
@@ -194,10 +197,10 @@ export class RegionsRun {
     const path = new Path(world, machine, world.node(machine).incarnation, { delayMs: pathMs, jitterMs: pathMs });
     const number = ++this.#starts;
     const address = { host: hostOf(machine), controlPort: 1, repairPort: 2, dataPort: 3 };
-    const me = service.register(`#n${number}#m${machine}`, address, () => ({
+    const me = service.register(`#n${number}#m${machine}`, address, {
       change: (change) => path.down((now) => life.process.apply(change, now)),
       expelled: () => path.down(() => this.#expel(machine, life)),
-    }));
+    });
     this.#machineOf.set(me.id, machine);
     this.#observe({ kind: "start", node: me.id, machine });
     const process: NodeProcess = new NodeProcess(
@@ -207,7 +210,8 @@ export class RegionsRun {
       this.#network(machine),
       {
         installed: (n, sealed) => path.up(() => service.installed(me.id, n, sealed)),
-        retired: (id) => path.up(() => service.retired(id)),
+        retired: (id) => path.up(() => service.retired(me.id, id)),
+        inquire: (nodes) => path.up(() => service.inquired(me.id, nodes)),
       },
       environment.random,
       environment.now,
@@ -337,7 +341,7 @@ export class RegionsRun {
 
   // ---- the service ------------------------------------------------------------------------------------------------
 
-  #serviceObserver(): ConstructorParameters<typeof ModelService>[2] {
+  #serviceObserver(): ServiceObserver {
     return {
       failed: (n, failed) => this.#observe({ kind: "failed", n, failed }),
       opened: (n, view) => this.#observe({ kind: "opened", n, view }),

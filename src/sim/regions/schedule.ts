@@ -54,6 +54,8 @@ export type RegionSchedule = {
   readonly endTells: boolean;
   /** What comes to the service within this time is one batch. */
   readonly batchMs: number;
+  /** The service: a simple one of the simulator's own, or the state of the real one. */
+  readonly service: "model" | "replica";
   /** Of the paths between nodes and the service. */
   readonly pathMs: number;
 };
