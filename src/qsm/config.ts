@@ -3,6 +3,12 @@ import type { NodeId } from "../base/ids.ts";
 /** How a region is divided, and which of a partition's members keep a packet (protocols.md A20, A22). */
 export type PartitionPlanName = "byReplication" | "byRingCap";
 
+/**
+ * How a round reaches a region's partitions: one after the other, by one token (A25); or all at once, through a tree of their leaders (ADR 6).
+ * `bySize`: as a tree in regions of at least `treeMembersMin`.
+ */
+export type RingMode = "sequential" | "tree" | "bySize";
+
 /** When the leader sends the next token (A41): after the last has come back, or at fixed times. */
 export type TokenRelease = "afterReturn" | "periodic";
 
@@ -22,6 +28,11 @@ export type NodeConfig = {
   readonly replication: number;
   /** byRingCap: longest ring inside a partition. */
   readonly ringMax: number;
+  /** The same at all members of a region view, as all of the plan: others' tokens are not understood. */
+  readonly ringMode: RingMode;
+  /** Tree: partitions, or parts of partitions, that one head has. At least 2. */
+  readonly fanOut: number;
+  readonly treeMembersMin: number;
   readonly release: TokenRelease;
   /** Tokens per second and region, without anything that hurries them. */
   readonly tokenRate: number;
@@ -57,6 +68,9 @@ export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   plan: "byReplication",
   replication: 5,
   ringMax: 25,
+  ringMode: "bySize",
+  fanOut: 10,
+  treeMembersMin: 250,
   release: "afterReturn",
   tokenRate: 1,
   roundBytes: 4 * 1024 * 1024,

@@ -4,14 +4,19 @@ import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import { newPartitionPart, type RegionToken, type Settle, type TokenRecord } from "../wire/region/token.ts";
 import type { FinalView } from "../cms/views.ts";
-import type { TokenRelease } from "./config.ts";
+import type { RingMode, TokenRelease } from "./config.ts";
+import { copyOf, Gather } from "./gather.ts";
 import type { RingMembers } from "./members.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
 import { Recent } from "./recent.ts";
+import { type Part, RoundTree } from "./round-tree.ts";
 import { Settlement } from "./settlement.ts";
 import type { Stream } from "./stream.ts";
 
 export type RingSettings = {
+  readonly ringMode: RingMode;
+  readonly fanOut: number;
+  readonly treeMembersMin: number;
   readonly release: TokenRelease;
   readonly tokenRate: number;
   readonly roundBytes: number;
@@ -53,6 +58,9 @@ export interface RingHost {
 /** What a token can say; nobody takes in more. */
 const RATE_MAX = 0xffff_ffff;
 
+/** Rounds that may be under way at a time. */
+const ROUNDS_MAX = 16;
+
 /** A WAKE waits so many token periods, in case that another member's, or a token, comes first (section 0 h). */
 const WAKE_PERIODS = 1;
 
@@ -61,13 +69,15 @@ const WAKE_PERIODS = 1;
  * repair it, tells senders what is stable, and ends the view when nothing can come any more (region-views.md, rules 5–9).
  *
  * A round: the leader opens it at the first partition's leader; the token visits the partition's members, comes back to close
- * it, and opens the next one; from the last it completes at the leader.
+ * it, and opens the next one; from the last it completes at the leader. In a tree (`RoundTree`) all partitions are opened at once, by way of
+ * the heads of larger parts, which merge what comes back.
  */
 export class RegionRing implements Machine {
   readonly #id: RegionViewId;
   readonly #settings: RingSettings;
   readonly #members: RingMembers;
   readonly #plan: PartitionPlan;
+  readonly #tree: RoundTree;
   readonly #host: RingHost;
   /** Of the last failure that concerns the view: tokens of another one do not count. */
   #failure = 0;
@@ -82,7 +92,8 @@ export class RegionRing implements Machine {
 
   // The leader's.
   #sentAt = Number.NEGATIVE_INFINITY;
-  #isOut = false;
+  /** Rounds that have not come back, with the times at which they began; in order. */
+  readonly #out = new Map<number, number>();
   #releaseAt = NEVER;
   #bytesSince = 0;
   /** Up to where everything is held by those who are to keep it, as the last round has found, by sender. */
@@ -91,6 +102,9 @@ export class RegionRing implements Machine {
   readonly #told = new Map<NodeId, number>();
   /** The last round found nothing to do: the next one ends the rounds, if it finds nothing either. */
   #commits = false;
+
+  /** The head's: what it waits for from the parts of its parts, by their level. */
+  readonly #gathers = new Map<number, Gather>();
 
   // A member's.
   /** What this member has said that it lacks, by sender. */
@@ -105,6 +119,9 @@ export class RegionRing implements Machine {
     this.#settings = settings;
     this.#members = members;
     this.#plan = plan;
+    const { ringMode, fanOut, treeMembersMin } = settings;
+    const isTree = ringMode === "tree" || (ringMode === "bySize" && plan.size >= treeMembersMin);
+    this.#tree = new RoundTree(members, plan, isTree ? { fanOut } : "inTurn");
     this.#host = host;
     this.#isQuiescent = true;
   }
@@ -147,7 +164,7 @@ export class RegionRing implements Machine {
   get deadline(): number {
     if (this.#isRetired) return NEVER;
     if (!this.#members.isLeader) return this.#wakeAt;
-    return this.#isOut ? Math.min(this.#sentAt + this.#settings.tokenLossMs, this.#periodicAt) : this.#releaseAt;
+    return this.#isOut ? Math.min(this.#sentAt + this.#settings.tokenLossMs, this.#overlapAt) : this.#releaseAt;
   }
 
   tick(now: number): void {
@@ -192,7 +209,8 @@ export class RegionRing implements Machine {
     }
     this.#failure = failure;
     this.#round = 0;
-    this.#isOut = false;
+    this.#out.clear();
+    this.#gathers.clear();
     const ahead = this.#ahead;
     this.#ahead = undefined;
     if (this.#members.isLeader) {
@@ -216,15 +234,18 @@ export class RegionRing implements Machine {
   onToken(token: RegionToken, now: number): void {
     if (this.#isRetired || token.failure < this.#failure) return;
     if (token.failure > this.#failure) {
-      this.#ahead = token;
+      if (this.#ahead === undefined || !isBefore(token, this.#ahead)) this.#ahead = token;
       return;
     }
-    if (token.round < this.#round) return;
-    this.#round = token.round;
-    this.#wakeAt = NEVER;
-    this.#isQuiescent = false;
+    if (!this.#isForMe(token)) return;
+    if (token.round >= this.#round) {
+      this.#round = token.round;
+      this.#wakeAt = NEVER;
+      this.#isQuiescent = false;
+    } else if (!this.#canOverlap || token.phase === "open" || token.phase === "visit") return;
     switch (token.phase) {
       case "open":
+        if (token.level > 0) return this.#openPart(token, now);
         this.#openPartition(token, now);
         return this.#pass(token, now);
       case "visit":
@@ -233,13 +254,14 @@ export class RegionRing implements Machine {
       case "close":
         return this.#closePartition(token, now);
       case "complete":
-        return this.#complete(token, now);
+        return this.#gather(token, now);
     }
   }
 
   /** A token that was passed on, as it may leave now (K44); `undefined` if another round has begun while it waited. */
   leaving(token: RegionToken): RegionToken | undefined {
-    if (token.failure !== this.#failure || token.round !== this.#round) return undefined;
+    const isOver = token.round < this.#round && !this.#canOverlap;
+    if (token.failure !== this.#failure || isOver) return undefined;
     for (const record of token.records) {
       record.maximumSeen = Math.max(record.maximumSeen, this.#host.streams.get(record.sender)?.maxSeen ?? 0);
     }
@@ -257,8 +279,47 @@ export class RegionRing implements Machine {
     return 1_000 / this.#settings.tokenRate;
   }
 
-  get #periodicAt(): number {
-    return this.#settings.release === "periodic" && !this.#isQuiescent ? this.#sentAt + this.#periodMs : NEVER;
+  get #isOut(): boolean {
+    return this.#out.size > 0;
+  }
+
+  /** Rounds may begin while others are under way (A41); in a tree they are too short for that to help. */
+  get #canOverlap(): boolean {
+    return this.#settings.release === "periodic" && this.#tree.isInTurn;
+  }
+
+  /**
+   * When a round begins although another is under way. Not while a round has to build on what the one before has found: where senders are
+   * settled, the view ends, or the rounds are about to.
+   */
+  get #overlapAt(): number {
+    if (!this.#canOverlap || this.#isQuiescent || this.#commits || this.#final !== undefined) return NEVER;
+    return this.#out.size < ROUNDS_MAX && this.#hasSettled() ? this.#sentAt + this.#periodMs : NEVER;
+  }
+
+  #hasSettled(): boolean {
+    for (const [sender, settlement] of this.#settlements) {
+      if (!settlement.isSettled(this.#host.streams.get(sender)?.clean ?? 0)) return false;
+    }
+    return true;
+  }
+
+  /** Whether a token is about a part of the view in which this is for me to do. */
+  #isForMe(token: RegionToken): boolean {
+    const { phase, level, partition } = token;
+    const part = partOf(token);
+    const { me } = this.#members;
+    if (!this.#tree.has(part)) return false;
+    switch (phase) {
+      case "open":
+        return this.#tree.headOf(part) === me;
+      case "visit":
+        return level === 0 && this.#plan.partitionOf(me) === partition;
+      case "close":
+        return level === 0 && this.#members.leaderOf(partition) === me;
+      case "complete":
+        return level < this.#tree.root.level && this.#tree.headOf(this.#tree.above(part)) === me;
+    }
   }
 
   #wantToken(now: number): void {
@@ -269,25 +330,24 @@ export class RegionRing implements Machine {
   // ---- the leader -----------------------------------------------------------------------------------------------
 
   #open(now: number): void {
-    const partition = this.#members.partitionFrom(0);
-    assert(partition !== undefined, "this member is alive");
+    if (this.#overlapAt > now) this.#out.clear();
     this.#sentAt = now;
-    this.#isOut = true;
     this.#releaseAt = NEVER;
     this.#bytesSince = 0;
-    this.#round++;
+    this.#out.set(++this.#round, now);
     const token: RegionToken = {
       kind: "token",
       id: this.#id,
       phase: "open",
       failure: this.#failure,
       round: this.#round,
-      partition,
+      level: this.#tree.root.level,
+      partition: 0,
       partitions: this.#plan.partitions,
       quiesce: true,
       quiesceCommit: this.#commits,
       retire: this.#isDrained(),
-      admissible: { least: RATE_MAX, sum: 0, greatest: 0, count: 0 },
+      admissible: noRates(),
       records: [],
     };
     for (const stream of this.#host.streams.values()) {
@@ -298,7 +358,7 @@ export class RegionRing implements Machine {
       if (this.#host.streams.has(sender)) continue;
       token.records.push(this.#newRecord(this.#host.streamOf(sender)));
     }
-    this.#send(this.#members.leaderOf(partition) as number, token, now);
+    this.#openPart(token, now);
   }
 
   #isOfInterest(stream: Stream): boolean {
@@ -328,10 +388,11 @@ export class RegionRing implements Machine {
   }
 
   #complete(token: RegionToken, now: number): void {
-    if (!this.#members.isLeader || token.round !== this.#round || !this.#isOut) return;
-    this.#isOut = false;
+    const began = this.#out.get(token.round);
+    if (began === undefined) return;
+    for (const round of this.#out.keys()) if (round <= token.round) this.#out.delete(round);
     this.#rounds++;
-    this.#roundTripMs = now - this.#sentAt;
+    this.#roundTripMs = now - began;
     if (token.retire) return this.retire();
     const { least, sum, greatest, count } = token.admissible;
     if (count > 0) this.#host.rated({ least, average: sum / count, greatest }, now);
@@ -345,9 +406,13 @@ export class RegionRing implements Machine {
       return;
     }
     this.#commits = isIdle;
-    const rest = Math.max(this.#periodMs - this.#roundTripMs, this.#periodMs / 2);
     const isHurried = this.#bytesSince >= this.#settings.roundBytes || this.#isDrained();
-    this.#releaseAt = isHurried ? now : now + rest;
+    this.#releaseAt = isHurried ? now : Math.max(now, this.#nextAt(now));
+  }
+
+  #nextAt(now: number): number {
+    const at = this.#sentAt + this.#periodMs;
+    return this.#settings.release === "periodic" ? at : Math.max(at, now + this.#periodMs / 2);
   }
 
   #completeRecord(record: TokenRecord): void {
@@ -374,12 +439,61 @@ export class RegionRing implements Machine {
   #isDrained(): boolean {
     const final = this.#final;
     if (final === undefined) return false;
-    for (const [sender, settlement] of this.#settlements) {
-      if (!settlement.isSettled(this.#host.streams.get(sender)?.clean ?? 0)) return false;
-    }
+    if (!this.#hasSettled()) return false;
     return final.last.every(({ sender, seq }) => {
       return seq === 0 || this.#settlements.has(sender) || (this.#host.streams.get(sender)?.clean ?? 0) >= seq;
     });
+  }
+
+  // ---- heads of parts -------------------------------------------------------------------------------------------
+
+  /** Has the parts of a part begin: in turn the first of them, otherwise all. */
+  #openPart(token: RegionToken, now: number): void {
+    const parts = this.#tree.partsOf(partOf(token));
+    if (this.#tree.isInTurn) return this.#openNext(token, parts[0], now);
+    this.#gathers.set(token.level, new Gather(token.round, parts));
+    // Each has a token of its own before one of them, which may be this member's, is changed.
+    const tokens = parts.map(() => copyOf(token));
+    tokens.forEach((copy, i) => this.#openNext(copy, parts[i], now));
+  }
+
+  #openNext(token: RegionToken, part: Part | undefined, now: number): void {
+    const head = part && this.#tree.headOf(part);
+    assert(part !== undefined && head !== undefined, "somebody lives in the part");
+    token.phase = "open";
+    token.level = part.level;
+    token.partition = part.first;
+    this.#send(head, token, now);
+  }
+
+  /** Everybody in a part has been visited. */
+  #endPart(token: RegionToken, now: number): void {
+    const part = partOf(token);
+    const next = this.#tree.isInTurn ? this.#members.partitionFrom(part.first + 1) : undefined;
+    if (part.level === this.#tree.root.level) return this.#complete(token, now);
+    const to = next === undefined ? this.#tree.headOf(this.#tree.above(part)) : this.#members.leaderOf(next);
+    assert(to !== undefined, "a part with members has a head");
+    const { me, isLeader } = this.#members;
+    if (next === undefined) {
+      token.phase = "complete";
+      this.#send(to, token, now);
+    } else this.#openNext(token, { level: 0, first: next }, now);
+    // The region's leader waits until the token is back: until then it answers for the view.
+    if (token.retire && to !== me && !isLeader) this.retire();
+  }
+
+  /** What a part has found. */
+  #gather(token: RegionToken, now: number): void {
+    if (this.#tree.isInTurn) return this.#complete(token, now);
+    const part = partOf(token);
+    const above = this.#tree.above(part);
+    const gather = this.#gathers.get(above.level);
+    const whole = gather?.round === token.round ? gather.add(part.first, token) : undefined;
+    if (whole === undefined) return;
+    this.#gathers.delete(above.level);
+    whole.level = above.level;
+    whole.partition = above.first;
+    this.#endPart(whole, now);
   }
 
   // ---- every member ---------------------------------------------------------------------------------------------
@@ -577,17 +691,7 @@ export class RegionRing implements Machine {
         for (const number of lacking.numbers()) settle.orphans.add(this.#plan.toRegion(partition, number));
       } else this.#host.nak(record.sender, partition, lacking, round);
     }
-    const next = this.#members.partitionFrom(partition + 1);
-    if (next === undefined) {
-      token.phase = "complete";
-      this.#send(this.#members.leader, token, now);
-    } else {
-      token.phase = "open";
-      token.partition = next;
-      this.#send(this.#members.leaderOf(next) as number, token, now);
-    }
-    // The region's leader waits until the token is back: until then it answers for the view.
-    if (token.retire && !this.#members.isLeader) this.retire();
+    this.#endPart(token, now);
   }
 
   #pass(token: RegionToken, now: number): void {
@@ -621,4 +725,17 @@ export class RegionRing implements Machine {
     }
     return last !== undefined && this.#plan.partitionOf(last) === partition ? last : undefined;
   }
+}
+
+function partOf({ level, partition }: RegionToken): Part {
+  return { level, first: partition };
+}
+
+function isBefore(token: RegionToken, other: RegionToken): boolean {
+  return token.failure < other.failure || (token.failure === other.failure && token.round < other.round);
+}
+
+/** Before the first member has been visited. */
+function noRates(): RegionToken["admissible"] {
+  return { least: RATE_MAX, sum: 0, greatest: 0, count: 0 };
 }

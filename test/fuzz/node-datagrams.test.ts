@@ -73,6 +73,7 @@ function messages(): readonly RegionMessage[] {
       phase: "visit",
       failure: 4,
       round: 9,
+      level: 0,
       partition: 1,
       partitions: 2,
       quiesce: true,

@@ -12,6 +12,8 @@ import { explain } from "./explain.ts";
 const FIXED_SEEDS = [
   1, 2, 3, 9, 23, 26, 42, 88, 1145, 1156, 1298, 2029, 2041, 2207, 2220, 3033, 3041, 3341, 5041, 5352,
 ];
+/** Rounds as trees of two to five levels. */
+const TREE_SEEDS = [7, 12, 23, 100, 2041];
 /** About 20 s of processor time. */
 const FRESH_SEEDS = 5;
 const FRESH_LIMIT_MS = 300_000;
@@ -24,9 +26,11 @@ async function expectPassed(result: RegionsResult): Promise<void> {
 describe("nodes in regions keep what a group member is promised, under random faults", () => {
   test.each(FIXED_SEEDS)("seed %i", async (seed) => {
     for (const service of ["model", "replica"] as const) {
-      await expectPassed(replayRegions({ ...generateRegions(seed), service }));
+      await expectPassed(replayRegions({ ...generateRegions(seed, { ringMode: "sequential" }), service }));
     }
   });
+
+  test.each(TREE_SEEDS)("seed %i, rounds as a tree", (seed) => expectPassed(runRegions(seed, { ringMode: "tree" })));
 
   test(
     "fresh seeds",

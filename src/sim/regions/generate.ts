@@ -16,6 +16,8 @@ export type RegionOptions = {
   readonly messageBytesMax?: number;
   /** By default either, as the seed has it. */
   readonly service?: RegionSchedule["service"];
+  /** How rounds go; chosen by the seed if it is not given. */
+  readonly ringMode?: "sequential" | "tree";
 };
 
 const DEFAULTS = {
@@ -57,7 +59,8 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
   const given = { ...DEFAULTS, ...options };
   const random = new Random(seed);
   const [min, max] = given.machines;
-  const machines = random.integer(min, random.chance(0.7) ? Math.min(max, Math.max(min, 8)) : max);
+  const ofSeed = random.integer(min, random.chance(0.7) ? Math.min(max, Math.max(min, 8)) : max);
+  const { machines, ...ring } = rings(seed, given.ringMode, ofSeed, max);
   const groups = Array.from(
     { length: random.integer(1, random.chance(0.6) ? Math.min(4, given.groupsMax) : given.groupsMax) },
     (_, i) => `g${i + 1}`,
@@ -65,6 +68,11 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
   const ids = Array.from({ length: machines }, (_, i) => i + 1);
   const quietAt = given.faultsMs;
   const tokenRate = random.pick([10, 20, 50]);
+  const plan = {
+    plan: random.chance(0.6) ? ("byReplication" as const) : ("byRingCap" as const),
+    replication: random.pick([1, 2, 3, 5]),
+    ringMax: random.pick([3, 8, 25]),
+  };
   return {
     seed,
     machines,
@@ -74,9 +82,8 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     quietAt,
     endAt: quietAt + SETTLE_MS,
     config: {
-      plan: random.chance(0.6) ? "byReplication" : "byRingCap",
-      replication: random.pick([1, 2, 3, 5]),
-      ringMax: random.pick([3, 8, 25]),
+      ...plan,
+      ...ring,
       release: random.chance(0.7) ? "afterReturn" : "periodic",
       tokenRate,
       tokenLossMs: random.pick([200, 500]),
@@ -94,6 +101,21 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     batchMs: random.pick([0, 5, 50]),
     pathMs: random.pick([0.2, 2, 10]),
     service: given.service ?? random.pick(["model", "replica"] as const),
+  };
+}
+
+/** Trees with small rings and few parts in a part, often with more machines, so that there are several levels. */
+function rings(seed: number, ringMode: RegionOptions["ringMode"], machines: number, machinesMax: number) {
+  // Of chances of its own: where rounds are no tree, the schedule is what it would be without this.
+  const random = new Random(seed ^ 0x7ee5);
+  const isTree = (ringMode ?? (random.chance(0.4) ? "tree" : "sequential")) === "tree";
+  if (!isTree) return { machines, ringMode: "sequential" as const };
+  return {
+    machines: random.chance(0.4) ? random.integer(machines, machinesMax) : machines,
+    ringMode: "tree" as const,
+    fanOut: random.pick([2, 2, 3]),
+    replication: random.pick([1, 1, 2, 3]),
+    ringMax: random.pick([2, 3]),
   };
 }
 

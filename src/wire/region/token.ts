@@ -7,7 +7,7 @@ import { asRate, readId, readSeq, readSeqs, readViewId, writeViewId } from "./fi
  * The token of a region view (protocols.md A27–A29 in one; region-views.md, rules 5–8), as a message of the link:
  *
  *   region u64, view u32, phase u8 (0 open, 1 visit, 2 close, 3 complete), flags u8 (1 quiesce, 2 quiesceCommit, 4 retire),
- *   failure varint, round varint, partition varint, partitions varint,
+ *   failure varint, round varint, level varint, partition varint, partitions varint,
  *   least u32, sum varint, greatest u32, count varint,
  *   count varint of records, and per record
  *     sender u64, flags u8 (1: settle), maximumSeen, cutOff, maxContiguous, toClean, keptContiguous, toTrim varint,
@@ -21,6 +21,9 @@ export const TOKEN_RECORDS_MAX = 65_536;
 /** Partitions that a region view may have. */
 export const PARTITIONS_MAX = 65_536;
 
+/** With two parts of a part at least. */
+const LEVEL_MAX = 16;
+
 const QUIESCE = 1;
 const QUIESCE_COMMIT = 2;
 const RETIRE = 4;
@@ -29,8 +32,8 @@ const SETTLE = 1;
 const RECORD_BYTES_MIN = 15;
 
 /**
- * What its receiver is to do with a token: begin with a partition, of which it is the leader; look at it as a member; end with the
- * partition; as the leader of the region, end the round.
+ * What its receiver is to do with a token: begin with a part of the view, of which it is the head; look at it as a member; end with the
+ * partition; take in what a part has found, and end the round as the leader of the region.
  */
 export type TokenPhase = "open" | "visit" | "close" | "complete";
 
@@ -45,7 +48,9 @@ export type RegionToken = {
   readonly failure: number;
   /** Counts the rounds since that failure. */
   readonly round: number;
-  /** Where the token is. */
+  /** What part of the view the token is about: level 0 is a partition. Greater ones only where rounds are a tree (ADR 6). */
+  level: number;
+  /** Where the token is: the first partition of that part. */
   partition: number;
   /** Partitions of the view: its receiver compares that with its own plan. */
   readonly partitions: number;
@@ -85,13 +90,13 @@ export type TokenRecord = PartitionPart & {
   /** Up to here all packets are held by those who keep them: others may let their copies go. */
   readonly toTrim: number;
   /** Of a sender that has failed only. */
-  readonly settle: Settle | undefined;
+  settle: Settle | undefined;
 };
 
 /** What becomes of the packets of a sender that has failed (region-views.md, rule 7). */
 export type Settle = {
   /** Asked for; whoever holds one takes it out. */
-  readonly candidates: RangeSet;
+  candidates: RangeSet;
   /** What a whole partition lacks: the next round's candidates. */
   readonly orphans: RangeSet;
   /** What nobody has: all skip the same. */
@@ -125,6 +130,7 @@ export function writeToken(out: Writer, token: RegionToken): void {
     .u8((token.quiesce ? QUIESCE : 0) | (token.quiesceCommit ? QUIESCE_COMMIT : 0) | (token.retire ? RETIRE : 0))
     .varint(token.failure)
     .varint(token.round)
+    .varint(token.level)
     .varint(token.partition)
     .varint(partitions)
     .u32(asRate(admissible.least))
@@ -144,6 +150,7 @@ export function readToken(input: Reader): RegionToken {
   const flags = input.u8();
   const failure = input.varint();
   const round = input.varint();
+  const level = input.varint(LEVEL_MAX);
   const partition = input.varint();
   const partitions = input.varint(PARTITIONS_MAX);
   const isSound = phase !== undefined && flags <= (QUIESCE | QUIESCE_COMMIT | RETIRE) && partition < partitions;
@@ -154,6 +161,7 @@ export function readToken(input: Reader): RegionToken {
     phase: phase ?? "open",
     failure,
     round,
+    level,
     partition,
     partitions,
     quiesce: (flags & QUIESCE) !== 0,

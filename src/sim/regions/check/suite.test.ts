@@ -81,6 +81,7 @@ function token(round: number, changes: Partial<RegionToken> = {}): RegionToken {
     phase: "visit",
     failure: 0,
     round,
+    level: 0,
     partition: 0,
     partitions: 1,
     quiesce: false,

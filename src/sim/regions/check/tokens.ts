@@ -8,8 +8,8 @@ export const oneToken: RegionCheckerFactory = (history, report) => {
   return {
     observe(event) {
       if (event.kind !== "token") return;
-      const { id, failure, round, phase, partition } = event.token;
-      const step = `${regionViewKey(id)} ${failure} ${round} ${partition} ${phase} ${phase === "visit" ? event.to : ""}`;
+      const { id, failure, round, phase, level, partition } = event.token;
+      const step = `${regionViewKey(id)} ${failure} ${round} ${level} ${partition} ${phase} ${phase === "visit" ? event.to : ""}`;
       const before = steps.get(step);
       const who = nodeName(history, event.node);
       steps.set(step, who);
