@@ -30,6 +30,18 @@ export type RegionView = {
   readonly members: readonly NodeInfo[];
 };
 
+/** The place of a node among members, which are in order of their ids. */
+export function placeOf(members: readonly NodeInfo[], id: NodeId): number | undefined {
+  let low = 0;
+  let high = members.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((members[middle] as NodeInfo).id < id) low = middle + 1;
+    else high = middle;
+  }
+  return members[low]?.id === id ? low : undefined;
+}
+
 /** An agreed set of regions of a group. It names regions, not their views: a change within a region is none of the group. */
 export type GroupView = {
   readonly group: GroupNumber;

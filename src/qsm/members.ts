@@ -1,53 +1,48 @@
 import { assert } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
+import { type NodeInfo, placeOf } from "../cms/views.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
 
 /**
  * The members of a region view as its token meets them: in each partition by position, partitions one after the other, those who
- * failed left out (protocols.md A24, A25, A48). Members are named by index.
+ * failed left out (protocols.md A24, A25, A48). Members are named by index. Keeps nothing for each of them: a node may be in views with thousands.
  */
 export class RingMembers {
   readonly me: number;
-  readonly ids: readonly NodeId[];
+  readonly #members: readonly NodeInfo[];
   readonly #plan: PartitionPlan;
-  readonly #indexes = new Map<NodeId, number>();
-  readonly #alive: boolean[];
-  #aliveCount: number;
+  readonly #failed = new Set<number>();
   #leader = 0;
 
-  /** `ids`: ascending. */
-  constructor(ids: readonly NodeId[], me: NodeId, plan: PartitionPlan) {
-    assert(ids.length === plan.size, "the plan is for these members");
-    this.ids = ids;
+  /** `members`: by id. */
+  constructor(members: readonly NodeInfo[], me: NodeId, plan: PartitionPlan) {
+    assert(members.length === plan.size, "the plan is for these members");
+    this.#members = members;
     this.#plan = plan;
-    ids.forEach((id, index) => this.#indexes.set(id, index));
-    this.#alive = ids.map(() => true);
-    this.#aliveCount = ids.length;
-    const index = this.#indexes.get(me);
+    const index = this.indexOf(me);
     assert(index !== undefined, "a member of the region view");
     this.me = index;
   }
 
   get aliveCount(): number {
-    return this.#aliveCount;
+    return this.#members.length - this.#failed.size;
   }
 
   indexOf(id: NodeId): number | undefined {
-    return this.#indexes.get(id);
+    return placeOf(this.#members, id);
   }
 
   isAlive(index: number): boolean {
-    return this.#alive[index] === true;
+    return index < this.#members.length && !this.#failed.has(index);
   }
 
   /** False if it is no member, or had failed. */
   fail(id: NodeId): boolean {
-    const index = this.#indexes.get(id);
-    if (index === undefined || !this.#alive[index]) return false;
-    this.#alive[index] = false;
-    this.#aliveCount--;
-    this.#leader = this.#alive.indexOf(true);
+    const index = this.indexOf(id);
+    if (index === undefined || this.#failed.has(index)) return false;
+    this.#failed.add(index);
+    while (this.#failed.has(this.#leader)) this.#leader++;
     return true;
   }
 
@@ -82,7 +77,7 @@ export class RingMembers {
     const cachers: number[] = [];
     for (let at = 0; at < plan.sizeOf(partition); at++) {
       const index = plan.indexAt(partition, at);
-      if (this.#alive[index] && plan.caches(index, seq)) cachers.push(index);
+      if (this.isAlive(index) && plan.caches(index, seq)) cachers.push(index);
     }
     return cachers.length > 0 ? cachers : this.living();
   }
@@ -90,7 +85,7 @@ export class RingMembers {
   /** Whether a living member is to keep the packet. */
   isKept(seq: number): boolean {
     const plan = this.#plan;
-    if (this.#aliveCount === plan.size) return true;
+    if (this.#failed.size === 0) return true;
     let index = this.leaderOf(plan.partitionOfSeq(seq));
     while (index !== undefined && !plan.caches(index, seq)) index = this.nextOf(index);
     return index !== undefined;
@@ -100,21 +95,21 @@ export class RingMembers {
   unkept(partition: number, numbers: RangeSet): RangeSet {
     const plan = this.#plan;
     const unkept = new RangeSet();
-    if (this.#aliveCount === plan.size) return unkept;
+    if (this.#failed.size === 0) return unkept;
     if (!plan.isSelective) return this.leaderOf(partition) === undefined ? numbers.clone() : unkept;
     for (const number of numbers.numbers()) if (!this.isKept(plan.toRegion(partition, number))) unkept.add(number);
     return unkept;
   }
 
   living(): number[] {
-    return this.#alive.flatMap((alive, index) => (alive ? index : []));
+    return this.#members.flatMap((_, index) => (this.isAlive(index) ? index : []));
   }
 
   #from(partition: number, position: number): number | undefined {
     const plan = this.#plan;
     for (let at = position; at < plan.sizeOf(partition); at++) {
       const index = plan.indexAt(partition, at);
-      if (this.#alive[index]) return index;
+      if (this.isAlive(index)) return index;
     }
     return undefined;
   }

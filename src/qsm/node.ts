@@ -7,7 +7,14 @@ import {
   sameRegionView,
 } from "../base/ids.ts";
 import { NodeViews } from "../cms/node-views.ts";
-import type { Change, GroupView, NodeInfo, RegionView, ViewFailure } from "../cms/views.ts";
+import {
+  type Change,
+  type GroupView,
+  type NodeInfo,
+  placeOf,
+  type RegionView,
+  type ViewFailure,
+} from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { isData, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
@@ -70,7 +77,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
   readonly #views = new NodeViews();
-  /** Where nodes are that are or were members of regions known here. */
+  /** Where nodes are that this one has told something, or that were members of regions known here and are not any more. */
   readonly #nodes = new Map<NodeId, NodeInfo>();
   readonly #links: Links;
   readonly #members = new ViewTable<RegionMember>();
@@ -104,7 +111,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       { ...linkDefaults, me, cluster, datagramBytes },
       {
         transmit: (to, bytes) => {
-          const info = this.#nodes.get(to);
+          const info = this.#infoOf(to);
           if (info !== undefined) this.#unicast(info, "control", bytes);
         },
       },
@@ -187,6 +194,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const { group } of change.groupsCreated) touched.add(group);
     const withdrawn = this.#sending.withdraw(touched);
     const addresses = this.#addressesOf(touched);
+    this.#remember(change);
     const { opened, superseded } = this.#views.apply(change);
     if (change.groupsDeleted.length > 0) {
       for (const member of [...this.#members, ...this.#barred]) member.leave(change.groupsDeleted);
@@ -426,10 +434,40 @@ export class Node implements Machine, RegionHost, SendingHost {
     return false;
   }
 
+  /** Members of the present views are found there: only who is gone from them has to be remembered. */
+  #infoOf(node: NodeId): NodeInfo | undefined {
+    const known = this.#nodes.get(node);
+    if (known !== undefined) return known;
+    for (const { members } of this.#views.regions.values()) {
+      const place = placeOf(members, node);
+      const info = place === undefined ? undefined : members[place];
+      if (info === undefined) continue;
+      this.#nodes.set(node, info);
+      return info;
+    }
+    return undefined;
+  }
+
+  #remember({ regionsDeleted, regionsChanged }: Change): void {
+    for (const region of regionsDeleted) {
+      for (const member of this.#views.regions.get(region)?.members ?? []) this.#keep(member);
+    }
+    for (const { region, removed } of regionsChanged) {
+      const { members } = this.#views.regions.get(region) ?? { members: [] };
+      for (const node of removed) {
+        const place = placeOf(members, node);
+        if (place !== undefined) this.#keep(members[place] as NodeInfo);
+      }
+    }
+  }
+
+  #keep(info: NodeInfo): void {
+    if (!this.#fenced.has(info.id)) this.#nodes.set(info.id, info);
+  }
+
   /** A new view of a region: if this node is in it, it takes part from here on. */
   #enter(view: RegionView): void {
-    for (const member of view.members) this.#nodes.set(member.id, member);
-    if (!view.members.some(({ id }) => id === this.#config.me)) return;
+    if (placeOf(view.members, this.#config.me) === undefined) return;
     this.#listen(view.address);
     const member = new RegionMember(view, this.#views.seq, this.#config, this);
     member.hold(this.#isHeld);

@@ -85,8 +85,7 @@ export class RegionMember implements Machine, RingHost {
     this.#config = config;
     this.#host = host;
     this.#plan = new PartitionPlan(view.members.length, config);
-    const ids = view.members.map(({ id }) => id);
-    this.#members = new RingMembers(ids, config.me, this.#plan);
+    this.#members = new RingMembers(view.members, config.me, this.#plan);
     this.#grants = new Grants(config.rateMin);
     this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this);
   }
@@ -420,7 +419,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   #idAt(index: number): NodeId {
-    return this.#members.ids[index] as NodeId;
+    return (this.view.members[index] as NodeInfo).id;
   }
 }
 

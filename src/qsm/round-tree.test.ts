@@ -6,8 +6,9 @@ import { type Part, RoundTree } from "./round-tree.ts";
 
 function treeOf(size: number, replication: number, fanOut: number | undefined, failed: readonly number[] = []) {
   const plan = new PartitionPlan(size, { plan: "byReplication", replication, ringMax: 25 });
-  const ids = Array.from({ length: size }, (_, i) => i + 1);
-  const members = new RingMembers(ids, 1, plan);
+  const address = { host: "", controlPort: 1, repairPort: 2, dataPort: 3 };
+  const infos = Array.from({ length: size }, (_, i) => ({ id: i + 1, name: "", address }));
+  const members = new RingMembers(infos, 1, plan);
   for (const index of failed) members.fail(index + 1);
   return { plan, members, tree: new RoundTree(members, plan, fanOut === undefined ? "inTurn" : { fanOut }) };
 }
