@@ -63,6 +63,17 @@ export const commonOptions = {
     otherwise: "agreed",
     help: "guarantee of delivery and order",
   },
+  quality: {
+    kind: "choice",
+    choices: ["ordered", "scalable"],
+    otherwise: "ordered",
+    help: "how messages travel: ordered by the daemons, or straight between members; a group has one quality",
+  },
+  "node-host": {
+    kind: "text",
+    value: "ADDRESS",
+    help: "for scalable groups: this host's address for the other members, if the daemon's view of it will not do",
+  },
   protocol: {
     kind: "choice",
     choices: ["auto", "native", "spread"],

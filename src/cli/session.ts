@@ -1,4 +1,11 @@
-import { type Connection, connect, type ConnectionEvent } from "../index.ts";
+import {
+  type Connection,
+  connect,
+  type ConnectionEvent,
+  type Group,
+  type ScalableGroup,
+  type ScalableJoinOptions,
+} from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { credentialsOf } from "./credentials.ts";
 import { usageError } from "./exit-codes.ts";
@@ -11,6 +18,7 @@ import { printable, type Terminal } from "./terminal.ts";
 export async function openConnection(args: Arguments, terminal: Terminal): Promise<Connection> {
   const name = args.text("name");
   const protocol = args.text("protocol");
+  const host = args.text("node-host");
   const credentials = await credentialsOf(args, terminal, process.env);
   const { signal } = terminal;
   // A signal that is given to `connect` also ends the connection later, and at once. That is only wanted until it is up.
@@ -22,6 +30,7 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
     ...(name === undefined ? {} : { name }),
     ...(protocol === "native" || protocol === "spread" ? { protocol } : {}),
     ...(credentials === undefined ? {} : { credentials }),
+    ...(host === undefined ? {} : { node: { host } }),
     signal: attempt.signal,
   }).catch((error: unknown) => {
     throw error instanceof RangeError ? usageError(error.message) : error;
@@ -31,6 +40,21 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
   signal.addEventListener("abort", close, { once: true });
   if (signal.aborted) close();
   return connection;
+}
+
+/** Joins a group with the quality that `--quality` names. */
+export function joinGroup(
+  connection: Connection,
+  group: string,
+  args: Arguments,
+  options: Pick<ScalableJoinOptions, "slow" | "signal"> = {},
+): Promise<Group | ScalableGroup> {
+  if (!isScalable(args)) return connection.join(group, options);
+  return connection.join(group, { ...options, quality: "scalable" });
+}
+
+export function isScalable(args: Arguments): boolean {
+  return args.text("quality") === "scalable";
 }
 
 /** An event that is no message, in one line for people. */
@@ -57,7 +81,17 @@ export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" 
     case "primary":
       return `the daemons are ${event.primary ? "" : "NOT "}primary`;
     case "left":
-      return `${event.group}: left`;
+      return `${event.group}: left${event.reason === "slow" ? ", as this client read too slowly" : ""}`;
+    case "lost":
+      return `${event.group}: what ${event.sender} had sent is lost (${event.packets} packets): it failed, and nobody has it`;
+    case "suspended":
+      return event.reason === "minority"
+        ? "scalable groups are suspended: the daemon is on the lesser side of a split"
+        : "scalable groups are suspended: no daemon is connected";
+    case "resumed":
+      return "scalable groups go on";
+    case "expelled":
+      return `${event.group}: declared failed by the daemons; ${event.unconfirmed} own messages may not have been accepted`;
     case "disconnected":
       return `connection lost: ${printable(event.reason)}; reconnecting`;
     case "reconnected":

@@ -1,4 +1,5 @@
 import type { Address } from "./address.ts";
+import type { NodeWorld } from "./scalable/node-world.ts";
 
 /** A byte stream to a daemon, as the client sees it. */
 export interface ByteStream {
@@ -11,6 +12,8 @@ export interface ByteStream {
   end(): void;
   /** Ends at once. `closed` follows. */
   destroy(): void;
+  /** This end's address, a number, where the stream has one. */
+  readonly localAddress?: string | undefined;
 }
 
 /** What a byte stream tells. Nothing is called from within `Transport.open` itself, and nothing after `closed`. */
@@ -35,4 +38,6 @@ export interface Transport {
   alarm(at: number, callback: () => void): () => void;
   /** A number of [0, 1), for the jitter of retries. */
   random(): number;
+  /** What makes nodes; without it there are no scalable groups. */
+  readonly nodes?: NodeWorld;
 }

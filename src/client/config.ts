@@ -1,3 +1,4 @@
+import { type NodeOptions, type NodeSettings, nodeSettings } from "./scalable/options.ts";
 import { isUserName } from "../wire/spread/names.ts";
 
 /** How a connection is set up; every field has a default. */
@@ -35,6 +36,8 @@ export type ConnectOptions = {
   readonly unacceptedBytesMax?: number;
   /** Messages that may be sent without having been accepted. Default 100,000. */
   readonly unacceptedMax?: number;
+  /** How this connection takes part in scalable groups. */
+  readonly node?: NodeOptions;
 };
 
 /** How to come back after a connection was lost. */
@@ -60,6 +63,7 @@ export type ClientConfig = {
   readonly eventBytesMax: number;
   readonly unacceptedBytesMax: number;
   readonly unacceptedMax: number;
+  readonly node: NodeSettings;
 };
 
 const RECONNECT_DEFAULTS: ReconnectConfig = { delayMs: 50, delayMaxMs: 5_000, giveUpMs: 60_000 };
@@ -86,6 +90,7 @@ export function clientConfig(options: ConnectOptions): ClientConfig {
     eventBytesMax: options.eventBytesMax ?? 64 * 1024 * 1024,
     unacceptedBytesMax: options.unacceptedBytesMax ?? 64 * 1024 * 1024,
     unacceptedMax: options.unacceptedMax ?? 100_000,
+    node: nodeSettings(options.node),
   };
   for (const [key, value] of Object.entries({ ...config, ...config.reconnect })) {
     if (typeof value === "number" && key !== "priority" && !(value > 0)) {

@@ -53,7 +53,14 @@ function short(event: ConnectionEvent): string {
     case "transitional":
     case "flushRequest":
     case "left":
+    case "resumed":
       return event.kind;
+    case "suspended":
+      return `suspended ${event.reason}`;
+    case "lost":
+      return `lost ${event.packets} of ${event.sender}`;
+    case "expelled":
+      return `expelled ${event.unconfirmed}`;
   }
 }
 

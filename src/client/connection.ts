@@ -1,5 +1,6 @@
 import { vulnerableTrailer, encodeViewId, FlushType, subgroupTrailer } from "../flush/body.ts";
 import type { ViewId } from "../wire/spread/membership.ts";
+import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { encodeUtf8 } from "../wire/native/fields.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { type Address, parseAddress } from "./address.ts";
@@ -8,15 +9,18 @@ import { type ClientConfig, clientConfig, type ConnectOptions } from "./config.t
 import { DeliveryReceipt } from "./delivery-wait.ts";
 import { Echoes } from "./echoes.ts";
 import { Engine } from "./engine.ts";
+import { EngineDriver } from "./engine-driver.ts";
 import type { EngineHost, SessionUp } from "./engine-host.ts";
 import { closedError, GroupError } from "./errors.ts";
-import type { EventQueue } from "./event-queue.ts";
+import { type EventQueue, NO_DELIVERY } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
 import { Group, type GroupOwner } from "./group.ts";
-import type { Joining, JoinOptions } from "./join-options.ts";
+import type { Joining, JoinOptions, ScalableJoinOptions } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
+import type { ScalableGroup } from "./scalable/group.ts";
+import { ScalableGroups } from "./scalable/groups.ts";
 import { Unaccepted } from "./unaccepted.ts";
 import { unlessAborted, ViewWaits } from "./view-waits.ts";
 import {
@@ -46,6 +50,10 @@ const CLOSE_MS = 5_000;
 export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposable {
   readonly #transport: Transport;
   readonly #engine: Engine;
+  readonly #driver: EngineDriver;
+  readonly #config: ClientConfig;
+  /** From the first join of one on. */
+  #scalable: ScalableGroups | undefined;
   readonly #memberships: Memberships;
   readonly #echoes = new Echoes();
   readonly #groups = new Map<string, Group>();
@@ -63,18 +71,16 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #delivery = 0;
   #lastDelivery = 0;
   readonly #unaccepted = new Unaccepted();
-  #pumping = false;
-  #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
   #whenEnded: (error: GroupError | undefined) => void = () => {};
   #error: GroupError | undefined;
-  #consuming = false;
 
   /** Resolves when the connection has ended: with the reason, or `undefined` after `close`. Never rejects. */
   readonly closed: Promise<GroupError | undefined>;
 
   private constructor(transport: Transport, addresses: readonly Address[], config: ClientConfig) {
     this.#transport = transport;
+    this.#config = config;
     this.closed = new Promise((resolve) => {
       this.#whenEnded = resolve;
     });
@@ -92,12 +98,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         this.#engine.resumedReading(transport.now());
         this.#stream?.resume();
       },
-      consumed: (bytes) => this.#onConsumed(bytes),
-      awaited: () => this.#enter(() => this.#engine.awaited(this.#transport.now())),
+      consumed: (bytes) => this.#driver.consumed(bytes),
+      awaited: () => this.#driver.enter(() => this.#engine.awaited(this.#transport.now())),
       mayStop: () => this.protocol === "spread",
     });
     this.#held = new ViewWaits(this.#gate);
     this.#engine = new Engine(config, addresses, this.#engineHost());
+    this.#driver = new EngineDriver(transport, this.#engine);
   }
 
   /**
@@ -127,7 +134,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         if (error) reject(error);
         else resolve();
       };
-      connection.#enter(() => connection.#engine.start(transport.now()));
+      connection.#driver.enter(() => connection.#engine.start(transport.now()));
     });
     return connection;
   }
@@ -161,20 +168,31 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   /**
+   * Joins a scalable group, whose members multicast straight to each other. The first of them makes this connection a node, with UDP sockets of
+   * its own. Resolves and rejects in the same way; where no node can be made, with what is in the way. While the daemons have no primary
+   * configuration it waits.
+   */
+  join(group: string, options: ScalableJoinOptions): Promise<ScalableGroup>;
+  /**
    * Joins a group. Resolves when its first view has arrived, which is also the first event of the group's stream.
    * Rejects with a `GroupError` (`ILLEGAL_NAME`, `ALREADY_JOINED`, `GROUP_REFUSED`, `CLOSED`, `DISCONNECTED`) or with the
    * signal's reason.
    */
-  async join(group: string, options: JoinOptions = {}): Promise<Group> {
+  join(group: string, options?: JoinOptions): Promise<Group>;
+  async join(group: string, options: JoinOptions | ScalableJoinOptions = {}): Promise<Group | ScalableGroup> {
     const unfit = checkGroup(group) ?? this.#ended();
     if (unfit) throw unfit;
-    if (this.#memberships.isLeaving(group)) {
+    while (this.#memberships.isLeaving(group) || this.#scalable?.leaving(group)) {
       await this.#untilLeft(group, options.signal);
       const ended = this.#ended();
       if (ended) throw ended;
     }
-    if (this.#memberships.has(group)) {
+    if (this.#memberships.has(group) || this.#scalable?.has(group)) {
       throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
+    }
+    if (options.quality === "scalable") return this.#nodeFor(group).join(group, options.slow, options.signal);
+    if (options.quality !== undefined && options.quality !== "ordered") {
+      throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable"`);
     }
     if (options.slow !== undefined && this.protocol === "spread") {
       throw new GroupError(
@@ -202,7 +220,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#gate.beginDelivery();
       const mode: FlushMode = options.flush ? (options.autoFlush ? "automatic" : "ask") : "off";
       this.#memberships.join(group, mode);
-      this.#enter(() => this.#submitJoin(group));
+      this.#driver.enter(() => this.#submitJoin(group));
     });
   }
 
@@ -214,6 +232,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const list = typeof groups === "string" ? [groups] : [...groups];
     const error = checkDestinations(list);
     if (error) throw error;
+    const scalable = list.find((group) => this.#scalable?.has(group));
+    if (scalable !== undefined) return this.#sendToScalable(scalable, list, payload, options);
     const outgoing = new Outgoing(
       "data",
       typeWord(options, false),
@@ -227,9 +247,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** Everything of this connection, from the first call on. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionEvent> {
     if (this.#events === undefined) {
-      this.#events = this.#gate.queue<ConnectionEvent>();
+      this.#events = this.#gate.queue<ConnectionEvent>((event, by) => {
+        if (event.kind === "message") this.#scalable?.counted(event, by);
+      });
       // Whoever reads everything here will not read the groups one by one as well.
       for (const group of this.#groups.values()) if (!group.events.isIterated) group.events.mute();
+      this.#scalable?.mute();
       if (this.#engine.isEnded) this.#events.end(this.#error);
     }
     return this.#events;
@@ -245,12 +268,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#gate.open();
     // Nobody is going to read what the daemon still has.
     this.#gate.beginDelivery();
+    await this.#scalable?.drain();
     // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
     const giveUpAt = this.#transport.now() + CLOSE_MS;
     const patient =
       !this.#engine.isUp || (await this.#unaccepted.none((callback) => this.#transport.alarm(giveUpAt, callback)));
     const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
-    this.#enter(() => this.#engine.close(kill, patient, this.#transport.now()));
+    this.#driver.enter(() => this.#engine.close(kill, patient, this.#transport.now()));
     await this.closed;
   }
 
@@ -259,13 +283,58 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     await this.close();
   }
 
+  /** What the node of this connection counts and how it stands, while there is one. */
+  get nodeStatistics(): NodeStatistics | undefined {
+    return this.#scalable?.statistics;
+  }
+
+  /** What carries scalable groups; throws if that is not possible for this connection. */
+  #nodeFor(group: string): ScalableGroups {
+    if (this.#scalable !== undefined) return this.#scalable;
+    const { nodes } = this.#transport;
+    if (this.protocol === "spread" || nodes === undefined) {
+      const who = nodes === undefined ? "this transport has no datagrams" : "a stock Spread daemon has none";
+      throw new GroupError("GROUP_REFUSED", `${group} cannot be joined as a scalable group: ${who}`);
+    }
+    this.#scalable = new ScalableGroups(this.#config.node, this.#config, nodes, {
+      submit: (outgoing) => {
+        this.#engine.submit(outgoing, false);
+        if (outgoing.kind === "join") this.#joinNumbers.set(outgoing.groups[0] as string, outgoing.number);
+        this.#driver.schedulePump();
+      },
+      event: (event) => this.#events?.push(event, NO_DELIVERY),
+      report: (statistics) => this.#engine.report(statistics),
+      isIterated: () => this.#events !== undefined,
+      place: () => ({ daemons: this.#session?.daemons ?? [], local: this.#stream?.localAddress }),
+      payloadBytesMax: () => this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY,
+      now: () => this.#transport.now(),
+      alarm: (at, callback) => this.#transport.alarm(at, callback),
+    });
+    return this.#scalable;
+  }
+
+  async #sendToScalable(
+    group: string,
+    list: readonly string[],
+    payload: Payload,
+    { service, type, selfDiscard }: SendOptions,
+  ): Promise<Receipt> {
+    if (list.length > 1) {
+      throw new GroupError("GROUP_REFUSED", `${group} is a scalable group: what is sent to it goes to no other group`);
+    }
+    if (service !== undefined || type !== undefined || selfDiscard !== undefined) {
+      throw new RangeError(`service, type, selfDiscard: not in a scalable group such as ${group}`);
+    }
+    return (this.#scalable as ScalableGroups).send(group, payload, {});
+  }
+
   #owner(): GroupOwner {
     return {
       view: (group) => this.#memberships.view(group),
       isMember: (group) => this.#memberships.has(group),
       send: (group, payload, options) => this.#sendToGroup(group, payload, options),
       flush: (group) => {
-        if (this.#memberships.flush(group)) this.#enter(() => {});
+        if (this.#memberships.flush(group)) this.#driver.enter(() => {});
         else throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
       },
       leave: (group) => this.#leave(group),
@@ -326,18 +395,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         else resolve(receipt);
       };
     });
-    this.#schedulePump();
+    this.#driver.schedulePump();
     return accepted;
-  }
-
-  /** Everything that is sent in one turn of the program goes out in few writes. */
-  #schedulePump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    queueMicrotask(() => {
-      this.#pumping = false;
-      this.#enter(() => this.#engine.pump());
-    });
   }
 
   #submitJoin(group: string): void {
@@ -346,7 +405,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const join = new Outgoing("join", TypeBit.join, [group], 0, data);
     this.#engine.submit(join, false);
     this.#joinNumbers.set(group, join.number);
-    this.#schedulePump();
+    this.#driver.schedulePump();
   }
 
   #rejoin(group: string): void {
@@ -360,7 +419,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (this.#memberships.isJoined(group)) {
       this.#memberships.leave(group);
       this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
-      this.#schedulePump();
+      this.#driver.schedulePump();
       this.#held.release(group);
     }
     this.#gate.beginDelivery();
@@ -370,7 +429,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   /** A group that is being left, or was abandoned, can be joined again when that is over. */
   async #untilLeft(group: string, signal: AbortSignal | undefined): Promise<void> {
-    const left = this.#groups.get(group)?.left;
+    const left = this.#scalable?.leaving(group) ?? this.#groups.get(group)?.left;
     if (!left) return;
     this.#gate.beginDelivery();
     await unlessAborted(left, signal).finally(() => this.#gate.finishDelivery());
@@ -384,14 +443,14 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#memberships.leave(group);
     joining.group.events.mute();
     this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
-    this.#schedulePump();
+    this.#driver.schedulePump();
     joining.reject(reason);
   }
 
   #vote(group: string, kind: "ok" | "recv", id: ViewId): void {
     const fifo = new Outgoing("data", TypeBit.fifo, [group], FlushType[kind], [encodeViewId(id)]);
     this.#engine.submit(fifo, false);
-    this.#schedulePump();
+    this.#driver.schedulePump();
   }
 
   #onJoined(group: string): void {
@@ -423,9 +482,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         stream?.destroy();
       },
       up: (session) => this.#onUp(session),
-      down: (reason) => this.#events?.push({ kind: "disconnected", reason }, this.#lastDelivery),
+      down: (reason) => {
+        this.#scalable?.disconnected();
+        this.#events?.push({ kind: "disconnected", reason }, this.#lastDelivery);
+      },
       frame: (bytes, at, length, delivery, own, primary) => {
         if (delivery > 0) this.#delivery = this.#lastDelivery = delivery;
+        if (this.#scalable?.frame(bytes, at)) return;
         const message = this.#memberships.frame(bytes, at, length, primary, own > 0);
         if (message?.own && this.protocol === "spread") this.#echoes.delivered(message);
       },
@@ -454,17 +517,17 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#gate.reset();
     const current = (): boolean => this.#stream === stream;
     const stream: ByteStream = this.#transport.open(address, {
-      opened: () => current() && this.#enter(() => this.#engine.opened(this.#transport.now())),
+      opened: () => current() && this.#driver.enter(() => this.#engine.opened(this.#transport.now())),
       data: (bytes) => {
         if (!current()) return;
-        this.#enter(() => this.#engine.receive(bytes, this.#transport.now()));
+        this.#driver.enter(() => this.#engine.receive(bytes, this.#transport.now()));
         this.#gate.check();
       },
-      drained: () => current() && this.#enter(() => this.#engine.drained(this.#transport.now())),
+      drained: () => current() && this.#driver.enter(() => this.#engine.drained(this.#transport.now())),
       closed: (reason) => {
         if (!current()) return;
         this.#stream = undefined;
-        this.#enter(() => this.#engine.closed(reason, this.#transport.now()));
+        this.#driver.enter(() => this.#engine.closed(reason, this.#transport.now()));
       },
     });
     this.#stream = stream;
@@ -489,6 +552,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (resumed) return;
     if (session.primary !== undefined) this.#setPrimary(session.primary);
     if (goesOn) {
+      this.#scalable?.reconnected(true);
       for (const group of this.#memberships.interrupt()) this.#rejoin(group);
       return;
     }
@@ -505,6 +569,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     // A join that is sent again may have been ordered for the member that this session was, and then says nothing: so
     // there is another one after it, which changes nothing if the first one counts.
     for (const group of this.#memberships.restart(session.privateGroup)) this.#submitJoin(group);
+    this.#scalable?.reconnected(false);
   }
 
   #setPrimary(primary: boolean): void {
@@ -517,11 +582,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const joining = this.#joining.get(group);
     this.#joining.delete(group);
     const error = new GroupError("GROUP_REFUSED", `${group} cannot be joined: ${text}`);
+    this.#joinNumbers.delete(group);
+    if (this.#scalable?.has(group)) return this.#scalable.refused(group, error);
     this.#memberships.forget(group);
     this.#groups.get(group)?.end(joining ? undefined : error);
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
-    this.#joinNumbers.delete(group);
     joining?.reject(error);
   }
 
@@ -533,12 +599,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #onEnded(error: GroupError | undefined): void {
     this.#error = error;
     const why = error ?? closedError();
-    this.#alarm?.cancel();
-    this.#alarm = undefined;
+    this.#driver.stop();
     this.#echoes.fail(why);
     for (const joining of this.#joining.values()) joining.reject(why);
     this.#joining.clear();
     for (const group of this.#groups.values()) group.end(error);
+    this.#scalable?.end(error, why);
     this.#held.releaseAll();
     this.#events?.end(error);
     this.#whenUp?.(why);
@@ -546,7 +612,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   #abort(error: GroupError): void {
-    this.#enter(() => this.#engine.abort(error));
+    this.#driver.enter(() => this.#engine.abort(error));
   }
 
   #ended(): GroupError | undefined {
@@ -555,33 +621,6 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   #notMember(group: string): GroupError {
     return this.#ended() ?? new GroupError("CLOSED", `${group} was left: join it again, or use connection.send`);
-  }
-
-  /** Runs a step of the engine and keeps its alarm. */
-  #enter(step: () => void): void {
-    step();
-    if (this.#engine.isEnded) return;
-    const at = this.#engine.deadline;
-    if (this.#alarm && this.#alarm.at <= at) return;
-    this.#alarm?.cancel();
-    this.#alarm = undefined;
-    if (at === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#transport.alarm(at, () => {
-      this.#alarm = undefined;
-      this.#enter(() => this.#engine.tick(this.#transport.now()));
-    });
-    this.#alarm = { at, cancel };
-  }
-
-  #onConsumed(bytes: number): void {
-    this.#engine.consumed(bytes, this.#transport.now());
-    if (this.#consuming) return;
-    // Asks the engine for its alarm once per turn, not once per event.
-    this.#consuming = true;
-    queueMicrotask(() => {
-      this.#consuming = false;
-      this.#enter(() => {});
-    });
   }
 
   #consumedUpTo(): number {

@@ -9,6 +9,8 @@ export type SessionUp = {
   readonly protocol: "native" | "spread";
   readonly privateGroup: string;
   readonly payloadBytesMax: number;
+  /** The daemons that a client may go to, as `port@host`. */
+  readonly daemons: readonly string[];
   /** The first session of this connection. */
   readonly first: boolean;
   /** What has become of the session before; `new` where there was none. */

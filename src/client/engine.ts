@@ -206,6 +206,11 @@ export class Engine implements Machine {
     this.#writable = link.flush() && this.#writable;
   }
 
+  /** Tells the daemon what the client's node counts; it is no loss if nobody hears it. */
+  report(statistics: Uint8Array): void {
+    if (this.#phase.name === "up") this.#phase.link.report(statistics);
+  }
+
   /** All that is not known to have been ordered. */
   outstanding(): Generator<Outgoing> {
     return this.#window.outstanding();
@@ -348,7 +353,10 @@ export class Engine implements Machine {
       configuration: (configuration) => current() && this.#onConfiguration(configuration),
       groupRefused: (number, group, text) => {
         if (!current()) return;
-        this.#host.groupRefused(number, group, text);
+        const isMessage = this.#window.at(number)?.kind === "data";
+        if (isMessage)
+          this.#window.refuse(number, new GroupError("GROUP_REFUSED", `${group} takes no message: ${text}`));
+        else this.#host.groupRefused(number, group, text);
         this.#window.finish(number);
       },
       goAway: () => current() && this.#onGoAway(),
@@ -395,6 +403,7 @@ export class Engine implements Machine {
       protocol: link.protocol,
       privateGroup: greeting.privateGroup,
       payloadBytesMax: greeting.payloadBytesMax,
+      daemons: greeting.daemons,
       first,
       resumption,
       primary: greeting.primary,

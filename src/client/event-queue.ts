@@ -15,6 +15,9 @@ type Reader<Event> = {
   readonly reject: (error: Error) => void;
 };
 
+/** Of an event that came with no delivery of the daemon: it is none of the daemon's business when it is read. */
+export const NO_DELIVERY = Number.POSITIVE_INFINITY;
+
 /**
  * Events waiting for the program. It never refuses one: its owner stops reading from the daemon when too much waits.
  * Each entry remembers the delivery that it came with, so that the daemon can be told what has been consumed.
@@ -24,6 +27,8 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   #events: (Event | undefined)[] = [];
   #deliveries: number[] = [];
   #head = 0;
+  /** Between this and the head no event has a delivery. */
+  #oldest = 0;
   #readers: Reader<Event>[] = [];
   #ended = false;
   #error: Error | undefined;
@@ -39,9 +44,12 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     return this.#iterated;
   }
 
-  /** The delivery number of the oldest event that waits. One that came with none counts as the first of its session. */
+  /** The delivery number of the oldest event that waits and has one; 0 counts as the first of its session. */
   get oldestDelivery(): number | undefined {
-    return this.#deliveries[this.#head];
+    let at = Math.max(this.#head, this.#oldest);
+    while (this.#deliveries[at] === NO_DELIVERY) at++;
+    this.#oldest = at;
+    return this.#deliveries[at];
   }
 
   push(event: Event, delivery: number): void {
@@ -65,7 +73,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
 
   /** Another session has begun, whose delivery numbers begin anew: none of its deliveries is consumed before what waits. */
   forgetDeliveries(): void {
-    this.#deliveries.fill(1);
+    this.#deliveries = this.#deliveries.map((delivery) => (delivery === NO_DELIVERY ? NO_DELIVERY : 1));
   }
 
   /** Nothing more comes. What waits can still be read; then the iteration ends, or throws `error` once. */
@@ -115,6 +123,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     } else if (this.#head >= 4_096 && this.#head * 2 >= this.#events.length) {
       this.#events.splice(0, this.#head);
       this.#deliveries.splice(0, this.#head);
+      this.#oldest = Math.max(0, this.#oldest - this.#head);
       this.#head = 0;
     }
     this.#listener.taken(event);
@@ -125,5 +134,6 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     this.#events = [];
     this.#deliveries = [];
     this.#head = 0;
+    this.#oldest = 0;
   }
 }

@@ -19,10 +19,14 @@ export type Message = {
   readonly bigEndian: boolean;
 };
 
-/** A new membership of a group. Members see the same views, and messages at the same places between them. */
+/**
+ * A new membership of a group. Members see the same views, and messages at the same places between them; in a scalable group only the
+ * views: there no message belongs to one at all members alike.
+ */
 export type View = {
   readonly kind: "view";
   readonly group: string;
+  /** In a scalable group only `index` says something: it grows, and two members whose views have the same one have the same view. */
   readonly id: ViewId;
   /** Private groups of all members, in the same order at every member. */
   readonly members: readonly string[];
@@ -33,9 +37,12 @@ export type View = {
   readonly joined: readonly string[];
   /** Members of the previous view that are gone. */
   readonly left: readonly string[];
-  /** Who came from where: the members of one set were together in their previous view and delivered the same in it. */
+  /**
+   * Who came from where: the members of one set were together in their previous view and delivered the same in it. Empty in a scalable group,
+   * which does not promise that.
+   */
   readonly sets: readonly (readonly string[])[];
-  /** The set that this connection belongs to. */
+  /** The set that this connection belongs to; empty in a scalable group. */
   readonly ownSet: readonly string[];
   /** Whether this side of a split may decide for all; `undefined` when a stock Spread daemon cannot tell. */
   readonly primary: boolean | undefined;
@@ -57,15 +64,53 @@ export type Gap = {
    * then leaves and joins again, in case a view is among what is gone).
    */
   readonly reason: "slow" | "reconnected" | "window";
-  /** How many, where the daemon knows. */
+  /** How many, where that is known. */
   readonly count: number | undefined;
+  /** In a scalable group, of whom: how many messages of each sender. */
+  readonly senders?: Readonly<Record<string, number>>;
 };
 
 /** In flush mode: finish what you send in this view, then call `group.flush()`. */
 export type FlushRequest = { readonly kind: "flushRequest"; readonly group: string };
 
-/** The last event of a group that was left. */
-export type Left = { readonly kind: "left"; readonly group: string };
+/** The last event of a group that was left. `slow`: not as the program asked, but because it reads too slowly. */
+export type Left = { readonly kind: "left"; readonly group: string; readonly reason?: "slow" };
+
+/**
+ * Scalable groups: what a sender that has failed had sent here is nowhere any more, and nobody in this member's region delivers it; members
+ * in other regions may have.
+ */
+export type Lost = {
+  readonly kind: "lost";
+  readonly group: string;
+  readonly sender: string;
+  /** How many packets, which may hold messages of this group, or of others that the two are in. */
+  readonly packets: number;
+};
+
+/**
+ * Scalable groups: nothing is heard of a primary configuration of the daemons. Members go on sending to each other in the views that they
+ * have, which do not change; what is sent meanwhile may turn out not to be accepted (`expelled`).
+ */
+export type Suspended = {
+  readonly kind: "suspended";
+  /** The daemon is on the lesser side of a split, or there is no connection to one. */
+  readonly reason: "minority" | "disconnected";
+};
+
+/** Scalable groups: views change again. */
+export type Resumed = { readonly kind: "resumed" };
+
+/**
+ * Scalable groups: the daemons have declared this node failed. The others have seen it leave, and take nothing of it; what they sent from then
+ * until the next view, in which this connection is a new member, is missed here.
+ */
+export type Expelled = {
+  readonly kind: "expelled";
+  readonly group: string;
+  /** So many own messages are not known to be everywhere: their `delivered` rejects with `EXPELLED`. */
+  readonly unconfirmed: number;
+};
 
 /** The connection to the daemon is lost; it is being restored. */
 export type Disconnected = { readonly kind: "disconnected"; readonly reason: string };
@@ -91,5 +136,8 @@ export type Primary = { readonly kind: "primary"; readonly primary: boolean };
 /** What a group's stream consists of. */
 export type GroupEvent = Message | View | Primary | Transitional | Gap | FlushRequest | Left;
 
+/** What the stream of a scalable group consists of. */
+export type ScalableEvent = Message | View | Gap | Lost | Suspended | Resumed | Expelled | Left;
+
 /** What the connection's stream consists of: everything of all groups, private messages, and its own state. */
-export type ConnectionEvent = GroupEvent | Disconnected | Reconnected;
+export type ConnectionEvent = GroupEvent | ScalableEvent | Disconnected | Reconnected;

@@ -2,6 +2,8 @@ import type { Group } from "./group.ts";
 
 /** How a group is joined. */
 export type JoinOptions = {
+  /** The daemons order the group's messages; the default. A group has one quality, fixed by its first join. */
+  readonly quality?: "ordered";
   /** Gives up waiting for the first view; the group is left again. */
   readonly signal?: AbortSignal;
   /**
@@ -13,6 +15,19 @@ export type JoinOptions = {
   readonly flush?: boolean;
   /** In flush mode: agree to each new view at once, instead of asking by a `flushRequest`. Sends wait meanwhile. */
   readonly autoFlush?: boolean;
+};
+
+/** How a scalable group is joined. */
+export type ScalableJoinOptions = {
+  /** Members multicast straight to each other, and the daemons keep the membership only. */
+  readonly quality: "scalable";
+  /** Gives up waiting for the first view; the group is left again. */
+  readonly signal?: AbortSignal;
+  /**
+   * What becomes of a member that reads too slowly (`NodeOptions.waitingMax`): `wait` makes those wait who send to its region, `drop` loses
+   * messages here and tells it by a `gap`, `expel` leaves the group. The first join of a group that names one fixes it; otherwise `expel`.
+   */
+  readonly slow?: "wait" | "drop" | "expel";
 };
 
 /** A join that waits for its first view. */

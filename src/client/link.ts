@@ -63,6 +63,8 @@ export interface Link {
   flush(): boolean;
   /** Tells what the application has consumed. */
   acknowledge(delivery: number): void;
+  /** Tells what the client's node counts; nothing where the protocol has no nodes. */
+  report(statistics: Uint8Array): void;
   /** Asks for a sign of life; false if this protocol cannot. */
   ping(): boolean;
 }

@@ -120,6 +120,11 @@ export class NativeLink implements Link, Units {
     this.#host.write(bytes);
   }
 
+  report(statistics: Uint8Array): void {
+    this.#gatherer.flush();
+    this.#host.write(encodeNative({ kind: "nodeStatistics", statistics }));
+  }
+
   ping(): boolean {
     this.#gatherer.flush();
     this.#host.write(encodeNative({ kind: "ping", opaque: new Uint8Array(8) }));

@@ -128,6 +128,11 @@ export class OutgoingWindow {
     this.#advance();
   }
 
+  /** A daemon does not take this one. */
+  refuse(number: number, error: GroupError): void {
+    this.at(number)?.finished(error);
+  }
+
   /** Accepted, and nothing more will be heard of it here. */
   release(number: number): void {
     const outgoing = this.at(number);

@@ -78,6 +78,10 @@ export class SpreadLink implements Link, Units {
     /* There is none: the daemon counts what the socket takes. */
   }
 
+  report(): void {
+    /* nodes are unknown there */
+  }
+
   ping(): boolean {
     return false;
   }

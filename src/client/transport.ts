@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import type { Address } from "./address.ts";
 import type { ByteStream, StreamListener, Transport } from "./byte-stream.ts";
+import { socketWorld } from "./scalable/socket-world.ts";
 
 /** Enough to keep a socket busy; more waits in the client, where it can still be sent elsewhere. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;
@@ -17,6 +18,7 @@ export const nodeTransport: Transport = {
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
+  nodes: socketWorld,
 };
 
 class SocketStream implements ByteStream {
@@ -44,6 +46,10 @@ class SocketStream implements ByteStream {
       reason = error.message;
     });
     socket.on("close", () => listener.closed(reason));
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
   }
 
   write(bytes: Uint8Array): boolean {

@@ -149,7 +149,10 @@ export class RegionNodes {
     const one = this.#nodes.get(user);
     if (one === undefined || token === undefined) return;
     if (!isComplete) this.ended(one.session, now);
-    else if (!one.isAttached) this.#attach(one, token);
+    else if (!one.isAttached) {
+      if (this.service.isSuspended) this.#tell(one, NOTHING);
+      this.#attach(one, token);
+    }
   }
 
   /** The session is gone. */
@@ -167,7 +170,9 @@ export class RegionNodes {
   /** A message of the session to its daemon has been ordered. */
   told({ user }: AttachedSession, frame: Uint8Array): void {
     const bytes = decodeNodeReport("report", frame, 0);
-    const report = bytes && decodeNodeTelling(bytes);
+    // To no group, since its number has to be used up: nothing is lost with it.
+    if (bytes === undefined) return;
+    const report = decodeNodeTelling(bytes);
     if (report === undefined) this.#malformed++;
     else this.service.report(user, report);
   }

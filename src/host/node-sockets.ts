@@ -105,6 +105,9 @@ export class NodeSockets implements NodeNetwork {
   };
   readonly #options: NodeSocketsOptions;
   readonly #sockets: Readonly<Record<NodeChannel, Socket>>;
+  /** Whether to send to the pool, if there is one. */
+  usesMulticast = true;
+  #pool: MulticastPool | undefined;
   readonly #regions = new Map<number, Socket>();
   readonly #addresses = new Map<number, string>();
   #receive: NodeReceive = () => {};
@@ -131,10 +134,25 @@ export class NodeSockets implements NodeNetwork {
       sockets[channel].on("message", (bytes: Uint8Array) => this.#onMessage(channel, bytes));
       this.#setUp(sockets[channel]);
     }
-    if (options.multicast === undefined) return;
-    sockets.data.setMulticastInterface(options.host);
-    sockets.data.setMulticastTTL(options.multicast.ttl);
-    sockets.data.setMulticastLoopback(false);
+    if (options.multicast !== undefined) this.joinPool(options.multicast);
+  }
+
+  /**
+   * Regions' addresses are taken from this pool from now on; to be called before the first of them is listened to. Throws a `RangeError` if
+   * there are no such addresses.
+   */
+  joinPool(pool: MulticastPool): void {
+    checkPool(pool);
+    if (this.#pool !== undefined || this.#isClosed) return;
+    this.#pool = pool;
+    const { data } = this.#sockets;
+    try {
+      data.setMulticastInterface(this.#options.host);
+      data.setMulticastTTL(pool.ttl);
+      data.setMulticastLoopback(false);
+    } catch (error) {
+      this.#fault(error as Error);
+    }
   }
 
   /** Binds the three sockets. Rejects if a port is taken, or the host is none of this machine's addresses. */
@@ -178,7 +196,7 @@ export class NodeSockets implements NodeNetwork {
   }
 
   get canMulticast(): boolean {
-    return this.#options.multicast !== undefined;
+    return this.#pool !== undefined && this.usesMulticast;
   }
 
   get room(): number {
@@ -201,16 +219,16 @@ export class NodeSockets implements NodeNetwork {
   }
 
   multicast(index: number, bytes: Uint8Array): void {
-    const pool = this.#options.multicast;
+    const pool = this.#pool;
     if (pool !== undefined) this.#send("data", bytes, pool.port, this.#addressOf(index));
   }
 
   loopBack(): void {
-    if (this.canMulticast && !this.#isClosed) this.#sockets.data.setMulticastLoopback(true);
+    if (this.#pool !== undefined && !this.#isClosed) this.#sockets.data.setMulticastLoopback(true);
   }
 
   listen(index: number): void {
-    const pool = this.#options.multicast;
+    const pool = this.#pool;
     if (pool === undefined || this.#isClosed || this.#regions.has(index)) return;
     const { host } = this.#options;
     const group = this.#addressOf(index);
@@ -254,7 +272,7 @@ export class NodeSockets implements NodeNetwork {
   #addressOf(index: number): string {
     let address = this.#addresses.get(index);
     if (address === undefined) {
-      address = poolAddress(this.#options.multicast as MulticastPool, index);
+      address = poolAddress(this.#pool as MulticastPool, index);
       this.#addresses.set(index, address);
     }
     return address;

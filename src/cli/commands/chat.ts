@@ -1,10 +1,10 @@
-import type { Connection, ConnectionEvent, View } from "../../index.ts";
+import type { Connection, ConnectionEvent, Group, Message, ScalableGroup, View } from "../../index.ts";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CHAT_COMMANDS, ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
 import { type LineEditor, openLineEditor } from "../line-editor.ts";
-import { describeEvent, openConnection, payloadText } from "../session.ts";
+import { describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
 export const chat = defineCommand({
@@ -20,6 +20,8 @@ export const chat = defineCommand({
     name: commonOptions.name,
     join: { kind: "text", short: "j", value: "GROUP", many: true, help: "join this group at once" },
     service: commonOptions.service,
+    quality: commonOptions.quality,
+    "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
     "password-file": commonOptions["password-file"],
@@ -29,13 +31,15 @@ export const chat = defineCommand({
       line: "amalgam chat --name alice --join room",
       does: "then type a line; a second terminal with --name bob sees it",
     },
+    { line: "amalgam chat --name alice --join prices --quality scalable", does: "straight from member to member" },
     { line: "amalgam chat --address 4803@10.0.0.7 --protocol spread", does: "a stock Spread daemon" },
   ],
   failure: "the connection was lost for good",
   async run(args, terminal) {
     const connection = await openConnection(args, terminal);
     const editor = openLineEditor(terminal, (line) => room.completions(line));
-    const room: ChatRoom = new ChatRoom(connection, terminal, editor, args.service());
+    const join = (group: string) => joinGroup(connection, group, args);
+    const room: ChatRoom = new ChatRoom(connection, terminal, editor, args.service(), join);
     editor.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`, 2);
     const watching = room.watch();
     for (const group of args.texts("join")) await room.attempt(() => room.perform({ kind: "join", group }));
@@ -72,14 +76,22 @@ class ChatRoom {
   readonly #connection: Connection;
   readonly #terminal: Terminal;
   readonly #editor: LineEditor;
-  readonly #groups = new Map<string, Awaited<ReturnType<Connection["join"]>>>();
+  readonly #join: (group: string) => Promise<Group | ScalableGroup>;
+  readonly #groups = new Map<string, Group | ScalableGroup>();
   readonly #views = new Map<string, View>();
   readonly #undelivered = new Set<Promise<void>>();
   #current: string | undefined;
   #service: Service;
   #onAway: () => void = () => undefined;
 
-  constructor(connection: Connection, terminal: Terminal, editor: LineEditor, service: Service) {
+  constructor(
+    connection: Connection,
+    terminal: Terminal,
+    editor: LineEditor,
+    service: Service,
+    join: (group: string) => Promise<Group | ScalableGroup>,
+  ) {
+    this.#join = join;
     this.#connection = connection;
     this.#terminal = terminal;
     this.#editor = editor;
@@ -146,7 +158,7 @@ class ChatRoom {
   async perform(line: ChatLine): Promise<void> {
     switch (line.kind) {
       case "join":
-        this.#groups.set(line.group, await this.#connection.join(line.group));
+        this.#groups.set(line.group, await this.#join(line.group));
         this.#become(line.group);
         return;
       case "leave": {
@@ -171,9 +183,9 @@ class ChatRoom {
         return;
       case "send": {
         const groups = line.groups.length > 0 ? line.groups : [this.#needCurrent()];
-        const { delivered } = await this.#connection.send(groups, line.text, {
-          service: line.service ?? this.#service,
-        });
+        const isScalable = groups.some((name) => this.#quality(name) === "scalable");
+        const options = isScalable ? {} : { service: line.service ?? this.#service };
+        const { delivered } = await this.#connection.send(groups, line.text, options);
         const settled: Promise<void> = delivered.catch(() => {}).finally(() => this.#undelivered.delete(settled));
         this.#undelivered.add(settled);
         return;
@@ -184,6 +196,11 @@ class ChatRoom {
       case "quit":
         return;
     }
+  }
+
+  #quality(name: string): "ordered" | "scalable" {
+    const group = this.#groups.get(name);
+    return group !== undefined && "quality" in group ? group.quality : "ordered";
   }
 
   #needCurrent(): string {
@@ -200,7 +217,7 @@ class ChatRoom {
         .map((group) => (group === this.#connection.privateGroup ? "(private)" : group))
         .join(" ");
       this.#editor.print(
-        `${terminal.style("cyan", `${where} ${event.sender}`)} ${terminal.style("dim", event.service)}  ${shown}`,
+        `${terminal.style("cyan", `${where} ${event.sender}`)} ${terminal.style("dim", this.#how(event))}  ${shown}`,
         2,
       );
       return;
@@ -212,9 +229,17 @@ class ChatRoom {
     }
     const warns =
       event.kind === "gap" ||
+      event.kind === "lost" ||
+      event.kind === "suspended" ||
+      event.kind === "expelled" ||
       event.kind === "disconnected" ||
       ((event.kind === "view" || event.kind === "primary") && event.primary === false);
     this.#editor.print(terminal.style(warns ? "yellow" : "dim", `* ${describeEvent(event)}`), 2);
+  }
+
+  /** The service, or that it came from the sender itself. */
+  #how({ groups, service }: Message): string {
+    return groups.some((group) => this.#quality(group) === "scalable") ? "scalable" : service;
   }
 
   #showViews(): void {

@@ -2,7 +2,7 @@ import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { shownBytes, shownNumber, table } from "../format.ts";
 import { Progress } from "../progress.ts";
-import { openConnection } from "../session.ts";
+import { isScalable, joinGroup, openConnection } from "../session.ts";
 
 /** A message of this command: its number (u32, big endian), then filling. */
 const HEAD_BYTES = 4;
@@ -44,6 +44,8 @@ export const flood = defineCommand({
       help: "messages that may be sent and not yet received",
     },
     json: commonOptions.json,
+    quality: commonOptions.quality,
+    "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
     "password-file": commonOptions["password-file"],
@@ -54,6 +56,7 @@ export const flood = defineCommand({
       line: "amalgam flood -s safe --size 100 --count 1000000",
       does: "small messages, each delivered when all daemons have it",
     },
+    { line: "amalgam flood --quality scalable", does: "from member to member; in several terminals at once" },
     { line: "amalgam flood --address 4813@localhost --json", does: "another daemon of this machine, for a script" },
   ],
   failure: "messages are missing or came out of order",
@@ -62,8 +65,8 @@ export const flood = defineCommand({
     const total = args.number("count") ?? 0;
     const size = args.number("size") ?? 0;
     const window = args.number("window") ?? 1;
-    const service = args.service();
-    const group = await connection.join(args.text("group") ?? "flood");
+    const service = isScalable(args) ? "scalable" : args.service();
+    const group = await joinGroup(connection, args.text("group") ?? "flood", args);
     const filling = new Uint8Array(size - HEAD_BYTES).fill(0x2e);
 
     const startedAt = performance.now();
@@ -85,7 +88,9 @@ export const flood = defineCommand({
         if (failure !== undefined) return;
         const head = new Uint8Array(HEAD_BYTES);
         new DataView(head.buffer).setUint32(0, number);
-        group.send([head, filling], { service }).catch((error: unknown) => {
+        const accepted =
+          "quality" in group ? group.send([head, filling]) : group.send([head, filling], { service: args.service() });
+        accepted.catch((error: unknown) => {
           failure ??= error;
           resume?.();
           void connection.close();
@@ -95,6 +100,7 @@ export const flood = defineCommand({
 
     for await (const event of group) {
       if (event.kind === "gap") failure ??= new Error(`${event.count ?? "some"} messages were missed`);
+      if (event.kind === "expelled") failure ??= new Error("the daemons have declared this node failed");
       if (event.kind !== "message") continue;
       if (!event.own) {
         others++;

@@ -1,7 +1,7 @@
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode, usageError } from "../exit-codes.ts";
 import { framed } from "../framing.ts";
-import { describeEvent, jsonOfEvent, openConnection } from "../session.ts";
+import { describeEvent, joinGroup, jsonOfEvent, openConnection } from "../session.ts";
 
 export const receive = defineCommand({
   name: "receive",
@@ -25,6 +25,8 @@ export const receive = defineCommand({
       help: "what happens if this reader is too slow; the group's first join decides",
     },
     json: commonOptions.json,
+    quality: commonOptions.quality,
+    "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
     "password-file": commonOptions["password-file"],
@@ -35,6 +37,7 @@ export const receive = defineCommand({
       line: "amalgam receive log --json | jq -r 'select(.kind == \"message\") | .text'",
       does: "with senders, services and views",
     },
+    { line: "amalgam receive prices --quality scalable", does: "straight from the members that send" },
     {
       line: "amalgam receive backups --lengths --count 1 | tail -c +5 > dump.tar",
       does: "one binary message into a file",
@@ -51,14 +54,15 @@ export const receive = defineCommand({
     let received = 0;
     let missed = false;
     try {
-      const joins = Promise.all([...groups].map((group) => connection.join(group, slow)));
+      const joins = Promise.all([...groups].map((group) => joinGroup(connection, group, args, slow)));
       // Failed joins end the loop below by closing; the error itself is awaited behind it.
       joins.catch(() => connection.close());
       for await (const event of connection) {
-        if (event.kind === "gap") missed = true;
+        if (event.kind === "gap" || event.kind === "lost" || event.kind === "expelled") missed = true;
         if (args.flag("json")) await terminal.write(`${JSON.stringify(jsonOfEvent(event))}\n`);
         else if (event.kind === "message") await terminal.write(framed(event.payload, framing));
-        else if (!args.flag("quiet") || event.kind === "gap") terminal.note(describeEvent(event));
+        else if (!args.flag("quiet") || event.kind === "gap" || event.kind === "lost")
+          terminal.note(describeEvent(event));
         if (event.kind === "message" && ++received >= count) break;
       }
       await joins;

@@ -2,7 +2,7 @@ import { GroupError, type Receipt } from "../../index.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { messagesOf } from "../framing.ts";
-import { openConnection } from "../session.ts";
+import { isScalable, joinGroup, openConnection } from "../session.ts";
 
 /** Receipts that may be outstanding: enough to keep the daemon busy, few enough to bound memory. */
 const OUTSTANDING_MAX = 1_000;
@@ -10,7 +10,7 @@ const OUTSTANDING_MAX = 1_000;
 export const send = defineCommand({
   name: "send",
   summary: "send messages from arguments or a pipe",
-  description: `Sends to one or several groups, without joining them. Messages come from --message, or from the
+  description: `Sends to one or several groups, without joining them, unless they are scalable. Messages come from --message, or from the
     standard input: one per line, or each behind a four-byte length (--lengths), or all of it as one (--whole).
 
     It ends when every message has been delivered with its service's guarantee, as far as the daemon tells: a stock
@@ -34,6 +34,8 @@ export const send = defineCommand({
       help: "message type for the receivers",
     },
     limit: { kind: "number", value: "BYTES", min: 1, max: 999_999_999, otherwise: 16_777_216, help: "longest message" },
+    quality: commonOptions.quality,
+    "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
     "password-file": commonOptions["password-file"],
@@ -42,6 +44,10 @@ export const send = defineCommand({
     {
       line: 'amalgam send room -m "hello" -s safe',
       does: "one message, delivered everywhere or nowhere in the configuration",
+    },
+    {
+      line: 'amalgam send prices --quality scalable -m "12.50"',
+      does: "as a member of the group, straight to the others",
     },
     { line: "tail -f app.log | amalgam send log", does: "every line as it appears" },
     {
@@ -69,8 +75,11 @@ export const send = defineCommand({
         .finally(() => outstanding.delete(done));
       outstanding.add(done);
     };
+    if (isScalable(args)) await Promise.all(args.positionals.map((group) => joinGroup(connection, group, args)));
     for await (const payload of source) {
-      watch(await connection.send(args.positionals, payload, options));
+      // Members of a scalable group are not reached together with those of another.
+      if (isScalable(args)) for (const group of args.positionals) watch(await connection.send(group, payload));
+      else watch(await connection.send(args.positionals, payload, options));
       if (outstanding.size >= OUTSTANDING_MAX) await Promise.race(outstanding);
     }
     await Promise.all(outstanding);

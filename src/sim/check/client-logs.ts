@@ -1,4 +1,4 @@
-import type { GroupEvent, Message, Reconnected } from "../../client/events.ts";
+import type { ConnectionEvent, Disconnected, Message } from "../../client/events.ts";
 import { type Service, serviceRank } from "../../ordering/service.ts";
 import type { Violation } from "./checker.ts";
 
@@ -19,7 +19,7 @@ export type SentMessage = {
 export type SessionLog = {
   readonly name: string;
   /** `reconnected` only where the session is not the one before: it is a new member then, and knows nothing of the old one. */
-  readonly events: (GroupEvent | Reconnected)[];
+  readonly events: Exclude<ConnectionEvent, Disconnected>[];
   readonly sent: SentMessage[];
   /** The connection has ended: what is still missing will not come. */
   hasEnded: boolean;

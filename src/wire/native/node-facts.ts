@@ -51,7 +51,7 @@ export function decodeNodeSite(bytes: Uint8Array, at: number): NodeSite | undefi
   const flags = input.u8();
   let pool: SitePool | undefined;
   if ((flags & POOL) !== 0) pool = { base: input.u32(), size: input.u32(), port: input.u16(), ttl: input.u8() };
-  if (input.failed || pool?.size === 0) return undefined;
+  if (input.failed || (pool !== undefined && !isPlausible(pool))) return undefined;
   return { cluster, pool, usesMulticast: (flags & MULTICAST) !== 0 };
 }
 
@@ -66,6 +66,11 @@ export function decodeGroupPolicy(bytes: Uint8Array, at: number): GroupPolicy | 
   const policy = POLICIES[(input?.u8() ?? 0) - 1];
   if (input === undefined || policy === undefined) return undefined;
   return { group: decodeUtf8(input.raw(input.remaining)), policy };
+}
+
+/** Whether these are multicast addresses (224.0.0.0/4), and a port. */
+function isPlausible({ base, size, port }: SitePool): boolean {
+  return base >= 0xe000_0000 && size > 0 && base + size <= 0xf000_0000 && port > 0;
 }
 
 function readerOf(bytes: Uint8Array, at: number, type: number): Reader | undefined {

@@ -1,0 +1,504 @@
+import type { GroupNumber, NodeId } from "../../base/ids.ts";
+import type { Change } from "../../cms/views.ts";
+import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
+import type { GroupPolicy, NodeSite } from "../../wire/native/node-facts.ts";
+import { GroupError } from "../errors.ts";
+import type { ScalableEvent, Message, View } from "../events.ts";
+import type { Outgoing } from "../outgoing.ts";
+import { type Payload, piecesOf, type Receipt } from "../send.ts";
+import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
+import { Inbox, type SlowPolicy } from "./inbox.ts";
+import { Membership } from "./membership.ts";
+import { NodeNames } from "./node-names.ts";
+import { NodeSession } from "./node-session.ts";
+import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
+import { nodeConfig, type NodeSettings } from "./options.ts";
+import { groupsTouched, isSameRoster, type Roster, Rosters } from "./rosters.ts";
+import { expelledError, leftError, SendWindow } from "./send-window.ts";
+
+/** How long a group is without word of the daemons before its members' programs are told that it is suspended (region-views.md, rule 12). */
+const LEASE_MS = 3_000;
+/** How long leaving, or closing, waits for what was sent to be everywhere. */
+const DRAIN_MS = 5_000;
+
+/** What scalable groups ask of their connection. */
+export interface ScalableHost {
+  /** To the daemon, behind all that was sent before. */
+  submit(outgoing: Outgoing): void;
+  /** For the connection's stream. */
+  event(event: ScalableEvent): void;
+  /** To the daemon, which shows it: what the node counts. */
+  report(statistics: Uint8Array): void;
+  /** Whether the program reads the connection's stream: then a group that it does not read keeps nothing. */
+  isIterated(): boolean;
+  /** Where the node may be reached, as far as the session tells. */
+  place(): Pick<SeatRequest, "daemons" | "local">;
+  payloadBytesMax(): number;
+  now(): number;
+  /** Calls back at a time, once; returns what cancels it. */
+  alarm(at: number, callback: () => void): () => void;
+}
+
+export type ScalableLimits = { readonly unacceptedMax: number; readonly unacceptedBytesMax: number };
+
+/**
+ * The scalable groups of a connection, and the node that carries them all: made at the first join, taken along to other daemons, made anew when
+ * the daemons have declared it failed.
+ */
+export class ScalableGroups {
+  readonly #settings: NodeSettings;
+  readonly #world: NodeWorld;
+  readonly #host: ScalableHost;
+  readonly #session: NodeSession;
+  readonly #window: SendWindow;
+  readonly #memberships = new Map<string, Membership>();
+  #byNumber = new Map<GroupNumber, Membership>();
+  #names = new NodeNames();
+  #seat: Promise<NodeSeat> | undefined;
+  /** The place of the node before, which is being given up. */
+  #former: Promise<void> | undefined;
+  #running: RunningNode | undefined;
+  /** Changes that the node is about to apply. */
+  #changes: Change[] = [];
+  /** Groups whose senders are made to wait. */
+  #holding = 0;
+  #suspended: "minority" | "disconnected" | undefined;
+  #cancelLease: (() => void) | undefined;
+  #error: GroupError | undefined;
+
+  constructor(settings: NodeSettings, limits: ScalableLimits, world: NodeWorld, host: ScalableHost) {
+    this.#settings = settings;
+    this.#world = world;
+    this.#host = host;
+    this.#window = new SendWindow({ ...limits, windowBytesMax: settings.windowBytesMax });
+    this.#session = new NodeSession({
+      submit: (outgoing) => host.submit(outgoing),
+      registered: (node, site) => void this.#begin(node, site),
+      siteChanged: (site) => void this.#seat?.then((seat) => seat.disseminate(this.#dissemination(site))),
+      change: (change) => this.#onChange(change),
+      suspended: (suspended) => this.#suspend(suspended ? "minority" : undefined),
+      expelled: () => void this.#onExpelled(),
+      policy: (policy) => this.#onPolicy(policy),
+    });
+  }
+
+  /** What the node counts, once there is one. */
+  get statistics(): NodeStatistics | undefined {
+    return this.#running?.statistics();
+  }
+
+  has(group: string): boolean {
+    return this.#memberships.has(group);
+  }
+
+  /** Resolves when a group that is being left can be joined again; `undefined`: it is not being left. */
+  leaving(group: string): Promise<void> | undefined {
+    const membership = this.#memberships.get(group);
+    return membership?.isLeaving === true ? membership.gone : undefined;
+  }
+
+  async join(name: string, slow: SlowPolicy | undefined, signal: AbortSignal | undefined): Promise<ScalableGroup> {
+    signal?.throwIfAborted();
+    const membership = this.#add(name);
+    const joined = new Promise<ScalableGroup>((resolve, reject) => membership.awaited(resolve, reject));
+    const abort = (): void => this.#abandon(membership, signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      await this.#seated();
+      if (this.#memberships.get(name) === membership && membership.status === "joining") {
+        this.#session.join(name, { slow });
+      }
+    } catch (error) {
+      membership.fail(error);
+      this.#remove(membership, undefined, undefined);
+      joined.catch(() => {});
+      throw error;
+    } finally {
+      void joined.finally(() => signal?.removeEventListener("abort", abort)).catch(() => {});
+    }
+    return joined;
+  }
+
+  async send(name: string, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
+    const bytes = joinedPieces(piecesOf(payload));
+    const max = this.#host.payloadBytesMax();
+    if (bytes.length > max) {
+      const text = `a message of ${bytes.length} bytes: this site takes at most ${max}; split it`;
+      throw new GroupError("TOO_LARGE", text);
+    }
+    if (this.#error !== undefined) throw this.#error;
+    const membership = this.#memberships.get(name);
+    if (membership === undefined || membership.isLeaving) throw leftError({ name, number: undefined, isLeaving: true });
+    return this.#window.send(membership, bytes, signal);
+  }
+
+  /** A frame of the daemon; false if it is not for a node. */
+  frame(bytes: Uint8Array, at: number): boolean {
+    return this.#session.frame(bytes, at);
+  }
+
+  /** The join of a group was refused. */
+  refused(name: string, error: GroupError): void {
+    const membership = this.#memberships.get(name);
+    if (membership === undefined) return;
+    this.#session.refused(name);
+    membership.fail(error);
+    this.#remove(membership, undefined, membership.view === undefined ? undefined : error);
+  }
+
+  /** A message of a group begins to wait in the connection's stream, or does not any more. */
+  counted(event: Message, by: 1 | -1): void {
+    const [group] = event.groups;
+    if (group !== undefined && event.groups.length === 1) this.#memberships.get(group)?.inbox.counted(event, by);
+  }
+
+  /** Forgets what waits in groups that nobody reads: the program reads the connection. */
+  mute(): void {
+    for (const { inbox } of this.#memberships.values()) if (!inbox.events.isIterated) inbox.events.mute();
+  }
+
+  /** There is no connection to a daemon. */
+  disconnected(): void {
+    if (this.#memberships.size === 0) return;
+    this.#cancelLease ??= this.#host.alarm(this.#host.now() + LEASE_MS, () => this.#suspend("disconnected"));
+  }
+
+  /** There is one again; `isMember`: its session is the one that was in the groups. */
+  reconnected(isMember: boolean): void {
+    this.#running?.reportAgain();
+    if (this.#memberships.size === 0) return;
+    // Of groups that were being left, the node is taken out because its new session does not ask for them.
+    this.#session.reconnected(isMember);
+    const isDeserted = !isMember && [...this.#memberships.values()].every(({ isLeaving }) => isLeaving);
+    if (!isDeserted) return;
+    for (const membership of this.#memberships.values()) this.#leave(membership);
+  }
+
+  /** Resolves when what was sent is everywhere, or that takes too long. */
+  drain(): Promise<void> {
+    return this.#window.idle(undefined, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
+  }
+
+  /** The connection has ended; `error`: not because it was closed. */
+  end(error: GroupError | undefined, why: GroupError): void {
+    this.#error = why;
+    this.#cancelLease?.();
+    this.#window.end(why);
+    for (const membership of this.#memberships.values()) {
+      membership.fail(why);
+      membership.end(undefined, error, () => {});
+    }
+    this.#memberships.clear();
+    this.#byNumber.clear();
+    this.#running = undefined;
+    void this.#seat?.then((seat) => seat.close()).catch(() => {});
+    this.#seat = undefined;
+  }
+
+  // ---- memberships ------------------------------------------------------------------------------------------------
+
+  #add(name: string): Membership {
+    let whenLeft = (): void => {};
+    const left = new Promise<void>((resolve) => {
+      whenLeft = resolve;
+    });
+    const inbox: Inbox = new Inbox(name, this.#settings, {
+      tell: (event) => this.#tell(membership, event),
+      hold: (isHeld) => this.#hold(isHeld),
+      expel: () => this.#leaveSlow(membership),
+    });
+    const owner = {
+      get view(): View | undefined {
+        return membership.view;
+      },
+      send: (payload: Payload, options: ScalableSendOptions) => this.send(name, payload, options),
+      leave: () => this.#askToLeave(membership),
+    };
+    const group = new ScalableGroup(name, owner, inbox.events, left);
+    const membership: Membership = new Membership(name, group, inbox, whenLeft);
+    if (this.#host.isIterated()) inbox.events.mute();
+    this.#memberships.set(name, membership);
+    return membership;
+  }
+
+  #tell(membership: Membership, event: ScalableEvent): void {
+    membership.inbox.events.push(event, 0);
+    this.#host.event(event);
+  }
+
+  #abandon(membership: Membership, reason: unknown): void {
+    membership.fail(reason);
+    if (membership.status !== "joining") return;
+    membership.inbox.events.mute();
+    if (membership.number === undefined) membership.status = "abandoned";
+  }
+
+  async #askToLeave(membership: Membership): Promise<void> {
+    if (this.#memberships.get(membership.name) !== membership) return;
+    if (membership.status === "joined") {
+      await this.#window.idle(membership, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
+    }
+    this.#startLeaving(membership);
+    await membership.group.left;
+  }
+
+  #startLeaving(membership: Membership): void {
+    if (this.#memberships.get(membership.name) !== membership || membership.isLeaving) return;
+    if (membership.number === undefined) membership.status = "abandoned";
+    else {
+      membership.status = "leaving";
+      this.#session.leave(membership.name);
+    }
+    this.#window.changed(membership);
+    this.#window.pump();
+  }
+
+  /** The program does not read, and the group's policy is to leave then. */
+  #leaveSlow(membership: Membership): void {
+    this.#startLeaving(membership);
+    const { name } = membership;
+    const text = `${name} was left, since too much waited to be read: read faster, or join with another policy`;
+    const left: ScalableEvent = { kind: "left", group: name, reason: "slow" };
+    membership.end(left, new GroupError("EXPELLED", text), (event) => this.#tell(membership, event));
+  }
+
+  #leave(membership: Membership): void {
+    this.#remove(membership, { kind: "left", group: membership.name }, undefined);
+  }
+
+  #remove(membership: Membership, event: ScalableEvent | undefined, error: GroupError | undefined): void {
+    if (this.#memberships.get(membership.name) === membership) this.#memberships.delete(membership.name);
+    if (membership.number !== undefined) this.#byNumber.delete(membership.number);
+    membership.end(event, error, (last) => this.#tell(membership, last));
+    membership.remove();
+    this.#window.changed(membership);
+    this.#window.pump();
+  }
+
+  #onPolicy({ group, policy }: GroupPolicy): void {
+    const membership = this.#memberships.get(group);
+    if (membership !== undefined) membership.inbox.policy = policy;
+  }
+
+  #hold(isHeld: boolean): void {
+    this.#holding += isHeld ? 1 : -1;
+    if (this.#holding === (isHeld ? 1 : 0)) this.#running?.hold(isHeld);
+  }
+
+  #suspend(reason: "minority" | "disconnected" | undefined): void {
+    if (reason !== "disconnected") {
+      this.#cancelLease?.();
+      this.#cancelLease = undefined;
+    }
+    if (this.#suspended === reason) return;
+    const event: ScalableEvent = reason === undefined ? { kind: "resumed" } : { kind: "suspended", reason };
+    this.#suspended = reason;
+    // Once for all groups, in the connection's stream.
+    for (const membership of this.#memberships.values()) {
+      if (membership.view === undefined) continue;
+      membership.view = { ...membership.view, primary: reason === undefined };
+      if (!membership.isLeaving) membership.inbox.events.push(event, 0);
+    }
+    this.#host.event(event);
+  }
+
+  // ---- the node ---------------------------------------------------------------------------------------------------
+
+  /** Resolves when there is a place for the node, and the session knows it. */
+  async #seated(): Promise<void> {
+    for (;;) {
+      const seat = this.#seat ?? this.#open();
+      this.#seat = seat;
+      try {
+        const { address } = await seat;
+        // Otherwise its node has been expelled meanwhile.
+        if (this.#seat === seat) return this.#session.locate(address);
+      } catch (error) {
+        // The next join tries again.
+        if (this.#seat === seat) this.#seat = undefined;
+        throw error;
+      }
+    }
+  }
+
+  async #open(): Promise<NodeSeat> {
+    const { host, port } = this.#settings;
+    // Its ports may be the same.
+    await this.#former;
+    return this.#world.seat({ host, port, ...this.#host.place() });
+  }
+
+  async #begin(me: NodeId, site: NodeSite): Promise<void> {
+    const seat = await this.#seat;
+    if (seat === undefined || this.#session.node !== me) return;
+    if (this.#settings.dissemination === "multicast" && site.pool === undefined) this.#refuseMulticast();
+    const config = nodeConfig(this.#settings, me, site.cluster);
+    const running = seat.begin(
+      config,
+      this.#dissemination(site),
+      this.#application(me, () => running),
+    );
+    this.#running = running;
+    running.hold(this.#holding > 0);
+    for (const change of this.#changes) running.apply(change);
+    this.#window.begin((group, payload, number) => running.send(group, payload, number));
+  }
+
+  #refuseMulticast(): void {
+    const text =
+      'node.dissemination: "multicast", and the daemons of this site have no multicast address: leave it out';
+    for (const membership of this.#memberships.values()) {
+      const error = new GroupError("GROUP_REFUSED", text);
+      this.#session.leave(membership.name);
+      membership.fail(error);
+      this.#remove(membership, undefined, membership.view === undefined ? undefined : error);
+    }
+  }
+
+  #dissemination({ pool, usesMulticast }: NodeSite) {
+    const { dissemination } = this.#settings;
+    return { pool, usesMulticast: dissemination === "auto" ? usesMulticast : dissemination === "multicast" };
+  }
+
+  #application(me: NodeId, running: () => RunningNode): NodeApplication {
+    const isFifo = this.#settings.delivery === "fifo";
+    const isCurrent = (): boolean => this.#session.node === me;
+    return {
+      deliver: (group, sender, payload) => {
+        const membership = this.#byNumber.get(group);
+        if (membership === undefined || membership.isLeaving || !isCurrent()) return;
+        membership.inbox.message(membership.message(this.#names.of(sender), payload, sender === me, isFifo));
+      },
+      lost: (groups, sender, packets) => {
+        for (const group of groups) {
+          const membership = this.#byNumber.get(group);
+          if (membership === undefined || membership.isLeaving || !isCurrent()) continue;
+          this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
+        }
+      },
+      // What the application is told of views follows from the changes: a group's view does not name what happens in a region.
+      view: () => {},
+      left: () => {},
+      stable: (number) => this.#window.stable(number),
+      writable: () => this.#window.writable(),
+      installed: (n, sealed) => {
+        if (!isCurrent()) return;
+        this.#session.installed(n, sealed);
+        this.#onInstalled(running());
+      },
+      retired: (id) => isCurrent() && this.#session.retired(id),
+      inquire: (nodes) => isCurrent() && this.#session.inquire(nodes),
+      report: (statistics) => isCurrent() && this.#host.report(statistics),
+      expelled: () => {},
+    };
+  }
+
+  #onChange(change: Change): void {
+    this.#names.learn(change);
+    this.#changes.push(change);
+    this.#running?.apply(change);
+  }
+
+  /** The node has applied the next change: tells of groups that have come, changed and gone. */
+  #onInstalled({ node }: RunningNode): void {
+    const change = this.#changes.shift();
+    if (change === undefined) return;
+    const { views } = node;
+    for (const number of change.groupsDeleted) {
+      const membership = this.#byNumber.get(number);
+      if (membership !== undefined) this.#leave(membership);
+    }
+    const rosters = new Rosters(views);
+    for (const number of groupsTouched(change, views)) {
+      const group = views.groups.get(number);
+      if (group === undefined) continue;
+      const membership = this.#memberships.get(group.name);
+      if (membership === undefined) {
+        // Given up while it was under way.
+        if (change.groupsCreated.some((one) => one.group === number)) this.#session.leave(group.name);
+        continue;
+      }
+      if (membership.number !== number) {
+        membership.number = number;
+        this.#byNumber.set(number, membership);
+      }
+      if (membership.status === "abandoned") {
+        membership.status = "leaving";
+        this.#session.leave(membership.name);
+        continue;
+      }
+      if (membership.status === "leaving") continue;
+      const roster = rosters.of(group);
+      if (!isSameRoster(roster, membership.roster)) this.#show(membership, rosters, roster, change, views.n);
+      if (membership.status === "joining") membership.joined();
+      this.#window.changed(membership);
+    }
+    this.#names.prune(node);
+  }
+
+  #show(membership: Membership, rosters: Rosters, roster: Roster, { failed }: Change, n: number): void {
+    const { joined, left } = rosters.difference(roster, membership.roster);
+    const hasFailed = failed.length > 0 && membership.roster?.ids.some((id) => failed.includes(id)) === true;
+    membership.roster = roster;
+    membership.view = {
+      kind: "view",
+      group: membership.name,
+      id: { leader: 0, time: 0, index: n },
+      members: roster.names,
+      index: roster.ids.indexOf(this.#session.node as NodeId),
+      cause: left.length === 0 ? "join" : hasFailed ? "disconnect" : "leave",
+      joined,
+      left,
+      sets: [],
+      ownSet: [],
+      primary: this.#suspended === undefined,
+    };
+    this.#tell(membership, membership.view);
+  }
+
+  /** The daemons have declared the node failed: all groups are told, and a new node joins them again. */
+  async #onExpelled(): Promise<void> {
+    this.#former = this.#seat?.then((seat) => seat.close());
+    this.#seat = undefined;
+    this.#running = undefined;
+    this.#changes = [];
+    this.#byNumber = new Map();
+    this.#names = new NodeNames();
+    const counts = this.#window.expel(expelledError());
+    for (const membership of this.#memberships.values()) {
+      membership.number = undefined;
+      if (membership.isLeaving) {
+        if (membership.status === "abandoned") this.#session.leave(membership.name);
+        this.#leave(membership);
+        continue;
+      }
+      const isFirst = membership.roster === undefined;
+      membership.roster = undefined;
+      membership.status = "joining";
+      membership.inbox.tellMissed();
+      const unconfirmed = counts.get(membership) ?? 0;
+      if (!isFirst) this.#tell(membership, { kind: "expelled", group: membership.name, unconfirmed });
+    }
+    if (this.#memberships.size === 0) return;
+    try {
+      await this.#seated();
+      if (this.#error === undefined) this.#session.register();
+    } catch (cause) {
+      const text = `the node was declared failed, and there can be no other: ${cause instanceof Error ? cause.message : String(cause)}`;
+      const error = new GroupError("EXPELLED", text, { cause });
+      for (const membership of this.#memberships.values()) this.#remove(membership, undefined, error);
+    }
+  }
+}
+
+function joinedPieces(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return only;
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,84 @@
+import type { GroupNumber } from "../../base/ids.ts";
+import { GroupError } from "../errors.ts";
+import type { ScalableEvent, Message, View } from "../events.ts";
+import type { ScalableGroup } from "./group.ts";
+import type { Inbox } from "./inbox.ts";
+import type { Roster } from "./rosters.ts";
+import type { Destination } from "./send-window.ts";
+
+/** A scalable group that the connection is in, or is about to be: what of it is promised to whom. */
+export class Membership implements Destination {
+  readonly name: string;
+  readonly group: ScalableGroup;
+  readonly inbox: Inbox;
+  /**
+   * `joining`: until the first view, of this node. `leaving`: until the daemons say that it is left; nothing more is delivered. An abandoned
+   * one is left as soon as it is joined: what is left before it was joined would never be told.
+   */
+  status: "joining" | "abandoned" | "joined" | "leaving" = "joining";
+  number: GroupNumber | undefined;
+  roster: Roster | undefined;
+  view: View | undefined;
+  readonly #destinations: readonly string[];
+  /** Resolves when the daemons have said that the group is left: it can be joined again. */
+  readonly gone: Promise<void>;
+  readonly #whenLeft: () => void;
+  #whenGone: () => void = () => {};
+  #isOver = false;
+  /** The promise of `join`, until the first view. */
+  #joining: { readonly resolve: (group: ScalableGroup) => void; readonly reject: (error: unknown) => void } | undefined;
+
+  constructor(name: string, group: ScalableGroup, inbox: Inbox, whenLeft: () => void) {
+    this.name = name;
+    this.group = group;
+    this.inbox = inbox;
+    this.#destinations = [name];
+    this.#whenLeft = whenLeft;
+    this.gone = new Promise((resolve) => {
+      this.#whenGone = resolve;
+    });
+  }
+
+  get isLeaving(): boolean {
+    return this.status === "leaving" || this.status === "abandoned";
+  }
+
+  awaited(resolve: (group: ScalableGroup) => void, reject: (error: unknown) => void): void {
+    this.#joining = { resolve, reject };
+  }
+
+  joined(): void {
+    this.status = "joined";
+    this.#joining?.resolve(this.group);
+    this.#joining = undefined;
+  }
+
+  /** `join` gives up. */
+  fail(error: unknown): void {
+    this.#joining?.reject(error);
+    this.#joining = undefined;
+  }
+
+  message(sender: string, payload: Uint8Array, own: boolean, isFifo: boolean): Message {
+    const service = isFifo ? "fifo" : "reliable";
+    return { kind: "message", sender, groups: this.#destinations, service, type: 0, payload, own, bigEndian: false };
+  }
+
+  /** The last event, and the end of the stream, with an error where the program did not ask for it. */
+  end(event: ScalableEvent | undefined, error: GroupError | undefined, tell: (event: ScalableEvent) => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.inbox.close();
+    if (event !== undefined) tell(event);
+    this.inbox.events.end(error);
+    this.fail(error ?? new GroupError("CLOSED", `${this.name} was left before it was joined`));
+    this.#whenLeft();
+  }
+
+  /** It is no more. */
+  remove(): void {
+    this.number = undefined;
+    this.status = "leaving";
+    this.#whenGone();
+  }
+}

@@ -1,0 +1,100 @@
+import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
+
+/** How a connection takes part in scalable groups: its node, which is made with the first join of one. Every field has a default. */
+export type NodeOptions = {
+  /**
+   * The address of this host, a number, at which the other nodes reach it. Default: the one at which the daemons know this host, if one
+   * of them is on it; otherwise that of the connection to the daemon.
+   */
+  readonly host?: string;
+  /** The first of three UDP ports in a row (control, repairs, data). Default: the system chooses. */
+  readonly port?: number;
+  /**
+   * How packets go to a region: to its multicast address, or to each member by itself. `auto` (default): by multicast where the daemon
+   * has found that it reaches the other daemons.
+   */
+  readonly dissemination?: "auto" | "multicast" | "unicast";
+  /** What this node sends at most, over all groups and repairs included: its share of the network. Default 1,000,000. */
+  readonly packetsPerSecondMax?: number;
+  /** Longest datagram in bytes: more than the network takes in one piece is lost more easily. Default 1,400. */
+  readonly datagramBytes?: number;
+  /**
+   * How often the leader of a region asks all members what they have, at most, unless much has been sent: after how long `delivered`
+   * resolves, and a loss is repaired. Default 5.
+   */
+  readonly roundsPerSecond?: number;
+  /** `fifo` (default): messages of a sender come in the order in which it sent them. `onReceipt`: each as soon as it is here. */
+  readonly delivery?: "fifo" | "onReceipt";
+  /** Payload bytes that may be sent and not be known to be everywhere; then `send` waits. Default 16 MiB. */
+  readonly windowBytesMax?: number;
+  /** Messages and payload bytes of a group that may wait to be read; then its policy for slow receivers applies. Default 65,536; 16 MiB. */
+  readonly waitingMax?: number;
+  readonly waitingBytesMax?: number;
+};
+
+/** The options, complete and checked. */
+export type NodeSettings = Required<Omit<NodeOptions, "host" | "port">> & {
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+};
+
+const DATAGRAM_BYTES_MIN = 512;
+const DATAGRAM_BYTES_MAX = 65_507;
+
+/** Completes and checks options; throws a `RangeError` that names the culprit. */
+export function nodeSettings(options: NodeOptions = {}): NodeSettings {
+  const settings: NodeSettings = {
+    host: options.host,
+    port: options.port,
+    dissemination: options.dissemination ?? "auto",
+    packetsPerSecondMax: options.packetsPerSecondMax ?? nodeDefaults.rateMax,
+    datagramBytes: options.datagramBytes ?? nodeDefaults.datagramBytes,
+    roundsPerSecond: options.roundsPerSecond ?? 5,
+    delivery: options.delivery ?? "fifo",
+    windowBytesMax: options.windowBytesMax ?? nodeDefaults.windowBytes,
+    waitingMax: options.waitingMax ?? 65_536,
+    waitingBytesMax: options.waitingBytesMax ?? 16 * 1024 * 1024,
+  };
+  const { host, port, dissemination, delivery, datagramBytes, packetsPerSecondMax } = settings;
+  if (host !== undefined && !/^[0-9a-fA-F.:]+$/.test(host)) {
+    throw new RangeError(`node.host: "${host}" is not an address such as 10.0.0.7 (a name will not do)`);
+  }
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_533)) {
+    throw new RangeError(`node.port: ${port} is not a port from 1 to 65533 (the next two are used as well)`);
+  }
+  if (!["auto", "multicast", "unicast"].includes(dissemination)) {
+    throw new RangeError(`node.dissemination: "${dissemination}" is none of auto, multicast, unicast`);
+  }
+  if (!["fifo", "onReceipt"].includes(delivery)) {
+    throw new RangeError(`node.delivery: "${delivery}" is none of fifo, onReceipt`);
+  }
+  if (!(datagramBytes >= DATAGRAM_BYTES_MIN && datagramBytes <= DATAGRAM_BYTES_MAX)) {
+    throw new RangeError(
+      `node.datagramBytes: ${datagramBytes} is not from ${DATAGRAM_BYTES_MIN} to ${DATAGRAM_BYTES_MAX}`,
+    );
+  }
+  if (!(packetsPerSecondMax >= nodeDefaults.rateMin)) {
+    throw new RangeError(`node.packetsPerSecondMax: ${packetsPerSecondMax} is less than ${nodeDefaults.rateMin}`);
+  }
+  for (const name of ["roundsPerSecond", "windowBytesMax", "waitingMax", "waitingBytesMax"] as const) {
+    if (!(settings[name] > 0)) throw new RangeError(`node.${name}: ${settings[name]} is not a positive number`);
+  }
+  return settings;
+}
+
+/** What the settings mean for the node machine. */
+export function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeConfig {
+  const { packetsPerSecondMax, datagramBytes, roundsPerSecond, delivery, windowBytesMax } = settings;
+  return {
+    ...nodeDefaults,
+    me,
+    cluster,
+    datagramBytes,
+    rateMax: packetsPerSecondMax,
+    rateStart: Math.min(nodeDefaults.rateStart, packetsPerSecondMax),
+    tokenRate: roundsPerSecond,
+    delivery,
+    windowBytes: windowBytesMax,
+    windowResumeBytes: windowBytesMax / 2,
+  };
+}
