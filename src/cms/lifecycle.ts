@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import { type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
 import { ascending } from "./ascending.ts";
 import { NO_NEWS, type News, type Told } from "./changes.ts";
@@ -261,6 +262,7 @@ export class Lifecycle {
     const reporter = this.#reporters.get(node);
     if (reporter === undefined) return;
     this.#reporters.delete(node);
+    if (reporter.due.length > 0) cover("regions life excused");
     for (const { position, sealing } of reporter.due) {
       position.owed--;
       for (const life of sealing?.views ?? []) {
@@ -293,7 +295,9 @@ export class Lifecycle {
   /** Final views that have no member any more, who could say that they are retired. */
   #retireDeserted(n: number): void {
     for (const life of this.#lives.values()) {
-      if (life.isFinal && this.#living(life).length === 0) this.#retire(life, n);
+      if (!life.isFinal || this.#living(life).length > 0) continue;
+      cover("regions life deserted");
+      this.#retire(life, n);
     }
   }
 
@@ -344,6 +348,7 @@ export class Lifecycle {
   #close(due: ReadonlySet<ViewLife>, n: number): void {
     for (const life of due) {
       if (!life.isDue) continue;
+      cover("regions life final");
       const final = life.close();
       const members = this.#living(life);
       for (const member of members) this.#notice(member).finals.push(final);
@@ -352,6 +357,7 @@ export class Lifecycle {
   }
 
   #retire(life: ViewLife, n: number): void {
+    cover("regions life retired");
     this.#lives.delete(regionViewKey(life.id));
     this.#tombstones.push({ id: life.id, retiredAt: n });
   }
@@ -370,7 +376,9 @@ export class Lifecycle {
       assert(end !== undefined && end.views > 0, "a region is remembered as long as its views");
       if (--end.views > 0) continue;
       this.#regions.delete(id.region);
-      if (end.hasEnded) this.#map.recycle(end.address);
+      if (!end.hasEnded) continue;
+      cover("regions address recycled");
+      this.#map.recycle(end.address);
     }
     this.#tombstones.splice(0, gone);
   }

@@ -6,6 +6,7 @@ import {
   regionViewKey,
   sameRegionView,
 } from "../base/ids.ts";
+import { cover } from "../base/coverage.ts";
 import { NodeViews } from "../cms/node-views.ts";
 import {
   type Change,
@@ -203,6 +204,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
     const sealed = this.#sending.seal(superseded, withdrawn);
+    if (withdrawn.length > 0) cover("regions message moved");
     for (const message of withdrawn) this.#sending.enqueue(message);
     this.#tellViews(change, now);
     this.#outbox.installed(change.n, sealed);
@@ -211,7 +213,9 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const { id, nodes } of merged(change.viewsFailed)) {
       this.#members.of(id)?.failed(nodes, change.n, now);
       // The leader has failed before it could say so.
-      if (this.#tombstones.has(regionViewKey(id))) this.#outbox.retired(id);
+      if (!this.#tombstones.has(regionViewKey(id))) continue;
+      cover("regions retire again");
+      this.#outbox.retired(id);
     }
     if (failed.length > 0) this.#retireUnnamed(failed, change.viewsFailed);
     for (const final of change.finals) this.#members.of(final.id)?.finalised(final, now);
@@ -247,6 +251,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (let at = 0; at < bytes.length; ) {
       const fault = headFault(bytes, at);
       if (fault !== undefined) {
+        cover("regions drop malformed");
         if (fault === "malformed") this.drops.malformed++;
         else this.drops.foreign++;
         return;
@@ -400,6 +405,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** Delivers what need not wait any more. What one view lets go may be what a later one waits for. */
   #unbar(): void {
     if (this.#barred.length === 0) return;
+    cover("regions order waits");
     for (let isOver = false; !isOver; ) {
       isOver = true;
       for (const member of this.#barred) if (member.unbar()) isOver = false;
@@ -410,6 +416,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   // ---- changes --------------------------------------------------------------------------------------------------
 
   #fence(node: NodeId): void {
+    cover("regions fence");
     this.#fenced.add(node);
     this.#nodes.delete(node);
     this.#links.forget(node);
@@ -423,6 +430,7 @@ export class Node implements Machine, RegionHost, SendingHost {
         failed.some((node) => member.has(node)) &&
         !viewsFailed.some(({ id }) => sameRegionView(id, member.id)),
     );
+    if (ended.length > 0) cover("regions retire unnamed");
     for (const member of ended) member.ring.retire();
   }
 
@@ -484,9 +492,14 @@ export class Node implements Machine, RegionHost, SendingHost {
 
   /** Packets that came before the view was known. */
   #replay(id: RegionViewId, now: number): void {
-    for (const { channel, packet } of this.#unknown.take(id)) this.#receive(channel, packet, now);
+    for (const { channel, packet } of this.#unknown.take(id)) {
+      cover("regions early packet");
+      this.#receive(channel, packet, now);
+    }
     const token = this.#unknown.takeToken(id);
-    if (token !== undefined) this.#members.of(id)?.onToken(token, now);
+    if (token === undefined) return;
+    cover("regions early token");
+    this.#members.of(id)?.onToken(token, now);
   }
 
   /** Of those of these groups that are in hybrid mode. */
@@ -539,10 +552,14 @@ export class Node implements Machine, RegionHost, SendingHost {
 
   #receive(channel: NodeChannel, packet: Uint8Array, now: number): void {
     const from = originOf(packet);
-    if (clusterOf(packet) !== this.#config.cluster) this.drops.cluster++;
-    else if (from === this.#config.me) return;
-    else if (this.#fenced.has(from) && channel !== "repair") this.drops.fenced++;
-    else if (channel === "control") this.#onControl(from, packet, now);
+    if (clusterOf(packet) !== this.#config.cluster) {
+      cover("regions drop cluster");
+      this.drops.cluster++;
+    } else if (from === this.#config.me) return;
+    else if (this.#fenced.has(from) && channel !== "repair") {
+      cover("regions drop fenced");
+      this.drops.fenced++;
+    } else if (channel === "control") this.#onControl(from, packet, now);
     else if (isData(packet)) this.#onData(channel, packet, now);
     else if (isHybrid(packet)) this.#onHybrid(channel, packet, now);
     else if (kindOf(packet) === NodeKind.regionLast) this.#onLast(from, channel, packet, now);
@@ -553,8 +570,9 @@ export class Node implements Machine, RegionHost, SendingHost {
     const bytes = this.#links.receive(packet, now);
     if (bytes === undefined) return;
     const message = decodeRegionMessage(bytes);
-    if (message === undefined) this.drops.malformed++;
-    else this.#onMessage(from, message, now);
+    if (message !== undefined) return this.#onMessage(from, message, now);
+    cover("regions drop malformed");
+    this.drops.malformed++;
   }
 
   #onData(channel: NodeChannel, packet: Uint8Array, now: number): void {
@@ -605,13 +623,15 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** A view that this node has not been told of yet, or one that is over. */
   #onUnknown(id: RegionViewId, channel: NodeChannel, packet: Uint8Array): void {
     const known = this.#views.regions.get(id.region)?.id.view ?? 0;
-    if (id.view <= known || this.#tombstones.has(regionViewKey(id))) this.drops.retired++;
-    else this.#unknown.add(id, channel, packet);
+    if (id.view > known && !this.#tombstones.has(regionViewKey(id))) return this.#unknown.add(id, channel, packet);
+    cover("regions drop retired");
+    this.drops.retired++;
   }
 
   /** Who still has something to do with a view that is over here has not heard of its end. False if it is not over. */
   #tellRetired(to: NodeId, id: RegionViewId): boolean {
     if (!this.#tombstones.has(regionViewKey(id))) return false;
+    cover("regions retired told");
     this.tell(to, { kind: "retired", id });
     return true;
   }

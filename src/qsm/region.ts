@@ -1,5 +1,6 @@
 import { sameRegionView, type GroupNumber, type NodeId, type RegionViewId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
+import { cover } from "../base/coverage.ts";
 import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { afterOf, itemsAt, type SealedView } from "../wire/region/data.ts";
@@ -44,6 +45,12 @@ export interface RegionHost {
 
 /** Why a member sends another one a copy. */
 type Forwarding = "pushed" | "pulled" | "pulledElsewhere" | "forwardedLate";
+const FORWARDING_CELLS: Readonly<Record<Forwarding, string>> = {
+  pushed: "regions repair pushed",
+  pulled: "regions repair pulled",
+  pulledElsewhere: "regions repair pulled elsewhere",
+  forwardedLate: "regions repair forwarded late",
+};
 
 /** Packets that were asked for here and have not come: kept in mind up to so many. */
 const WANTED_MAX = 16_384;
@@ -136,7 +143,10 @@ export class RegionMember implements Machine, RingHost {
       this.#bar(stream, packet);
     }
     if (!stream.receive(seq, packet)) {
-      if (isForwarded) this.counters.redundant++;
+      if (isForwarded) {
+        cover("regions repair redundant");
+        this.counters.redundant++;
+      }
       return;
     }
     if (isForwarded) this.counters.repaired++;
@@ -161,7 +171,10 @@ export class RegionMember implements Machine, RingHost {
 
   onToken(token: RegionToken, now: number): void {
     this.#now = now;
-    if (token.partitions !== this.#plan.partitions) return;
+    if (token.partitions !== this.#plan.partitions) {
+      cover("regions token of another plan");
+      return;
+    }
     this.ring.onToken(token, now);
   }
 
@@ -188,6 +201,7 @@ export class RegionMember implements Machine, RingHost {
    * round. The leader tells all.
    */
   onRetired(): void {
+    cover("regions retired heard");
     const { me, leader, isLeader } = this.#members;
     for (const index of isLeader ? this.#members.living() : [leader]) {
       if (index !== me) this.#host.tell(this.#idAt(index), { kind: "retired", id: this.id });
@@ -288,6 +302,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   nak(sender: NodeId, partition: number, ranges: RangeSet, round: number): void {
+    cover("regions nak");
     this.counters.naks++;
     const { partitions } = this.#plan;
     const failure = this.ring.failure;
@@ -343,6 +358,7 @@ export class RegionMember implements Machine, RingHost {
       return !sameRegionView(id, this.id) && !this.#host.hasAll({ id, last }, sender);
     });
     if (waiting.length === 0) return;
+    cover("regions order barred");
     stream.bar();
     if (!this.hasBars) this.#host.barred(this);
     this.#bars.set(sender, waiting);
@@ -381,6 +397,7 @@ export class RegionMember implements Machine, RingHost {
         const info = this.view.members[index];
         if (info === undefined || !this.#members.isAlive(index)) continue;
         if (!this.#isNewPush(index, stream.sender, seq)) continue;
+        cover(FORWARDING_CELLS[how]);
         this.counters[how]++;
         this.#host.forward(info, packet);
       }

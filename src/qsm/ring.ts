@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import type { NodeId, RegionViewId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
@@ -169,8 +170,11 @@ export class RegionRing implements Machine {
 
   tick(now: number): void {
     if (now < this.deadline) return;
-    if (this.#members.isLeader) this.#open(now);
-    else {
+    if (this.#members.isLeader) {
+      if (this.#isOut && this.#settings.release === "afterReturn") cover("regions token lost");
+      this.#open(now);
+    } else {
+      cover("regions wake");
       this.#host.wake(this.#members.leader);
       this.#wakeAt = now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
     }
@@ -213,6 +217,7 @@ export class RegionRing implements Machine {
     this.#gathers.clear();
     const ahead = this.#ahead;
     this.#ahead = undefined;
+    cover(this.#members.isLeader ? "regions failure at leader" : "regions failure at member");
     if (this.#members.isLeader) {
       this.#isQuiescent = false;
       this.#commits = false;
@@ -232,8 +237,13 @@ export class RegionRing implements Machine {
   }
 
   onToken(token: RegionToken, now: number): void {
-    if (this.#isRetired || token.failure < this.#failure) return;
+    if (this.#isRetired) return;
+    if (token.failure < this.#failure) {
+      cover("regions token of before a failure");
+      return;
+    }
     if (token.failure > this.#failure) {
+      cover("regions token held for a failure");
       if (this.#ahead === undefined || !isBefore(token, this.#ahead)) this.#ahead = token;
       return;
     }
@@ -242,7 +252,10 @@ export class RegionRing implements Machine {
       this.#round = token.round;
       this.#wakeAt = NEVER;
       this.#isQuiescent = false;
-    } else if (!this.#canOverlap || token.phase === "open" || token.phase === "visit") return;
+    } else if (!this.#canOverlap || token.phase === "open" || token.phase === "visit") {
+      cover("regions token stale");
+      return;
+    }
     switch (token.phase) {
       case "open":
         if (token.level > 0) return this.#openPart(token, now);
@@ -261,7 +274,10 @@ export class RegionRing implements Machine {
   /** A token that was passed on, as it may leave now (K44); `undefined` if another round has begun while it waited. */
   leaving(token: RegionToken): RegionToken | undefined {
     const isOver = token.round < this.#round && !this.#canOverlap;
-    if (token.failure !== this.#failure || isOver) return undefined;
+    if (token.failure !== this.#failure || isOver) {
+      cover("regions token overtaken at home");
+      return undefined;
+    }
     for (const record of token.records) {
       record.maximumSeen = Math.max(record.maximumSeen, this.#host.streams.get(record.sender)?.maxSeen ?? 0);
     }
@@ -271,6 +287,7 @@ export class RegionRing implements Machine {
   /** The view has ended, everything in it being stable: the token has said so, or another member that has heard it. */
   retire(): void {
     if (this.#isRetired) return;
+    cover(this.isFinal ? "regions retire" : "regions retire before final");
     this.#isRetired = true;
     this.#host.retired();
   }
@@ -400,6 +417,7 @@ export class RegionRing implements Machine {
     // Its own streams, which the token passed at the beginning, may have become active meanwhile.
     const isIdle = token.quiesce && !this.#hasWork();
     if (isIdle && token.quiesceCommit) {
+      cover("regions quiet");
       this.#isQuiescent = true;
       this.#commits = false;
       this.#releaseAt = NEVER;
@@ -423,6 +441,7 @@ export class RegionRing implements Machine {
     const settlement = this.#settlements.get(sender);
     if (settlement !== undefined && record.settle !== undefined) {
       const { candidates, orphans, lost } = record.settle;
+      cover("regions settle round");
       settlement.completed(record.maximumSeen, candidates, orphans, lost);
       if (settlement.last !== undefined) stream.see(settlement.last);
     }
@@ -658,11 +677,16 @@ export class RegionRing implements Machine {
 
   /** Of a failed sender: gives up what is announced as lost, and brings what is asked for and held here. */
   #claim({ candidates, lost }: Settle, stream: Stream): void {
-    if (!lost.isEmpty) this.#host.skip(stream, lost);
+    if (!lost.isEmpty) {
+      cover("regions settle lost");
+      this.#host.skip(stream, lost);
+    }
     lost.addAll(stream.givenUp);
     if (candidates.isEmpty) return;
+    cover("regions settle asked");
     for (const seq of candidates.clone().numbers()) {
       if (stream.get(seq) === undefined) continue;
+      cover("regions settle found");
       candidates.remove(seq);
       this.#host.push(
         this.#members.cachersOf(seq).filter((index) => index !== this.#members.me),

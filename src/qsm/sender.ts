@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
 import type { Range } from "../base/range-set.ts";
 import { RangeSet } from "../base/range-set.ts";
@@ -161,6 +162,7 @@ export class RegionSender {
   next(now: number): Uint8Array | undefined {
     const again = this.#takeFirst(this.#resend);
     if (again !== undefined) {
+      cover("regions repair resent");
       this.#resent++;
       return this.#again(again);
     }
@@ -193,6 +195,7 @@ export class RegionSender {
       if (packet === undefined) break;
       this.#unsent.add(this.#last);
     }
+    cover(this.#last > this.#stable ? "regions seal with packets under way" : "regions seal");
     this.#sealed = order;
     this.#queuedBytes = 0;
     return rest;
@@ -214,6 +217,7 @@ export class RegionSender {
 
   /** The node is back in a view that it had left, and that has not been superseded meanwhile. */
   reopen(): void {
+    cover("regions return to a view");
     this.#sealed = 0;
   }
 
@@ -236,6 +240,7 @@ export class RegionSender {
 
   /** Everything up to this number is stable. Returns the messages that are thereby stable in this region. */
   acknowledged(seq: number): RegionMessage[] {
+    if (seq > this.#last) cover("regions acknowledged unsent");
     const upTo = Math.min(seq, this.#last);
     if (upTo <= this.#stable) return NO_MESSAGES;
     this.#stable = upTo;

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { coverageReport } from "../../src/base/coverage.ts";
+import { REGION_CELLS } from "../../src/sim/regions/cells.ts";
 import { generateRegions } from "../../src/sim/regions/generate.ts";
 import { type RegionsResult, replayRegions, runRegions } from "../../src/sim/regions/run-regions.ts";
 import type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "../../src/sim/regions/schedule.ts";
@@ -19,7 +21,10 @@ const FRESH_SEEDS = 5;
 const FRESH_LIMIT_MS = 300_000;
 const SHRINK_RUNS = 150;
 
+/** Nothing was broken; and nothing was reached that must never be, or that the list of situations does not have. */
 async function expectPassed(result: RegionsResult): Promise<void> {
+  const { fatalHit, unlisted } = coverageReport(REGION_CELLS, result.coverage);
+  expect([fatalHit, unlisted]).toEqual([[], []]);
   if (result.verdict === "failed") expect.fail(await explain("regions", result, SHRINK_RUNS));
 }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
 import { EVS_CELLS } from "../../sim/evs-cells.ts";
+import { REGION_CELLS } from "../../sim/regions/cells.ts";
 import {
   describeSize,
   isOfRegions,
@@ -108,7 +109,10 @@ export const sim = defineCommand({
       max: 100_000,
       help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000, with regions 400",
     },
-    coverage: { kind: "flag", help: "which cells of the state tables were entered, and how often" },
+    coverage: {
+      kind: "flag",
+      help: "which cells of the state tables, or situations of nodes, were reached, and how often",
+    },
     shrink: { kind: "flag", help: "make a failing schedule smaller before it is shown" },
     save: { kind: "text", value: "FILE", help: "write the (first failing) schedule as JSON" },
     json: { kind: "flag", help: "results as JSON, one line per run" },
@@ -284,12 +288,13 @@ function describeRun({ layer, result: { schedule, stats } }: Run): string {
   const delivered = `${shownNumber(stats.delivered)} delivered`;
   return "installed" in stats
     ? `${what}, ${sent}, ${delivered}, ${stats.installed} configurations installed`
-    : `${what}, ${sent}, ${delivered}, ${stats.views} region views, ${stats.failed} nodes failed`;
+    : `${what}, ${sent}, ${delivered}, ${stats.lost} told as lost, ${stats.views} region views, ${stats.failed} nodes failed`;
 }
 
 const TABLES = [
   ["Daemon membership", "evs ", EVS_CELLS],
   ["Group membership", "groups ", groupsCells],
+  ["Nodes in regions", "regions ", REGION_CELLS],
 ] as const;
 
 function coverageText(visits: ReadonlyMap<string, number>): { readonly text: string; readonly fatal: boolean } {

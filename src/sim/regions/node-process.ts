@@ -12,6 +12,7 @@ import { decodeLast } from "../../wire/region/last.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN } from "../payload.ts";
 import type { SimChannel, SimProcess } from "../sim-process.ts";
 import { type MessageNumber, messageNumber } from "../trace.ts";
+import { coverChange } from "./cells.ts";
 import type { FirstPiece, RegionEvent } from "./event.ts";
 import { NodeProbe } from "./node-probe.ts";
 import { ControlTap } from "./control-tap.ts";
@@ -122,6 +123,7 @@ export class NodeProcess implements SimProcess {
 
   apply(change: Change, now: number): void {
     if (this.#hasEnded) return;
+    coverChange(change);
     this.#appliedSeq = change.seq;
     this.#tell({ kind: "applying", node: this.info.id });
     for (const node of change.failed) this.#fenced.add(node);

@@ -1,3 +1,4 @@
+import { cover, watchCoverage } from "../../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { RegionMap } from "../../cms/regions.ts";
 import { nodeDefaults } from "../../qsm/config.ts";
@@ -11,6 +12,7 @@ import { Timeline, type TimelineEntry } from "../timeline.ts";
 import { TraceHash } from "../trace-hash.ts";
 import { World } from "../world.ts";
 import { describeEvent } from "./describe-event.ts";
+import { nodeName } from "./check/names.ts";
 import { RegionCheckSuite, regionCheckers } from "./check/suite.ts";
 import type { RegionEvent } from "./event.ts";
 import { generateRegions, type RegionOptions } from "./generate.ts";
@@ -53,9 +55,15 @@ export function runRegions(seed: number, options: RegionOptions = {}): RegionsRe
 
 /** Runs a schedule as it is; twice the same schedule is twice the same run. `observe` is told all that happens. */
 export function replayRegions(schedule: RegionSchedule, observe?: (event: RegionEvent) => void): RegionsResult {
-  const run = new RegionsRun(schedule, observe);
-  run.run();
-  return run.result();
+  const coverage = new Map<string, number>();
+  const watched = watchCoverage(coverage);
+  try {
+    const run = new RegionsRun(schedule, observe);
+    run.run();
+    return run.result(coverage);
+  } finally {
+    watchCoverage(watched);
+  }
 }
 
 const HEARTBEAT_MS = 50;
@@ -154,7 +162,7 @@ export class RegionsRun {
     return this.world.now - Math.max(this.#lastSentAt, this.#schedule.quietAt) > SILENCE_MS;
   }
 
-  result(): RegionsResult {
+  result(coverage: ReadonlyMap<string, number>): RegionsResult {
     const violations = [...(this.#failure === undefined ? [] : [this.#failure]), ...this.violations];
     return {
       schedule: this.#schedule,
@@ -162,7 +170,7 @@ export class RegionsRun {
       violations,
       traceHash: this.#hash.hex,
       stats: { simulatedMs: this.world.now, ...this.#counts, datagrams: this.world.datagrams.counters },
-      coverage: new Map(),
+      coverage,
       timeline: this.#timeline.entries(violations),
     };
   }
@@ -241,6 +249,8 @@ export class RegionsRun {
   /** The node learns that it has been declared failed: its process begins a new life. */
   #expel(machine: number, life: Life): void {
     if (this.#lives.get(machine) !== life) return;
+    cover("regions expelled");
+    this.#timeline.note(this.world.now, `${nodeName(this.#suite.history, life.process.info.id)} is expelled`);
     life.process.stop();
     this.world.at(this.world.now, () => {
       if (this.#lives.get(machine) !== life) return;
