@@ -34,7 +34,7 @@ export function shownDuration(ms: number): string {
 
 /** A figure, with its unit or without, or what stands for one; no address. */
 function isNumeric(cell: string): boolean {
-  return /^(-|idle|)$|^\d/.test(cell) && !/\..*\.|:/.test(cell);
+  return /^(-|idle|quiet|)$|^\d/.test(cell) && !/\..*\.|:/.test(cell);
 }
 
 /** Rows in columns, padded; columns of numbers are set to the right. The first row is the head. */
@@ -50,6 +50,27 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+/**
+ * A table of at most `width` characters, without the columns for which there is no room: those of `giveWay` go first, in that order, then
+ * the last ones.
+ */
+export function fittedTable(
+  rows: readonly (readonly string[])[],
+  width: number,
+  giveWay: readonly string[] = [],
+): string {
+  let head = rows[0] ?? [];
+  let rest = rows;
+  const isTooWide = (text: string) => text.split("\n").some((line) => line.length > width);
+  for (let text = table(rest); ; text = table(rest)) {
+    const column = giveWay.find((name) => head.includes(name)) ?? head.at(-1);
+    if (!isTooWide(text) || head.length <= 2 || column === undefined) return text;
+    const at = head.indexOf(column);
+    rest = rest.map((row) => row.filter((_, i) => i !== at));
+    head = rest[0] ?? [];
+  }
 }
 
 /**

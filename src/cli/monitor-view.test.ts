@@ -88,7 +88,8 @@ describe("the monitor's picture", () => {
 
   test("shows scalable groups as each daemon has them", () => {
     const picture = monitorView(site, []);
-    expect(picture).toMatch(/^Scalable groups\n.*epoch.*\n {2}alpha +current +3 +12 +4 +5\n {2}beta /m);
+    expect(picture).toMatch(/^Regions: 4, with 12 nodes in 5 scalable groups; epoch 3/m);
+    expect(picture).toMatch(/^Nodes by daemon\n.*epoch.*\n {2}alpha +current .*\n {2}beta /m);
   });
 
   test.each([200, 80, 60, 40])("fits %d columns, and never loses who is there and what is delivered", (width) => {

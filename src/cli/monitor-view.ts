@@ -1,5 +1,6 @@
 import { type ConfigurationChange, describeChange, type DaemonStatus } from "../daemon/status.ts";
-import { hung, shownBytes, shownDuration, shownNumber, table } from "./format.ts";
+import { fittedTable, hung, shownBytes, shownDuration, shownNumber } from "./format.ts";
+import { regionSections } from "./region-view.ts";
 
 /** A daemon as the monitor found it: its status, or why there is none. */
 export type Observation = {
@@ -14,9 +15,14 @@ const LIST_MAX = 8;
 
 /**
  * The monitor's picture of a site, as lines of at most `width` characters: what is least important of the table gives
- * way. Rates are taken from two observations of the same daemon; the first picture has none.
+ * way. Rates are taken from two observations of the same daemon; the first picture has none. `isWhole`: all regions and nodes.
  */
-export function monitorView(now: readonly Observation[], before: readonly Observation[], width = Infinity): string {
+export function monitorView(
+  now: readonly Observation[],
+  before: readonly Observation[],
+  width = Infinity,
+  isWhole = false,
+): string {
   const statuses = now.flatMap(({ status }) => (status === undefined ? [] : [status]));
   const sections = [broken(heading(now, statuses), width, 2), daemonTable(now, before, width)];
   const silent = now.flatMap(({ name, problem }) => (problem === undefined ? [] : [`  ${name}: ${problem}`]));
@@ -25,8 +31,7 @@ export function monitorView(now: readonly Observation[], before: readonly Observ
   if (changes.length > 0) sections.push(`Last changes\n${broken(changes, width, 6)}`);
   const groups = groupRows(statuses);
   if (groups.length > 1) sections.push(`Largest groups\n${fittedTable(groups, width)}`);
-  const regions = regionRows(statuses);
-  if (regions.length > 1) sections.push(`Scalable groups\n${fittedTable(regions, width)}`);
+  sections.push(...regionSections(statuses, width, isWhole));
   const sessions = sessionRows(statuses);
   if (sessions.length > 1) sections.push(`Longest queues of clients\n${fittedTable(sessions, width)}`);
   const faults = statuses.flatMap((status) =>
@@ -90,7 +95,7 @@ function daemonTable(now: readonly Observation[], before: readonly Observation[]
       String(status.groups.count),
     ];
   });
-  return fittedTable([HEAD, ...rows], width);
+  return fittedTable([HEAD, ...rows], width, GIVE_WAY);
 }
 
 /** The leader of a ring that lacks daemons looks for them, and goes on serving meanwhile. */
@@ -99,22 +104,8 @@ function shownState({ ready, membershipState }: DaemonStatus): string {
   return membershipState === "gather" ? "looking" : membershipState;
 }
 
-/** What goes first where there is no room for all columns of the daemons; of other tables, the last ones. */
+/** What goes first where there is no room for all columns. */
 const GIVE_WAY = "resent,asked/s,seq,bytes/s,window,up,queued,groups,unstable,missing,clients,round,sent/s".split(",");
-
-/** A table without the columns for which there is no room. */
-function fittedTable(rows: readonly (readonly string[])[], width: number): string {
-  let head = rows[0] ?? [];
-  let rest = rows;
-  const isTooWide = (text: string) => text.split("\n").some((line) => line.length > width);
-  for (let text = table(rest); ; text = table(rest)) {
-    const column = GIVE_WAY.find((name) => head.includes(name)) ?? head.at(-1);
-    if (!isTooWide(text) || head.length <= 2 || column === undefined) return text;
-    const at = head.indexOf(column);
-    rest = rest.map((row) => row.filter((_, i) => i !== at));
-    head = rest[0] ?? [];
-  }
-}
 
 const HEAD =
   "daemon,state,up,round,seq,missing,unstable,window,queued,sent/s,delivered/s,bytes/s,asked/s,resent,clients,groups".split(
@@ -173,17 +164,6 @@ function groupRows(statuses: readonly DaemonStatus[]): string[][] {
     ["  group", "members"],
     ...largest.slice(0, LIST_MAX).map(({ name, members }) => [`  ${name}`, String(members)]),
   ];
-}
-
-/** What each daemon knows of scalable groups; nothing while there are none. */
-function regionRows(statuses: readonly DaemonStatus[]): string[][] {
-  if (statuses.every(({ regions }) => regions.groups === 0 && regions.nodes === 0)) return [];
-  const rows = statuses.map(({ name, regions: { epoch, groups, nodes, regions, suspended } }) => [
-    `  ${name}`,
-    suspended ? "suspended" : "current",
-    ...[epoch, nodes, regions, groups].map(String),
-  ]);
-  return [["  daemon", "membership", "epoch", "nodes", "regions", "groups"], ...rows];
 }
 
 function sessionRows(statuses: readonly DaemonStatus[]): string[][] {

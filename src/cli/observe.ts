@@ -1,17 +1,20 @@
 import type { DaemonStatus } from "../daemon/status.ts";
 import type { Observation } from "./monitor-view.ts";
-import { fetchStatus } from "./status-client.ts";
+import { fetchStatus, type StatusRequest } from "./status-client.ts";
 
 /**
- * Asks the daemon at `address`, and through it learns of all others of its site and asks them too. Waits `timeoutMs` for
- * each.
+ * Asks the daemon at `address`, and through it learns of all others of its site and asks them too.
  */
-export async function observeSite(address: string, signal: AbortSignal, timeoutMs?: number): Promise<Observation[]> {
-  const first = await fetchStatus(address, signal, timeoutMs);
+export async function observeSite(
+  address: string,
+  signal: AbortSignal,
+  request?: StatusRequest,
+): Promise<Observation[]> {
+  const first = await fetchStatus(address, signal, request);
   return Promise.all(
     first.site.daemons.map(async (daemon) => {
       if (daemon.name === first.name) return { name: first.name, address, status: first, problem: undefined };
-      return observe(daemon.name, `${daemon.port}@${daemon.address}`, signal, timeoutMs);
+      return observe(daemon.name, `${daemon.port}@${daemon.address}`, signal, request);
     }),
   );
 }
@@ -20,12 +23,12 @@ export async function observeSite(address: string, signal: AbortSignal, timeoutM
 export async function observeSiteByAny(
   addresses: readonly string[],
   signal: AbortSignal,
-  timeoutMs?: number,
+  request?: StatusRequest,
 ): Promise<Observation[]> {
   let failure: unknown;
   for (const address of addresses) {
     try {
-      return await observeSite(address, signal, timeoutMs);
+      return await observeSite(address, signal, request);
     } catch (error) {
       if (signal.aborted) throw error;
       failure ??= error;
@@ -39,10 +42,10 @@ export async function observe(
   name: string,
   address: string,
   signal: AbortSignal,
-  timeoutMs?: number,
+  request?: StatusRequest,
 ): Promise<Observation> {
   try {
-    const status: DaemonStatus = await fetchStatus(address, signal, timeoutMs);
+    const status: DaemonStatus = await fetchStatus(address, signal, request);
     return { name, address, status, problem: undefined };
   } catch (error) {
     return {

@@ -1,14 +1,27 @@
 import { createConnection } from "node:net";
 import { type Address, parseAddress } from "../client/address.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
-import { ENVELOPE_BYTES, encodeEnvelope, envelopeBytes, Kind, PREFACE } from "../wire/native/envelope.ts";
+import { ENVELOPE_BYTES, envelopeBytes, Kind, PREFACE } from "../wire/native/envelope.ts";
+import { encodeNative } from "../wire/native/messages.ts";
 import { CliError, ExitCode, usageError } from "./exit-codes.ts";
 
 /** A status of this size belongs to no daemon of ours. */
 const REPORT_BYTES_MAX = 16 * 1024 * 1024;
 
+export type StatusRequest = {
+  /** How long to wait for the answer; 3 s. */
+  readonly timeoutMs?: number;
+  /** All regions and nodes, not only the largest and most remarkable. */
+  readonly whole?: boolean;
+};
+
 /** Asks a daemon for its status over the native protocol. Throws a `CliError` that says why there is none. */
-export async function fetchStatus(address: string, signal: AbortSignal, timeoutMs = 3_000): Promise<DaemonStatus> {
+export async function fetchStatus(
+  address: string,
+  signal: AbortSignal,
+  request: StatusRequest = {},
+): Promise<DaemonStatus> {
+  const { timeoutMs = 3_000, whole = false } = request;
   const target = addressOf(address);
   return new Promise((resolve, reject) => {
     const socket =
@@ -31,7 +44,7 @@ export async function fetchStatus(address: string, signal: AbortSignal, timeoutM
     socket.on("close", () => fail("it closed the connection; is it a Spread daemon?"));
     socket.on("connect", () => {
       socket.write(PREFACE);
-      socket.write(encodeEnvelope(Kind.status, 0, new Uint8Array(0)));
+      socket.write(encodeNative({ kind: "status", whole }));
     });
     socket.on("data", (chunk) => {
       received = Buffer.concat([received, chunk]);

@@ -149,7 +149,13 @@ describe("a change explains itself", () => {
 describe("HTTP endpoints", () => {
   test("answer metrics, health, readiness and status, and nothing else", async () => {
     let ready = true;
-    await using http = await serveHttp({ address: "127.0.0.1", port: 0, status: () => ({ ...status, ready }) });
+    let suspended = false;
+    const regions = () => ({ ...status.regions, suspended });
+    await using http = await serveHttp({
+      address: "127.0.0.1",
+      port: 0,
+      status: (whole) => ({ ...status, ready, regions: regions(), changeCount: whole ? 77 : status.changeCount }),
+    });
     const get = async (path: string, init?: RequestInit) => {
       const response = await fetch(`http://127.0.0.1:${http.port}${path}`, init);
       return { code: response.status, type: response.headers.get("content-type"), body: await response.text() };
@@ -160,8 +166,15 @@ describe("HTTP endpoints", () => {
       body: metricsText(status),
     });
     expect(await get("/healthz?probe=1")).toMatchObject({ code: 200, body: "ok\n" });
-    expect(await get("/readyz")).toMatchObject({ code: 200 });
+    expect(await get("/readyz")).toMatchObject({ code: 200, body: "ready\n" });
     expect(JSON.parse((await get("/status")).body)).toEqual(status);
+    expect(JSON.parse((await get("/status?all")).body)).toMatchObject({ changeCount: 77 });
+    // Who only uses ordered groups is served all the same.
+    suspended = true;
+    expect(await get("/readyz")).toMatchObject({
+      code: 200,
+      body: "ready\nmemberships of scalable groups are suspended: the epoch has not begun\n",
+    });
     expect(await get("/other")).toMatchObject({ code: 404 });
     expect(await get("/status", { method: "POST" })).toMatchObject({ code: 405 });
     ready = false;

@@ -97,12 +97,16 @@ export class RegionOverview {
 
   #served(now: number): Served[] {
     const { service, ledger } = this.#nodes;
-    const { map } = service.replica;
-    return Array.from(this.#nodes.sessions(), (session) => ({
-      session,
-      reported: ledger.of(session.user, now),
-      region: session.node === undefined ? undefined : map.regionOf(session.node),
-    }));
+    const { map, nodes } = service.replica;
+    const served: Served[] = [];
+    for (const session of this.#nodes.sessions()) {
+      const { node, isAttached, user } = session;
+      // Declared failed while it is away: it will hear of that when it is back.
+      if (node !== undefined && !isAttached && service.isActive && !nodes.has(node)) continue;
+      const region = node === undefined ? undefined : map.regionOf(node);
+      served.push({ session, reported: ledger.of(user, now), region });
+    }
+    return served;
   }
 
   #all(served: readonly Served[], now: number): ServedNodes {

@@ -130,9 +130,10 @@ export class RunningDaemon {
     return this.#http?.port;
   }
 
-  status(): DaemonStatus {
+  /** `whole`: with all regions and nodes, however many. */
+  status(whole = false): DaemonStatus {
     if (this.#node === undefined) throw new Error("the daemon has not started");
-    return this.#node.status(this.#clock.now());
+    return this.#node.status(this.#clock.now(), whole);
   }
 
   async start(): Promise<void> {
@@ -483,7 +484,7 @@ export class RunningDaemon {
     }
     if (site.http !== undefined && self.httpPort !== undefined) {
       const { address } = site.http;
-      this.#http = await serveHttp({ address, port: self.httpPort, status: () => this.status() });
+      this.#http = await serveHttp({ address, port: self.httpPort, status: (whole) => this.status(whole) });
     }
   }
 }

@@ -77,6 +77,7 @@ test("a node without its session is looked for, and then has failed for that", (
   world.run(membershipDefaults.graceMs + BATCH_MS);
   expect(told(world, "one")[0]).toBe("#bob#two failed (no session for too long); regions: 1 changed");
   expect(regions(world, "one").failures.absent).toBe(1);
+  expect(regions(world, "two")).toMatchObject({ nodes: 1, absent: [], served: { count: 0 }, busiest: [] });
 });
 
 test("who does not report what it was told is shown as late, and the view that it holds open", () => {

@@ -1,11 +1,13 @@
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
 import type { SiteConfig } from "../../daemon/config/site.ts";
+import { nodeSite } from "../../daemon/node-config.ts";
 import { defineCommand } from "../command.ts";
 import { type Finding, judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "../diagnosis.ts";
 import { CliError, ExitCode } from "../exit-codes.ts";
 import { wrapped } from "../format.ts";
 import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../host-probe.ts";
 import { observe } from "../observe.ts";
+import { firstAddress, judgeNodeMtu, judgeNodes, judgePool } from "../node-diagnosis.ts";
 import { judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -14,7 +16,8 @@ export const doctor = defineCommand({
   summary: "find out why daemons do not see each other, or are slow",
   description: `Checks this host (receive buffers, MTU, multicast) and the daemons of a configuration: whether each
     answers, has the same file and release, agrees about the time, sees all the others, got its receive buffer, and
-    whether multicast and unicast pass between them, as they measure it. Every problem comes with its remedy.
+    whether multicast and unicast pass between them, as they measure it. Where there are scalable groups, also whether their nodes can multicast
+    from here, follow the changes of memberships, got their receive buffers, and come to their turns. Every problem comes with its remedy.
 
     Run it on each host of the site; it changes nothing.`,
   positionals: [],
@@ -67,11 +70,17 @@ async function examineHost(site: SiteConfig): Promise<Finding[]> {
     if (device === undefined || devices.has(device)) continue;
     devices.add(device);
     const mtu = await mtuOf(device);
-    if (mtu !== undefined) findings.push(judgeMtu(site, daemon.address, device, mtu));
+    if (mtu !== undefined) findings.push(judgeMtu(site, daemon.address, device, mtu), ...judgeNodeMtu(device, mtu));
     const segment = site.segments[daemon.segment];
     if (segment?.multicast && site.dissemination !== "unicast") {
       const { heard, error } = await hearsItself(segment.address, daemon.address, site.family);
       findings.push(judgeMulticast(site, segment.address, heard, error));
+    }
+    const { pool } = nodeSite({ site, dissemination: () => "multicast" });
+    if (pool !== undefined) {
+      const first = firstAddress(pool);
+      const { heard, error } = await hearsItself(first, daemon.address, site.family);
+      findings.push(judgePool(first, pool.port, heard, error));
     }
   }
   if (site.daemons.every((daemon) => !isLocal(daemon.address))) {
@@ -101,6 +110,7 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
     ...judgeVersions(statuses),
     ...statuses.map(judgeDissemination),
     ...judgeLinks(statuses),
+    ...judgeNodes(statuses),
   ];
 }
 

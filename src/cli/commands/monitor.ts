@@ -13,12 +13,17 @@ const ORDINARY_SCREEN = "\x1b[?1049l\x1b[?25h";
 
 export const monitor = defineCommand({
   name: "monitor",
-  summary: "watch daemons: configuration, ring, rates, groups, last changes and why",
+  summary: "watch daemons and regions of nodes: configuration, rates, last changes and why",
   description: `Asks one daemon, learns of the others from it and asks them too. On a terminal the picture is redrawn
     in place; in a pipe there is one picture per interval.
 
     Columns: state looking means that the daemon serves, and looks for those that are absent; round is the time of a token's round; missing what the daemon itself still lacks; unstable what not all are
-    known to have; asked/s the retransmissions it asks for; resent the packets it sent again since its start.`,
+    known to have; asked/s the retransmissions it asks for; resent the packets it sent again since its start.
+
+    Where there are scalable groups, regions follow, the largest first: round is that of the region's own token, known to its leader (quiet: there
+    is nothing to do); pending what its nodes have not sent, or is not acknowledged; least/s what the slowest of them takes. Then all nodes by
+    daemon, and those of note: late are who have not said that they have applied a change; away, who have no session now; behind counts
+    packets that are missing or wait for such; takes/s is what it can take in. Rates are those of the nodes' last reports, once a second.`,
   positionals: [],
   options: {
     address: commonOptions.address,
@@ -31,6 +36,7 @@ export const monitor = defineCommand({
       otherwise: 1_000,
       help: "time between pictures",
     },
+    all: { kind: "flag", help: "all regions and nodes, not only the largest and those of note" },
     once: { kind: "flag", help: "one picture, then end" },
     json: { kind: "flag", help: "statuses as JSON, one array per line" },
   },
@@ -38,32 +44,34 @@ export const monitor = defineCommand({
     { line: "amalgam monitor", does: "live, until Ctrl-C" },
     { line: "amalgam monitor --once", does: "for a script or a bug report; with rates, it looks twice" },
     { line: "amalgam monitor --once --json | jq '.[].status.ring'", does: "everything that the daemons report" },
+    { line: "amalgam monitor --once --json --all | jq '.[].status.regions.busiest'", does: "every node" },
   ],
   failure: "with --once: a daemon does not answer, or the daemons are split",
   async run(args, terminal) {
     const address = args.text("address") ?? "";
     const interval = args.number("interval") ?? 1_000;
     const json = args.flag("json");
+    const whole = args.flag("all");
     const live = terminal.outputInteractive && !args.flag("once") && !json;
     let before: readonly Observation[] = [];
     if (args.flag("once")) {
       if (!json) {
-        before = await observeSite(address, terminal.signal);
+        before = await observeSite(address, terminal.signal, { whole });
         await sleep(Math.min(interval, 1_000), undefined, { signal: terminal.signal });
       }
-      const now = await observeSite(address, terminal.signal);
+      const now = await observeSite(address, terminal.signal, { whole });
       const width = terminal.outputInteractive ? terminal.columns : undefined;
-      terminal.print(json ? JSON.stringify(now) : monitorView(now, before, width));
+      terminal.print(json ? JSON.stringify(now) : monitorView(now, before, width, whole));
       return isWhole(now) ? ExitCode.ok : ExitCode.failed;
     }
     try {
       if (live) await terminal.write(ALTERNATE_SCREEN);
       while (!terminal.signal.aborted) {
-        const now = await observed(address, before, terminal.signal);
+        const now = await observed(address, before, whole, terminal.signal);
         if (json) {
           terminal.print(JSON.stringify(now));
         } else {
-          const picture = monitorView(now, before, live ? terminal.columns : undefined);
+          const picture = monitorView(now, before, live ? terminal.columns : undefined, whole);
           await terminal.write(live ? `${CLEAR}${fitted(picture, terminal.columns, terminal.rows)}` : `${picture}\n\n`);
         }
         before = now;
@@ -85,13 +93,15 @@ export const monitor = defineCommand({
 async function observed(
   address: string,
   before: readonly Observation[],
+  whole: boolean,
   signal: AbortSignal,
 ): Promise<readonly Observation[]> {
-  if (before.length === 0) return observeSite(address, signal);
+  if (before.length === 0) return observeSite(address, signal, { whole });
   const answering = before.filter(({ status }) => status !== undefined).map((observation) => observation.address);
   const others = before.map((observation) => observation.address);
   try {
-    return await observeSiteByAny([...new Set([...answering, address, ...others])], signal, LIVE_TIMEOUT_MS);
+    const addresses = [...new Set([...answering, address, ...others])];
+    return await observeSiteByAny(addresses, signal, { timeoutMs: LIVE_TIMEOUT_MS, whole });
   } catch (error) {
     if (signal.aborted) throw error;
     return before.map(({ name, address }) => ({ name, address, status: undefined, problem: "no answer" }));
