@@ -72,11 +72,10 @@ export class RegionNodes {
   readonly log = new RegionLog();
   #malformed = 0;
 
-  /** `resumeGraceMs`: how long sessions wait for their clients; a node without a session does not live longer than that. */
-  constructor(me: DaemonId, resumeGraceMs: number, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
+  constructor(me: DaemonId, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
     this.#outbox = outbox;
     this.service = new MembershipService(
-      { ...membershipDefaults, me, graceMs: Math.min(membershipDefaults.graceMs, resumeGraceMs) },
+      { me, ...membershipDefaults },
       {
         multicast: (command) => outbox.multicast(command),
         persist: (epoch) => outbox.persist(epoch),

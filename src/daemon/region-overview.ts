@@ -104,7 +104,9 @@ export class RegionOverview {
       // Declared failed while it is away: it will hear of that when it is back.
       if (node !== undefined && !isAttached && service.isActive && !nodes.has(node)) continue;
       const region = node === undefined ? undefined : map.regionOf(node);
-      served.push({ session, reported: ledger.of(user, now), region });
+      // What one says that has gone is not how things stand.
+      const reported = isAttached ? ledger.of(user, now) : undefined;
+      served.push({ session, reported, region });
     }
     return served;
   }

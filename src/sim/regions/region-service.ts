@@ -23,8 +23,7 @@ export interface ServiceObserver {
   superseded(n: number, id: RegionViewId): void;
   final(n: number, id: RegionViewId, last: ReadonlyMap<NodeId, number>): void;
   retired(id: RegionViewId): void;
-  /** `nodes`: all that the service knows; those that have started, if they are not given. */
-  batch(n: number, map: RegionMap, nodes?: Iterable<NodeId>): void;
+  batch(n: number, map: RegionMap): void;
 }
 
 export interface ServiceClock {

@@ -179,8 +179,6 @@ export class RegionsHistory {
         this.quietAt = event.at;
         return;
       case "map":
-      case "logged":
-      case "suspended":
       case "deliver":
       case "lost":
       case "last":
