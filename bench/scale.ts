@@ -1,0 +1,223 @@
+/*
+ * Regions of 100 to 10,000 simulated nodes, rounds in turn and as a tree: how long a round takes, how long until a message is known to be
+ * everywhere, repairs, tokens and memory. `--nodes=100,300` and `--modes=tree` and `--cases=calm` choose.
+ */
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { decodeChange, encodeChange } from "../src/cms/change-codec.ts";
+import type { RingMode } from "../src/qsm/config.ts";
+import { figure, isMain, median, percentile, printTable, saveResults } from "./report.ts";
+import { ScaleNet } from "./scale-net.ts";
+import { type Curve, logPlot } from "./log-plot.ts";
+
+type Case = "calm" | "loss" | "crash";
+
+export type ScaleResult = {
+  readonly nodes: number;
+  readonly mode: RingMode;
+  readonly what: Case;
+  readonly roundMs: number;
+  readonly stableMs: number;
+  readonly stable99Ms: number;
+  readonly unstable: number;
+  readonly lost: number;
+  readonly repairs: number;
+  readonly resent: number;
+  readonly redundant: number;
+  readonly tokensPerRound: number;
+  readonly tokenBytes: number;
+  readonly tokenBytesMax: number;
+  readonly busiestControls: number;
+  readonly heapKb: number;
+  readonly keptMax: number;
+};
+
+const PERIOD_MS = 1_000;
+const MESSAGES_PER_S = 10;
+const BYTES = 1_000;
+const SENDER = 7;
+const FAILED = 13;
+const DETECTION_MS = 1_000;
+const LOSS = 0.01;
+
+function run(nodes: number, mode: RingMode, what: Case): ScaleResult {
+  globalThis.gc?.();
+  const heapBefore = process.memoryUsage().heapUsed;
+  const config = { ringMode: mode, tokenRate: 1_000 / PERIOD_MS, tokenLossMs: 120_000, rateStart: 1_000 };
+  const net = new ScaleNet(nodes, nodes, config);
+  if (what === "loss") net.lossShare = LOSS;
+  // In turn a round of 10,000 takes seconds; some of them have to be seen.
+  const sendMs = mode === "sequential" && nodes > 1_000 ? 30_000 : 10_000;
+  const count = (sendMs / 1_000) * MESSAGES_PER_S;
+  const sentAt = Array.from({ length: count }, (_, i) => 100 + (i * 1_000) / MESSAGES_PER_S);
+  sentAt.forEach((at, i) => net.at(at, () => net.send(SENDER, BYTES, i)));
+  if (what === "crash") {
+    net.at(sendMs / 3, () => net.crash(FAILED));
+    net.at(sendMs / 3 + DETECTION_MS, () => net.declareFailed(FAILED));
+  }
+  const rounds = new Map<number, number>();
+  let keptMax = 0;
+  for (let at = 0; at <= sendMs; at += 250) {
+    net.runTo(at);
+    for (const { node } of net.places) {
+      for (const { isLeader, ring, streams } of node.regions) {
+        if (isLeader && ring.roundTripMs > 0) rounds.set(ring.round, ring.roundTripMs);
+        let kept = 0;
+        for (const stream of streams.values()) kept += stream.kept.packets;
+        if (kept > keptMax) keptMax = kept;
+      }
+    }
+  }
+  globalThis.gc?.();
+  const heapKb = (process.memoryUsage().heapUsed - heapBefore) / nodes / 1_024;
+  const controls = net.places.map((place) => place.controls);
+  const { tokens } = net.counts;
+  net.runTo(sendMs + 60_000);
+  const times = sentAt.flatMap((at, i) => {
+    const stableAt = net.stableAt.get(i);
+    return stableAt === undefined ? [] : stableAt - at;
+  });
+  let redundant = 0;
+  let resent = 0;
+  for (const { node } of net.places) {
+    for (const { counters } of node.regions) redundant += counters.redundant;
+    for (const { resentCount } of node.senders) resent += resentCount;
+  }
+  const roundMs = median([...rounds.values()]);
+  const roundCount = sendMs / Math.max(PERIOD_MS, roundMs * 1.5);
+  return {
+    nodes,
+    mode,
+    what,
+    roundMs,
+    stableMs: median(times),
+    stable99Ms: percentile(times, 0.99),
+    unstable: count - times.length,
+    lost: net.counts.lost,
+    repairs: net.counts.repair,
+    resent,
+    redundant,
+    tokensPerRound: tokens / roundCount,
+    tokenBytes: net.counts.tokenBytes / Math.max(1, net.counts.tokens),
+    tokenBytesMax: net.counts.tokenBytesMax,
+    busiestControls: Math.max(...controls) / (sendMs / 1_000),
+    heapKb,
+    keptMax,
+  };
+}
+
+/** What each node of a real system has to know of the others besides, KB: a change that tells of so many members, decoded. */
+function membersKb(nodes: number): number {
+  const { view } = new ScaleNet(nodes, 1, {});
+  const bytes = encodeChange({
+    seq: 1,
+    n: 1,
+    failed: [],
+    viewsFailed: [],
+    regionsCreated: [view],
+    regionsChanged: [],
+    regionsDeleted: [],
+    groupsCreated: [],
+    groupsChanged: [],
+    groupsDeleted: [],
+    finals: [],
+  });
+  globalThis.gc?.();
+  const before = process.memoryUsage().heapUsed;
+  const copies = Array.from({ length: 5 }, () => decodeChange(bytes));
+  globalThis.gc?.();
+  return (process.memoryUsage().heapUsed - before) / copies.length / 1_024;
+}
+
+function list(name: string, standard: string): string[] {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`));
+  return (given?.slice(name.length + 3) ?? standard).split(",");
+}
+
+function plots(results: readonly ScaleResult[]): void {
+  const folder = list("plots", "")[0] as string;
+  if (folder === "") return;
+  const curve = (mode: RingMode, what: Case, of: (result: ScaleResult) => number): Curve => ({
+    name: `${mode === "tree" ? "tree" : "in turn"}, ${what === "loss" ? "1 % loss" : what}`,
+    points: results.filter((r) => r.mode === mode && r.what === what).map((r) => [r.nodes, of(r)]),
+  });
+  const both = (of: (result: ScaleResult) => number): Curve[] =>
+    (["sequential", "tree"] as const).flatMap((mode) => [curve(mode, "calm", of), curve(mode, "loss", of)]);
+  const write = (name: string, svg: string): void =>
+    writeFileSync(fileURLToPath(new URL(`../${folder}/${name}.svg`, import.meta.url)), svg);
+  write(
+    "scale-round",
+    logPlot(
+      "Time of a round",
+      "nodes",
+      "ms",
+      both((r) => r.roundMs),
+    ),
+  );
+  write(
+    "scale-stable",
+    logPlot(
+      "From sending to known to be everywhere, median",
+      "nodes",
+      "ms",
+      both((r) => r.stableMs),
+    ),
+  );
+}
+
+if (isMain(import.meta.url)) {
+  const sizes = list("nodes", "100,300,1000,3000,10000").map(Number);
+  const modes = list("modes", "sequential,tree") as RingMode[];
+  const cases = list("cases", "calm,loss,crash") as Case[];
+  const results: ScaleResult[] = [];
+  for (const nodes of sizes) {
+    for (const what of cases) for (const mode of modes) results.push(run(nodes, mode, what));
+    console.error(`${nodes} nodes done`);
+  }
+  printTable(
+    [
+      "nodes",
+      "round",
+      "case",
+      "round ms",
+      "stable ms",
+      "99 %",
+      "lost",
+      "repairs",
+      "resent",
+      "unneeded",
+      "token B",
+      "max",
+      "busiest/s",
+      "KB/node",
+      "kept",
+    ],
+    results.map((r) => [
+      String(r.nodes),
+      r.mode,
+      r.what,
+      ...[
+        r.roundMs,
+        r.stableMs,
+        r.stable99Ms,
+        r.lost,
+        r.repairs,
+        r.resent,
+        r.redundant,
+        r.tokenBytes,
+        r.tokenBytesMax,
+      ].map(figure),
+      ...[r.busiestControls, r.heapKb, r.keptMax].map(figure),
+    ]),
+  );
+  const members = sizes.map((nodes) => ({ nodes, kb: membersKb(nodes) }));
+  printTable(
+    ["nodes", "KB to know them"],
+    members.map(({ nodes, kb }) => [String(nodes), figure(kb)]),
+  );
+  saveResults("scale", { results, members });
+  const out = list("out", "")[0] as string;
+  if (out !== "")
+    writeFileSync(new URL(`../${out}`, import.meta.url), `${JSON.stringify({ results, members }, null, 1)}\n`);
+  plots(results);
+}
