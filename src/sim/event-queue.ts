@@ -18,9 +18,17 @@ export type SimEvent = {
   readonly action: ((now: number) => void) | undefined;
 };
 
-/** A binary heap of events, earliest first, and in the order of their queueing where times are equal. */
+/** The queue's first capacity; it doubles when it is full. */
+const CAPACITY_START = 256;
+
+/**
+ * A binary heap of events, earliest first, and in the order of their queueing where times are equal. The times lie in an
+ * array of their own beside the events: to order the heap takes many comparisons, and an event's `at` is one object away.
+ */
 export class EventQueue {
   readonly #heap: SimEvent[] = [];
+  /** `#times[i]` is the time of `#heap[i]`. */
+  #times = new Float64Array(CAPACITY_START);
   #queued = 0;
   #now = 0;
 
@@ -54,45 +62,57 @@ export class EventQueue {
     const event: SimEvent = { at, order: this.#queued++, target, what, value, bytes, action };
     const heap = this.#heap;
     let hole = heap.length;
+    if (hole === this.#times.length) this.#grow();
+    const times = this.#times;
     heap.push(event);
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      const above = heap[parent] as SimEvent;
+      const above = times[parent] as number;
       // A new event has the greatest order, so equal times need no comparison of orders here.
-      if (above.at <= at) break;
-      heap[hole] = above;
+      if (above <= at) break;
+      heap[hole] = heap[parent] as SimEvent;
+      times[hole] = above;
       hole = parent;
     }
     heap[hole] = event;
+    times[hole] = at;
   }
 
   /** Takes the earliest event; the clock moves to its time. */
   pop(): SimEvent | undefined {
     const heap = this.#heap;
+    const times = this.#times;
     const first = heap[0];
-    if (first !== undefined) this.advance(first.at);
+    if (first !== undefined) this.advance(times[0] as number);
     const last = heap.pop();
     if (first === undefined || last === undefined || heap.length === 0) return first;
     const size = heap.length;
+    const at = times[size] as number;
     let hole = 0;
     for (;;) {
       let child = 2 * hole + 1;
       if (child >= size) break;
-      let below = heap[child] as SimEvent;
-      const right = heap[child + 1];
-      if (right !== undefined && isBefore(right, below)) {
-        below = right;
-        child++;
-      }
-      if (!isBefore(below, last)) break;
-      heap[hole] = below;
+      if (child + 1 < size && this.#isBefore(child + 1, child)) child++;
+      const below = times[child] as number;
+      if (below > at || (below === at && (heap[child] as SimEvent).order > last.order)) break;
+      heap[hole] = heap[child] as SimEvent;
+      times[hole] = below;
       hole = child;
     }
     heap[hole] = last;
+    times[hole] = at;
     return first;
   }
-}
 
-function isBefore(a: SimEvent, b: SimEvent): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
+  #isBefore(a: number, b: number): boolean {
+    const atA = this.#times[a] as number;
+    const atB = this.#times[b] as number;
+    return atA < atB || (atA === atB && (this.#heap[a] as SimEvent).order < (this.#heap[b] as SimEvent).order);
+  }
+
+  #grow(): void {
+    const times = new Float64Array(2 * this.#times.length);
+    times.set(this.#times);
+    this.#times = times;
+  }
 }
