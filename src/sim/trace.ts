@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { DaemonId } from "../base/ids.ts";
 import type { Service } from "../ordering/service.ts";
 import { TraceHash } from "./trace-hash.ts";
@@ -8,19 +9,26 @@ export type ProcessNumber = number;
 /** A message of the workload, as `messageNumber` makes it of its sender's incarnation and a counter there. */
 export type MessageNumber = number;
 
-/** The number of the `counter`-th message (from 1, below 2³²) that a process submits. */
+/**
+ * Messages of one process are numbered below this. Up to process 511 all numbers then fit into 31 bits: the engine keeps
+ * larger ones as objects, and every checker looks up messages all the time.
+ */
+const COUNTERS = 2 ** 22;
+
+/** The number of the `counter`-th message (from 1, below 2²²) that a process submits. */
 export function messageNumber(process: ProcessNumber, counter: number): MessageNumber {
-  return process * 0x1_0000_0000 + counter;
+  assert(counter < COUNTERS, "a process submits fewer than 2²² messages");
+  return process * COUNTERS + counter;
 }
 
 /** The process that submitted a message. */
 export function senderOf(message: MessageNumber): ProcessNumber {
-  return Math.floor(message / 0x1_0000_0000);
+  return Math.floor(message / COUNTERS);
 }
 
 /** A message's place among those that its process submitted. */
 export function counterOf(message: MessageNumber): number {
-  return message % 0x1_0000_0000;
+  return message % COUNTERS;
 }
 
 /** As people read it: `process.counter`. */
