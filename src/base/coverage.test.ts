@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { cover, coverageReport, watchCoverage } from "./coverage.ts";
+import { cover, coverageReport, coverIn, watchCoverage } from "./coverage.ts";
 
 afterEach(() => {
   watchCoverage(undefined);
@@ -14,6 +14,20 @@ test("cells are counted only while someone watches", () => {
   expect(watchCoverage(undefined)).toBe(cells);
   cover("a");
   expect([...cells]).toEqual([["a", 2]]);
+});
+
+test("a cell is the same whether it is named at once or by its parts", () => {
+  const cells = new Map<string, number>();
+  coverIn("m", "idle", "join");
+  watchCoverage(cells);
+  coverIn("m", "idle", "join");
+  cover("m idle join");
+  coverIn("m", "idle", "leave");
+  coverIn("m", "idle", "join");
+  expect([...cells]).toEqual([
+    ["m idle join", 3],
+    ["m idle leave", 1],
+  ]);
 });
 
 test("a report tells hit, missed, fatal and unlisted cells apart", () => {

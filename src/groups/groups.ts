@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import { cover } from "../base/coverage.ts";
+import { coverIn } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { Directory } from "../directory/directory.ts";
 import type { Group } from "../directory/group.ts";
@@ -593,7 +593,7 @@ export class Groups implements Upcalls {
   }
 
   #cover(event: GroupsEvent): void {
-    cover(`groups ${this.#state.name} ${event}`);
+    coverIn("groups", this.#state.name, event);
   }
 }
 

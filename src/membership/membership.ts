@@ -1,4 +1,4 @@
-import { cover } from "../base/coverage.ts";
+import { cover, coverIn } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import {
@@ -78,7 +78,7 @@ export class Membership implements Machine {
     if (now >= tokenDeadline) {
       const limitMs = this.#config.timeouts.tokenMs;
       const silentMs = now - this.#outbox.tokenSeenAt(now);
-      cover(`evs ${this.#state.name} tokenLoss`);
+      coverIn("evs", this.#state.name, "tokenLoss");
       this.lost({ kind: "tokenLoss", silentMs, limitMs }, now);
       return;
     }
@@ -94,7 +94,7 @@ export class Membership implements Machine {
 
   /** Sign of another ring: its leader should be asked to join. */
   foreignTraffic(from: DaemonId, now: number): void {
-    cover(`evs ${this.#state.name} foreign`);
+    coverIn("evs", this.#state.name, "foreign");
     if (this.#state.name !== "operational" || !this.#isLeader) return;
     this.#outbox.evidence({ kind: "foreignTraffic", daemon: from }, now);
     this.#potential = new Set(this.#missing(now));
@@ -126,7 +126,7 @@ export class Membership implements Machine {
     if (inRing && this.#isStale(from, alive)) return;
     const restarted = this.#hasRestarted(from, alive);
     const state = this.#state;
-    cover(`evs ${state.name} alive`);
+    coverIn("evs", state.name, "alive");
     switch (state.name) {
       case "operational":
       case "recovery":
@@ -162,7 +162,7 @@ export class Membership implements Machine {
     const restarted = this.#hasRestarted(from, join);
     const state = this.#state;
     if (join.representatives.some(({ daemon }) => daemon === this.#me)) this.#reachability.reached(from);
-    cover(`evs ${state.name} join`);
+    coverIn("evs", state.name, "join");
     switch (state.name) {
       case "operational":
         if (inRing) {
@@ -206,7 +206,7 @@ export class Membership implements Machine {
   }
 
   onRefer(refer: Refer, now: number): void {
-    cover(`evs ${this.#state.name} refer`);
+    coverIn("evs", this.#state.name, "refer");
     const { to } = refer;
     if (this.#state.name !== "gather" || to === this.#me || !this.#config.layout.has(to)) return;
     if (this.#potential.has(to)) return;
@@ -216,7 +216,7 @@ export class Membership implements Machine {
 
   onForm1(from: DaemonId, form: Form1, now: number): void {
     const state = this.#state;
-    cover(`evs ${state.name} form1`);
+    coverIn("evs", state.name, "form1");
     this.#sendFormHeld(from, form);
     if (nextOfForm1(form) !== this.#me || form.done.includes(this.#me)) return;
     const asMember = form.pending[0] === this.#me;
@@ -244,7 +244,7 @@ export class Membership implements Machine {
 
   onForm2(from: DaemonId, form: Form2, now: number): void {
     const state = this.#state;
-    cover(`evs ${state.name} form2`);
+    coverIn("evs", state.name, "form2");
     this.#sendFormHeld(from, form);
     if (state.name !== "form") return;
     if (form.creator !== state.form.creator || form.attempt !== state.form.attempt) return;
@@ -262,7 +262,7 @@ export class Membership implements Machine {
 
   /** A member of my ring has left: those that stay form at once. */
   onLeave(from: DaemonId, now: number): void {
-    cover(`evs ${this.#state.name} leave`);
+    coverIn("evs", this.#state.name, "leave");
     if (!this.isTokenAlive) return;
     const rest = this.#outbox.ringMembers.filter((member) => member !== from);
     this.#outbox.evidence({ kind: "leave", daemon: from }, now);
