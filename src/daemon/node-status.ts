@@ -6,7 +6,7 @@ import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { shownPolicy } from "./config/site.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
-import { largest } from "./largest.ts";
+import type { GroupsOverview } from "./groups-overview.ts";
 import type { RegionNodes } from "./region-nodes.ts";
 import type { RegionOverview } from "./region-overview.ts";
 import type { DaemonStatus, GroupsStateName, MembershipStateName as StatusStateName, SessionStatus } from "./status.ts";
@@ -58,6 +58,7 @@ export type NodeParts = {
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly regions: RegionNodes;
+  readonly groupsOverview: GroupsOverview;
   readonly overview: RegionOverview;
   readonly counters: NodeCounters;
   readonly changes: ChangeLog;
@@ -66,7 +67,7 @@ export type NodeParts = {
 
 /** What the daemon says about itself now; `whole`: with all regions and nodes. */
 export function nodeStatus(parts: NodeParts, now: number, whole: boolean): DaemonStatus {
-  const { options, evs, groups, sessions, regions, overview, counters, changes } = parts;
+  const { options, evs, groups, sessions, regions, groupsOverview, overview, counters, changes } = parts;
   const { site, self } = options;
   const { configuration } = evs;
   const reachability = options.reachability?.();
@@ -105,7 +106,7 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
       ageMs: now - counters.configurationAt,
     },
     ring: ringStatus(parts),
-    groups: groupsStatus(groups, self.id),
+    groups: groupsOverview.status(),
     regions: overview.status(now, whole),
     sessions: {
       count: sessions.sessionCount,
@@ -177,21 +178,6 @@ function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"]
       multicast: 0,
       duplicates: statistics.duplicates,
     },
-  };
-}
-
-const LARGEST_MAX = 100;
-
-function groupsStatus(groups: Groups, me: number): DaemonStatus["groups"] {
-  const all = groups.directory.groups();
-  return {
-    count: all.length,
-    memberships: all.reduce((sum, group) => sum + group.memberCount, 0),
-    largest: largest(all, LARGEST_MAX, ({ memberCount }) => memberCount).map((group) => ({
-      name: group.name,
-      members: group.memberCount,
-      localMembers: group.parts.find(({ roster }) => roster.daemon === me)?.members.length ?? 0,
-    })),
   };
 }
 

@@ -21,6 +21,7 @@ import type {
 import { Sessions } from "../session/sessions.ts";
 import { encodeGroupPolicy } from "../wire/native/node-facts.ts";
 import { ChangeLog } from "./change-log.ts";
+import { GroupsOverview } from "./groups-overview.ts";
 import { HeldGroups } from "./held-groups.ts";
 import { evsConfig, nameOf, type NodeOptions, nodeSite, sessionOptions } from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
@@ -85,6 +86,7 @@ export class DaemonNode implements Machine {
   readonly #regions: RegionNodes;
   #dissemination: "multicast" | "unicast" = "unicast";
   readonly #overview: RegionOverview;
+  readonly #groupsOverview: GroupsOverview;
   readonly #held = new HeldGroups();
   readonly #counters = new NodeCounters();
   readonly #changes: ChangeLog;
@@ -148,6 +150,7 @@ export class DaemonNode implements Machine {
       groupsOf: (daemon, user) => this.#groups.scalableGroupsOf(daemon, user),
     });
     this.#overview = new RegionOverview(this.#regions);
+    this.#groupsOverview = new GroupsOverview(this.#groups, self.id);
     this.#sessions = new Sessions(
       sessionOptions(options),
       this.#transport(),
@@ -274,6 +277,7 @@ export class DaemonNode implements Machine {
         sessions: this.#sessions,
         regions: this.#regions,
         overview: this.#overview,
+        groupsOverview: this.#groupsOverview,
         counters: this.#counters,
         changes: this.#changes,
         startedAt: this.#startedAt,

@@ -57,6 +57,7 @@ test("joins and leaves keep groups and members like a plain set, in any order", 
       const ids = new Set<string>();
       for (const { group, daemon, user, leaves } of steps) {
         const key = `${group} #${user}#d${daemon}`;
+        const before = { snapshot: d.snapshot(), version: d.version };
         if (leaves && model.delete(key)) leave(d, group, daemon, user);
         else if (!leaves) {
           expect(d.join(group, daemon, user).kind).toBe(model.has(key) ? "alreadyMember" : "joined");
@@ -67,6 +68,8 @@ test("joins and leaves keep groups and members like a plain set, in any order", 
           }
           model.add(key);
         }
+        // What was worked out of it is to be worked out anew exactly when something has changed.
+        expect(d.version > before.version).toBe(d.snapshot() !== before.snapshot);
       }
       expect(d.groups().map((group) => group.name)).toEqual(
         [...new Set([...model].map((key) => key.slice(0, key.indexOf(" "))))].sort(),

@@ -50,6 +50,7 @@ export class Directory {
   #vacated = 0;
   /** Of the groups as they are, once somebody has asked for it. */
   #hash: string | undefined;
+  #version = 0;
 
   constructor(names: DaemonNames, sessionsMax = 65_536) {
     this.#names = names;
@@ -62,6 +63,11 @@ export class Directory {
 
   get(name: string): Group | undefined {
     return this.#groups.get(name);
+  }
+
+  /** Grows whenever anything changes: what was worked out of the directory holds as long as it is the same. */
+  get version(): number {
+    return this.#version;
   }
 
   /** All groups by name. To be read before the next change. */
@@ -85,7 +91,7 @@ export class Directory {
     const options = agreeOnOptions(group?.options, wanted);
     if (typeof options === "string") return { kind: "refused", why: options };
 
-    this.#hash = undefined;
+    this.#changed();
     const partitioned = this.#transitional !== undefined && !this.#transitional.has(daemon);
     if (group === undefined) {
       group = new Group(name, { configuration: this.#configuration, index: this.#vacated + 1 }, options);
@@ -104,7 +110,7 @@ export class Directory {
 
   /** Removes a member of the group; the group ends with its last one. */
   leave(group: Group, member: Member): void {
-    this.#hash = undefined;
+    this.#changed();
     group.remove(member);
     this.#advance(group);
     if (member.groups.length === 0) this.#dismiss(member);
@@ -136,7 +142,7 @@ export class Directory {
       this.#rosters.delete(roster.daemon);
     }
     if (gone.size === 0) return false;
-    this.#hash = undefined;
+    this.#changed();
     for (const group of this.#groups.values()) {
       const { parts } = group;
       let kept = 0;
@@ -164,7 +170,7 @@ export class Directory {
       for (const part of group.parts) part.configuration = id;
       group.changed = false;
     }
-    this.#hash = undefined;
+    this.#changed();
   }
 
   /** All that is known, to be told to daemons that know otherwise. */
@@ -190,7 +196,7 @@ export class Directory {
    * result does not depend on the order in which sets are merged.
    */
   merge(state: DirectoryState): void {
-    this.#hash = undefined;
+    this.#changed();
     const members = state.rosters.map(({ daemon, users }) => {
       assert(!this.#rosters.has(daemon), "a daemon's clients are told of by one set");
       const roster = this.#roster(daemon);
@@ -245,7 +251,7 @@ export class Directory {
   }
 
   #enter(id: ConfigurationId): void {
-    this.#hash = undefined;
+    this.#changed();
     this.#configuration = id;
     this.#vacated = 0;
   }
@@ -308,6 +314,11 @@ export class Directory {
     if (sameConfiguration(group.id.configuration, this.#configuration)) {
       this.#vacated = Math.max(this.#vacated, group.id.index);
     }
+  }
+
+  #changed(): void {
+    this.#hash = undefined;
+    this.#version++;
   }
 }
 
