@@ -1,6 +1,6 @@
 import { type ConfigurationChange, describeChange, type DaemonStatus } from "../daemon/status.ts";
 import { fittedTable, hung, shownBytes, shownDuration, shownNumber } from "./format.ts";
-import { regionSections } from "./region-view.ts";
+import { nodeFaults, regionSections } from "./region-view.ts";
 
 /** A daemon as the monitor found it: its status, or why there is none. */
 export type Observation = {
@@ -39,6 +39,7 @@ export function monitorView(
       .filter(([, count]) => count > 0)
       .map(([kind, count]) => `  ${status.name}: ${kind} ${shownNumber(count)}`),
   );
+  faults.push(...nodeFaults(statuses));
   if (faults.length > 0) sections.push(`Faults since start\n${faults.join("\n")}`);
   return sections.join("\n\n");
 }

@@ -6,6 +6,7 @@ import {
   type RegionStatus,
 } from "../daemon/regions-status.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
+import type { NodeCounter } from "../wire/native/node-statistics.ts";
 import { fittedTable, hung, shownBytes, shownDuration, shownNumber } from "./format.ts";
 
 /** Regions, nodes and changes that are shown where not all are asked for. */
@@ -176,6 +177,25 @@ function rank({ attached, lateMs, figures, rates }: NodeStatus): number {
   if (figures.held === 1) return 1e15;
   return 1 + figures.queuedBytes + figures.unstableBytes + rates.sent + rates.delivered;
 }
+
+/** What nodes dropped that they should not have got, or could not handle; what is late, or of the past, is no fault. */
+export function nodeFaults(statuses: readonly DaemonStatus[]): string[] {
+  return statuses.flatMap(({ name, regions }) =>
+    FAULTS.flatMap((fault) => {
+      const count = regions.served?.totals[fault] ?? 0;
+      return count === 0 ? [] : [`  nodes at ${name}: ${fault} ${shownNumber(count)}`];
+    }),
+  );
+}
+
+const FAULTS = [
+  "dropsMalformed",
+  "dropsForeign",
+  "dropsCluster",
+  "dropsUntold",
+  "dropsOverrun",
+  "dropsUnsent",
+] as const satisfies readonly NodeCounter[];
 
 /** Each change once, newest first: those of memberships are the same at all daemons, and each tells when its own were suspended. */
 function changeLines(all: readonly Told[], most: number): string[] {

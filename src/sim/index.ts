@@ -12,6 +12,7 @@ export type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./region
 export { type Fault, describeFault } from "./faults.ts";
 export { shrinkSchedule } from "./shrink.ts";
 export { EVS_CELLS } from "./evs-cells.ts";
+export { REGION_CELLS } from "./regions/cells.ts";
 export { coverageReport, type CoverageReport, type CoverageTable } from "../base/coverage.ts";
 export { formatTimeline, type TimelineEntry } from "./timeline.ts";
 export type { SiteLayout } from "./world.ts";

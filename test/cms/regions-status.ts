@@ -61,7 +61,7 @@ export function someRegions(own: Partial<RegionsStatus> = {}): RegionsStatus {
       reporting: 2,
       late: 1,
       lateMs: 2_500,
-      totals: { ...noNodeFigures(), messagesSent: 1_000, pushed: 4, lost: 1, dropsRetired: 6 },
+      totals: { ...noNodeFigures(), messagesSent: 1_000, pushed: 4, lost: 1, dropsRetired: 6, dropsOverrun: 2 },
       rates: { ...NO_RATES, sent: 100, delivered: 200 },
       queuedBytes: 1_024,
       unstableBytes: 3_072,

@@ -288,7 +288,7 @@ function describeRun({ layer, result: { schedule, stats } }: Run): string {
   const delivered = `${shownNumber(stats.delivered)} delivered`;
   return "installed" in stats
     ? `${what}, ${sent}, ${delivered}, ${stats.installed} configurations installed`
-    : `${what}, ${sent}, ${delivered}, ${stats.lost} told as lost, ${stats.views} region views, ${stats.failed} nodes failed`;
+    : `${what}, ${sent}, ${delivered}, ${stats.lost} told as lost, ${stats.views} region views, ${stats.failed} ${stats.failed === 1 ? "node" : "nodes"} failed`;
 }
 
 const TABLES = [
