@@ -72,10 +72,11 @@ export class RegionNodes {
   readonly log = new RegionLog();
   #malformed = 0;
 
-  constructor(me: DaemonId, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
+  /** `resumeGraceMs`: how long sessions wait for their clients; a node without a session does not live longer than that. */
+  constructor(me: DaemonId, resumeGraceMs: number, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
     this.#outbox = outbox;
     this.service = new MembershipService(
-      { me, ...membershipDefaults },
+      { ...membershipDefaults, me, graceMs: Math.min(membershipDefaults.graceMs, resumeGraceMs) },
       {
         multicast: (command) => outbox.multicast(command),
         persist: (epoch) => outbox.persist(epoch),

@@ -32,7 +32,10 @@ export function describeEvent(event: RegionEvent, history: RegionsHistory): stri
       return `${nodeName(history, event.node)}: LOST of ${nodeName(history, event.sender)}`;
     case "quiet":
       return "no more faults";
+    case "suspended":
+      return `${nodeName(history, event.node)} is ${event.isSuspended ? "" : "not "}suspended`;
     case "map":
+    case "logged":
     case "applying":
     case "group":
     case "left":

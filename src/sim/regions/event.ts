@@ -47,7 +47,19 @@ export type RegionEvent = { readonly at: number } & (
       readonly members: ReadonlyMap<NodeId, readonly GroupNumber[]>;
     }
 
+  /** Where daemons are the service: one that computes changes now has come to this position of its log. */
+  | {
+      readonly kind: "logged";
+      readonly daemon: number;
+      readonly epoch: number;
+      readonly n: number;
+      readonly chain: string;
+      readonly configuration: string;
+    }
+
   // What a node is told and tells.
+  /** Whether its daemon says that no changes are computed there. */
+  | { readonly kind: "suspended"; readonly node: NodeId; readonly isSuspended: boolean }
   /** It begins to apply a change; "applied" follows when it has. */
   | { readonly kind: "applying"; readonly node: NodeId }
   | { readonly kind: "applied"; readonly node: NodeId; readonly change: Change; readonly known: readonly RegionView[] }
@@ -127,8 +139,13 @@ export type RegionEvent = { readonly at: number } & (
   // The run.
   /** No faults and no changes from now on. */
   | { readonly kind: "quiet" }
-  /** `isSilent`: nobody has sent anything for a while. */
-  | { readonly kind: "over"; readonly isSilent: boolean; readonly remains: readonly Remains[] }
+  /** `isSilent`: nobody has sent anything for a while. `stragglers`: daemons that run and have not the state of the others. */
+  | {
+      readonly kind: "over";
+      readonly isSilent: boolean;
+      readonly remains: readonly Remains[];
+      readonly stragglers: readonly number[];
+    }
 );
 
 /** What a node that lives at the end of a run has left to do. */

@@ -1,6 +1,6 @@
 import { Random } from "../../base/random.ts";
 import type { LossModel } from "../loss.ts";
-import type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./schedule.ts";
+import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
 export type RegionOptions = {
   /** Machines, from and to (both included). */
@@ -73,7 +73,7 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     replication: random.pick([1, 2, 3, 5]),
     ringMax: random.pick([3, 8, 25]),
   };
-  return {
+  const schedule: RegionSchedule = {
     seed,
     machines,
     acts: churn(random, ids, groups, quietAt),
@@ -100,8 +100,37 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     endTells: random.chance(0.5),
     batchMs: random.pick([0, 5, 50]),
     pathMs: random.pick([0.2, 2, 10]),
-    service: given.service ?? random.pick(["model", "replica"] as const),
+    service: given.service ?? random.pick(["model", "replica", "daemons"] as const),
   };
+  return schedule.service === "daemons" ? overDaemons(schedule, random) : schedule;
+}
+
+/** Daemons run the service, and things go wrong with them as well; splits go through them too. */
+function overDaemons(schedule: RegionSchedule, random: Random): RegionSchedule {
+  const daemons = random.pick([2, 3, 3, 5]);
+  const ids = Array.from({ length: daemons }, (_, i) => DAEMONS_FROM + 1 + i);
+  const list = schedule.faults.map((fault) => (fault.kind === "split" ? splitAlong(fault, ids, random) : fault));
+  const meanGapMs = random.pick([200, 600, 1_500, 10_000]);
+  for (let at = 50 + random.unit() * 500; at < schedule.quietAt; at += gap(random, meanGapMs)) {
+    const daemon = random.pick(ids);
+    const left = schedule.quietAt - at;
+    const kind = random.pick(["crash", "freeze", "slow"] as const);
+    const forMs = Math.round(Math.min(random.pick([20, 100, 300, 1_000]), left));
+    if (kind === "freeze") list.push({ kind, at: rounded(at), daemon, forMs });
+    else if (kind === "slow") list.push({ kind, at: rounded(at), daemon, factor: random.pick([5, 20]), forMs });
+    else list.push({ kind, at: rounded(at), daemon }, { kind: "restart", at: rounded(at + forMs), daemon });
+  }
+  return { ...schedule, daemons, faults: list.sort((a, b) => a.at - b.at) };
+}
+
+function splitAlong(
+  { at, parts }: RegionFault & { readonly kind: "split" },
+  daemons: readonly number[],
+  random: Random,
+): RegionFault {
+  const sides = parts.length > 1 ? parts.map((part) => [...part]) : [...parts.map((part) => [...part]), []];
+  for (const daemon of daemons) random.pick(sides).push(daemon);
+  return { kind: "split", at, parts: sides.filter((side) => side.length > 0) };
 }
 
 /** Trees with small rings and few parts in a part, often with more machines, so that there are several levels. */

@@ -23,7 +23,8 @@ export interface ServiceObserver {
   superseded(n: number, id: RegionViewId): void;
   final(n: number, id: RegionViewId, last: ReadonlyMap<NodeId, number>): void;
   retired(id: RegionViewId): void;
-  batch(n: number, map: RegionMap): void;
+  /** `nodes`: all that the service knows; those that have started, if they are not given. */
+  batch(n: number, map: RegionMap, nodes?: Iterable<NodeId>): void;
 }
 
 export interface ServiceClock {

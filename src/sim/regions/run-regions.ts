@@ -1,13 +1,16 @@
+import { assert } from "../../base/assert.ts";
 import { cover, watchCoverage } from "../../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { RegionMap } from "../../cms/regions.ts";
+import type { NodeInfo } from "../../cms/views.ts";
+import { NEVER } from "../../machine/machine.ts";
 import { nodeDefaults } from "../../qsm/config.ts";
 import type { Violation } from "../check/checker.ts";
 import type { DatagramCounters } from "../datagrams.ts";
-import { describeFault, type FaultHooks, inject, mend } from "../faults.ts";
+import { describeFault, type Fault, type FaultHooks, inject, mend } from "../faults.ts";
 import { LAN, NODE_PROCESSOR } from "../network-model.ts";
 import { ARRIVE_DATA, ARRIVE_REPAIR, ARRIVE_TOKEN } from "../node.ts";
-import type { ProcessEnvironment, SimChannel } from "../sim-process.ts";
+import type { ProcessEnvironment, SimChannel, SimProcess } from "../sim-process.ts";
 import { Timeline, type TimelineEntry } from "../timeline.ts";
 import { TraceHash } from "../trace-hash.ts";
 import { World } from "../world.ts";
@@ -16,12 +19,19 @@ import { nodeName } from "./check/names.ts";
 import { RegionCheckSuite, regionCheckers } from "./check/suite.ts";
 import type { RegionEvent } from "./event.ts";
 import { generateRegions, type RegionOptions } from "./generate.ts";
+import {
+  type Attachment,
+  attachByPath,
+  attachBySession,
+  type AttachmentClient,
+  type LifeOptions,
+} from "./attachment.ts";
 import { ModelService } from "./model-service.ts";
-import { type Happening, hostOf, type NodeNetwork, NodeProcess } from "./node-process.ts";
-import { Path } from "./path.ts";
-import type { RegionService, ServiceObserver } from "./region-service.ts";
+import { type Happening, hostOf, type NodeNetwork, NodeProcess, type NodeReports } from "./node-process.ts";
+import { type DaemonObserver, RegionDaemons, regionSite } from "./region-daemons.ts";
+import type { RegionService } from "./region-service.ts";
 import { ReplicaService } from "./replica-service.ts";
-import type { RegionFault, RegionSchedule } from "./schedule.ts";
+import { DAEMONS_FROM, type RegionFault, type RegionSchedule } from "./schedule.ts";
 
 export type RegionStats = {
   readonly simulatedMs: number;
@@ -68,16 +78,37 @@ export function replayRegions(schedule: RegionSchedule, observe?: (event: Region
 
 const HEARTBEAT_MS = 50;
 const RESTART_MS = 20;
+/** Daemons that run the service, unless the schedule says otherwise. */
+const DAEMONS = 3;
 /** Longer than any node waits for anything; and than the service takes to find out who has failed. */
 const SILENCE_MS = 2_000;
 
 /** One life of a machine. */
-type Life = { readonly process: NodeProcess; readonly path: Path };
+type Life = { readonly place: MachineProcess; readonly attachment: Attachment };
+
+/** What runs on a machine: nothing until its life has become a node. */
+class MachineProcess implements SimProcess {
+  process: NodeProcess | undefined;
+
+  get deadline(): number {
+    return this.process?.deadline ?? NEVER;
+  }
+
+  tick(now: number): void {
+    this.process?.tick(now);
+  }
+
+  receive(channel: SimChannel, bytes: Uint8Array, now: number): void {
+    this.process?.receive(channel, bytes, now);
+  }
+}
 
 /** One run: wires world, nodes, membership service, workload, faults and checkers together. */
 export class RegionsRun {
   readonly world: World;
-  readonly service: RegionService;
+  /** Where nodes are served: in one place, or by daemons. */
+  readonly #service: RegionService | undefined;
+  readonly #daemons: RegionDaemons | undefined;
   readonly #schedule: RegionSchedule;
   readonly #observer: ((event: RegionEvent) => void) | undefined;
   readonly #suite: RegionCheckSuite;
@@ -101,9 +132,12 @@ export class RegionsRun {
     this.#schedule = schedule;
     this.#observer = observe;
     this.#machines = Array.from({ length: schedule.machines }, (_, i) => i + 1);
+    const site = schedule.service === "daemons" ? regionSite(schedule.daemons ?? DAEMONS) : undefined;
     this.world = new World({
       seed: schedule.seed,
-      site: [this.#machines],
+      ...(site === undefined
+        ? { site: [this.#machines] }
+        : { site: [[...site.daemons.values()].map(({ id }) => id)], others: this.#machines }),
       network: LAN,
       processor: NODE_PROCESSOR,
       clockDrift: 0.0001,
@@ -115,13 +149,15 @@ export class RegionsRun {
       }
       return undefined;
     });
-    const Service = schedule.service === "model" ? ModelService : ReplicaService;
-    this.service = new Service(schedule, this.world, this.#serviceObserver());
+    const observer = this.#serviceObserver();
+    if (site !== undefined) this.#daemons = new RegionDaemons(this.world, site, observer);
+    else if (schedule.service === "model") this.#service = new ModelService(schedule, this.world, observer);
+    else this.#service = new ReplicaService(schedule, this.world, observer);
   }
 
   /** The node that runs on a machine. */
   process(machine: number): NodeProcess | undefined {
-    return this.#lives.get(machine)?.process;
+    return this.#lives.get(machine)?.place.process;
   }
 
   get violations(): readonly Violation[] {
@@ -131,6 +167,7 @@ export class RegionsRun {
   run(): void {
     const { acts, sends, faults, quietAt, endAt } = this.#schedule;
     const { world } = this;
+    this.#daemons?.boot();
     for (const machine of this.#machines) {
       this.#wanted.set(machine, new Set());
       world.at(0, () => this.#boot(machine));
@@ -140,7 +177,7 @@ export class RegionsRun {
       world.at(at, () => world.runOnProcess(machine, (now) => this.process(machine)?.send(group, bytes, now)));
     }
     const watch = (): void => {
-      this.service.watch();
+      this.#service?.watch();
       world.at(world.now + HEARTBEAT_MS, watch);
     };
     watch();
@@ -149,7 +186,9 @@ export class RegionsRun {
     try {
       world.runUntil(endAt, () => this.violations.length > 0 || this.#isSilent);
       if (this.violations.length === 0) {
-        this.#observe({ kind: "over", isSilent: this.#isSilent, remains: this.#remains() });
+        this.#daemons?.finish(this.#nodes.keys());
+        const stragglers = this.#daemons?.stragglers ?? [];
+        this.#observe({ kind: "over", isSilent: this.#isSilent, remains: this.#remains(), stragglers });
       }
     } catch (error) {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -159,7 +198,8 @@ export class RegionsRun {
 
   /** There are no faults any more, and nobody has sent anything for longer than anything is waited for. */
   get #isSilent(): boolean {
-    return this.world.now - Math.max(this.#lastSentAt, this.#schedule.quietAt) > SILENCE_MS;
+    const decidedAt = this.#daemons?.changedAt ?? 0;
+    return this.world.now - Math.max(this.#lastSentAt, this.#schedule.quietAt, decidedAt) > SILENCE_MS;
   }
 
   result(coverage: ReadonlyMap<string, number>): RegionsResult {
@@ -177,6 +217,7 @@ export class RegionsRun {
 
   #observe(happening: Happening): void {
     const event = { ...happening, at: this.world.now } as RegionEvent;
+    if (event.kind === "applied") this.#daemons?.knows(event.change.n, event.known);
     this.#mix(event);
     if (event.kind === "sent") this.#lastSentAt = event.at;
     this.#note(event);
@@ -199,36 +240,58 @@ export class RegionsRun {
     this.#beat(machine);
   }
 
-  #start(machine: number, environment: ProcessEnvironment): NodeProcess {
-    const { world, service } = this;
-    const { config, twoClass, pathMs } = this.#schedule;
-    const path = new Path(world, machine, world.node(machine).incarnation, { delayMs: pathMs, jitterMs: pathMs });
+  #start(machine: number, environment: ProcessEnvironment): SimProcess {
     const number = ++this.#starts;
     const address = { host: hostOf(machine), controlPort: 1, repairPort: 2, dataPort: 3 };
-    const me = service.register(`#n${number}#m${machine}`, address, {
-      change: (change) => path.down((now) => life.process.apply(change, now)),
-      expelled: () => path.down(() => this.#expel(machine, life)),
+    const options = { machine, name: `#n${number}#m${machine}`, address };
+    const place = new MachineProcess();
+    const attachment: Attachment = this.#attach(options, {
+      registered: (info) => {
+        this.#machineOf.set(info.id, machine);
+        this.#observe({ kind: "start", node: info.id, machine });
+        if (this.#daemons?.hasFailed(info.id) === true) this.#observe({ kind: "failed", n: 0, failed: info.id });
+        place.process = this.#node(info, number, environment, {
+          installed: (n, sealed) => attachment.installed(n, sealed),
+          retired: (id) => attachment.retired(id),
+          inquire: (nodes) => attachment.inquire(nodes),
+        });
+      },
+      change: (change, now) => {
+        this.#daemons?.applying(change);
+        place.process?.apply(change, now);
+      },
+      suspended: (isSuspended) => {
+        const { process } = place;
+        if (process !== undefined) this.#observe({ kind: "suspended", node: process.info.id, isSuspended });
+      },
+      expelled: () => this.#expel(machine, life),
     });
-    this.#machineOf.set(me.id, machine);
-    this.#observe({ kind: "start", node: me.id, machine });
-    const process: NodeProcess = new NodeProcess(
-      me,
+    const life: Life = { place, attachment };
+    this.#lives.set(machine, life);
+    for (const group of this.#wanted.get(machine) ?? []) attachment.join(group);
+    return place;
+  }
+
+  #attach(options: LifeOptions, client: AttachmentClient): Attachment {
+    const { pathMs } = this.#schedule;
+    if (this.#daemons !== undefined) return attachBySession(this.#daemons, this.world, options, client);
+    assert(this.#service !== undefined, "nodes are served in one place or by daemons");
+    return attachByPath(this.#service, this.world, options, { delayMs: pathMs, jitterMs: pathMs }, client);
+  }
+
+  #node(info: NodeInfo, number: number, environment: ProcessEnvironment, reports: NodeReports): NodeProcess {
+    const { config, twoClass } = this.#schedule;
+    const process = new NodeProcess(
+      info,
       number,
       { config: { ...nodeDefaults, ...config }, twoClass },
-      this.#network(machine),
-      {
-        installed: (n, sealed) => path.up(() => service.installed(me.id, n, sealed)),
-        retired: (id) => path.up(() => service.retired(me.id, id)),
-        inquire: (nodes) => path.up(() => service.inquired(me.id, nodes)),
-      },
+      this.#network(this.#machineOf.get(info.id) as number),
+      reports,
       environment.random,
-      environment.now,
+      this.world.node(environment.self).localTime(this.world.now),
       (event) => this.#observe(event),
     );
-    const life: Life = { process, path };
-    this.#lives.set(machine, life);
-    this.#nodes.set(me.id, process);
-    for (const group of this.#wanted.get(machine) ?? []) path.up(() => service.join(me.id, group));
+    this.#nodes.set(info.id, process);
     return process;
   }
 
@@ -237,9 +300,10 @@ export class RegionsRun {
     if (life === undefined) return;
     this.#lives.delete(machine);
     for (const listeners of this.#listeners.values()) remove(listeners, this.world.indexOf(machine));
-    this.#observe({ kind: "end", node: life.process.info.id });
+    const { process } = life.place;
+    if (process !== undefined) this.#observe({ kind: "end", node: process.info.id });
     this.world.crash(machine);
-    if (this.#schedule.endTells) life.path.up(() => this.service.fail(life.process.info.id));
+    if (this.#schedule.endTells) life.attachment.ended();
   }
 
   #restart(machine: number): void {
@@ -250,8 +314,12 @@ export class RegionsRun {
   #expel(machine: number, life: Life): void {
     if (this.#lives.get(machine) !== life) return;
     cover("regions expelled");
-    this.#timeline.note(this.world.now, `${nodeName(this.#suite.history, life.process.info.id)} is expelled`);
-    life.process.stop();
+    const { process } = life.place;
+    process?.stop();
+    if (process !== undefined) {
+      this.#timeline.note(this.world.now, `${nodeName(this.#suite.history, process.info.id)} is expelled`);
+      this.#daemons?.failed(process.node.applied, process.info.id);
+    }
     this.world.at(this.world.now, () => {
       if (this.#lives.get(machine) !== life) return;
       this.#crash(machine);
@@ -271,7 +339,7 @@ export class RegionsRun {
       asked = life;
       world.runOnProcess(machine, () => {
         asked = undefined;
-        life.path.up(() => this.service.heard(life.process.info.id));
+        life.attachment.heard();
       });
     };
     beat();
@@ -312,54 +380,70 @@ export class RegionsRun {
     else wanted?.delete(group);
     const life = this.#lives.get(machine);
     if (life === undefined) return;
-    const { id } = life.process.info;
-    life.path.up(() => this.service[what](id, group));
+    life.attachment[what](group);
   }
 
   #inject(fault: RegionFault): void {
     const { world } = this;
     if (fault.kind === "failOver") {
       this.#timeline.note(world.now, `fault: fail-over of machine ${fault.daemon} takes ${fault.forMs} ms`);
-      this.#lives.get(fault.daemon)?.path.interrupt(fault.forMs);
+      this.#lives.get(fault.daemon)?.attachment.failOver(fault.forMs);
     } else if (fault.kind === "lag") {
       this.#timeline.note(world.now, `fault: changes reach machine ${fault.daemon} ${fault.byMs} ms later`);
-      this.#lives.get(fault.daemon)?.path.lag(fault.byMs, fault.forMs);
+      this.#lives.get(fault.daemon)?.attachment.lag(fault.byMs, fault.forMs);
     } else {
       this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
-      inject(world, fault, this.#hooks, () => world.now >= this.#schedule.quietAt);
+      inject(world, this.#placed(fault), this.#hooks, () => world.now >= this.#schedule.quietAt);
     }
   }
 
+  /** Daemons of the service by the ids that they have in the network. */
+  #placed(fault: Fault): Fault {
+    const daemons = this.#daemons;
+    if (daemons === undefined) return fault;
+    const placed = (id: number): number => (id > DAEMONS_FROM ? daemons.idOf(id - DAEMONS_FROM) : id);
+    if (fault.kind === "split") return { ...fault, parts: fault.parts.map((part) => part.map(placed)) };
+    return "daemon" in fault ? { ...fault, daemon: placed(fault.daemon) } : fault;
+  }
+
   readonly #hooks: FaultHooks = {
-    crash: (machine) => this.#crash(machine),
-    restart: (machine) => this.#restart(machine),
+    crash: (id) => (this.#machines.includes(id) ? this.#crash(id) : this.#daemons?.crash(id)),
+    restart: (id) => (this.#machines.includes(id) ? this.#restart(id) : this.#daemons?.restart(id)),
     leave: () => {},
     whenEnters: () => {},
   };
 
   #quiet(): void {
-    mend(this.world, this.#machines);
+    mend(this.world, [...this.#machines, ...(this.#daemons?.ids ?? [])]);
+    for (const id of this.#daemons?.ids ?? []) this.#daemons?.restart(id);
     this.#observe({ kind: "quiet" });
   }
 
   #remains() {
-    return [...this.#lives.values()].map(({ process }) => {
-      const { info } = process;
-      return { ...process.remains(), unapplied: this.service.seqOf(info.id) - process.appliedSeq };
+    return [...this.#lives.values()].flatMap(({ place: { process } }) => {
+      if (process === undefined) return [];
+      const { id } = process.info;
+      const told = this.#daemons?.seqOf(id) ?? this.#service?.seqOf(id) ?? 0;
+      return { ...process.remains(), unapplied: told - process.appliedSeq };
     });
   }
 
   // ---- the service ------------------------------------------------------------------------------------------------
 
-  #serviceObserver(): ServiceObserver {
+  #serviceObserver(): DaemonObserver {
     return {
-      failed: (n, failed) => this.#observe({ kind: "failed", n, failed }),
+      logged: (daemon, epoch, n, chain, configuration) =>
+        this.#observe({ kind: "logged", daemon, epoch, n, chain, configuration }),
+      failed: (n, failed) => {
+        // One that has not heard yet that it is a node has done nothing.
+        if (this.#nodes.has(failed)) this.#observe({ kind: "failed", n, failed });
+      },
       opened: (n, view) => this.#observe({ kind: "opened", n, view }),
       superseded: (n, id) => this.#observe({ kind: "superseded", n, id }),
       final: (n, id, last) =>
         this.#observe({ kind: "final", n, id, last: [...last].map(([sender, seq]) => ({ sender, seq })) }),
       retired: (id) => this.#observe({ kind: "closed", id }),
-      batch: (n, map) => this.#observe({ kind: "map", n, ...contentOf(map, this.#machineOf.keys()) }),
+      batch: (n, map, nodes = this.#machineOf.keys()) => this.#observe({ kind: "map", n, ...contentOf(map, nodes) }),
     };
   }
 

@@ -1,6 +1,9 @@
 import type { NodeConfig } from "../../qsm/config.ts";
 import type { Fault } from "../faults.ts";
 
+/** Daemons' numbers in faults begin behind this one, machines' with 1. */
+export const DAEMONS_FROM = 100_000;
+
 /** A message of a machine's application. */
 export type RegionSend = {
   readonly at: number;
@@ -54,8 +57,10 @@ export type RegionSchedule = {
   readonly endTells: boolean;
   /** What comes to the service within this time is one batch. */
   readonly batchMs: number;
-  /** The service: a simple one of the simulator's own, or the state of the real one. */
-  readonly service: "model" | "replica";
+  /** The service: a simple one of the simulator's own, the state of the real one, or whole daemons that run it. */
+  readonly service: "model" | "replica" | "daemons";
+  /** How many daemons; faults name the first `DAEMONS_FROM` + 1. */
+  readonly daemons?: number;
   /** Of the paths between nodes and the service. */
   readonly pathMs: number;
 };

@@ -179,6 +179,8 @@ export class RegionsHistory {
         this.quietAt = event.at;
         return;
       case "map":
+      case "logged":
+      case "suspended":
       case "deliver":
       case "lost":
       case "last":

@@ -1,4 +1,5 @@
 import type { NodeId } from "../../../base/ids.ts";
+import type { RegionView } from "../../../cms/views.ts";
 import type { RegionsHistory } from "./history.ts";
 
 /** The counter in an id: all are issued in one epoch. */
@@ -15,4 +16,9 @@ export function nodeName(history: RegionsHistory, node: NodeId): string {
 /** A region's view for people. */
 export function viewName({ region, view }: { readonly region: number; readonly view: number }): string {
   return `view ${numberOf(region)}.${view}`;
+}
+
+/** All that must be the same wherever a view is known. */
+export function contentOf({ groups, members, address }: RegionView): string {
+  return `${groups.join(" ")} / ${members.map(({ id }) => id).join(" ")} / ${address}`;
 }

@@ -102,7 +102,7 @@ function passes(
   return { kind: "token", node, to, token: what, seen: new Map(seen) };
 }
 
-const OVER: Happening = { kind: "over", isSilent: true, remains: [] };
+const OVER: Happening = { kind: "over", isSilent: true, remains: [], stragglers: [] };
 
 /** What one checker objects to. `contiguous`: what every member has of every sender. */
 function objections(property: string, happenings: readonly Happening[], contiguous = 0): readonly string[] {
@@ -294,13 +294,36 @@ const STORIES: Readonly<
       "no end": [
         ...beginning(),
         { kind: "sent", node: A, channel: "data" },
-        { kind: "over", isSilent: false, remains: [] },
+        { kind: "over", isSilent: false, remains: [], stragglers: [] },
       ],
     },
   },
   K44: {
     good: [...beginning(), passes(A, B, token(1, { records: [record(C)] }), [[C, 9]])],
     bad: { stale: [...beginning(), passes(A, B, token(1, { records: [record(C)] }), [[C, 10]])] },
+  },
+  K59: {
+    good: [
+      logged(1, 5, "a"),
+      logged(2, 5, "a"),
+      logged(1, 6, "b"),
+      { ...logged(1, 6, "c"), epoch: 2, configuration: "1.2" } as Happening,
+      { kind: "opened", n: 1, view: view([A]) },
+      { kind: "opened", n: 2, view: view([A, B], 2) },
+      OVER,
+    ],
+    bad: {
+      "two logs": [logged(1, 5, "a"), logged(2, 5, "b")],
+      "two configurations of one epoch": [
+        logged(1, 5, "a"),
+        { ...logged(2, 6, "b"), configuration: "1.2" } as Happening,
+      ],
+      "a view issued twice": [
+        { kind: "opened", n: 1, view: view([A]) },
+        { kind: "opened", n: 2, view: view([A, B]) },
+      ],
+      "a daemon that stays behind": [{ ...OVER, stragglers: [2] } as Happening],
+    },
   },
   fence: {
     good: [...beginning(), { kind: "fencedHeard", node: A, from: B, isAccepted: false }],
@@ -352,6 +375,10 @@ const STORIES: Readonly<
     },
   },
 };
+
+function logged(daemon: number, n: number, chain: string): Happening {
+  return { kind: "logged", daemon, epoch: 1, n, chain, configuration: "1.1" };
+}
 
 function nak(): Happening {
   const ranges = RangeSet.of([1, 1]);

@@ -7,6 +7,7 @@ import { delivery } from "./delivery.ts";
 import { fence } from "./fence.ts";
 import { type Probe, RegionsHistory } from "./history.ts";
 import { cachers } from "./kept.ts";
+import { oneLog } from "./log.ts";
 import { grants, type RateOptions } from "./rates.ts";
 import { locality } from "./repairs.ts";
 import { completion, silence } from "./rest.ts";
@@ -30,6 +31,7 @@ export function regionCheckers(plan: PlanOptions & RateOptions): readonly (reado
     ["K42", delivery],
     ["K43", grants(plan)],
     ["K44", freshToken],
+    ["K59", oneLog],
     ["fence", fence],
     ["retirement", retirement],
     ["completion", completion],

@@ -1,7 +1,7 @@
 import { type NodeId, type RegionId, regionViewKey } from "../../../base/ids.ts";
 import type { RegionView } from "../../../cms/views.ts";
 import type { RegionCheckerFactory } from "./checker.ts";
-import { nodeName, viewName } from "./names.ts";
+import { contentOf, nodeName, viewName } from "./names.ts";
 
 /**
  * K33: at each position of the log, nodes that are in the same groups are in the same region, and the regions of a group are disjoint and
@@ -97,7 +97,3 @@ export const agreement: RegionCheckerFactory = (history, report) => {
     },
   };
 };
-
-function contentOf({ groups, members, address }: RegionView): string {
-  return `${groups.join(" ")} / ${members.map(({ id }) => id).join(" ")} / ${address}`;
-}
