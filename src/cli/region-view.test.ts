@@ -51,8 +51,26 @@ describe("regions in the monitor's picture", () => {
     expect(daemons).toMatch(/^ {2}beta +current +3 +0 +1 /m);
   });
 
+  test("count the repairs of all nodes, by who brought them", () => {
+    const { served } = someRegions();
+    const totals = {
+      ...served.totals,
+      packetsReceived: 990,
+      pushed: 6,
+      pulled: 3,
+      resent: 1,
+      repaired: 10,
+      redundant: 2,
+    };
+    const sections = regionSections([status("a", { served: { ...served, totals } })], 400, false);
+    expect(sections[2]?.split("\n")).toEqual([
+      "Repairs by nodes since start",
+      "  6 pushed to the predecessor, 3 pulled by the successor, 0 by other partitions, 0 forwarded when they came, 1 sent again by senders; of these 10 came in time (1.00 % of all packets), 2 in vain; 1 given up as lost",
+    ]);
+  });
+
   test("name the nodes of note: who is away, who is late, who has much to do", () => {
-    const nodes = regionSections(site, 200, false)[2];
+    const nodes = regionSections(site, 200, false)[3];
     expect(nodes).toMatch(/^Nodes\n.*\n {2}#eve#gamma +away, fails in 7 s .*alpha/);
     expect(nodes).toMatch(/^ {2}#bob#alpha +late 2500 ms +100 +100 +3.1 kB +0 /m);
   });
@@ -60,7 +78,7 @@ describe("regions in the monitor's picture", () => {
   test("tell each change of memberships once, and who was suspended", () => {
     const suspended = { atMs: 2_000, kind: "suspended" } as const;
     const three = [...site, status("gamma", { suspended: true, changes: [suspended, ...someRegions().changes] })];
-    expect(regionSections(three, 200, false)[3]?.split("\n")).toEqual([
+    expect(regionSections(three, 200, false)[4]?.split("\n")).toEqual([
       "Last changes of regions",
       "  00:00:02.000  gamma: memberships are suspended: no primary configuration",
       "  00:00:01.000  #n1#alpha, #n2#alpha, #n3#alpha, #n4#alpha, #n5#alpha and 2 more joined; #eve#beta failed (session ended); regions: 1 new, 2 changed",

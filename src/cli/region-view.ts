@@ -33,6 +33,8 @@ export function regionSections(statuses: readonly DaemonStatus[], width: number,
     `${headline(leading.regions, width)}\n${fittedTable(regionRows(all, leading, most), width)}`,
     `Nodes by daemon\n${fittedTable(daemonRows(all), width)}`,
   ];
+  const repairs = repairsLine(all);
+  if (repairs !== undefined) sections.push(`Repairs by nodes since start\n${hung(repairs, width, 4)}`);
   const nodes = nodeRows(all, most);
   if (nodes.length > 1) sections.push(`Nodes\n${fittedTable(nodes, width)}`);
   const changes = changeLines(all, most);
@@ -98,7 +100,8 @@ function daemonRows(all: readonly Told[]): string[][] {
     suspended ? "suspended" : "current",
     String(served.count),
     served.late === 0 ? "0" : `${served.late} (${shownDuration(served.lateMs)})`,
-    String(served.count - served.attached + absentElsewhere(absent.length, served.count - served.attached)),
+    // Sessions that have gone, or nodes that this daemon looks for though their sessions were elsewhere.
+    String(Math.max(served.count - served.attached, absent.length)),
     perSecond(served.rates.sent),
     perSecond(served.rates.delivered),
     shownBytes(served.queuedBytes + served.unstableBytes),
@@ -110,11 +113,25 @@ function daemonRows(all: readonly Told[]): string[][] {
   return ["  daemon,membership,nodes,late,away,sent/s,delivered/s,pending,kept,round,epoch,log".split(","), ...rows];
 }
 
-/** Of nodes without a session those count that this daemon looks for though it does not know their sessions. */
-function absentElsewhere(absent: number, detached: number): number {
-  return Math.max(0, absent - detached);
+/** How lost packets were brought, by all nodes; nothing while none was. */
+function repairsLine(all: readonly Told[]): string | undefined {
+  const count = (name: NodeCounter): number => all.reduce((sum, { regions }) => sum + regions.served.totals[name], 0);
+  const [received, repaired, lost] = [count("packetsReceived"), count("repaired"), count("lost")];
+  const kinds = SENT_AGAIN.map(([name, what]) => `${shownNumber(count(name))} ${what}`);
+  const isQuiet = SENT_AGAIN.every(([name]) => count(name) === 0) && repaired + lost === 0;
+  if (isQuiet) return undefined;
+  const share =
+    received + repaired === 0 ? "" : ` (${((100 * repaired) / (received + repaired)).toFixed(2)} % of all packets)`;
+  return `  ${kinds.join(", ")}; of these ${shownNumber(repaired)} came in time${share}, ${shownNumber(count("redundant"))} in vain; ${shownNumber(lost)} given up as lost`;
 }
 
+const SENT_AGAIN = [
+  ["pushed", "pushed to the predecessor"],
+  ["pulled", "pulled by the successor"],
+  ["pulledElsewhere", "by other partitions"],
+  ["forwardedLate", "forwarded when they came"],
+  ["resent", "sent again by senders"],
+] as const satisfies readonly (readonly [NodeCounter, string])[];
 type Row = { readonly node: NodeStatus; readonly daemon: string };
 
 function nodeRows(all: readonly Told[], most: number): string[][] {
