@@ -46,6 +46,20 @@ describe("one region", () => {
     }
   });
 
+  test("what several neighbours lack comes to all of them in the round that finds it", () => {
+    const net = oneRegion(8, 8, { replication: 8, tokenRate: 1, transitMs: 50 });
+    const lacking = [1, 2, 3, 4, 5, 6];
+    let isLossy = true;
+    net.loses = (_from, to, channel) => isLossy && channel === "data" && lacking.includes(to);
+    net.send(8, 1, "one");
+    net.run(20);
+    isLossy = false;
+    // The first round may still take it for being under way.
+    net.run(2_500);
+    for (let id = 1; id <= 8; id++) expect(texts(net, id)).toEqual(["one"]);
+    expect(net.sent.repair).toBe(lacking.length);
+  });
+
   test("is silent when nothing is sent, and wakes for the next message", () => {
     const net = oneRegion(3, 12);
     net.send(5, 1, "one");

@@ -317,6 +317,10 @@ export class RegionMember implements Machine, RingHost {
     this.#forward(to, stream, seqs, "pushed");
   }
 
+  owe(to: number, sender: NodeId, seqs: Iterable<number>): void {
+    for (const seq of seqs) if (!this.#want(to, sender, seq)) return;
+  }
+
   skip(stream: Stream, lost: RangeSet): void {
     const { sender } = stream;
     if (!this.#begun.has(sender)) {

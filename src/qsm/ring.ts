@@ -45,6 +45,8 @@ export interface RingHost {
   pull(from: number, sender: NodeId, partition: number, ranges: RangeSet, round: number): void;
   /** Sends kept packets to members. */
   push(to: readonly number[], stream: Stream, seqs: Iterable<number>): void;
+  /** A member lacks these packets and so does this one, which passes them on when it gets them. */
+  owe(to: number, sender: NodeId, seqs: Iterable<number>): void;
   /** Nobody has these packets of a sender that has failed. */
   skip(stream: Stream, lost: RangeSet): void;
   /** Tells the leader that there is something for its token to do. */
@@ -584,6 +586,7 @@ export class RegionRing implements Machine {
     if (predecessor !== undefined) {
       const limit = Math.min(record.covered, own.covered);
       this.#push(predecessor, stream, partition, record.naks, own.ranges, limit);
+      this.#host.owe(predecessor, record.sender, this.#seqs(partition, record.naks.intersection(own.ranges)));
       for (const [low, high] of own.ranges.ranges()) if (low <= limit) pullable.add(low, Math.min(high, limit));
       pullable.removeAll(record.naks);
       this.#keepCommon(pullable, predecessor, partition);
@@ -611,6 +614,11 @@ export class RegionRing implements Machine {
       if (recent.add(this.#plan.toRegion(partition, number), now)) fresh.add(number);
     }
     return fresh;
+  }
+
+  /** In the region's numbers. */
+  *#seqs(partition: number, numbers: RangeSet): Generator<number> {
+    for (const number of numbers.numbers()) yield this.#plan.toRegion(partition, number);
   }
 
   /** What the predecessor lacks and I have. */
