@@ -19,6 +19,7 @@ import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { CliError, ExitCode, usageError } from "../exit-codes.ts";
+import { runExperiments } from "../experiments.ts";
 import { shownNumber } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { hasWorker, runAll, type SimTask } from "../sim-runs.ts";
@@ -45,8 +46,15 @@ export const sim = defineCommand({
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule). Many are run on
-    all cores (--jobs), and reported in the order of their seeds: results do not depend on the number of threads.`,
-  positionals: [],
+    all cores (--jobs), and reported in the order of their seeds: results do not depend on the number of threads.
+
+    With "qsm" it runs experiments instead: those of the paper on QuickSilver Scalable Multicast, with up to 192 nodes
+    under full load and a model of what their computers cost. Alone it lists them; with their names, or "all", it runs
+    them, and --out writes results and plots.`,
+  positionals: [
+    { name: "qsm", help: "experiments instead of schedules", required: false, many: false },
+    { name: "NAME", help: "experiments to run, such as q1; all: every one", required: false, many: true },
+  ],
   options: {
     seed: {
       kind: "number",
@@ -115,7 +123,8 @@ export const sim = defineCommand({
     },
     shrink: { kind: "flag", help: "make a failing schedule smaller before it is shown" },
     save: { kind: "text", value: "FILE", help: "write the (first failing) schedule as JSON" },
-    json: { kind: "flag", help: "results as JSON, one line per run" },
+    out: { kind: "text", value: "DIR", help: "experiments: write data/*.json and plots/*.svg there" },
+    json: { kind: "flag", help: "results as JSON, one line per run, or experiment" },
   },
   examples: [
     { line: "amalgam sim --seed 7", does: "one schedule: what happened when, and the verdict" },
@@ -126,9 +135,16 @@ export const sim = defineCommand({
     },
     { line: "amalgam sim --schedule bug.json", does: "run it again, elsewhere" },
     { line: "amalgam sim --layer clients --runs 100", does: "whole daemons and clients, as users have them" },
+    {
+      line: "amalgam sim qsm q1 q5 --out report",
+      does: "throughput and token round trips by number of nodes, with plots",
+    },
   ],
   failure: "a guarantee was broken, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
+    const [what, ...names] = args.positionals;
+    if (what === "qsm") return runExperiments(names, args, terminal);
+    if (what !== undefined) throw usageError(`there is no "${what}" to simulate: there is qsm, or no name at all`);
     const given = scheduleOptions(args);
     const chosen = args.text("layer");
     const file = args.text("schedule");

@@ -32,14 +32,13 @@ export type ComputerSettings = {
   /** Of the port towards this computer; and what Ethernet, IP and UDP add to a datagram. */
   readonly bytesPerMs: number;
   readonly headerBytes: number;
-  /** So many packets of the system that is modelled are one here: every cost is that of so many. */
-  readonly packetsAsOne: number;
 };
 
 /** Datagrams in a socket, with the times at which the port has delivered them. */
 class Socket {
   #packets: (Uint8Array | undefined)[] = [];
   #times: number[] = [];
+  #charges: number[] = [];
   #head = 0;
   bytes = 0;
 
@@ -50,20 +49,23 @@ class Socket {
   push(packet: Uint8Array, at: number, charged: number): void {
     this.#packets.push(packet);
     this.#times.push(at);
+    this.#charges.push(charged);
     this.bytes += charged;
   }
 
-  shift(overhead: number): Uint8Array {
+  shift(): Uint8Array {
     const packet = this.#packets[this.#head] as Uint8Array;
-    this.#packets[this.#head++] = undefined;
-    this.bytes -= packet.length + overhead;
+    this.#packets[this.#head] = undefined;
+    this.bytes -= this.#charges[this.#head++] as number;
     if (this.#head === this.#packets.length) {
       this.#packets = [];
       this.#times = [];
+      this.#charges = [];
       this.#head = 0;
     } else if (this.#head >= 1_024 && this.#head * 2 >= this.#packets.length) {
       this.#packets = this.#packets.slice(this.#head);
       this.#times = this.#times.slice(this.#head);
+      this.#charges = this.#charges.slice(this.#head);
       this.#head = 0;
     }
     return packet;
@@ -158,23 +160,23 @@ export class Computer implements EventTarget {
     this.#wake(now);
   }
 
-  /** A datagram comes at the port now. */
-  arrive(socket: number, bytes: Uint8Array, at: number): void {
+  /** A datagram comes at the port now, which stands for so many. */
+  arrive(socket: number, bytes: Uint8Array, packets: number, at: number): void {
     if (this.#program === undefined) return;
-    const { bytesPerMs, headerBytes, receiveBytes } = this.#settings;
+    const { bytesPerMs, headerBytes, overheadBytes, receiveBytes } = this.#settings;
     this.counts.arrived++;
     const queue = this.#sockets[socket] as Socket;
-    const overhead = this.#overheadOf(socket);
-    if (this.loses?.(at) === true || queue.bytes + bytes.length + overhead > receiveBytes) {
+    const charged = bytes.length + overheadBytes * packets;
+    if (this.loses?.(at) === true || queue.bytes + charged > receiveBytes) {
       this.counts.dropped++;
       this.onLost?.(bytes, at);
       return;
     }
     // Alone on its way, its time on the wire is that of the sender's interface.
-    const sending = (bytes.length + headerBytes * this.#packetsIn(socket)) / bytesPerMs;
+    const sending = (bytes.length + headerBytes * packets) / bytesPerMs;
     const ready = this.#portFree > at ? this.#portFree + sending : at;
     this.#portFree = ready + (ready === at ? sending : 0);
-    queue.push(bytes, ready, bytes.length + overhead);
+    queue.push(bytes, ready, charged);
     if (this.#turnAt === Number.POSITIVE_INFINITY || this.#turnAt > ready) this.#wake(ready);
   }
 
@@ -187,7 +189,7 @@ export class Computer implements EventTarget {
         this.#frozenUntil = Math.max(this.#clock, event.at) + event.value;
         return;
       default:
-        this.arrive(event.what, event.bytes as Uint8Array, event.at);
+        this.arrive(event.what, event.bytes as Uint8Array, event.value, event.at);
     }
   }
 
@@ -224,18 +226,9 @@ export class Computer implements EventTarget {
   #drain(program: Program, now: number): void {
     for (let socket = 0; socket < SOCKETS.length; socket++) {
       const queue = this.#sockets[socket] as Socket;
-      const overhead = this.#overheadOf(socket);
       const name = SOCKETS[socket] as PacketClass;
-      while (queue.readyAt <= now) program.packet(name, queue.shift(overhead));
+      while (queue.readyAt <= now) program.packet(name, queue.shift());
     }
-  }
-
-  #packetsIn(socket: number): number {
-    return socket === ARRIVE_TOKEN ? 1 : this.#settings.packetsAsOne;
-  }
-
-  #overheadOf(socket: number): number {
-    return this.#settings.overheadBytes * this.#packetsIn(socket);
   }
 
   #collect(): void {

@@ -4,11 +4,13 @@
  * come by bytes allocated, and grow with what is alive.
  */
 export type CostModel = {
-  /** A packet of data, sent or received: the whole path through the system and the application. */
+  /** A packet of data, sent or received: the whole path through the system and the application; and each of its bytes. */
   readonly sendMs: number;
+  readonly sendByteMs: number;
   readonly receiveMs: number;
-  /** A copy that is forwarded to another member. */
-  readonly repairSendMs: number;
+  readonly receiveByteMs: number;
+  /** A copy that is forwarded to another member; its bytes are sent like others. */
+  readonly forwardMs: number;
   /** A datagram of control, sent or received, and each byte of it: tokens have lists to be read and written. */
   readonly controlMs: number;
   readonly controlByteMs: number;
@@ -39,9 +41,11 @@ export type CostModel = {
  * in use for each byte that waits to be acknowledged, and 5 % of throughput lost to 10 MB more in use.
  */
 export const MANAGED_2007: CostModel = {
-  sendMs: 0.098,
-  receiveMs: 0.042,
-  repairSendMs: 0.06,
+  sendMs: 0.058,
+  sendByteMs: 0.000_04,
+  receiveMs: 0.022,
+  receiveByteMs: 0.000_02,
+  forwardMs: 0.02,
   controlMs: 0.2,
   controlByteMs: 0.0004,
   turnMs: 0.02,

@@ -177,8 +177,8 @@ export class LoadMeter implements StationObserver {
     if (ms > late.max) late.max = ms;
   }
 
-  repaired(station: number, packet: Uint8Array, now: number): void {
-    if (station !== this.#run.scenario.perturbation?.node) return;
+  received(_station: number, packet: Uint8Array, now: number): void {
+    if (this.#lost.size === 0) return;
     const seq = seqOf(packet);
     const lostAt = this.#lost.get(seq);
     if (lostAt === undefined) return;

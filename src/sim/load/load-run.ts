@@ -38,12 +38,20 @@ export class LoadRun {
       overheadBytes: OVERHEAD_BYTES,
       bytesPerMs,
       headerBytes: HEADER_BYTES,
-      packetsAsOne,
     };
     const random = new Random(scenario.seed);
     this.layout = layoutOf(groupsOf);
-    this.computers = groupsOf.map((_, index) => new Computer(index, this.events, settings));
-    this.network = new Switch(this.events, this.computers, { bytesPerMs, latencyMs, headerBytes: HEADER_BYTES });
+    const receiverCosts = { ...costs, idleMb: costs.idleMb + scenario.receiverExtraMb };
+    this.computers = groupsOf.map((_, index) => {
+      const isSender = scenario.senders.includes(index);
+      return new Computer(index, this.events, isSender ? settings : { ...settings, costs: receiverCosts });
+    });
+    this.network = new Switch(this.events, this.computers, {
+      bytesPerMs,
+      latencyMs,
+      headerBytes: HEADER_BYTES,
+      packetsAsOne,
+    });
     this.#meter = new LoadMeter(this);
     this.stations = this.computers.map((computer, index) => {
       return new Station(index, computer, this.network, scenario, random.fork(), this.#meter);

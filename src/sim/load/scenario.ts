@@ -4,6 +4,12 @@ import { type CostModel, MANAGED_2007 } from "./cost-model.ts";
 /** What senders do: as much as they can, or so many messages per second, each. */
 export type Workload = "greatest" | { readonly perSecond: number };
 
+/**
+ * In which order what has come is processed (A57): tokens, then repairs, then data; tokens and repairs as they have come, then data, as in
+ * the paper's system; or everything as it has come.
+ */
+export type PacketClasses = "three" | "two" | "one";
+
 /** What is wrong with one node (protocols.md A.12, Q9, Q10): in each `everyMs`, so long. */
 export type Perturbation = {
   readonly kind: "sleep" | "loss";
@@ -31,11 +37,12 @@ export type LoadScenario = {
   readonly config: Partial<Omit<NodeConfig, "me" | "cluster">>;
   /** Whether senders adapt to what receivers take. If not, only the window holds them (as in the system that the paper measures). */
   readonly ratesAdapt: boolean;
-  /** Repairs come with tokens, in one class, as in the paper's system (A57). */
-  readonly twoClass: boolean;
+  readonly classes: PacketClasses;
   /** How long packets are processed before timers are looked at. */
   readonly packetQuantumMs: number;
   readonly costs: CostModel;
+  /** Memory in use at each receiver, MB, beyond what the costs say. */
+  readonly receiverExtraMb: number;
   readonly bytesPerMs: number;
   readonly latencyMs: number;
   readonly receiveBytes: number;
@@ -44,6 +51,15 @@ export type LoadScenario = {
   readonly warmUpMs: number;
   readonly measureMs: number;
 };
+
+/** Where the paper's system differs from our defaults: one token that visits all, and 100,000 packets of a sender that may be unacknowledged (M4). */
+export const PAPER_CONFIG = {
+  ringMode: "sequential",
+  windowBytes: 100_000_000,
+  windowResumeBytes: 50_000_000,
+  // Rounds begin by the clock alone.
+  roundBytes: Number.MAX_SAFE_INTEGER,
+} as const;
 
 /**
  * The paper's cluster: 100 Mbit/s, receive buffers of 4 MiB, a token each second, five cachers; one region, and its node 0 sends
@@ -56,17 +72,18 @@ export function scenario(nodes: number, changes: Partial<LoadScenario> = {}): Lo
     senders: [0],
     workload: "greatest",
     payloadBytes: 1_000,
-    packetsAsOne: 4,
-    config: {},
+    packetsAsOne: 8,
+    config: PAPER_CONFIG,
     ratesAdapt: false,
-    twoClass: false,
+    classes: "three",
     packetQuantumMs: 5,
     costs: MANAGED_2007,
+    receiverExtraMb: 0,
     bytesPerMs: 12_500,
     latencyMs: 0.05,
     receiveBytes: 4 * 1024 * 1024,
-    warmUpMs: 8_000,
-    measureMs: 20_000,
+    warmUpMs: 4_000,
+    measureMs: 10_000,
     ...changes,
   };
 }

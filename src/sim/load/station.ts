@@ -4,12 +4,15 @@ import { type PacketClass, TurnLoop } from "../../machine/turn-loop.ts";
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
 import { Node } from "../../qsm/node.ts";
 import type { NodeChannel } from "../../qsm/outbox.ts";
+import { isData } from "../../wire/region/data.ts";
 import { kindOf, NodeKind } from "../../wire/region/head.ts";
 import { ARRIVE_DATA, ARRIVE_REPAIR, ARRIVE_TOKEN, type Computer, type Program } from "./computer.ts";
-import type { LoadScenario } from "./scenario.ts";
+import type { LoadScenario, PacketClasses } from "./scenario.ts";
 import type { Switch } from "./switch.ts";
 
 const CLUSTER = 7;
+/** How long after its start an application begins to send, so that receivers have learnt their views (M7). */
+const NEW_VIEW_MS = 200;
 /** Messages that an application keeps ready, from and up to (protocols.md M11), and packets that wait for the interface (A53). */
 const READY_LOW = 50;
 const READY_HIGH = 150;
@@ -33,8 +36,8 @@ export interface StationObserver {
   stable(station: number, number: number, now: number): void;
   /** A timer was so late. */
   late(station: number, ms: number, now: number): void;
-  /** The packet came, and is not a first transmission. */
-  repaired(station: number, packet: Uint8Array, now: number): void;
+  /** A packet of data has come, at the perturbed node. */
+  received(station: number, packet: Uint8Array, now: number): void;
   /** The station has the token of a round for the first time; it has opened it, if it is the leader. */
   visited(station: number, round: number, now: number): void;
   /** As the leader: so long a round has taken. */
@@ -79,7 +82,7 @@ export class Station implements Program {
     this.#network = network;
     this.#scenario = run;
     this.#observer = observer;
-    this.#beganAt = computer.now;
+    this.#beganAt = computer.now + NEW_VIEW_MS;
     const isProbed = run.ratesAdapt || index % PROBED_EVERY <= 1;
     this.#probeAt = isProbed ? computer.now + random.unit() * PROBE_MS : Number.POSITIVE_INFINITY;
     this.#isSending = run.senders.includes(index);
@@ -91,14 +94,14 @@ export class Station implements Program {
       {
         multicast: (address, bytes) => {
           this.#spend("data", bytes, "send");
-          network.multicast(computer, address, bytes, packetsAsOne);
+          network.multicast(computer, address, bytes);
         },
         unicast: (to, channel, bytes) => {
           this.#spend(channel, bytes, "send");
           network.unicast(
             computer,
             to.controlPort,
-            SOCKET_OF[channel],
+            SOCKETS_OF[run.classes][channel],
             bytes,
             channel === "control" ? 1 : packetsAsOne,
           );
@@ -166,8 +169,7 @@ export class Station implements Program {
   }
 
   packet(socket: PacketClass, bytes: Uint8Array): void {
-    // In the paper's system forwarded copies are control traffic.
-    this.#loop.packet(socket === "repair" && this.#scenario.twoClass ? "token" : socket, bytes);
+    this.#loop.packet(socket, bytes);
   }
 
   turn(): number {
@@ -204,12 +206,12 @@ export class Station implements Program {
   }
 
   #receive(packetClass: PacketClass, bytes: Uint8Array, now: number): void {
-    const channel = packetClass === "token" ? channelOf(bytes) : packetClass;
+    const channel = channelOf(packetClass, bytes);
     this.#spend(channel, bytes, "receive");
     this.node.receive(channel, bytes, now);
     if (channel === "control") this.#lookAtToken(now);
-    else if (channel === "repair" || kindOf(bytes) === NodeKind.regionResent) {
-      this.#observer.repaired(this.#index, bytes, now);
+    else if (this.#index === this.#scenario.perturbation?.node && isData(bytes)) {
+      this.#observer.received(this.#index, bytes, now);
     }
   }
 
@@ -275,7 +277,7 @@ export class Station implements Program {
   /** When the next message is there. */
   get #dueAt(): number {
     const { workload, packetsAsOne } = this.#scenario;
-    if (workload === "greatest") return Number.NEGATIVE_INFINITY;
+    if (workload === "greatest") return this.#beganAt;
     return this.#beganAt + ((this.#sentCount + 1) * packetsAsOne * 1_000) / workload.perSecond;
   }
 
@@ -298,22 +300,25 @@ export class Station implements Program {
       this.#computer.spend(costs.controlMs + costs.controlByteMs * bytes.length, bytes.length);
       return;
     }
-    const isRepair = channel === "repair" && what === "send";
-    const ms = isRepair ? costs.repairSendMs : what === "send" ? costs.sendMs : costs.receiveMs;
-    this.#computer.spend(ms * packetsAsOne, bytes.length + costs.packetAllocation * packetsAsOne);
+    const { sendMs, sendByteMs, receiveMs, receiveByteMs, forwardMs } = costs;
+    const each = what === "receive" ? receiveMs : channel === "repair" ? forwardMs : sendMs;
+    const ms = each * packetsAsOne + bytes.length * (what === "receive" ? receiveByteMs : sendByteMs);
+    this.#computer.spend(ms, bytes.length + costs.packetAllocation * packetsAsOne);
   }
 }
 
-const SOCKET_OF: Readonly<Record<NodeChannel, number>> = {
-  control: ARRIVE_TOKEN,
-  repair: ARRIVE_REPAIR,
-  data: ARRIVE_DATA,
+/** Through which socket each class comes: what shares one is taken in the order in which it has come. */
+const SOCKETS_OF: Readonly<Record<PacketClasses, Readonly<Record<NodeChannel, number>>>> = {
+  three: { control: ARRIVE_TOKEN, repair: ARRIVE_REPAIR, data: ARRIVE_DATA },
+  two: { control: ARRIVE_REPAIR, repair: ARRIVE_REPAIR, data: ARRIVE_DATA },
+  one: { control: ARRIVE_DATA, repair: ARRIVE_DATA, data: ARRIVE_DATA },
 };
 
-/** Forwarded packets may be in one class with control; what they are, they say themselves. */
-function channelOf(bytes: Uint8Array): NodeChannel {
+/** Control may be in one class with others: what it is, it says itself. Copies in one class with data count as data. */
+function channelOf(packetClass: PacketClass, bytes: Uint8Array): NodeChannel {
   const kind = kindOf(bytes);
-  return kind === NodeKind.linkData || kind === NodeKind.linkAck ? "control" : "repair";
+  if (kind === NodeKind.linkData || kind === NodeKind.linkAck) return "control";
+  return packetClass === "token" ? "data" : packetClass;
 }
 
 /** Without adaptation of rates, everybody may send as much as it can: only the window holds it. */
@@ -324,8 +329,6 @@ function configOf(run: LoadScenario, index: number): NodeConfig {
     ...nodeDefaults,
     packing: false,
     datagramBytes: payloadBytes * packetsAsOne + HEAD_BYTES_MAX,
-    // Rounds begin by the clock alone, as in the paper.
-    roundBytes: Number.MAX_SAFE_INTEGER,
     ...unbounded,
     ...config,
     me: index + 1,

@@ -6,6 +6,8 @@ export type SwitchSettings = {
   readonly latencyMs: number;
   /** Of Ethernet, IP and UDP, for each datagram. */
   readonly headerBytes: number;
+  /** A multicast stands for so many datagrams. */
+  readonly packetsAsOne: number;
 };
 
 /**
@@ -45,24 +47,27 @@ export class Switch implements EventTarget {
     return Math.max(0, (this.#free[from.index] as number) - from.now);
   }
 
-  /** To all who listen but the sender; `packets`: so many are counted with their headers. */
-  multicast(from: Computer, address: number, bytes: Uint8Array, packets: number): void {
+  /** To all who listen but the sender. */
+  multicast(from: Computer, address: number, bytes: Uint8Array): void {
     this.counts.multicasts++;
-    this.#events.push(this.#leave(from, bytes, packets), this, address, from.index, bytes);
+    const at = this.#leave(from, bytes, this.#settings.packetsAsOne);
+    this.#events.push(at, this, address, from.index, bytes);
   }
 
+  /** `packets`: it stands for so many. */
   unicast(from: Computer, to: number, socket: number, bytes: Uint8Array, packets: number): void {
     const computer = this.#computers[to];
     if (computer === undefined) return;
     this.counts.unicasts++;
-    this.#events.push(this.#leave(from, bytes, packets), computer, socket, 0, bytes);
+    this.#events.push(this.#leave(from, bytes, packets), computer, socket, packets, bytes);
   }
 
   fire({ what, value, bytes, at }: SimEvent): void {
     const listeners = this.#listeners.get(what) ?? [];
+    const { packetsAsOne } = this.#settings;
     for (let i = 0; i < listeners.length; i++) {
       const computer = listeners[i] as Computer;
-      if (computer.index !== value) computer.arrive(ARRIVE_DATA, bytes as Uint8Array, at);
+      if (computer.index !== value) computer.arrive(ARRIVE_DATA, bytes as Uint8Array, packetsAsOne, at);
     }
   }
 

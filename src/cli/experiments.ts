@@ -1,0 +1,152 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Experiment, Figure, Outcome, Point, Sweep } from "../sim/load/experiment.ts";
+import type { LoadResult } from "../sim/load/load-meter.ts";
+import { runLoad } from "../sim/load/load-run.ts";
+import { experiments } from "../sim/load/qsm-experiments.ts";
+import { nearest } from "../daemon/config/suggest.ts";
+import type { Arguments } from "./arguments.ts";
+import { ExitCode, usageError } from "./exit-codes.ts";
+import { shownNumber, table } from "./format.ts";
+import { linePlot } from "./plot/line-plot.ts";
+import { Progress } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+import { answersInOrder } from "./worker-pool.ts";
+
+const WORKER = new URL("./experiment-worker.js", import.meta.url);
+/** The sources have no worker: Node starts no thread from TypeScript. */
+const hasWorker = !import.meta.url.endsWith(".ts");
+
+/** `amalgam sim qsm`: lists the experiments, or runs those that are named. */
+export async function runExperiments(names: readonly string[], args: Arguments, terminal: Terminal): Promise<number> {
+  if (names.length === 0) {
+    terminal.print(listed());
+    return ExitCode.ok;
+  }
+  const chosen = names.includes("all") ? experiments : names.map(experimentNamed);
+  const sweeps = [...new Set(chosen.flatMap((experiment) => experiment.sweeps))];
+  const points = sweeps.flatMap((sweep) => sweep.points.map((point) => ({ sweep, point })));
+  const jobs = Math.min(points.length, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
+  if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
+  const out = args.text("out");
+
+  const outcomes = new Map<string, Outcome[]>(sweeps.map(({ name }) => [name, []]));
+  const progress = new Progress(terminal, "sim qsm", points.length, performance.now());
+  let done = 0;
+  try {
+    for await (const result of results(points, jobs, terminal.signal)) {
+      const { sweep, point } = points[done++] as (typeof points)[number];
+      outcomes.get(sweep.name)?.push({ series: point.series, x: point.x, result });
+      progress.update(done, performance.now(), nameOf(sweep, point));
+    }
+  } finally {
+    progress.finish();
+  }
+  if (terminal.signal.aborted) return ExitCode.interrupted;
+
+  if (out !== undefined) await writeData(out, sweeps, outcomes);
+  for (const experiment of chosen) {
+    const figures = experiment.figures(outcomes);
+    if (args.flag("json")) terminal.print(JSON.stringify({ name: experiment.name, title: experiment.title, figures }));
+    else terminal.print(described(experiment, figures, terminal));
+    if (out !== undefined) await writePlots(out, figures);
+  }
+  if (out !== undefined) terminal.note(`written to ${join(out, "data")} and ${join(out, "plots")}`);
+  return ExitCode.ok;
+}
+
+function listed(): string {
+  const rows = experiments.map(({ name, title, sweeps }) => {
+    const runs = sweeps.reduce((sum, { points }) => sum + points.length, 0);
+    return [name, title, String(runs)];
+  });
+  return `${table([["name", "experiment", "runs"], ...rows])}\n\nRun some with their names, or all: amalgam sim qsm q1 q5`;
+}
+
+function experimentNamed(name: string): Experiment {
+  const found = experiments.find((experiment) => experiment.name === name);
+  if (found !== undefined) return found;
+  const names = experiments.map((experiment) => experiment.name);
+  const meant = nearest(name, names);
+  const hint = meant === undefined ? `there are ${names.join(", ")} and all` : `did you mean ${meant}?`;
+  throw usageError(`there is no experiment ${name}: ${hint}`);
+}
+
+type Named = { readonly sweep: Sweep; readonly point: Point };
+
+async function* results(points: readonly Named[], jobs: number, signal: AbortSignal): AsyncGenerator<LoadResult, void> {
+  if (jobs > 1) {
+    const names = new Map(points.map(({ sweep, point }) => [point, nameOf(sweep, point)]));
+    yield* answersInOrder<Point, LoadResult>({
+      worker: WORKER,
+      threads: jobs,
+      tasks: points.map(({ point }) => point),
+      nameOf: (point) => names.get(point) ?? point.series,
+      signal,
+    });
+    return;
+  }
+  for (const { point } of points) {
+    if (signal.aborted) return;
+    yield runLoad(point.scenario);
+    // Signals arrive, and output leaves, between two turns of the loop.
+    await nextTurn();
+  }
+}
+
+function nameOf({ name }: Sweep, { series, x }: Point): string {
+  return `${name}: ${series}, ${x}`;
+}
+
+/** One file per sweep: what was run, and what has come of it. */
+async function writeData(
+  out: string,
+  sweeps: readonly Sweep[],
+  outcomes: ReadonlyMap<string, readonly Outcome[]>,
+): Promise<void> {
+  const folder = join(out, "data");
+  await mkdir(folder, { recursive: true });
+  for (const { name, points } of sweeps) {
+    const runs = (outcomes.get(name) ?? []).map((outcome, i) => ({ ...outcome, scenario: told(points[i] as Point) }));
+    const lines = runs.map((run) => JSON.stringify(run, (_key, value: unknown) => shortened(value)));
+    await writeFile(join(folder, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
+  }
+}
+
+/** A scenario without what is the same for each of its nodes. */
+function told({ scenario }: Point) {
+  const { groupsOf, ...rest } = scenario;
+  return { ...rest, nodes: groupsOf.length, groups: groupsOf[0]?.length ?? 0 };
+}
+
+/** Six digits are more than any of these figures is good for. */
+function shortened(value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
+}
+
+async function writePlots(out: string, figures: readonly Figure[]): Promise<void> {
+  const folder = join(out, "plots");
+  await mkdir(folder, { recursive: true });
+  for (const figure of figures) await writeFile(join(folder, `${figure.name}.svg`), linePlot(figure));
+}
+
+/** A curve with more points than this is told by some of them. */
+const SHOWN_MAX = 9;
+
+function described({ name, title }: Experiment, figures: readonly Figure[], terminal: Terminal): string {
+  const parts = figures.map((figure) => {
+    const rows = figure.curves.map((curve) => {
+      const step = Math.max(1, Math.ceil(curve.points.length / SHOWN_MAX));
+      const shown = curve.points.filter((_, i) => i % step === 0 || i === curve.points.length - 1);
+      return [`  ${curve.name}`, shown.map(({ x, y }) => `${rounded(x)}: ${rounded(y)}`).join("  ")];
+    });
+    return `${figure.title} (${figure.x}: ${figure.y})\n${table(rows)}`;
+  });
+  return `${terminal.style("bold", `${name}  ${title}`)}\n${parts.join("\n")}\n`;
+}
+
+function rounded(value: number): string {
+  return Math.abs(value) >= 100 ? shownNumber(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
