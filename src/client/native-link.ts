@@ -36,6 +36,8 @@ export class NativeLink implements Link, Units {
   readonly #gatherer: Gatherer;
   #first = true;
   #greeted = false;
+  /** An earlier daemon would end the session. */
+  #takesStatistics = false;
 
   /** `ticket` and `lastDelivered`, which has been consumed, resume a session; `undefined` begins a new one. */
   constructor(host: LinkHost, identity: Identity, ticket: Uint8Array | undefined, lastDelivered: number) {
@@ -121,6 +123,7 @@ export class NativeLink implements Link, Units {
   }
 
   report(statistics: Uint8Array): void {
+    if (!this.#takesStatistics) return;
     this.#gatherer.flush();
     this.#host.write(encodeNative({ kind: "nodeStatistics", statistics }));
   }
@@ -146,6 +149,7 @@ export class NativeLink implements Link, Units {
       case "welcome":
         if (this.#greeted) return this.#host.broken("a second WELCOME");
         this.#greeted = true;
+        this.#takesStatistics = message.statistics;
         return this.#host.greeted({
           privateGroup: message.privateGroup,
           resumption: message.resumption,

@@ -43,6 +43,8 @@ function conversation(random: Random, user: string): Uint8Array[] {
     credentials: new Uint8Array(0),
   });
   const sends = frames.map((frame, i) => encodeNative({ kind: "send", number: i + 1, frame }));
+  const statistics = Uint8Array.from({ length: random.integer(0, 40) }, () => random.integer(0, 255));
+  sends.push(encodeNative({ kind: "nodeStatistics", statistics }), encodeNative({ kind: "status", whole: true }));
   return [PREFACE, hello, ...sends, encodeNative({ kind: "ack", deliveryNumber: random.integer(0, 9) })];
 }
 
