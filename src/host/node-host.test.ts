@@ -166,6 +166,7 @@ class ScriptedNetwork implements NodeNetwork {
   readonly receiveBufferBytes = 1_000_000;
   readonly unsent = 3;
   readonly sent: number[] = [];
+  readonly isHeldUp = false;
   room = 0;
   receive: NodeReceive = () => {};
   onRoom = (): void => {};

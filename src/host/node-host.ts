@@ -17,7 +17,7 @@ type Outgoing = { readonly group: GroupNumber; readonly payload: Uint8Array; rea
 const CLASSES: Readonly<Record<NodeChannel, PacketClass>> = { control: "token", repair: "repair", data: "data" };
 const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control", repair: "repair", data: "data" };
 
-/** How long lateness of the loop is measured before the node is told. */
+/** How long lateness of the loop is measured. */
 const LATENESS_MS = 200;
 /** Messages that an application may send from inside a turn before it is told to wait. */
 const WAITING_MAX = 4_096;
@@ -182,10 +182,10 @@ export class NodeHost {
     if (now >= this.#latenessAt + LATENESS_MS) {
       this.#latenessAt = now;
       this.#lateness = this.#delay.take();
-      this.node.loopDelayMs = this.#lateness.medianMs;
     }
     this.#takeWaiting(now, application);
-    const { room } = this.#network;
+    const { room, isHeldUp } = this.#network;
+    this.node.isHeldUp = isHeldUp;
     // At least one: a multicast to many members may take more than there is room for.
     this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));
     this.node.flush(now);

@@ -62,6 +62,8 @@ export interface NodeNetwork {
   readonly unsent: number;
   /** Datagrams of data and repairs that it takes now. While that is 0 it owes a call of `onRoom`. */
   readonly room: number;
+  /** Whether some of those wait for the kernel: others that are sent now will do so too. */
+  readonly isHeldUp: boolean;
   /** To be called once, before anything else. */
   start(receive: NodeReceive, onRoom: () => void): void;
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void;
@@ -204,6 +206,10 @@ export class NodeSockets implements NodeNetwork {
     const room = this.#options.outstandingMax - this.#outstanding;
     this.#isFull = room <= 0;
     return Math.max(0, room);
+  }
+
+  get isHeldUp(): boolean {
+    return this.#outstanding > 0;
   }
 
   start(receive: NodeReceive, onRoom: () => void): void {

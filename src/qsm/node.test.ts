@@ -93,11 +93,11 @@ describe("one region", () => {
     for (let i = 5; i < 10; i++) net.send(1, 1, `m${i}`);
     net.run(1_000);
     expect(texts(net, 2)).toHaveLength(10);
-    expect(reception()).toEqual([{ received: 5, expected: 5 }]);
+    expect(reception()).toMatchObject([{ received: 5, expected: 5 }]);
     net.loses = () => false;
     net.send(1, 1, "m10");
     net.run(1_000);
-    expect(reception()).toEqual([{ received: 6, expected: 11 }]);
+    expect(reception()).toMatchObject([{ received: 6, expected: 11 }]);
   });
 
   test("short messages share packets, unless that is turned off", () => {

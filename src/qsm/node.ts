@@ -24,7 +24,7 @@ import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, encodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
 import type { RegionToken } from "../wire/region/token.ts";
-import { AdmissionEstimator, admissionDefaults } from "./admission.ts";
+import { AdmissionEstimator, admissionDefaults, type Reception } from "./admission.ts";
 import type { NodeConfig } from "./config.ts";
 import { Inquiry } from "./inquiry.ts";
 import { Links, linkDefaults } from "./link.ts";
@@ -32,6 +32,7 @@ import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
 import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
+import { StandingDelay } from "./standing-delay.ts";
 import { addCounters, collectStatistics, noNodeFigures } from "./statistics.ts";
 import { UnknownViews } from "./unknown-views.ts";
 import { ViewTable } from "./view-table.ts";
@@ -72,8 +73,8 @@ const FORWARDS_MAX = 65_536;
 export class Node implements Machine, RegionHost, SendingHost {
   /** Packets that the network takes until the host says otherwise; none while its queues are full. */
   room = Number.POSITIVE_INFINITY;
-  /** How late turns of the host's loop are lately, ms: the median, so that one pause does not count. */
-  loopDelayMs = 0;
+  /** Datagrams of this node wait for its network: what is sent now leaves later. */
+  isHeldUp = false;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0, untold: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
@@ -94,7 +95,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #admission: AdmissionEstimator;
   readonly #inquiry: Inquiry;
   /** What was received in views that have been retired. */
-  readonly #past = { received: 0, expected: 0 };
+  readonly #past = { received: 0, expected: 0, gaps: 0 };
+  readonly #delay = new StandingDelay();
   /** What this node counts itself, and what views counted that have been retired. */
   readonly #counters = noNodeFigures();
   readonly #startedAt: number;
@@ -268,7 +270,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#links.flush(now);
     const most = Math.min(TURN_PACKETS_MAX, this.room);
     const forwards = this.#flushForwards(most, now);
-    this.room -= forwards + this.#sending.flush(most - forwards, now);
+    this.room -= forwards + this.#sending.flush(most - forwards, this.isHeldUp, now);
     // What a token or a packet of this node's own has brought about.
     this.#links.flush(now);
     if (this.#isFull && !this.#isOverfull()) {
@@ -317,20 +319,22 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   admissibleRate(now: number): number | undefined {
-    let { received, expected } = this.#past;
-    for (const { reception } of this.#members) {
-      received += reception.received;
-      expected += reception.expected;
+    if (this.#admission.isDue(now)) {
+      const all = { ...this.#past };
+      for (const { reception } of this.#members) add(all, reception);
+      this.#admission.observe(all, this.#delay.take(), now);
     }
-    this.#admission.observe({ received, expected, loopDelayMs: this.loopDelayMs }, now);
     return this.#admission.isInformed ? this.#admission.rate : undefined;
+  }
+
+  stamped(sender: NodeId, stamp: number, now: number): void {
+    // How long this node's own packets take to itself says nothing.
+    if (sender !== this.#config.me) this.#delay.sample(sender, stamp, now);
   }
 
   retired(member: RegionMember): void {
     const key = regionViewKey(member.id);
-    const { received, expected } = member.reception;
-    this.#past.received += received;
-    this.#past.expected += expected;
+    add(this.#past, member.reception);
     addCounters(this.#counters, member);
     this.#members.delete(member.id);
     if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
@@ -617,6 +621,7 @@ export class Node implements Machine, RegionHost, SendingHost {
       if (!this.#tellRetired(from, last.id)) this.#onUnknown(last.id, channel, packet);
       return;
     }
+    this.stamped(from, last.stamp, now);
     member.last(from, last.seq, now);
   }
 
@@ -665,6 +670,12 @@ export class Node implements Machine, RegionHost, SendingHost {
         return this.#sending.retired(id);
     }
   }
+}
+
+function add(sum: { -readonly [K in keyof Reception]: number }, part: Reception): void {
+  sum.received += part.received;
+  sum.expected += part.expected;
+  sum.gaps += part.gaps;
 }
 
 /** What a change says of a view at several places is one failure: its token begins anew once. */

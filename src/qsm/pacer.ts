@@ -10,8 +10,8 @@ export type PacerConfig = {
   /** Packets per second at the start; 0 stops. */
   readonly rate: number;
   /**
-   * Credits that may be saved up, as the time in which they come. It has to exceed what the host's timers are late, or the rate is
-   * not reached; what is more only makes bursts that receivers' buffers have to take.
+   * Credits that may be saved up, as the time in which they come. It has to exceed what the host's turns are late, or the rate is
+   * not reached: tens of milliseconds where processors are shared. What is more only makes bursts that receivers' buffers have to take.
    */
   readonly burstMs: number;
   /** Bounds of the burst in packets, whatever the rate. At least 1. */
@@ -19,7 +19,7 @@ export type PacerConfig = {
   readonly burstMax: number;
 };
 
-export const pacerDefaults: Omit<PacerConfig, "rate"> = { burstMs: 10, burstMin: 8, burstMax: 500 };
+export const pacerDefaults: Omit<PacerConfig, "rate"> = { burstMs: 40, burstMin: 8, burstMax: 500 };
 
 /**
  * A token bucket: how many packets may leave now (protocols.md A46). Over any time t it lets at most rate · t + burst packets out,

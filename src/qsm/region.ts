@@ -3,13 +3,14 @@ import { RangeSet } from "../base/range-set.ts";
 import { cover } from "../base/coverage.ts";
 import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
-import { afterOf, itemsAt, type SealedView } from "../wire/region/data.ts";
+import { afterOf, itemsAt, type SealedView, stampOf } from "../wire/region/data.ts";
 import { kindOf, NodeKind, originOf } from "../wire/region/head.ts";
 import { hybridGroupOf, hybridItemsAt, isHybridResent } from "../wire/region/hybrid.ts";
 import { ItemCursor } from "../wire/region/items.ts";
 import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
 import type { RegionToken } from "../wire/region/token.ts";
 import { noFigures } from "../wire/native/node-statistics.ts";
+import type { Reception } from "./admission.ts";
 import { Assemblies } from "./assemblies.ts";
 import type { NodeConfig } from "./config.ts";
 import { Grants } from "./grants.ts";
@@ -39,6 +40,8 @@ export interface RegionHost {
   /** Views from before this one that have not been retired, each to its end. */
   endingBefore(region: RegionMember): readonly SealedView[];
   admissibleRate(now: number): number | undefined;
+  /** A packet that its sender made at `stamp`, of its own clock, has come from it. */
+  stamped(sender: NodeId, stamp: number, now: number): void;
   retired(region: RegionMember): void;
   random(): number;
 }
@@ -85,6 +88,7 @@ export class RegionMember implements Machine, RingHost {
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
   readonly #grants: Grants;
   #received = 0;
+  #gaps = 0;
 
   constructor(view: RegionView, order: number, config: NodeConfig, host: RegionHost) {
     this.view = view;
@@ -114,11 +118,14 @@ export class RegionMember implements Machine, RingHost {
     return this.#members.isLeader;
   }
 
-  /** Packets that came from their senders for the first time of sending; and how many there should have been. They only grow. */
-  get reception(): { readonly received: number; readonly expected: number } {
+  /**
+   * Packets that came from their senders for the first time of sending; how many there should have been; and how often some were left
+   * out in a row. They only grow.
+   */
+  get reception(): Reception {
     let expected = 0;
     for (const { maxCome } of this.streams.values()) expected += maxCome;
-    return { received: this.#received, expected };
+    return { received: this.#received, expected, gaps: this.#gaps };
   }
 
   has(node: NodeId): boolean {
@@ -153,7 +160,12 @@ export class RegionMember implements Machine, RingHost {
     else if (!isAgain(packet)) {
       this.#received++;
       if (sender !== this.#config.me) this.counters.packetsReceived++;
-      if (seq > stream.maxCome) stream.maxCome = seq;
+      if (seq > stream.maxCome) {
+        if (seq > stream.maxCome + 1) this.#gaps++;
+        stream.maxCome = seq;
+      }
+      const stamp = kindOf(packet) === NodeKind.regionData ? stampOf(packet) : undefined;
+      if (stamp !== undefined) this.#host.stamped(sender, stamp, now);
     }
     this.ring.received(packet.length, now);
     if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);

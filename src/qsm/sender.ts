@@ -44,6 +44,8 @@ export type SenderSettings = {
   readonly lastMs: number;
 };
 
+/** Packets say when they were made no more often than that: receivers judge by several of them. */
+const STAMP_MS = 10;
 /** Less room at the end of a packet is not worth a piece of the next message. */
 const PIECE_BYTES_MIN = 256;
 
@@ -75,9 +77,9 @@ export class RegionSender {
   #after: readonly SealedView[];
   /** When this region was told last how far the sender has come. */
   #toldAt = Number.NEGATIVE_INFINITY;
+  /** When a packet was stamped last. */
+  #stampedAt = Number.NEGATIVE_INFINITY;
   #resent = 0;
-  /** Told to the region: packets per second that would be sent; 0: not known. */
-  demand = 0;
 
   /**
    * `after`: views that were sealed for this one, where not everything is stable. `indexes`: place of each group in the view. `last`: greatest
@@ -157,16 +159,17 @@ export class RegionSender {
 
   /**
    * The next packet to send, if there is one: first what has to be sent again, then what has a number, then new packets as
-   * far as the window allows. Given away.
+   * far as the window allows. Given away. `isHeldUp`: it will wait in this node's own sockets, so receivers must not take the time for theirs.
    */
-  next(now: number): Uint8Array | undefined {
+  next(now: number, isHeldUp: boolean): Uint8Array | undefined {
     const again = this.#takeFirst(this.#resend);
     if (again !== undefined) {
       cover("regions repair resent");
       this.#resent++;
       return this.#again(again);
     }
-    const packet = this.#takeFirst(this.#unsent) ?? (this.isWindowFull ? undefined : this.#make());
+    const packet =
+      this.#takeFirst(this.#unsent) ?? (this.isWindowFull ? undefined : this.#make(this.#stamp(now, isHeldUp)));
     if (packet !== undefined) this.#toldAt = now;
     return packet;
   }
@@ -175,7 +178,7 @@ export class RegionSender {
   lastPacket(now: number): Uint8Array {
     this.#toldAt = now;
     const { cluster, me } = this.#settings;
-    return encodeLast(cluster, me, { id: this.id, seq: this.#last, demand: this.demand });
+    return encodeLast(cluster, me, { id: this.id, seq: this.#last, stamp: asStamp(now) });
   }
 
   /**
@@ -191,7 +194,7 @@ export class RegionSender {
     this.#offset = this.#queue[0] === waiting[0] ? offset : 0;
     for (const message of waiting) if (!message.isPinned) rest.push(message);
     for (;;) {
-      const packet = this.#make();
+      const packet = this.#make(undefined);
       if (packet === undefined) break;
       this.#unsent.add(this.#last);
     }
@@ -306,16 +309,22 @@ export class RegionSender {
     return this.#unstable.get(seq);
   }
 
+  /** What the next packet says of the time, if it is time to say it. */
+  #stamp(now: number, isHeldUp: boolean): number | undefined {
+    if (isHeldUp || now < this.#stampedAt + STAMP_MS) return undefined;
+    this.#stampedAt = now;
+    return asStamp(now);
+  }
+
   /** Makes a packet of what waits; it has a number then. */
-  #make(): Uint8Array | undefined {
+  #make(stamp: number | undefined): Uint8Array | undefined {
     if (!this.#hasQueued) return undefined;
     const { cluster, me, datagramBytes, packing } = this.#settings;
     const seq = this.#last + 1;
     const after = this.#after;
-    const demand = seq === 1 ? this.demand : 0;
     const full = this.#slab.take(datagramBytes);
-    let at = writeDataHead(full, 0, { cluster, origin: me, id: this.id, seq, after, demand });
-    assert(at === dataHeadBytes(after, demand), "a head has the length that was computed");
+    let at = writeDataHead(full, 0, { cluster, origin: me, id: this.id, seq, after, stamp });
+    assert(at === dataHeadBytes(after, stamp !== undefined), "a head has the length that was computed");
     while (this.#hasQueued) {
       const written = this.#writeItem(full, at, seq);
       if (written === 0) break;
@@ -363,6 +372,10 @@ export class RegionSender {
       this.#queueHead = 0;
     }
   }
+}
+
+function asStamp(now: number): number {
+  return Math.floor(now) >>> 0;
 }
 
 const NO_MESSAGES: RegionMessage[] = [];

@@ -5,11 +5,11 @@ import { RangeSet } from "../../src/base/range-set.ts";
 import {
   afterOf,
   asResent,
-  demandOf,
   isData,
   itemsAt,
   regionOf,
   seqOf,
+  stampOf,
   viewOf,
   writeDataHead,
 } from "../../src/wire/region/data.ts";
@@ -111,10 +111,10 @@ function datagrams(): Uint8Array[] {
   ];
   const entries = after.map((sealed, i) => ({ id: sealed.id, seq: i + 1 }));
   return [
-    filled((bytes) => writeDataHead(bytes, 0, { ...head, after: [], demand: 0 })),
-    filled((bytes) => writeDataHead(bytes, 0, { ...head, after, demand: 800 })),
+    filled((bytes) => writeDataHead(bytes, 0, { ...head, after: [], stamp: undefined })),
+    filled((bytes) => writeDataHead(bytes, 0, { ...head, after, stamp: 800 })),
     filled((bytes) => writeHybridHead(bytes, 0, { cluster: 1, origin: 7, entries, group: 11 })),
-    encodeLast(1, 7, { id, seq: 40, demand: 9 }),
+    encodeLast(1, 7, { id, seq: 40, stamp: 9 }),
     encodeLinkAck(1, 7, { receiver: 2, upTo: 4, parts: [{ message: 6, received: ranges }] }),
     ...messages().map((message, i) => {
       const bytes = encodeRegionMessage(message);
@@ -132,7 +132,7 @@ function read(packet: Uint8Array): boolean {
       if (!isData(packet)) return false;
       for (const number of [regionOf(packet), viewOf(packet), seqOf(packet)]) expect(number).toBeGreaterThan(0);
       for (const sealed of afterOf(packet)) expect(Number.isSafeInteger(sealed.id.region)).toBe(true);
-      expect(demandOf(packet)).toBeGreaterThanOrEqual(0);
+      expect(stampOf(packet) ?? 0).toBeGreaterThanOrEqual(0);
       walk(packet, itemsAt(packet));
       expect(isData(asResent(packet))).toBe(true);
       return true;

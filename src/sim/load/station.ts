@@ -19,10 +19,11 @@ const READY_HIGH = 150;
 const OUTSTANDING_MAX = 500;
 /** Of one turn, as in the node. */
 const TURN_PACKETS_MAX = 256;
-/** How often lateness of timers is looked at, and over how long the node is told of it. If nobody needs to know it, only at some nodes. */
+/** How often lateness of timers is looked at, and at which part of the nodes. */
 const PROBE_MS = 10;
 const PROBED_EVERY = 8;
-const LATENESS_MS = 200;
+/** What waits longer for the interface waits here, and not at those who receive it. */
+const HELD_UP_MS = 5;
 /** Packets that a process holds, taken out of its sockets: the loop's default, or what few senders can fill. */
 const HELD_MAX = 16_384;
 const HELD_MAX_OF_MANY = 1_024;
@@ -56,9 +57,6 @@ export class Station implements Program {
   readonly #loop: TurnLoop;
   readonly #payload: Uint8Array;
   readonly #groupsSentTo: readonly number[];
-  /** Lateness of timers lately. */
-  readonly #lateness: number[] = [];
-  #latenessAt = 0;
   #probeAt: number;
   readonly #network: Switch;
   readonly #index: number;
@@ -83,7 +81,7 @@ export class Station implements Program {
     this.#scenario = run;
     this.#observer = observer;
     this.#beganAt = computer.now + NEW_VIEW_MS;
-    const isProbed = run.ratesAdapt || index % PROBED_EVERY <= 1;
+    const isProbed = index % PROBED_EVERY <= 1;
     this.#probeAt = isProbed ? computer.now + random.unit() * PROBE_MS : Number.POSITIVE_INFINITY;
     this.#isSending = run.senders.includes(index);
     this.#groupsSentTo = run.groupsOf[index] ?? [];
@@ -217,7 +215,7 @@ export class Station implements Program {
 
   #tick(now: number): void {
     if (now >= this.#probeAt) {
-      this.#noteLateness(now - this.#probeAt, now);
+      this.#observer.late(this.#index, now - this.#probeAt, now);
       this.#probeAt = now + PROBE_MS;
     }
     if (this.node.deadline > now) return;
@@ -240,20 +238,11 @@ export class Station implements Program {
     }
   }
 
-  #noteLateness(ms: number, now: number): void {
-    this.#observer.late(this.#index, ms, now);
-    this.#lateness.push(ms);
-    if (now < this.#latenessAt + LATENESS_MS) return;
-    this.#latenessAt = now;
-    this.#lateness.sort((a, b) => a - b);
-    this.node.loopDelayMs = this.#lateness[this.#lateness.length >> 1] ?? 0;
-    this.#lateness.length = 0;
-  }
-
   #flush(): void {
     const computer = this.#computer;
     if (this.#isSending) this.#offer(computer.now);
     this.node.room = this.#room;
+    this.node.isHeldUp = this.#network.backlogMs(computer) > HELD_UP_MS;
     this.node.flush(computer.now);
     if (this.node.room > 0) return;
     // There is more: at once, or when the interface has sent half of what waits for it.

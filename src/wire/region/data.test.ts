@@ -8,11 +8,11 @@ import {
   DATA_HEAD_BYTES,
   type DataHead,
   dataHeadBytes,
-  demandOf,
   isData,
   itemsAt,
   regionOf,
   seqOf,
+  stampOf,
   viewOf,
   writeDataHead,
 } from "./data.ts";
@@ -30,7 +30,7 @@ const head: fc.Arbitrary<DataHead> = fc.record({
   id: viewId,
   seq,
   after: fc.oneof(fc.constant([]), fc.array(sealed, { maxLength: 5 })),
-  demand: fc.oneof(fc.constant(0), u32),
+  stamp: fc.option(u32, { nil: undefined }),
 });
 const item = fc.record({
   groupIndex: fc.oneof(fc.nat(40), fc.nat(8191), fc.nat(ITEM_GROUPS_MAX - 1)),
@@ -74,7 +74,7 @@ describe("a data packet", () => {
         id: { region: 2 ** 32 + 5, view: 9 },
         seq: 0x0100_0000_0002,
         after: [{ id: { region: 2 ** 32 + 4, view: 2 }, last: 6 }],
-        demand: 800,
+        stamp: 800,
       },
       [
         { groupIndex: 2, isFirst: true, isLast: true, data: Uint8Array.of(0xaa, 0xbb) },
@@ -107,8 +107,8 @@ describe("a data packet", () => {
         expect(kindOf(packet)).toBe(NodeKind.regionData);
         expect([clusterOf(packet), originOf(packet)]).toEqual([fields.cluster, fields.origin]);
         expect({ region: regionOf(packet), view: viewOf(packet) }).toEqual(fields.id);
-        expect([seqOf(packet), afterOf(packet), demandOf(packet)]).toEqual([fields.seq, fields.after, fields.demand]);
-        expect(itemsAt(packet)).toBe(dataHeadBytes(fields.after, fields.demand));
+        expect([seqOf(packet), afterOf(packet), stampOf(packet)]).toEqual([fields.seq, fields.after, fields.stamp]);
+        expect(itemsAt(packet)).toBe(dataHeadBytes(fields.after, fields.stamp !== undefined));
         expect(itemsOf(packet)).toEqual(items);
       }),
     );
@@ -116,7 +116,7 @@ describe("a data packet", () => {
 
   test("can name as many earlier views as a byte counts", () => {
     const after = Array.from({ length: AFTER_MAX }, (_, i) => ({ id: { region: i + 1, view: 1 }, last: i }));
-    const fields = { cluster: 1, origin: 1, id: { region: 999, view: 1 }, seq: 1, after, demand: 1 };
+    const fields = { cluster: 1, origin: 1, id: { region: 999, view: 1 }, seq: 1, after, stamp: 1 };
     const packet = packetOf(fields, []);
     expect(isData(packet)).toBe(true);
     expect(afterOf(packet)).toEqual(after);
@@ -159,7 +159,7 @@ describe("a data packet", () => {
         for (let length = 20; length < whole.length; length++) {
           const packet = whole.slice(0, length);
           setPacketEnd(packet, 0, length);
-          const isWhole = length >= dataHeadBytes(fields.after, fields.demand);
+          const isWhole = length >= dataHeadBytes(fields.after, fields.stamp !== undefined);
           expect(isData(packet)).toBe(isWhole);
           if (!isWhole) continue;
           const read = itemsOf(packet);
@@ -171,7 +171,7 @@ describe("a data packet", () => {
   });
 
   test("with unknown flags, or ids or numbers that cannot be, is none", () => {
-    const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], demand: 0 };
+    const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], stamp: undefined };
     const spoilt = (at: number, ...values: number[]): boolean => {
       const packet = packetOf(fields, []);
       packet.set(values, at);
@@ -203,7 +203,7 @@ test("an item fills the room that there is, and no longer one would", () => {
 });
 
 describe("a datagram", () => {
-  const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], demand: 0 };
+  const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], stamp: undefined };
 
   test("of several packets, padded, is cut into them", () => {
     fc.assert(

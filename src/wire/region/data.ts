@@ -1,6 +1,6 @@
 import type { NodeId, RegionId, RegionViewId } from "../../base/ids.ts";
 import { getU32, getU48, getU64, setU32, setU48 } from "../bytes.ts";
-import { asRate, isViewIdAt, setViewId, VIEW_ID_BYTES } from "./fields.ts";
+import { isViewIdAt, setViewId, VIEW_ID_BYTES } from "./fields.ts";
 import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, writeHead } from "./head.ts";
 
 /*
@@ -8,12 +8,13 @@ import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, writeHead } from "./hea
  *
  *   20 region u64   28 view u32   32 seq u48   38 flags u8
  *   -- AFTER:  count u8, then per entry region u64, view u32, last u48
- *   -- DEMAND: demand u32
+ *   -- STAMP:  stamp u32
  *   items (items.ts)
  *
  * AFTER names region views in which the sender cannot assign anything any more: who is a member of one delivers this packet only after
- * the sender's packets there up to `last` (region-views.md, rule 11). DEMAND is how many packets per second the sender would
- * like to send into the region. A sender that sends the packet again changes its kind and nothing else.
+ * the sender's packets there up to `last` (region-views.md, rule 11). STAMP, on some packets, is when the sender made it, in ms of a
+ * clock of its own, modulo 2³²: receivers find from that how long packets wait. A sender that sends the packet again changes its kind and
+ * nothing else.
  */
 
 /** Bytes of a data packet before its items, if it has no flags. */
@@ -21,12 +22,12 @@ export const DATA_HEAD_BYTES = NODE_HEAD_BYTES + VIEW_ID_BYTES + 7;
 /** Bytes of an entry of AFTER; the count is one more. */
 export const AFTER_BYTES = VIEW_ID_BYTES + 6;
 export const AFTER_MAX = 0xff;
-const DEMAND_BYTES = 4;
+const STAMP_BYTES = 4;
 
 const SEQ_AT = NODE_HEAD_BYTES + VIEW_ID_BYTES;
 const FLAGS_AT = SEQ_AT + 6;
 const AFTER = 1;
-const DEMAND = 2;
+const STAMP = 2;
 
 /** A region view that a sender has sealed: the last number that it assigned there. */
 export type SealedView = { readonly id: RegionViewId; readonly last: number };
@@ -40,22 +41,22 @@ export type DataHead = {
   readonly seq: number;
   /** At most `AFTER_MAX`; usually none. */
   readonly after: readonly SealedView[];
-  /** Packets per second that the sender would like to send; 0: not told. */
-  readonly demand: number;
+  /** When it was made, ms of the sender's clock; `undefined`: not told. */
+  readonly stamp: number | undefined;
 };
 
 /** Bytes that `writeDataHead` will write. */
-export function dataHeadBytes(after: readonly SealedView[], demand: number): number {
-  return DATA_HEAD_BYTES + (after.length > 0 ? 1 + after.length * AFTER_BYTES : 0) + (demand > 0 ? DEMAND_BYTES : 0);
+export function dataHeadBytes(after: readonly SealedView[], isStamped: boolean): number {
+  return DATA_HEAD_BYTES + (after.length > 0 ? 1 + after.length * AFTER_BYTES : 0) + (isStamped ? STAMP_BYTES : 0);
 }
 
 /** Begins a data packet at `at` and returns where its items go; `setPacketEnd` has to follow. */
 export function writeDataHead(bytes: Uint8Array, at: number, fields: DataHead): number {
-  const { cluster, origin, id, seq, after, demand } = fields;
+  const { cluster, origin, id, seq, after, stamp } = fields;
   writeHead(bytes, at, NodeKind.regionData, cluster, origin);
   setViewId(bytes, at + NODE_HEAD_BYTES, id);
   setU48(bytes, at + SEQ_AT, seq);
-  bytes[at + FLAGS_AT] = (after.length > 0 ? AFTER : 0) | (demand > 0 ? DEMAND : 0);
+  bytes[at + FLAGS_AT] = (after.length > 0 ? AFTER : 0) | (stamp === undefined ? 0 : STAMP);
   let field = at + DATA_HEAD_BYTES;
   if (after.length > 0) {
     bytes[field++] = after.length;
@@ -65,9 +66,9 @@ export function writeDataHead(bytes: Uint8Array, at: number, fields: DataHead): 
       field += AFTER_BYTES;
     }
   }
-  if (demand > 0) {
-    setU32(bytes, field, asRate(demand));
-    field += DEMAND_BYTES;
+  if (stamp !== undefined) {
+    setU32(bytes, field, stamp);
+    field += STAMP_BYTES;
   }
   return field;
 }
@@ -79,7 +80,7 @@ export function isData(bytes: Uint8Array): boolean {
   if (!isViewIdAt(bytes, NODE_HEAD_BYTES) || getU48(bytes, SEQ_AT) === 0) return false;
   const flags = bytes[FLAGS_AT] as number;
   if (flags === 0) return true;
-  if ((flags & ~(AFTER | DEMAND)) !== 0) return false;
+  if ((flags & ~(AFTER | STAMP)) !== 0) return false;
   return ((flags & AFTER) === 0 || hasAfter(bytes)) && itemsAt(bytes) <= bodyEndOf(bytes);
 }
 
@@ -108,14 +109,14 @@ export function afterOf(packet: Uint8Array): readonly SealedView[] {
   return after;
 }
 
-/** What the sender would like to send, in packets per second; 0 if the packet does not tell. */
-export function demandOf(packet: Uint8Array): number {
-  return ((packet[FLAGS_AT] as number) & DEMAND) === 0 ? 0 : getU32(packet, afterEnd(packet));
+/** When the sender made the packet, ms of its clock modulo 2³²; `undefined` if the packet does not tell. */
+export function stampOf(packet: Uint8Array): number | undefined {
+  return ((packet[FLAGS_AT] as number) & STAMP) === 0 ? undefined : getU32(packet, afterEnd(packet));
 }
 
 /** Where the items begin. */
 export function itemsAt(packet: Uint8Array): number {
-  return afterEnd(packet) + (((packet[FLAGS_AT] as number) & DEMAND) === 0 ? 0 : DEMAND_BYTES);
+  return afterEnd(packet) + (((packet[FLAGS_AT] as number) & STAMP) === 0 ? 0 : STAMP_BYTES);
 }
 
 /** A copy that says that it is sent again. The packet itself stays as it is: who got its bytes may still need them. */

@@ -10,7 +10,7 @@ import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead
  *   group u64   items (items.ts; their groupIndex is 0)
  *
  * In each of the region views the packet has a number of its own; a receiver looks at the entry of its view. Packets that have to say
- * AFTER or DEMAND go to each region by themselves (data.ts).
+ * AFTER go to each region by themselves (data.ts).
  */
 
 const FLAGS_AT = NODE_HEAD_BYTES;

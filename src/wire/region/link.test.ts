@@ -107,7 +107,7 @@ test("how far a sender's packets go is read as it was written", () => {
   const last = fc.record({
     id: fc.record({ region: id, view: fc.integer({ min: 1, max: 0xffff_ffff }) }),
     seq: u48,
-    demand: u32,
+    stamp: u32,
   });
   fc.assert(
     fc.property(last, id, (value, origin) => {
