@@ -41,8 +41,10 @@ export function encodeChange(change: Change): Uint8Array {
   });
   list(out, change.regionsDeleted, (id) => writeU64(out, id));
   list(out, change.groupsCreated, (group) => writeGroup(out, group));
-  list(out, change.groupsChanged, ({ group, view, added, removed }) => {
-    writeU64(out, group).varint(view);
+  list(out, change.groupsChanged, ({ group, view, address, added, removed }) => {
+    writeU64(out, group)
+      .varint(view)
+      .varint(address === undefined ? 0 : address + 1);
     list(out, added, (region) => writeU64(out, region));
     list(out, removed, (region) => writeU64(out, region));
   });
@@ -76,6 +78,7 @@ export function decodeChange(bytes: Uint8Array): Change | undefined {
       (): GroupChange => ({
         group: readU64(input),
         view: input.varint(),
+        ...readOwnAddress(input),
         added: readList(input, readU64),
         removed: readList(input, readU64),
       }),
@@ -138,9 +141,13 @@ function readGroup(input: Reader): GroupView {
   const group = readU64(input);
   const name = readText(input, input.u8());
   const view = input.varint();
+  return { group, name, view, ...readOwnAddress(input), regions: readAscending(input) };
+}
+
+/** A group's own address plus 1; 0: it has none. */
+function readOwnAddress(input: Reader): { address?: number } {
   const address = input.varint();
-  const regions = readAscending(input);
-  return address === 0 ? { group, name, view, regions } : { group, name, view, address: address - 1, regions };
+  return address === 0 ? {} : { address: address - 1 };
 }
 
 function writeFinal(out: Writer, { id, last, failed }: FinalView): void {

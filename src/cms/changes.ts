@@ -126,6 +126,7 @@ class Telling {
       const change: GroupChange = {
         group: group.number,
         view: group.viewNumber,
+        ...(group.view.address === undefined ? {} : { address: group.view.address }),
         added: added.map((region) => region.id),
         removed: removed.map((region) => region.id),
       };

@@ -112,6 +112,13 @@ export class Lifecycle {
     for (const { before, after } of step.regions) {
       if (before !== undefined) due.add(this.#supersede(before, n, after === undefined));
     }
+    for (const { group, removed } of step.groups.values()) {
+      if (group.regions.size > 0 || group.address === undefined) continue;
+      // The group ends with its last regions, and what is sent to its address with what is sent to theirs.
+      const end = removed[0] && this.#regions.get(removed[0].id);
+      assert(end !== undefined, "a group ends with a region");
+      end.addresses.push(group.address);
+    }
     for (const { view, failed } of told.losses) {
       const life = this.#lifeOf(view);
       for (const node of failed) life.failed.add(node);
@@ -212,7 +219,7 @@ export class Lifecycle {
         lives: views.map((life) => lives.get(life)).filter((at) => at !== undefined),
       })),
       reporters,
-      regions: Array.from(this.#regions, ([region, end]) => ({ region, ...end })),
+      regions: Array.from(this.#regions, ([region, end]) => ({ region, ...end, addresses: end.addresses.slice() })),
       tombstones: this.#tombstones.slice(),
     };
   }
@@ -248,8 +255,8 @@ export class Lifecycle {
       made.#reporters.set(node, reporter);
     }
     made.#positions.push(...[...positions.values()].sort((a, b) => a.n - b.n));
-    for (const { region, address, views, hasEnded } of state.regions) {
-      made.#regions.set(region, { address, views, hasEnded });
+    for (const { region, addresses, views, hasEnded } of state.regions) {
+      made.#regions.set(region, { addresses: [...addresses], views, hasEnded });
     }
     made.#tombstones.push(...state.tombstones);
     return made;
@@ -319,7 +326,7 @@ export class Lifecycle {
     life.supersededAt = n;
     let end = this.#regions.get(view.id.region);
     if (end === undefined) {
-      end = { address: view.address, views: 0, hasEnded: false };
+      end = { addresses: [view.address], views: 0, hasEnded: false };
       this.#regions.set(view.id.region, end);
     }
     end.views++;
@@ -378,7 +385,7 @@ export class Lifecycle {
       this.#regions.delete(id.region);
       if (!end.hasEnded) continue;
       cover("regions address recycled");
-      this.#map.recycle(end.address);
+      for (const address of end.addresses) this.#map.recycle(address);
     }
     this.#tombstones.splice(0, gone);
   }
@@ -436,4 +443,4 @@ type Position = { readonly n: number; owed: number };
 type Due = { readonly position: Position; readonly sealing: Sealing | undefined };
 type Reporter = { reported: number; readonly due: Due[] };
 type Tombstone = { readonly id: RegionViewId; readonly retiredAt: number };
-type RegionEnd = { readonly address: number; views: number; hasEnded: boolean };
+type RegionEnd = { readonly addresses: number[]; views: number; hasEnded: boolean };

@@ -74,14 +74,15 @@ export class NodeViews {
 
   #applyGroups({ groupsCreated, groupsChanged, groupsDeleted }: Change): void {
     for (const number of groupsDeleted) assert(this.#groups.delete(number), "a group that ends was known");
-    for (const { group, view, added, removed } of groupsChanged) {
+    for (const { group, view, address, added, removed } of groupsChanged) {
       const before = this.#groups.get(group);
       assert(before !== undefined && view === before.view + 1, "views of a group come one by one");
       const gone = new Set(removed);
       const regions = before.regions.filter((id) => !gone.has(id));
       assert(before.regions.length - regions.length === gone.size, "a region that leaves a group was in it");
       for (const id of added) regions.push(id);
-      this.#groups.set(group, { ...before, view, regions });
+      const { name } = before;
+      this.#groups.set(group, { group, name, view, ...(address === undefined ? {} : { address }), regions });
     }
     for (const view of groupsCreated) {
       assert(!this.#groups.has(view.group), "a group is told whole to who does not know it");

@@ -33,6 +33,10 @@ export class RegionGroup {
   readonly name: string;
   /** Number of its current view; 0 before the first. */
   viewNumber = 0;
+  /** Of the group's own, once it has had one: it keeps it until it ends, so that it may need it again. */
+  address: number | undefined;
+  /** Its messages go to that address. Changes with a view only. */
+  isHybrid = false;
   /** In ascending order of their ids: a region is added with the greatest id there is. */
   readonly regions = new Set<Region>();
   #view: GroupView | undefined;
@@ -46,7 +50,8 @@ export class RegionGroup {
   get view(): GroupView {
     if (this.#view?.view !== this.viewNumber) {
       const regions = Array.from(this.regions, (region) => region.id);
-      this.#view = { group: this.number, name: this.name, view: this.viewNumber, regions };
+      const address = this.isHybrid && this.address !== undefined ? { address: this.address } : {};
+      this.#view = { group: this.number, name: this.name, view: this.viewNumber, ...address, regions };
     }
     return this.#view;
   }

@@ -278,3 +278,25 @@ test("regions and groups are what the memberships say, and views go on by one (K
     { numRuns: 150 },
   );
 });
+
+test("a group has an address of its own while its regions are many and small, the same one each time, and it comes back with them", () => {
+  const map = new RegionMap("auto");
+  map.enter(1);
+  const nodes = Array.from({ length: 5 }, (_, i) => map.register(`n${i}`, address).id);
+  // Each node in a region of its own.
+  map.apply(nodes.map((node, i) => change(node, ["all", `own${i}`])));
+  const group = map.groupNamed("all");
+  const own = group?.view.address;
+  expect(own).toBe(5);
+  expect(map.groupNamed("own0")?.view.address).toBeUndefined();
+  const [first] = nodes as [NodeId];
+  map.apply([change(first, ["own1"], ["own0"])]);
+  expect(group?.regions.size).toBe(4);
+  expect(group?.view.address).toBeUndefined();
+  map.apply([change(first, ["own0"])]);
+  expect(group?.view.address).toBe(own);
+  expect(RegionMap.import(map.export()).export()).toEqual(map.export());
+  const step = map.apply(nodes.map(failure));
+  const ended = [...step.groups.values()].find((each) => each.group === group)?.group;
+  expect([ended?.regions.size, ended?.address]).toEqual([0, own]);
+});

@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import { type GroupNumber, issuedId, type NodeId, type RegionId } from "../base/ids.ts";
 import { AddressPool } from "./address-pool.ts";
 import { ascending, edited, has, hashOf, isEqual } from "./ascending.ts";
+import { type DisseminationRule, isHybrid } from "./dissemination-rule.ts";
 import { type GroupStep, type Move, Region, RegionGroup, type RegionStep, type Step } from "./region.ts";
 import type { NodeInfo, RegionView } from "./views.ts";
 
@@ -22,11 +23,18 @@ export type IssuedIds = { readonly nodes: number; readonly regions: number; read
 
 /** All that a `RegionMap` knows, as plain data. Canonical: equal maps give equal states. */
 export type RegionMapState = {
+  readonly rule: DisseminationRule;
   readonly epoch: number;
   readonly issued: IssuedIds;
   readonly addresses: { readonly taken: number; readonly free: readonly number[] };
   /** By number. */
-  readonly groups: readonly { readonly number: GroupNumber; readonly name: string; readonly view: number }[];
+  readonly groups: readonly {
+    readonly number: GroupNumber;
+    readonly name: string;
+    readonly view: number;
+    readonly address: number | undefined;
+    readonly isHybrid: boolean;
+  }[];
   /** By id. */
   readonly regions: readonly {
     readonly id: RegionId;
@@ -52,6 +60,7 @@ export type RegionMapState = {
  * again: the next region with the same groups is another one.
  */
 export class RegionMap {
+  readonly #rule: DisseminationRule;
   #epoch = 0;
   #issued: { nodes: number; regions: number; groups: number } = { nodes: 0, regions: 0, groups: 0 };
   readonly #nodes = new Map<NodeId, RegionNode>();
@@ -61,6 +70,11 @@ export class RegionMap {
   readonly #byName = new Map<string, RegionGroup>();
   readonly #addresses = new AddressPool();
   #marks = 0;
+
+  /** `rule`: which groups get an address of their own. */
+  constructor(rule: DisseminationRule = "regions") {
+    this.#rule = rule;
+  }
 
   get epoch(): number {
     return this.#epoch;
@@ -144,19 +158,22 @@ export class RegionMap {
     return { regions, groups: this.#renewGroups(groups), moves, failed };
   }
 
-  /** The address of a region that has ended, and whose views have all been retired, may be given to another one. */
+  /** The address of a region or group that has ended, and on which nobody acts any more, may be given to another one. */
   recycle(address: number): void {
     this.#addresses.put(address);
   }
 
   export(): RegionMapState {
     return {
+      rule: this.#rule,
       epoch: this.#epoch,
       issued: { ...this.#issued },
       addresses: this.#addresses.export(),
       groups: [...this.#groups.values()]
         .sort((a, b) => a.number - b.number)
-        .map(({ number, name, viewNumber }) => ({ number, name, view: viewNumber })),
+        .map(({ number, name, viewNumber, address, isHybrid: hybrid }) => {
+          return { number, name, view: viewNumber, address, isHybrid: hybrid };
+        }),
       regions: [...this.#regions.values()]
         .sort((a, b) => a.id - b.id)
         .map(({ id, address, groups, view }) => ({
@@ -172,14 +189,16 @@ export class RegionMap {
 
   /** A map that knows what `export` told. */
   static import(state: RegionMapState): RegionMap {
-    const map = new RegionMap();
+    const map = new RegionMap(state.rule);
     map.#epoch = state.epoch;
     map.#issued = { ...state.issued };
     map.#addresses.import(state.addresses);
     for (const info of state.nodes) map.#nodes.set(info.id, { info, region: undefined });
-    for (const { number, name, view } of state.groups) {
+    for (const { number, name, view, address, isHybrid: hybrid } of state.groups) {
       const group = new RegionGroup(number, name);
       group.viewNumber = view;
+      group.address = address;
+      group.isHybrid = hybrid;
       map.#groups.set(number, group);
       map.#byName.set(name, group);
     }
@@ -302,6 +321,16 @@ export class RegionMap {
     else equal.splice(equal.indexOf(region), 1);
   }
 
+  /**
+   * Where messages to the group go from this view of it on. Looked at only when its set of regions changes: what changes within a region is none of
+   * the group, of which there may be thousands.
+   */
+  #address(group: RegionGroup): void {
+    const sizes = Array.from(group.regions, ({ view }) => view.members.length);
+    group.isHybrid = isHybrid(this.#rule, sizes);
+    if (group.isHybrid) group.address ??= this.#addresses.take();
+  }
+
   #groupStep(number: GroupNumber, groups: Map<GroupNumber, OpenGroupStep>): OpenGroupStep {
     let step = groups.get(number);
     if (step === undefined) {
@@ -321,7 +350,10 @@ export class RegionMap {
       if (group.regions.size === 0) {
         this.#groups.delete(number);
         this.#byName.delete(group.name);
-      } else group.viewNumber++;
+      } else {
+        group.viewNumber++;
+        this.#address(group);
+      }
       sorted.set(number, step);
     }
     return sorted;

@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { DaemonId, NodeId } from "../base/ids.ts";
 import { Digest } from "../directory/digest.ts";
 import { audiences, type News } from "./changes.ts";
+import type { DisseminationRule } from "./dissemination-rule.ts";
 import { type BatchSummary, type FailureCause, summaryOf } from "./happening.ts";
 import { changeOf, Lifecycle, type InstalledReport, type Notice } from "./lifecycle.ts";
 import type { NodeTelling } from "./node-report.ts";
@@ -101,7 +102,8 @@ export class Replica {
   #n = 0;
   #chain = "";
 
-  constructor(map = new RegionMap(), lifecycle = new Lifecycle(map)) {
+  /** `rule`: which groups get an address of their own. */
+  constructor(rule: DisseminationRule = "regions", map = new RegionMap(rule), lifecycle = new Lifecycle(map)) {
     this.#map = map;
     this.#lifecycle = lifecycle;
   }
@@ -295,7 +297,7 @@ export class Replica {
 
   static #of(state: ReplicaState): Replica {
     const map = RegionMap.import(state.map);
-    const replica = new Replica(map, Lifecycle.import(map, state.lifecycle));
+    const replica = new Replica(state.map.rule, map, Lifecycle.import(map, state.lifecycle));
     replica.#n = state.n;
     replica.#chain = state.chain;
     for (const { node: id, client, daemon, user, attachment, told, unreported, failing } of state.nodes) {

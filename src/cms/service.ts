@@ -1,3 +1,4 @@
+import type { DisseminationRule } from "./dissemination-rule.ts";
 import { assert, unreachable } from "../base/assert.ts";
 import type { ConfigurationId, DaemonId, NodeId } from "../base/ids.ts";
 import type { RegularConfiguration } from "../ordering/upcall.ts";
@@ -16,11 +17,18 @@ export type MembershipConfig = {
   readonly batchMs: number;
   /** How long a node may be without a session before it is declared failed. */
   readonly graceMs: number;
+  /** Which groups get a multicast address of their own; what goes on of an earlier epoch keeps its rule. The same at all daemons. */
+  readonly dissemination: DisseminationRule;
   /** How much of the state goes into one message. */
   readonly stateBytes: number;
 };
 
-export const membershipDefaults: Omit<MembershipConfig, "me"> = { batchMs: 100, graceMs: 10_000, stateBytes: 100_000 };
+export const membershipDefaults: Omit<MembershipConfig, "me"> = {
+  batchMs: 100,
+  graceMs: 10_000,
+  dissemination: "auto",
+  stateBytes: 100_000,
+};
 
 type Phase =
   /** In no primary configuration: nothing is computed. */
@@ -52,7 +60,7 @@ export class MembershipService {
   readonly #config: MembershipConfig;
   readonly #outbox: MembershipOutbox;
   readonly #relation: Relation;
-  #replica = new Replica();
+  #replica: Replica;
   #phase: Phase = { name: "idle" };
   #configuration: RegularConfiguration | undefined;
   /** The configuration is ending: its last messages come, nobody is told anything, nothing is sent. */
@@ -71,6 +79,7 @@ export class MembershipService {
   /** `record`: what was persisted last, in an earlier life. */
   constructor(config: MembershipConfig, outbox: MembershipOutbox, relation: Relation, record?: EpochRecord) {
     this.#config = config;
+    this.#replica = new Replica(config.dissemination);
     this.#outbox = outbox;
     this.#relation = relation;
     this.#attempt = record;
@@ -265,7 +274,7 @@ export class MembershipService {
   }
 
   #begin({ epoch }: EpochRecord, anew: boolean): void {
-    if (anew) this.#replica = new Replica();
+    if (anew) this.#replica = new Replica(this.#config.dissemination);
     this.#replica.enter(epoch);
     this.#replica.reconcile(this.#configuration?.members ?? [], this.#relation);
     this.#phase = { name: "active" };

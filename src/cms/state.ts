@@ -1,6 +1,7 @@
 import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
 import { Reader, Writer } from "../wire/bytes.ts";
 import type { News } from "./changes.ts";
+import type { DisseminationRule } from "./dissemination-rule.ts";
 import { readAddress, readList, readText, writeAddress, writeList, writeText } from "./fields.ts";
 import type { LifecycleState, Notice } from "./lifecycle.ts";
 import type { RegionMapState } from "./regions.ts";
@@ -14,7 +15,7 @@ import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionV
  *   version u8
  *   tables: id lists; nodes; ends of views; failures in views; region views; news
  *   n, chain (text)
- *   map: epoch, issued ids, addresses, groups, regions, nodes
+ *   map: rule u8 (0 regions, 1 hybrid, 2 auto), epoch, issued ids, addresses, groups, regions, nodes
  *   lifecycle: lives, sealings, reporters, regions, tombstones
  *   nodes that are served: with the changes that they have not reported
  *
@@ -22,7 +23,8 @@ import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionV
  * views, a view and the news in what thousands of nodes are told. Who reads the state shares it again.
  */
 
-const VERSION = 1;
+const VERSION = 2;
+const RULES: readonly DisseminationRule[] = ["regions", "hybrid", "auto"];
 
 export type ReplicaState = {
   readonly n: number;
@@ -210,9 +212,17 @@ class TableReader {
 
 function writeMap(out: Writer, tables: TableWriter, map: RegionMapState): void {
   const { nodes, regions, groups } = map.issued;
-  out.varint(map.epoch).varint(nodes).varint(regions).varint(groups).varint(map.addresses.taken);
+  out
+    .u8(RULES.indexOf(map.rule))
+    .varint(map.epoch)
+    .varint(nodes)
+    .varint(regions)
+    .varint(groups)
+    .varint(map.addresses.taken);
   writeList(out, map.addresses.free, (to, address) => void to.varint(address));
-  writeList(out, map.groups, (to, group) => writeText(to.varint(group.number).varint(group.view), group.name));
+  writeList(out, map.groups, (to, { number, view, address, isHybrid, name }) => {
+    writeText(writeOptional(to.varint(number).varint(view), address).u8(isHybrid ? 1 : 0), name);
+  });
   writeList(out, map.regions, (to, region) => {
     to.varint(region.id).varint(region.view).varint(region.address).varint(tables.list(region.groups));
     writeIds(to, region.members);
@@ -221,11 +231,19 @@ function writeMap(out: Writer, tables: TableWriter, map: RegionMapState): void {
 }
 
 function readMap(input: Reader, tables: TableReader): RegionMapState {
+  const rule = RULES[input.u8()];
+  if (rule === undefined) input.fail();
   const epoch = input.varint();
   const issued = { nodes: input.varint(), regions: input.varint(), groups: input.varint() };
   const taken = input.varint();
   const free = readList(input, 1, (from) => from.varint());
-  const groups = readList(input, 3, (from) => ({ number: from.varint(), view: from.varint(), name: readText(from) }));
+  const groups = readList(input, 5, (from) => ({
+    number: from.varint(),
+    view: from.varint(),
+    address: readOptional(from),
+    isHybrid: from.u8() === 1,
+    name: readText(from),
+  }));
   const regions = readList(input, 5, (from) => ({
     id: from.varint(),
     view: from.varint(),
@@ -234,7 +252,7 @@ function readMap(input: Reader, tables: TableReader): RegionMapState {
     members: readIds(from),
   }));
   const nodes = readList(input, 1, () => tables.node());
-  return { epoch, issued, addresses: { taken, free }, groups, regions, nodes };
+  return { rule: rule ?? "regions", epoch, issued, addresses: { taken, free }, groups, regions, nodes };
 }
 
 // ---- the ends of views ----------------------------------------------------------------------------------------------
@@ -260,11 +278,9 @@ function writeLifecycle(out: Writer, state: LifecycleState): void {
       (each, { n, sealing }) => void each.varint(n).varint(sealing === undefined ? 0 : sealing + 1),
     );
   });
-  writeList(out, state.regions, (to, { region, address, views, hasEnded }) => {
-    to.varint(region)
-      .varint(address)
-      .varint(views)
-      .u8(hasEnded ? 1 : 0);
+  writeList(out, state.regions, (to, { region, addresses, views, hasEnded }) => {
+    writeList(to.varint(region), addresses, (each, address) => void each.varint(address));
+    to.varint(views).u8(hasEnded ? 1 : 0);
   });
   writeList(out, state.tombstones, (to, { id, retiredAt }) => void writeViewId(to, id).varint(retiredAt));
 }
@@ -295,7 +311,7 @@ function readLifecycle(input: Reader): LifecycleState {
   for (const { due } of reporters) if (due.some(({ sealing }) => (sealing ?? 0) > sealings.length)) input.fail();
   const regions = readList(input, 4, (from) => ({
     region: from.varint(),
-    address: from.varint(),
+    addresses: readList(from, 1, (each) => each.varint()),
     views: from.varint(),
     hasEnded: from.u8() === 1,
   }));
@@ -350,12 +366,12 @@ function writeNews(out: Writer, tables: TableWriter, news: News): void {
     writeIds(to, removed);
   });
   writeIds(out, news.regionsDeleted);
-  writeList(out, news.groupsCreated, (to, { group, name, view, regions }) => {
-    writeText(to.varint(group).varint(view), name);
+  writeList(out, news.groupsCreated, (to, { group, name, view, address, regions }) => {
+    writeText(writeOptional(to.varint(group).varint(view), address), name);
     writeIds(to, regions);
   });
-  writeList(out, news.groupsChanged, (to, { group, view, added, removed }) => {
-    writeIds(to.varint(group).varint(view), added);
+  writeList(out, news.groupsChanged, (to, { group, view, address, added, removed }) => {
+    writeIds(writeOptional(to.varint(group).varint(view), address), added);
     writeIds(to, removed);
   });
   writeIds(out, news.groupsDeleted);
@@ -371,13 +387,13 @@ function readNews(input: Reader, tables: TableReader): News {
       return { region, view, added: readList(from, 1, () => tables.node()), removed: readIds(from) };
     }),
     regionsDeleted: readIds(input),
-    groupsCreated: readList(input, 4, (from): GroupView => {
-      const [group, view, name] = [from.varint(), from.varint(), readText(from)];
-      return { group, name, view, regions: readIds(from) };
+    groupsCreated: readList(input, 5, (from): GroupView => {
+      const [group, view, address, name] = [from.varint(), from.varint(), readOwnAddress(from), readText(from)];
+      return { group, name, view, ...address, regions: readIds(from) };
     }),
-    groupsChanged: readList(input, 4, (from): GroupChange => {
-      const [group, view] = [from.varint(), from.varint()];
-      return { group, view, added: readIds(from), removed: readIds(from) };
+    groupsChanged: readList(input, 5, (from): GroupChange => {
+      const [group, view, address] = [from.varint(), from.varint(), readOwnAddress(from)];
+      return { group, view, ...address, added: readIds(from), removed: readIds(from) };
     }),
     groupsDeleted: readIds(input),
   };
@@ -423,6 +439,15 @@ function writeViewId(out: Writer, { region, view }: RegionViewId): Writer {
 
 function readViewId(input: Reader): RegionViewId {
   return { region: input.varint(), view: input.varint() };
+}
+
+function writeOptional(out: Writer, value: number | undefined): Writer {
+  return out.varint(value === undefined ? 0 : value + 1);
+}
+
+function readOwnAddress(input: Reader): { address?: number } {
+  const address = readOptional(input);
+  return address === undefined ? {} : { address };
 }
 
 function readOptional(input: Reader): number | undefined {

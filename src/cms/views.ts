@@ -64,6 +64,8 @@ export type RegionChange = {
 export type GroupChange = {
   readonly group: GroupNumber;
   readonly view: number;
+  /** As in the group's view from now on. */
+  readonly address?: number;
   readonly added: readonly RegionId[];
   readonly removed: readonly RegionId[];
 };

@@ -111,8 +111,9 @@ export class Sending {
     const group = this.#host.group(message.group);
     if (group === undefined) return;
     message.regionsLeft = group.regions.length;
-    if (this.#isHybrid(group)) {
-      let sender = this.#groups.get(group.group);
+    let sender = this.#groups.get(group.group);
+    // Not before what waits for the group's address.
+    if (sender?.hasQueued === true || this.#isHybrid(group)) {
       if (sender === undefined) this.#groups.set(group.group, (sender = new GroupSender(this.#settings)));
       sender.enqueue(message);
     } else for (const region of group.regions) this.#senderOf(this.#regionView(region)).enqueue(message);

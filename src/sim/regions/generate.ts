@@ -1,4 +1,5 @@
 import { Random } from "../../base/random.ts";
+import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
 import type { LossModel } from "../loss.ts";
 import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
@@ -18,6 +19,8 @@ export type RegionOptions = {
   readonly service?: RegionSchedule["service"];
   /** How rounds go; chosen by the seed if it is not given. */
   readonly ringMode?: "sequential" | "tree";
+  /** Which groups have an address of their own; chosen by the seed if it is not given. */
+  readonly dissemination?: DisseminationRule;
 };
 
 const DEFAULTS = {
@@ -95,6 +98,9 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
       unknownBytes: random.pick([0, 2_000, 4 * 1024 * 1024]),
       inquireMs: INQUIRE_MS,
     },
+    // Of a chance of its own, as the rounds.
+    dissemination:
+      given.dissemination ?? new Random(seed ^ 0x4b1d).pick(["regions", "regions", "auto", "hybrid"] as const),
     twoClass: random.chance(0.2),
     failureMs: FAILURE_MS,
     endTells: random.chance(0.5),

@@ -35,18 +35,19 @@ export class ModelService implements RegionService {
   readonly #settings: ServiceSettings;
   readonly #clock: ServiceClock;
   readonly #observer: ServiceObserver;
-  readonly #map = new RegionMap();
+  readonly #map: RegionMap;
   readonly #clients = new Map<NodeId, Client>();
   readonly #views = new Map<string, OpenView>();
   readonly #installed = new Map<NodeId, number>();
   /** Ended regions' addresses, until their last view is retired. */
-  readonly #ended = new Map<RegionId, number>();
+  readonly #ended = new Map<RegionId, number[]>();
   #batch = new Map<NodeId, { joined: Set<string>; left: Set<string>; failed: boolean }>();
   #isScheduled = false;
   #n = 0;
 
   constructor(settings: ServiceSettings, clock: ServiceClock, observer: ServiceObserver) {
     this.#settings = settings;
+    this.#map = new RegionMap(settings.dissemination);
     this.#clock = clock;
     this.#observer = observer;
     this.#map.enter(1);
@@ -143,14 +144,14 @@ export class ModelService implements RegionService {
     this.#close();
   }
 
-  #renewViews(n: number, { regions }: Step): void {
+  #renewViews(n: number, { regions, groups }: Step): void {
     for (const { before, after, region } of regions) {
       if (before !== undefined) {
         (this.#views.get(regionViewKey(before.id)) as OpenView).isCurrent = false;
         this.#observer.superseded(n, before.id);
       }
       if (after === undefined) {
-        this.#ended.set(region.id, region.address);
+        this.#ended.set(region.id, [region.address]);
         continue;
       }
       const view = {
@@ -163,6 +164,11 @@ export class ModelService implements RegionService {
       };
       this.#views.set(regionViewKey(after.id), view);
       this.#observer.opened(n, after);
+    }
+    for (const { group, removed } of groups.values()) {
+      const first = removed[0];
+      if (group.regions.size > 0 || group.address === undefined || first === undefined) continue;
+      this.#ended.get(first.id)?.push(group.address);
     }
   }
 
@@ -186,11 +192,11 @@ export class ModelService implements RegionService {
   }
 
   #recycle(region: RegionId): void {
-    const address = this.#ended.get(region);
-    if (address === undefined) return;
+    const addresses = this.#ended.get(region);
+    if (addresses === undefined) return;
     for (const { view } of this.#views.values()) if (view.id.region === region) return;
     this.#ended.delete(region);
-    this.#map.recycle(address);
+    for (const address of addresses) this.#map.recycle(address);
   }
 
   /** Compares what the node knows with what it should know. */
@@ -304,6 +310,7 @@ function groupChangeBetween(before: GroupView, after: GroupView): GroupChange {
   return {
     group: after.group,
     view: after.view,
+    ...(after.address === undefined ? {} : { address: after.address }),
     added: after.regions.filter((id) => !old.has(id)),
     removed: before.regions.filter((id) => !young.has(id)),
   };

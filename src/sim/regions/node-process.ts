@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import { type GroupNumber, type NodeId, regionViewKey } from "../../base/ids.ts";
+import { type GroupNumber, type NodeId, type RegionViewId, regionViewKey, sameRegionView } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
 import type { Change, NodeInfo } from "../../cms/views.ts";
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
@@ -7,6 +7,15 @@ import { Node } from "../../qsm/node.ts";
 import type { NodeChannel, NodeOutbox } from "../../qsm/outbox.ts";
 import { isData, itemsAt, regionOf, seqOf, viewOf } from "../../wire/region/data.ts";
 import { kindOf, NodeKind, originOf } from "../../wire/region/head.ts";
+import {
+  hybridCountOf,
+  hybridItemsAt,
+  hybridRegionOf,
+  hybridSeqOf,
+  hybridViewOf,
+  isHybrid,
+  isHybridResent,
+} from "../../wire/region/hybrid.ts";
 import { ItemCursor } from "../../wire/region/items.ts";
 import { decodeLast } from "../../wire/region/last.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN } from "../payload.ts";
@@ -104,11 +113,12 @@ export class NodeProcess implements SimProcess {
     const from = originOf(bytes);
     const isFenced = this.#fenced.has(from) && channel !== "repair";
     const before = isFenced ? this.#traceOf(bytes) : undefined;
-    const stream = channel === "control" || !isData(bytes) ? undefined : this.#streamOf(bytes);
-    const isNew = stream?.has(seqOf(bytes)) === false;
+    const numbers = channel === "control" ? [] : numbersOf(bytes);
+    const fresh = numbers.filter(({ id, seq }) => this.#streamOf(id, from)?.has(seq) === false);
     this.node.receive(channel, bytes, now);
-    if (isNew && this.#streamOf(bytes)?.has(seqOf(bytes)) === true) {
-      this.#taken(bytes, channel === "data" && kindOf(bytes) === NodeKind.regionData);
+    for (const number of fresh) {
+      if (this.#streamOf(number.id, from)?.has(number.seq) !== true) continue;
+      this.#taken(number, from, channel === "data" && !isAgain(bytes));
     }
     if (isFenced) {
       const isAccepted = this.#traceOf(bytes) !== before;
@@ -178,20 +188,16 @@ export class NodeProcess implements SimProcess {
     }
   }
 
-  /** The stream that a data packet belongs to; one that has nothing yet if there is none. */
-  #streamOf(packet: Uint8Array): { has(seq: number): boolean } | undefined {
-    const [region, view] = [regionOf(packet), viewOf(packet)];
+  /** The stream of a sender in a region view of this node; one that has nothing yet if there is none. */
+  #streamOf(id: RegionViewId, sender: NodeId): { has(seq: number): boolean } | undefined {
     for (const member of this.node.regions) {
-      if (member.id.region === region && member.id.view === view) {
-        return member.streams.get(originOf(packet)) ?? EMPTY_STREAM;
-      }
+      if (sameRegionView(member.id, id)) return member.streams.get(sender) ?? EMPTY_STREAM;
     }
     return undefined;
   }
 
-  #taken(packet: Uint8Array, isDirect: boolean): void {
-    const id = { region: regionOf(packet), view: viewOf(packet) };
-    this.#tell({ kind: "taken", node: this.info.id, id, sender: originOf(packet), seq: seqOf(packet), isDirect });
+  #taken({ id, seq }: PacketNumber, sender: NodeId, isDirect: boolean): void {
+    this.#tell({ kind: "taken", node: this.info.id, id, sender, seq, isDirect });
   }
 
   /** What a datagram of a failed node could change. */
@@ -248,23 +254,26 @@ export class NodeProcess implements SimProcess {
       this.#tell({ kind: "last", node: this.info.id, id: last.id, seq: last.seq });
       return;
     }
-    if (!isData(bytes)) return;
-    const id = { region: regionOf(bytes), view: viewOf(bytes) };
-    const { messages, firsts } = this.#contentOf(bytes);
-    const isResent = kindOf(bytes) === NodeKind.regionResent;
-    if (!isResent && this.#streamOf(bytes) !== undefined) this.#taken(bytes, true);
-    this.#tell({ kind: "packet", node: this.info.id, id, seq: seqOf(bytes), isResent, messages, firsts });
+    const numbers = numbersOf(bytes);
+    const { messages, firsts } = numbers.length > 0 ? this.#contentOf(bytes) : NO_CONTENT;
+    const isResent = isAgain(bytes);
+    for (const [i, { id, seq }] of numbers.entries()) {
+      if (!isResent && this.#streamOf(id, this.info.id) !== undefined) this.#taken({ id, seq }, this.info.id, true);
+      const pinned = i === 0 ? firsts : [];
+      this.#tell({ kind: "packet", node: this.info.id, id, seq, isResent, messages, firsts: pinned });
+    }
   }
 
   /** Which messages have pieces in a packet of this node that goes out for the first time; packets of a view go out in order. */
   #contentOf(packet: Uint8Array): { messages: readonly MessageNumber[]; firsts: readonly FirstPiece[] } {
-    const region = regionOf(packet);
-    const key = regionViewKey({ region, view: viewOf(packet) });
-    if (kindOf(packet) !== NodeKind.regionData) return NO_CONTENT;
+    if (isAgain(packet)) return NO_CONTENT;
+    // The pieces of a message to several regions may need several packets each: the first region of each goes on.
+    const [{ id }] = numbersOf(packet) as [PacketNumber];
+    const key = `${isHybrid(packet)} ${regionViewKey(id)}`;
     const messages: MessageNumber[] = [];
     const firsts: FirstPiece[] = [];
     const cursor = this.#cursor;
-    cursor.open(packet, itemsAt(packet));
+    cursor.open(packet, isHybrid(packet) ? hybridItemsAt(packet) : itemsAt(packet));
     while (cursor.advance()) {
       const message = cursor.isFirst ? headOf(cursor.data()) : this.#begun.get(key);
       if (message === undefined) continue;
@@ -296,6 +305,24 @@ export class NodeProcess implements SimProcess {
       this.#tell({ kind: "token", node: this.info.id, to, token: message, seen });
     } else this.#tell({ kind: "told", node: this.info.id, to, message });
   }
+}
+
+/** A number that a packet has. */
+type PacketNumber = { readonly id: RegionViewId; readonly seq: number };
+
+/** One, or one for each region; none, if it is no packet of a sender. */
+function numbersOf(packet: Uint8Array): PacketNumber[] {
+  if (isData(packet)) return [{ id: { region: regionOf(packet), view: viewOf(packet) }, seq: seqOf(packet) }];
+  if (!isHybrid(packet)) return [];
+  return Array.from({ length: hybridCountOf(packet) }, (_, entry) => ({
+    id: { region: hybridRegionOf(packet, entry), view: hybridViewOf(packet, entry) },
+    seq: hybridSeqOf(packet, entry),
+  }));
+}
+
+/** Sent again by its sender, to one region. */
+function isAgain(packet: Uint8Array): boolean {
+  return isHybrid(packet) ? isHybridResent(packet) : kindOf(packet) === NodeKind.regionResent;
 }
 
 const EMPTY_STREAM = { has: () => false };

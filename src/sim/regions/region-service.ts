@@ -1,4 +1,5 @@
 import type { NodeId, RegionViewId } from "../../base/ids.ts";
+import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
 import type { RegionMap } from "../../cms/regions.ts";
 import type { Change, NodeInfo, RegionView } from "../../cms/views.ts";
 
@@ -7,6 +8,8 @@ export type ServiceSettings = {
   readonly batchMs: number;
   /** A node that is not heard of for so long has failed. */
   readonly failureMs: number;
+  /** Which groups get a multicast address of their own; "regions" if it is not given. */
+  readonly dissemination?: DisseminationRule;
 };
 
 /** Where a node hears of the service. */

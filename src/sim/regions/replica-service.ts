@@ -21,7 +21,7 @@ export class ReplicaService implements RegionService {
   readonly #settings: ServiceSettings;
   readonly #clock: ServiceClock;
   readonly #observer: ServiceObserver;
-  readonly #replica = new Replica();
+  readonly #replica: Replica;
   readonly #clients = new Map<NodeId, Client>();
   readonly #finals = new Set<string>();
   readonly #retired = new Set<string>();
@@ -29,6 +29,7 @@ export class ReplicaService implements RegionService {
 
   constructor(settings: ServiceSettings, clock: ServiceClock, observer: ServiceObserver) {
     this.#settings = settings;
+    this.#replica = new Replica(settings.dissemination);
     this.#clock = clock;
     this.#observer = observer;
     this.#replica.enter(1);
