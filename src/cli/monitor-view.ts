@@ -27,11 +27,11 @@ export function monitorView(
   const sections = [broken(heading(now, statuses), width, 2), daemonTable(now, before, width)];
   const silent = now.flatMap(({ name, problem }) => (problem === undefined ? [] : [`  ${name}: ${problem}`]));
   if (silent.length > 0) sections.push(`No answer\n${broken(silent, width, 4)}`);
+  sections.push(...regionSections(statuses, width, isWhole));
   const changes = recentChanges(statuses);
   if (changes.length > 0) sections.push(`Last changes\n${broken(changes, width, 6)}`);
   const groups = groupRows(statuses);
   if (groups.length > 1) sections.push(`Largest groups\n${fittedTable(groups, width)}`);
-  sections.push(...regionSections(statuses, width, isWhole));
   const sessions = sessionRows(statuses);
   if (sessions.length > 1) sections.push(`Longest queues of clients\n${fittedTable(sessions, width)}`);
   const faults = statuses.flatMap((status) =>

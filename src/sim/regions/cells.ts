@@ -39,6 +39,7 @@ export const REGION_CELLS: CoverageTable = {
     "regions token held for a failure",
     "regions token of before a failure",
     "regions token lost",
+    // Rare: not met in some hundred schedules.
     "regions token overtaken at home",
     "regions token stale",
     "regions early packet",
