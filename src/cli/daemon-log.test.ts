@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { someRegions } from "../../test/cms/regions-status.ts";
 import { loopbackConfig, parseSiteConfig } from "../daemon/config/index.ts";
 import { chooseDaemon, withHttpPort } from "../daemon/config/site.ts";
 import type { NodeEvent } from "../daemon/index.ts";
@@ -46,6 +47,26 @@ describe("a daemon's log", () => {
   test("says who left and why, and warns where the configuration is not whole", () => {
     expect(logged([[change, 0]], { json: false, level: "info" })).toEqual([
       "00:00:00.000 warning configuration of 1 of 2 daemons: a (b left: b said that it leaves; nothing was delivered for 12 ms; not primary)",
+    ]);
+  });
+
+  test("names the nodes that failed, and tells what else changes in regions only to who wants to know all", () => {
+    const { changes } = someRegions();
+    const failure: NodeEvent = { kind: "regions", change: changes[0] as (typeof changes)[number] };
+    const epoch: NodeEvent = { kind: "regions", change: { kind: "epoch", atMs: 0, epoch: 7, anew: true } };
+    expect(
+      logged(
+        [
+          [failure, 0],
+          [epoch, 0],
+        ],
+        { json: false, level: "info" },
+      ),
+    ).toEqual([
+      expect.stringMatching(/info +nodes: .* joined; #eve#beta failed \(session ended\); regions: 1 new, 2 changed$/),
+    ]);
+    expect(logged([[epoch, 0]], { json: false, level: "debug" })).toEqual([
+      "00:00:00.000 debug   nodes: epoch 7 begins anew: nobody here knows what the last one had, all nodes come back as new ones",
     ]);
   });
 

@@ -76,8 +76,9 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
     }
     case "regions": {
       const { change } = event;
-      const level = change.kind === "batch" ? (change.failed.count > 0 ? "info" : "debug") : "debug";
-      return { level, event: "regions", message: `regions: ${describeRegionsChange(change)}`, fields: { change } };
+      const hasFailures = change.kind === "batch" && change.failed.count > 0;
+      const message = `nodes: ${describeRegionsChange(change)}`;
+      return { level: hasFailures ? "info" : "debug", event: "regions", message, fields: { change } };
     }
     case "membership":
       return membershipEntry(event, nameOf);
