@@ -119,3 +119,14 @@ describe("the line editor on a terminal", () => {
     expect((await second).done).toBe(true);
   });
 });
+
+test("lines of a pipe that come before anybody asks for them are there when somebody does", async () => {
+  const input = (async function* () {
+    yield new TextEncoder().encode("one\ntwo\n");
+  })();
+  const editor = openLineEditor({ tty: undefined, input, print: () => {} } as unknown as Terminal, () => []);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const lines: string[] = [];
+  for await (const line of editor.lines) lines.push(line);
+  expect(lines).toEqual(["one", "two"]);
+});

@@ -16,6 +16,12 @@ export interface LineEditor {
   close(): void;
 }
 
+/** The lines from now on: who begins to iterate over an interface later has missed what came before. */
+function takenFromNow(lines: AsyncIterable<string>): AsyncIterable<string> {
+  const iterator = lines[Symbol.asyncIterator]();
+  return { [Symbol.asyncIterator]: () => iterator };
+}
+
 /**
  * On a terminal a prompt with history and completion by Tab (`complete` gets the line and says what it could become);
  * elsewhere the lines of the input, and plain output.
@@ -24,8 +30,9 @@ export function openLineEditor(terminal: Terminal, complete: (line: string) => r
   const { tty } = terminal;
   if (tty === undefined) {
     const plain = createInterface({ input: Readable.from(terminal.input), terminal: false });
+    const lines = takenFromNow(plain);
     return {
-      lines: plain,
+      lines,
       print: (text) => terminal.print(text),
       takeBack: () => undefined,
       setPrompt: () => undefined,
@@ -43,10 +50,11 @@ export function openLineEditor(terminal: Terminal, complete: (line: string) => r
   });
   // The terminal hands Ctrl-C over as a key here; it is to mean what it means elsewhere.
   editor.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  const lines = takenFromNow(editor);
   return {
     lines: (async function* () {
       editor.prompt();
-      for await (const line of editor) {
+      for await (const line of lines) {
         yield line;
         if (isOpen) editor.prompt();
       }
