@@ -60,6 +60,30 @@ describe("the examples", () => {
     await bob.connection.close();
   });
 
+  it("prices sends from member to member, sees who comes, and ends when the exchange closes", async () => {
+    const text = readFileSync(new URL("prices.ts", EXAMPLES), "utf8")
+      .replace("4803@localhost", site.address("alpha"))
+      .replace("../src/index.ts", new URL("../../src/index.ts", import.meta.url).href);
+    const file = join(site.folder, "prices.mts");
+    writeFileSync(file, text);
+    const example = run(file);
+    await until("its price is everywhere", () => example.output.includes("#ann#alpha: AMG 12.50"));
+    const bob = await Member.connect(site.address("beta"), "bob");
+    const prices = await bob.connection.join("prices", { quality: "scalable" });
+    await prices.send("AMG 12.60");
+    await prices.send("closed");
+    expect(await example.exit, example.output).toBe(0);
+    expect(example.output.trimEnd().split("\n")).toEqual([
+      "all members have it",
+      "members: #ann#alpha",
+      "#ann#alpha: AMG 12.50",
+      "members: #ann#alpha, #bob#beta",
+      "#bob#beta: AMG 12.60",
+      "#bob#beta: closed",
+    ]);
+    await bob.connection.close();
+  });
+
   it("state transfer gives a late copy the state, and lets it write", async () => {
     const example = run(fileURLToPath(new URL("state-transfer.ts", EXAMPLES)), [site.address("beta")]);
     expect(await example.exit, example.output).toBe(0);

@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { EventQueue, NO_DELIVERY } from "./event-queue.ts";
+
+const silent = { queued: () => {}, taken: () => {}, dropped: () => {}, handedOver: () => {} };
+
+test("the oldest delivery is that of the first event that came with one", async () => {
+  const queue = new EventQueue<string>(silent);
+  expect(queue.oldestDelivery).toBeUndefined();
+  queue.push("a", NO_DELIVERY);
+  expect(queue.oldestDelivery).toBeUndefined();
+  queue.push("b", 3);
+  queue.push("c", NO_DELIVERY);
+  queue.push("d", 4);
+  expect(queue.oldestDelivery).toBe(3);
+  await queue.next();
+  expect(queue.oldestDelivery).toBe(3);
+  await queue.next();
+  expect(queue.oldestDelivery).toBe(4);
+  queue.forgetDeliveries();
+  expect(queue.oldestDelivery).toBe(1);
+  await queue.next();
+  await queue.next();
+  expect(queue.oldestDelivery).toBeUndefined();
+  queue.push("e", NO_DELIVERY);
+  queue.push("f", 9);
+  expect(queue.oldestDelivery).toBe(9);
+});
+
+test("also in a queue so long that what was read is let go", async () => {
+  const queue = new EventQueue<number>(silent);
+  for (let i = 1; i <= 20_000; i++) queue.push(i, i % 2 === 0 ? i : NO_DELIVERY);
+  for (let i = 1; i <= 19_990; i++) {
+    await queue.next();
+    if (i % 1_000 === 0) expect(queue.oldestDelivery).toBe(i + 2);
+  }
+  expect(queue.oldestDelivery).toBe(19_992);
+});

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { type NodeOptions, nodeConfig, nodeSettings } from "./options.ts";
+
+test("a wrong option is named", () => {
+  const wrong: readonly [NodeOptions, string][] = [
+    [{ host: "my host" }, "node.host"],
+    [{ port: 65_534 }, "node.port"],
+    [{ dissemination: "broadcast" as "auto" }, "node.dissemination"],
+    [{ delivery: "sometime" as "fifo" }, "node.delivery"],
+    [{ datagramBytes: 100 }, "node.datagramBytes"],
+    [{ packetsPerSecondMax: 1 }, "node.packetsPerSecondMax"],
+    [{ roundsPerSecond: 0 }, "node.roundsPerSecond"],
+    [{ windowBytesMax: -1 }, "node.windowBytesMax"],
+    [{ waitingMax: Number.NaN }, "node.waitingMax"],
+  ];
+  for (const [options, name] of wrong) expect(() => nodeSettings(options)).toThrow(name);
+});
+
+test("a node never sends faster than it may, from the start", () => {
+  const config = nodeConfig(nodeSettings({ packetsPerSecondMax: 100 }), 7, 1);
+  expect(config).toMatchObject({ me: 7, cluster: 1, rateMax: 100, rateStart: 100 });
+});
