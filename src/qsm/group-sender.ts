@@ -34,7 +34,7 @@ export class GroupSender {
 
   enqueue(message: RegionMessage): void {
     this.#queue.push(message);
-    this.#queuedBytes += message.payload.length;
+    this.#addQueued(message.payload.length);
   }
 
   /** Takes the messages out that have no number yet. */
@@ -42,7 +42,7 @@ export class GroupSender {
     const pinned = this.#queue.filter(({ isPinned }) => isPinned);
     const rest = this.#queue.filter(({ isPinned }) => !isPinned);
     this.#queue = pinned;
-    this.#queuedBytes = pinned.reduce((sum, { payload }) => sum + payload.length, 0) - this.#offset;
+    this.#addQueued(-rest.reduce((sum, { payload }) => sum + payload.length, 0));
     return rest;
   }
 
@@ -68,10 +68,15 @@ export class GroupSender {
       const some = regions.slice(from, from + most);
       packets.push(this.#make(view, some, message, piece, isWhole));
     }
-    this.#queuedBytes -= length;
+    this.#addQueued(-length);
     this.#offset = isWhole ? 0 : this.#offset + length;
     if (isWhole) this.#queue.shift();
     return packets;
+  }
+
+  #addQueued(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#settings.backlog.bytes += bytes;
   }
 
   #make(

@@ -42,6 +42,8 @@ export type SenderSettings = {
   readonly windowResumeBytes: number;
   /** How long the end of a stream may go unmentioned while it is not stable. */
   readonly lastMs: number;
+  /** Of all senders of the node together: bytes that wait for a number. */
+  readonly backlog: { bytes: number };
 };
 
 /** Packets say when they were made no more often than that: receivers judge by several of them. */
@@ -141,6 +143,11 @@ export class RegionSender {
     return this.#resent;
   }
 
+  /** Nothing is to be sent, or said, or waited for. */
+  get isIdle(): boolean {
+    return !this.#hasQueued && this.#resend.isEmpty && this.#unsent.isEmpty && this.#last <= this.#stable;
+  }
+
   /** Something could be sent, if rate and window allow. */
   get wantsToSend(): boolean {
     return !this.#resend.isEmpty || !this.#unsent.isEmpty || (this.#hasQueued && !this.isWindowFull);
@@ -154,7 +161,7 @@ export class RegionSender {
   enqueue(message: RegionMessage): void {
     assert(!this.isSealed, "nothing is sent in a view that is superseded");
     this.#queue.push(message);
-    this.#queuedBytes += message.payload.length;
+    this.#addQueued(message.payload.length);
   }
 
   /**
@@ -200,7 +207,7 @@ export class RegionSender {
     }
     cover(this.#last > this.#stable ? "regions seal with packets under way" : "regions seal");
     this.#sealed = order;
-    this.#queuedBytes = 0;
+    this.#addQueued(-this.#queuedBytes);
     return rest;
   }
 
@@ -233,7 +240,7 @@ export class RegionSender {
       if (message.isPinned || !groups.has(message.group)) kept.push(message);
       else {
         taken.push(message);
-        this.#queuedBytes -= message.payload.length;
+        this.#addQueued(-message.payload.length);
       }
     }
     this.#queue = kept;
@@ -279,6 +286,11 @@ export class RegionSender {
         if (this.#unstable.get(seq) !== undefined && !this.#unsent.has(seq)) this.#resend.add(seq);
       }
     }
+  }
+
+  #addQueued(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#settings.backlog.bytes += bytes;
   }
 
   get #hasQueued(): boolean {
@@ -353,7 +365,7 @@ export class RegionSender {
     const start = writeItemHead(bytes, at, index, this.#offset === 0, isWhole, length);
     bytes.set(payload.subarray(this.#offset, this.#offset + length), start);
     message.isPinned = true;
-    this.#queuedBytes -= length;
+    this.#addQueued(-length);
     if (isWhole) {
       this.#offset = 0;
       this.#ends.push({ seq, message });

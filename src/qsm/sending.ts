@@ -39,6 +39,9 @@ export class Sending {
   /** By region, in its present view; and those of superseded views in which not everything is stable. */
   readonly #current = new Map<RegionId, RegionSender>();
   readonly #sealed = new ViewTable<RegionSender>();
+  /** Those of them that have something to do: of thousands of regions, few may. Who has nothing more to do leaves at the next `flush`. */
+  readonly #busy = new Set<RegionSender>();
+  readonly #settings: SenderSettings;
   /** Views in which this node has sent before it left all their groups, and the greatest number that it has assigned there. */
   readonly #left = new Map<RegionId, { readonly view: number; readonly last: number }>();
   /** Groups in hybrid mode with something to send. */
@@ -56,6 +59,10 @@ export class Sending {
   constructor(config: NodeConfig, host: SendingHost, now: number) {
     this.#config = config;
     this.#host = host;
+    const { cluster, me, datagramBytes, windowBytes, windowResumeBytes, tokenRate, packing } = config;
+    const lastMs = 1_000 / tokenRate;
+    const backlog = { bytes: 0 };
+    this.#settings = { cluster, me, datagramBytes, windowBytes, windowResumeBytes, packing, lastMs, backlog };
     this.#pacer = new Pacer({ ...pacerDefaults, rate: config.rateMax }, now);
   }
 
@@ -76,26 +83,27 @@ export class Sending {
     return [...this.#current.values(), ...this.#sealed];
   }
 
+  /** Those that a turn looks at. */
+  get busySenders(): number {
+    return this.#busy.size;
+  }
+
   /** Bytes that wait for a number. */
   get queuedBytes(): number {
-    let bytes = 0;
-    for (const sender of this.#current.values()) bytes += sender.queuedBytes;
-    for (const sender of this.#groups.values()) bytes += sender.queuedBytes;
-    return bytes;
+    return this.#settings.backlog.bytes;
   }
 
   /** When something may be sent, or a region has to be told how far its packets go. `hasRoom`: the network takes packets. */
   deadline(hasRoom: boolean): number {
     let deadline = NEVER;
-    for (const sender of this.#current.values()) deadline = Math.min(deadline, this.#deadlineOf(sender, hasRoom));
-    for (const sender of this.#sealed) deadline = Math.min(deadline, this.#deadlineOf(sender, hasRoom));
+    for (const sender of this.#busy) deadline = Math.min(deadline, this.#deadlineOf(sender, hasRoom));
     if (hasRoom) for (const group of this.#groups.keys()) deadline = Math.min(deadline, this.#groupAt(group));
     return deadline;
   }
 
   /** Tells regions how far this node's packets go, where that is due. */
   tick(now: number): void {
-    for (const sender of this.senders) {
+    for (const sender of this.#busy) {
       if (now < sender.deadline) continue;
       const { address, members } = sender.view;
       const packet = sender.lastPacket(now);
@@ -116,7 +124,7 @@ export class Sending {
     if (sender?.hasQueued === true || this.#isHybrid(group)) {
       if (sender === undefined) this.#groups.set(group.group, (sender = new GroupSender(this.#settings)));
       sender.enqueue(message);
-    } else for (const region of group.regions) this.#senderOf(this.#regionView(region)).enqueue(message);
+    } else for (const region of group.regions) this.#enqueueIn(this.#regionView(region), message);
   }
 
   /**
@@ -131,6 +139,8 @@ export class Sending {
       if (group === undefined) continue;
       while (sender.hasQueued) this.#sendGroup(group, sender, true);
     }
+    // Of a group that this node is not in any more the rest is dropped.
+    for (const { queuedBytes } of this.#groups.values()) this.#settings.backlog.bytes -= queuedBytes;
     this.#groups.clear();
     if (groups.size === 0) return [...messages];
     for (const sender of this.#current.values()) for (const message of sender.withdraw(groups)) messages.add(message);
@@ -162,7 +172,7 @@ export class Sending {
       return { id, last: sender.last };
     });
     // Only now: the first packets of the new views name all that is sealed before them.
-    for (const { view, messages } of resent) for (const message of messages) this.#senderOf(view).enqueue(message);
+    for (const { view, messages } of resent) for (const message of messages) this.#enqueueIn(view, message);
     return sealed;
   }
 
@@ -196,7 +206,10 @@ export class Sending {
   }
 
   lacked(id: RegionViewId, partition: number, partitions: number, ranges: Iterable<readonly [number, number]>): void {
-    this.#senderBy(id)?.lacked(partition, partitions, ranges);
+    const sender = this.#senderBy(id);
+    if (sender === undefined) return;
+    sender.lacked(partition, partitions, ranges);
+    this.#busy.add(sender);
   }
 
   /** The view is over: everything in it was stable. */
@@ -210,9 +223,10 @@ export class Sending {
     for (const { id } of deserted) this.retired(id);
   }
 
-  get #settings(): SenderSettings {
-    const { cluster, me, datagramBytes, windowBytes, windowResumeBytes, tokenRate, packing } = this.#config;
-    return { cluster, me, datagramBytes, windowBytes, windowResumeBytes, packing, lastMs: 1_000 / tokenRate };
+  #enqueueIn(view: RegionView, message: RegionMessage): void {
+    const sender = this.#senderOf(view);
+    sender.enqueue(message);
+    this.#busy.add(sender);
   }
 
   #regionView(region: RegionId): RegionView {
@@ -295,7 +309,11 @@ export class Sending {
   }
 
   #flushRegions(most: number, isHeldUp: boolean, now: number): number {
-    const senders = [...this.#sealed, ...this.#current.values()].filter((sender) => sender.wantsToSend);
+    const senders: RegionSender[] = [];
+    for (const sender of this.#busy) {
+      if (sender.wantsToSend) senders.push(sender);
+      else if (sender.isIdle) this.#busy.delete(sender);
+    }
     let left = most;
     // A packet each, in turn.
     for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
@@ -349,6 +367,7 @@ export class Sending {
     assert(address !== undefined, "a group in hybrid mode has an address");
     const regions = group.regions.map((region) => this.#senderOf(this.#regionView(region)));
     const packets = sender.next(group, regions, isForced);
+    for (const region of regions) this.#busy.add(region);
     const members = packets.length > 0 ? regions.flatMap(({ view }) => view.members) : [];
     for (const packet of packets) {
       this.counters.packetsSent++;
