@@ -62,7 +62,8 @@ export class RegionOverview {
     const known = this.#look(replica);
     const served = this.#served(now);
     const shares = sharesOf(served);
-    const regions = whole ? largest(replica.map.regions.values(), replica.map.regions.size, sizeOf) : known.largest;
+    const regions = whole ? largest(replica.map.regions.values(), Number.POSITIVE_INFINITY, sizeOf) : known.largest;
+    const most = whole ? Number.POSITIVE_INFINITY : NODES_MAX;
     return {
       epoch: replica.epoch,
       position: replica.n,
@@ -77,9 +78,7 @@ export class RegionOverview {
       largest: regions.map((region) => regionStatus(region, replica, shares.get(region.id))),
       absent: absentNodes(service.absent(), now),
       served: this.#all(served, now),
-      busiest: largest(served, whole ? served.length : NODES_MAX, (one) => interest(one, now)).map((one) =>
-        nodeStatus(one, now),
-      ),
+      busiest: largest(served, most, (one) => interest(one, now)).map((one) => nodeStatus(one, now)),
     };
   }
 
