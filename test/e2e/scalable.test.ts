@@ -72,16 +72,20 @@ describe("members of scalable groups, in processes of their own", () => {
       expect(events.at(-1)).toMatchObject({ kind: "view", cause: "disconnect", left: ["#cyd#gamma"] });
   });
 
-  it("stay members when their daemon is killed, the first of the configuration too, and miss nothing", async () => {
+  it("stay members when their daemon is killed or stopped, the first of the configuration too, and miss nothing", async () => {
     const [ann, bob, cyd] = await Promise.all([start("ann", "alpha"), start("bob", "beta"), start("cyd", "gamma")]);
     for (const client of [ann, bob, cyd]) await client.join("g");
     for (const client of [ann, bob, cyd]) await client.untilMembers("g", 3);
     for (const client of [ann, bob, cyd]) await client.flood("g", 4);
-    for (const daemon of ["gamma", "alpha"]) {
+    for (const [daemon, signal] of [
+      ["gamma", "SIGKILL"],
+      ["beta", "SIGTERM"],
+      ["alpha", "SIGKILL"],
+    ] as const) {
       await sleep(500);
-      site.signal(daemon, "SIGKILL");
+      site.signal(daemon, signal);
       await site.untilTogether(DAEMONS.filter((name) => name !== daemon));
-      await sleep(1_500);
+      await sleep(700);
       await site.startDaemon(daemon);
       await site.untilTogether(DAEMONS);
     }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { expectAllOf, NodeClient } from "../e2e/node-client.ts";
 import { Site } from "../e2e/site.ts";
-import { sleep } from "../e2e/until.ts";
+import { sleep, until } from "../e2e/until.ts";
 import { Lab, namespacesAvailable } from "./namespaces.ts";
 
 /** How long the load lasts: some seconds in the everyday suite, a minute to be sure (AMALGAM_SCALABLE_MS=60000). */
@@ -22,6 +22,17 @@ afterEach(async () => {
   lab = site = undefined;
 });
 
+/** A client on a host, which connects to the daemon there first. */
+async function start(daemons: Site, network: Lab, name: string, host: number): Promise<NodeClient> {
+  const first = DAEMONS[host] as string;
+  const addresses = [first, ...DAEMONS.filter((other) => other !== first)].map(
+    (daemon) => `${daemons.port(daemon)}@${daemons.host(daemon)}`,
+  );
+  const client = await NodeClient.start(addresses, name, {}, { lab: network, host });
+  clients.push(client);
+  return client;
+}
+
 describe.runIf(namespacesAvailable())("scalable groups on a network that loses every hundredth datagram", () => {
   it(
     "every survivor has every promised message once and in order, though a member and daemons are killed under load",
@@ -30,16 +41,7 @@ describe.runIf(namespacesAvailable())("scalable groups on a network that loses e
       lab = network;
       const daemons = await Site.start(DAEMONS, { lab: network });
       site = daemons;
-      const start = async (name: string, host: number): Promise<NodeClient> => {
-        const first = DAEMONS[host] as string;
-        const addresses = [first, ...DAEMONS.filter((other) => other !== first)].map(
-          (daemon) => `${daemons.port(daemon)}@${daemons.host(daemon)}`,
-        );
-        const client = await NodeClient.start(addresses, name, {}, { lab: network, host });
-        clients.push(client);
-        return client;
-      };
-      const members = await Promise.all([0, 1, 2, 0, 1, 2].map((host, i) => start(`m${i}`, host)));
+      const members = await Promise.all([0, 1, 2, 0, 1, 2].map((host, i) => start(daemons, network, `m${i}`, host)));
       const [m0, m1, m2, m3, m4, victim] = members as [
         NodeClient,
         NodeClient,
@@ -86,4 +88,25 @@ describe.runIf(namespacesAvailable())("scalable groups on a network that loses e
     },
     LOAD_MS + 120_000,
   );
+
+  it("a member on the lesser side of a split is told so, and has missed nothing when that was short", async () => {
+    const network = Lab.create(3);
+    lab = network;
+    const daemons = await Site.start(DAEMONS, { lab: network });
+    site = daemons;
+    const members = await Promise.all([0, 1, 2].map((host) => start(daemons, network, `m${host}`, host)));
+    await Promise.all(members.map((member) => member.join("g")));
+    for (const member of members) await member.untilMembers("g", 3);
+    await Promise.all(members.map((member) => member.flood("g", 2)));
+    network.split([0, 1], [2]);
+    const [, , alone] = members as [NodeClient, NodeClient, NodeClient];
+    const told = async (): Promise<string[]> => (await alone.report()).session.map(({ kind }) => kind);
+    await until("it is suspended", async () => (await told()).includes("suspended"));
+    network.merge();
+    await until("it is so no more", async () => (await told()).at(-1) === "resumed");
+    await Promise.all(members.map((member) => member.stop()));
+    await expectAllOf("g", members, members);
+    for (const member of members) expect((await member.group("g")).members).toHaveLength(3);
+    for (const member of members) expect((await member.group("g")).failed).toBe(0);
+  });
 });
