@@ -46,14 +46,15 @@ export async function runExperiments(names: readonly string[], args: Arguments, 
   }
   if (terminal.signal.aborted) return ExitCode.interrupted;
 
-  if (out !== undefined) await writeData(out, sweeps, outcomes);
   for (const experiment of chosen) {
+    const { name, title } = experiment;
     const figures = experiment.figures(outcomes);
-    if (args.flag("json")) terminal.print(JSON.stringify({ name: experiment.name, title: experiment.title, figures }));
+    if (args.flag("json")) terminal.print(JSON.stringify({ name, title, figures }));
     else terminal.print(described(experiment, figures, terminal));
-    if (out !== undefined) await writePlots(out, figures);
   }
-  if (out !== undefined) terminal.note(`written to ${join(out, "data")} and ${join(out, "plots")}`);
+  if (out === undefined) return ExitCode.ok;
+  await writeReport(out, chosen, outcomes);
+  terminal.note(`written to ${join(out, "data")} and ${join(out, "plots")}`);
   return ExitCode.ok;
 }
 
@@ -100,7 +101,16 @@ function nameOf({ name }: Sweep, { series, x }: Point): string {
   return `${name}: ${series}, ${x}`;
 }
 
-/** One file per sweep: what was run, and what has come of it. */
+/** Writes what was run and what has come of it, one file per sweep, and a plot per figure. */
+export async function writeReport(
+  out: string,
+  chosen: readonly Experiment[],
+  outcomes: ReadonlyMap<string, readonly Outcome[]>,
+): Promise<void> {
+  await writeData(out, [...new Set(chosen.flatMap(({ sweeps }) => sweeps))], outcomes);
+  for (const experiment of chosen) await writePlots(out, experiment.figures(outcomes));
+}
+
 async function writeData(
   out: string,
   sweeps: readonly Sweep[],

@@ -25,7 +25,7 @@ const PLOT_HEIGHT = 280;
 const LEGEND_ROW = 19;
 const BOTTOM = 46;
 /** More points than this are a line without marks. */
-const MARKED_MAX = 24;
+const MARKED_MAX = 30;
 
 /** Colours that differ for colour-blind readers too (Okabe and Ito), and marks that differ without any. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];

@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { GroupNumber, RegionId } from "../../base/ids.ts";
+import { NO_CHANGE } from "../regions/no-change.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
 
 /** Views that a membership service would have computed: the first ones, of a system that does not change. */
@@ -67,17 +68,6 @@ function changeOf(
 ): Change {
   const groupsCreated = own.map((group) => groups.get(group) as GroupView);
   const known = new Set(groupsCreated.flatMap(({ regions: of }) => of));
-  return {
-    seq: 1,
-    n: 1,
-    failed: [],
-    viewsFailed: [],
-    regionsCreated: regions.filter(({ id }) => known.has(id.region)),
-    regionsChanged: [],
-    regionsDeleted: [],
-    groupsCreated,
-    groupsChanged: [],
-    groupsDeleted: [],
-    finals: [],
-  };
+  const regionsCreated = regions.filter(({ id }) => known.has(id.region));
+  return { ...NO_CHANGE, seq: 1, n: 1, regionsCreated, groupsCreated };
 }

@@ -45,6 +45,8 @@ export type LoadResult = {
   readonly forwarded: number;
   readonly resent: number;
   readonly duplicates: number;
+  /** Messages per second, second by second. */
+  readonly throughputs: readonly number[];
   /** One by one. `hops`: into and out of the leader, as half of both, and between others. */
   readonly roundTrips: readonly number[];
   readonly tokenIntervals: readonly number[];
@@ -236,6 +238,7 @@ export class LoadMeter implements StationObserver {
       forwarded: (forwarded - this.#startRepairs.forwarded) / sent,
       resent: (resent - this.#startRepairs.resent) / sent,
       duplicates: (duplicates - this.#startRepairs.duplicates) / sent,
+      throughputs: samples.throughput,
       roundTrips: this.#roundTrips,
       tokenIntervals: this.#openings.slice(1).map((at, i) => at - (this.#openings[i] as number)),
       rates: this.#rates,
@@ -323,7 +326,8 @@ export class LoadMeter implements StationObserver {
     const before = this.#before;
     this.#before = now;
     const ms = now.at - before.at;
-    const receivers = Math.max(1, computers.length - senders.length);
+    const isReceiver = (computer: Computer, i: number): boolean => computer.isRunning && !this.#isSender(i);
+    const receivers = Math.max(1, computers.filter(isReceiver).length);
     samples.throughput.push(((now.delivered - before.delivered) * packetsAsOne * SECOND) / ms / receivers);
     let receiverBusy = 0;
     let receiverMemory = 0;

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { MEMORY_FREE } from "./cost-model.ts";
-import { runLoad } from "./load-run.ts";
+import { LoadRun, runLoad } from "./load-run.ts";
 import { estimate, quantiles } from "./measures.ts";
 import { type LoadScenario, oneRegion, scenario } from "./scenario.ts";
+import type { Station } from "./station.ts";
 
 /** Small enough for the gate: messages of 8 KB stand for eight of 1 KB. */
 function small(nodes: number, changes: Partial<LoadScenario> = {}): LoadScenario {
@@ -63,6 +64,32 @@ test("a node that sleeps longer than its socket can hold loses the rest", () => 
   const result = runLoad(small(6, { perturbation }));
   expect(result.perturbedLoss).toBeGreaterThan(0.1);
   expect(result.perturbedLoss).toBeLessThan(0.35);
+});
+
+test("after crashes, freezes and losses all that live have all that was sent", () => {
+  const run = new LoadRun(
+    small(24, {
+      groupsOf: oneRegion(24, 100),
+      incidents: [
+        { kind: "freeze", at: 2_000, nodes: [5, 9, 17], forMs: 700 },
+        { kind: "loss", at: 3_500, nodes: [3, 4, 5, 6, 7, 8, 12, 13], forMs: 60 },
+        // The leader of the second partition, and two of the third.
+        { kind: "crash", at: 4_500, nodes: [1, 6, 14], forMs: 0 },
+      ],
+    }),
+  );
+  run.runTo(8_000);
+  const [sender] = run.stations as [Station];
+  sender.quiet();
+  run.runTo(16_000);
+  expect(sender.sentCount).toBeGreaterThan(5_000);
+  expect(sender.pending).toBe(0);
+  run.stations.forEach((station, index) => {
+    if ([1, 6, 14].includes(index)) return;
+    const [region] = station.node.regions;
+    expect(region?.streams.get(1)?.passed, `node ${index}`).toBe(sender.sentCount);
+    expect(region?.counters.lost).toBe(0);
+  });
 });
 
 test("an estimate has a mean and a confidence interval", () => {

@@ -1,15 +1,18 @@
 import { Random } from "../../base/random.ts";
 import { EventQueue } from "../event-queue.ts";
+import { NO_CHANGE } from "../regions/no-change.ts";
 import { TraceHash } from "../trace-hash.ts";
 import { Computer } from "./computer.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { LoadMeter, type LoadResult } from "./load-meter.ts";
-import type { LoadScenario } from "./scenario.ts";
+import type { Incident, LoadScenario } from "./scenario.ts";
 import { Station } from "./station.ts";
 import { Switch } from "./switch.ts";
 
 const OVERHEAD_BYTES = 400;
 const HEADER_BYTES = 42;
+/** How long it takes until a crash is known. */
+const DETECTION_MS = 1_000;
 
 /** Runs a scenario and measures it; twice the same scenario is twice the same run. */
 export function runLoad(scenario: LoadScenario): LoadResult {
@@ -28,6 +31,8 @@ export class LoadRun {
   readonly stations: readonly Station[];
   readonly #meter: LoadMeter;
   readonly #hash = new TraceHash();
+  /** Changes of the membership so far. */
+  #changes = 1;
 
   constructor(scenario: LoadScenario) {
     this.scenario = scenario;
@@ -62,6 +67,7 @@ export class LoadRun {
       station.apply(this.layout.changeFor(index));
     });
     this.#perturb();
+    for (const incident of scenario.incidents) this.at(incident.at, () => this.#inject(incident));
     this.#meter.begin();
   }
 
@@ -87,6 +93,28 @@ export class LoadRun {
       this.#hash.mix(counts.arrived);
     }
     return { ...this.#meter.result(), traceHash: this.#hash.hex };
+  }
+
+  #inject({ kind, nodes, forMs }: Incident): void {
+    const until = this.events.now + forMs;
+    for (const node of nodes) {
+      const computer = this.computers[node] as Computer;
+      if (kind === "freeze") computer.freeze(forMs);
+      else if (kind === "loss") computer.loses = (at) => at < until;
+      else computer.stop();
+    }
+    if (kind === "crash") this.at(this.events.now + DETECTION_MS, () => this.#tellFailed(nodes));
+  }
+
+  /** The membership service has noticed: all that live are told at one position of its log. */
+  #tellFailed(nodes: readonly number[]): void {
+    const failed = nodes.map((node) => node + 1);
+    const seq = ++this.#changes;
+    for (const [index, station] of this.stations.entries()) {
+      if (!(this.computers[index] as Computer).isRunning) continue;
+      const viewsFailed = Array.from(station.node.regions, ({ id }) => ({ id, nodes: failed }));
+      station.apply({ ...NO_CHANGE, seq, n: seq, failed, viewsFailed });
+    }
   }
 
   #perturb(): void {

@@ -9,7 +9,7 @@ import {
   published,
 } from "./experiment.ts";
 import type { LoadResult } from "./load-meter.ts";
-import { groups, loss, pairs, plans, rates, replication, sizes, sleep, tokenRates } from "./qsm-sweeps.ts";
+import { groups, incidents, loss, pairs, plans, rates, replication, sizes, sleep, tokenRates } from "./qsm-sweeps.ts";
 
 const NODES = "nodes in the region";
 const ONE = "one sender";
@@ -18,6 +18,8 @@ const CLASSES = ["three classes", "two classes", "one class", "our defaults"] as
 /** A sender's backlog that is none, messages; and losses that are none. */
 const BACKLOG_MAX = 200;
 const LOSS_MAX = 0.001;
+/** When measuring begins. */
+const WARM_UP_SECONDS = 4;
 
 function figure(name: string, title: string, x: string, y: string, curves: readonly Curve[], isCut = false): Figure {
   return { name, title, x, y, curves, isCut };
@@ -358,6 +360,20 @@ export const experiments: readonly Experiment[] = [
             [1_000, 2],
             [8_192, 2],
           ]),
+        ]),
+      ];
+    },
+  },
+  {
+    name: "q15",
+    title: "Crashes, freezes and bursts of loss with 8,000 groups",
+    sweeps: [incidents],
+    figures: (outcomes) => {
+      const run = outcomes.get("incidents")?.[0]?.result;
+      const points = (run?.throughputs ?? []).map((y, i) => ({ x: WARM_UP_SECONDS + i + 0.5, y }));
+      return [
+        figure("q15-throughput", "Delivered to those that live, 110 receivers", "seconds", "messages/s", [
+          { name: "mean of all receivers", points },
         ]),
       ];
     },

@@ -129,3 +129,25 @@ export const plans: Sweep = {
     ...overSizes("tree of rings", () => config({ plan: "byReplication", ringMode: "tree" }), [48, 192]),
   ],
 };
+
+/** Many groups and many nodes, and what can happen to them in half a minute, at full rate. */
+export const incidents: Sweep = {
+  name: "incidents",
+  points: [
+    {
+      series: "one sender",
+      x: MIDDLE,
+      scenario: scenario(MIDDLE + 1, {
+        groupsOf: oneRegion(MIDDLE + 1, 8_000),
+        costs: { ...MANAGED_2007, bytesPerGroup: 1_500 },
+        measureMs: 26_000,
+        incidents: [
+          { kind: "freeze", at: 8_000, nodes: [10, 30, 50], forMs: 1_000 },
+          { kind: "loss", at: 14_000, nodes: Array.from({ length: 40 }, (_, i) => i + 1), forMs: 50 },
+          // Leaders of partitions among them.
+          { kind: "crash", at: 20_000, nodes: [1, 45, 70], forMs: 0 },
+        ],
+      }),
+    },
+  ],
+};

@@ -19,6 +19,14 @@ export type Perturbation = {
   readonly forMs: number;
 };
 
+/** What happens once, to several nodes at a time: they end, their processors stop for `forMs`, or all that comes to them is lost so long. */
+export type Incident = {
+  readonly kind: "crash" | "freeze" | "loss";
+  readonly at: number;
+  readonly nodes: readonly number[];
+  readonly forMs: number;
+};
+
 /** A calm system under load: nodes, what they send, and what the computers can do. Plain data. Times are ms. */
 export type LoadScenario = {
   readonly seed: number;
@@ -47,6 +55,7 @@ export type LoadScenario = {
   readonly latencyMs: number;
   readonly receiveBytes: number;
   readonly perturbation?: Perturbation;
+  readonly incidents: readonly Incident[];
   /** What is measured begins after so long, and goes on for so long. */
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -82,6 +91,7 @@ export function scenario(nodes: number, changes: Partial<LoadScenario> = {}): Lo
     bytesPerMs: 12_500,
     latencyMs: 0.05,
     receiveBytes: 4 * 1024 * 1024,
+    incidents: [],
     warmUpMs: 4_000,
     measureMs: 10_000,
     ...changes,

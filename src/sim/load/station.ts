@@ -124,6 +124,11 @@ export class Station implements Program {
     this.#loop = this.#newLoop(held);
   }
 
+  /** Messages that the application has given to the node, simulated ones. */
+  get sentCount(): number {
+    return this.#sentCount;
+  }
+
   get keptBytes(): number {
     let bytes = 0;
     for (const { unstableBytes, queuedBytes } of this.node.senders) bytes += unstableBytes + queuedBytes;
