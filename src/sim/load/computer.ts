@@ -1,3 +1,4 @@
+import type { Random } from "../../base/random.ts";
 import type { PacketClass } from "../../machine/turn-loop.ts";
 import type { EventQueue, EventTarget, SimEvent } from "../event-queue.ts";
 import type { CostModel } from "./cost-model.ts";
@@ -90,7 +91,10 @@ export class Computer implements EventTarget {
   /** Told what is lost here. */
   onLost: ((bytes: Uint8Array, at: number) => void) | undefined;
   readonly #events: EventQueue;
+  readonly #random: Random;
   readonly #settings: ComputerSettings;
+  /** How much longer than usual things take in this turn. */
+  #slowness = 1;
   readonly #sockets: readonly Socket[] = SOCKETS.map(() => new Socket());
   #program: Program | undefined;
   /** The time inside a turn; between turns, when the last one ended. */
@@ -103,8 +107,9 @@ export class Computer implements EventTarget {
   #memoryMb: number;
   #frozenUntil = 0;
 
-  constructor(index: number, events: EventQueue, settings: ComputerSettings) {
+  constructor(index: number, events: EventQueue, random: Random, settings: ComputerSettings) {
     this.index = index;
+    this.#random = random;
     this.#events = events;
     this.#settings = settings;
     this.#memoryMb = settings.costs.idleMb;
@@ -140,8 +145,9 @@ export class Computer implements EventTarget {
   /** The processor works for so long, and allocates so many bytes. */
   spend(ms: number, allocated: number): void {
     const { runtimeShare, runtimePerMb, collectEveryBytes } = this.#settings.costs;
-    const runtime = ms * runtimeShare * (1 + runtimePerMb * this.#memoryMb);
-    const own = ms * (1 - runtimeShare);
+    const usual = ms * this.#slowness;
+    const runtime = usual * runtimeShare * (1 + runtimePerMb * this.#memoryMb);
+    const own = usual * (1 - runtimeShare);
     this.times.own += own;
     this.times.runtime += runtime;
     this.#clock += own + runtime;
@@ -212,11 +218,12 @@ export class Computer implements EventTarget {
       return;
     }
     this.#clock = now;
-    this.spend(this.#settings.costs.turnMs, 0);
+    const { turnMs, timerMs, spread } = this.#settings.costs;
+    this.#slowness = 1 + spread * (2 * this.#random.unit() - 1);
+    this.spend(turnMs, 0);
     this.#drain(program, now);
     const wanted = program.turn();
     this.times.busy += this.#clock - now;
-    const { timerMs } = this.#settings.costs;
     this.#wantsTurnAt = wanted > this.#clock ? Math.ceil(wanted / timerMs) * timerMs : wanted;
     let next = this.#wantsTurnAt;
     for (const socket of this.#sockets) next = Math.min(next, socket.readyAt);

@@ -20,6 +20,8 @@ export type CostModel = {
   readonly wakeMs: number;
   /** How exact timers are. */
   readonly timerMs: number;
+  /** By what share of itself all this is more or less, evenly, in one turn and another: caches, interrupts, other processes. */
+  readonly spread: number;
   /** Share of all this that is the runtime's, and by how much of itself that grows per MB in use. */
   readonly runtimeShare: number;
   readonly runtimePerMb: number;
@@ -46,11 +48,12 @@ export const MANAGED_2007: CostModel = {
   receiveMs: 0.022,
   receiveByteMs: 0.000_02,
   forwardMs: 0.02,
-  controlMs: 0.2,
+  controlMs: 0.12,
   controlByteMs: 0.0004,
   turnMs: 0.02,
-  wakeMs: 0.3,
+  wakeMs: 0.2,
   timerMs: 1,
+  spread: 0.15,
   runtimeShare: 0.4,
   runtimePerMb: 0.012,
   packetAllocation: 1_500,

@@ -49,7 +49,12 @@ export class LoadRun {
     const receiverCosts = { ...costs, idleMb: costs.idleMb + scenario.receiverExtraMb };
     this.computers = groupsOf.map((_, index) => {
       const isSender = scenario.senders.includes(index);
-      return new Computer(index, this.events, isSender ? settings : { ...settings, costs: receiverCosts });
+      return new Computer(
+        index,
+        this.events,
+        random.fork(),
+        isSender ? settings : { ...settings, costs: receiverCosts },
+      );
     });
     this.network = new Switch(this.events, this.computers, {
       bytesPerMs,

@@ -40,7 +40,7 @@ const PAIR_RATES = [10_000, 11_000];
 export const pairs: Sweep = {
   name: "pairs",
   points: PAIR_RATES.flatMap((rate) =>
-    overSizes(String(rate), () => ({ senders: [0, 1], workload: { perSecond: rate / 2 }, measureMs: 6_000 }), ENDS),
+    overSizes(String(rate), () => ({ senders: [0, 1], workload: { perSecond: rate / 2 }, measureMs: 5_000 }), ENDS),
   ),
 };
 
@@ -106,7 +106,7 @@ function overGroups(series: keyof typeof GROUP_BYTES, groups: readonly number[])
   return groups.map((x) => {
     const costs = { ...MANAGED_2007, bytesPerGroup: GROUP_BYTES[series] };
     const groupsOf = oneRegion(MIDDLE + 1, x);
-    return { series, x, scenario: scenario(MIDDLE + 1, { groupsOf, costs, measureMs: 20_000 }) };
+    return { series, x, scenario: scenario(MIDDLE + 1, { groupsOf, costs, measureMs: 15_000 }) };
   });
 }
 

@@ -81,7 +81,7 @@ export function scenario(nodes: number, changes: Partial<LoadScenario> = {}): Lo
     senders: [0],
     workload: "greatest",
     payloadBytes: 1_000,
-    packetsAsOne: 8,
+    packetsAsOne: 16,
     config: PAPER_CONFIG,
     ratesAdapt: false,
     classes: "three",
@@ -93,7 +93,7 @@ export function scenario(nodes: number, changes: Partial<LoadScenario> = {}): Lo
     receiveBytes: 4 * 1024 * 1024,
     incidents: [],
     warmUpMs: 4_000,
-    measureMs: 10_000,
+    measureMs: 8_000,
     ...changes,
   };
 }
