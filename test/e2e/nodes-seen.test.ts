@@ -64,6 +64,10 @@ it("a monitor of any daemon shows what the nodes of all say, and why regions cha
     expect(picture).toMatch(new RegExp(`^ {2}${name} +(active|idle) `, "m"));
   expect(picture).toContain(" joined; regions: 1 ");
 
+  const whole = await observeSite(b.address, signal, { whole: true });
+  const names = whole.flatMap(({ status }) => status?.regions.busiest.map((one) => one.name) ?? []);
+  expect(names.toSorted()).toEqual(["#ann#a", "#bob#b", "#eve#b"]);
+
   await eve.close();
   await until("its end is told", async () => (await a.status()).regions.nodes === 2);
   const [change] = (await a.status()).regions.changes;
