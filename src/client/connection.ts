@@ -232,8 +232,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const list = typeof groups === "string" ? [groups] : [...groups];
     const error = checkDestinations(list);
     if (error) throw error;
-    const scalable = list.find((group) => this.#scalable?.has(group));
-    if (scalable !== undefined) return this.#sendToScalable(scalable, list, payload, options);
+    const scalable = this.#scalable?.sendAmong(list, payload, options);
+    if (scalable !== undefined) return scalable;
     const outgoing = new Outgoing(
       "data",
       typeWord(options, false),
@@ -304,6 +304,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       },
       event: (event) => this.#events?.push(event, NO_DELIVERY),
       report: (statistics) => this.#engine.report(statistics),
+      broken: (what) => {
+        this.#abort(new GroupError("DISCONNECTED", `the daemon does not keep to the native protocol: ${what}`));
+      },
       isIterated: () => this.#events !== undefined,
       place: () => ({ daemons: this.#session?.daemons ?? [], local: this.#stream?.localAddress }),
       payloadBytesMax: () => this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY,
@@ -311,21 +314,6 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       alarm: (at, callback) => this.#transport.alarm(at, callback),
     });
     return this.#scalable;
-  }
-
-  async #sendToScalable(
-    group: string,
-    list: readonly string[],
-    payload: Payload,
-    { service, type, selfDiscard }: SendOptions,
-  ): Promise<Receipt> {
-    if (list.length > 1) {
-      throw new GroupError("GROUP_REFUSED", `${group} is a scalable group: what is sent to it goes to no other group`);
-    }
-    if (service !== undefined || type !== undefined || selfDiscard !== undefined) {
-      throw new RangeError(`service, type, selfDiscard: not in a scalable group such as ${group}`);
-    }
-    return (this.#scalable as ScalableGroups).send(group, payload, {});
   }
 
   #owner(): GroupOwner {

@@ -11,13 +11,13 @@ import { Code } from "../wire/spread/codes.ts";
  * | `CLOSED` | the connection or group was closed by this program before | do not use it any more |
  * | `ILLEGAL_NAME` | a group, private or user name breaks the rules | 1…31 bytes of `$`…`~`; names of users at most 10 |
  * | `ALREADY_JOINED` | this connection is in the group | use the group that `join` returned |
- * | `GROUP_REFUSED` | the join disagrees with the group's options | join with the options of the first join |
+ * | `GROUP_REFUSED` | the join disagrees with the group's options, or the message is for a scalable group that this is not in | join with the options of the first join |
  * | `TOO_LARGE` | more bytes or groups than the daemon takes | split the message |
  * | `BUSY` | too much has been sent that no daemon has accepted yet | await `send` |
  * | `FLUSHING` | the view of a flush group is closing, or was not asked to | send in the next view |
  * | `VIEW_ENDED` | the view that the message belonged to ended first, at a reconnection elsewhere | send it again |
  * | `NOT_TOLD` | a stock Spread daemon does not report this | join a destination group, or use a native daemon |
- * | `EXPELLED` | the daemon ended the membership (slow receiver) | read faster, or choose another policy |
+ * | `EXPELLED` | a slow receiver is out of the group; or, of a message to a scalable group: the node was declared failed before it was known to be everywhere | read faster, or choose another policy; send it again |
  */
 export type GroupErrorCode =
   | "UNREACHABLE"

@@ -128,14 +128,21 @@ export class NodeHost {
     return !this.#owesWritable;
   }
 
-  /** Applies the next change of the membership service, in the next turn. */
-  apply(change: Change): void {
+  /**
+   * Applies the next change of the membership service, in the next turn. `onFault`: it does not fit, which no daemon that keeps to the
+   * protocol tells; the node can only be closed then.
+   */
+  apply(change: Change, onFault: (error: Error) => void = fail): void {
     this.#loop.request((now) => {
       const isHere = ({ id, address }: NodeInfo) => id !== this.#me && address.host === this.#network.address.host;
       const { regionsCreated, regionsChanged } = change;
       if (regionsCreated.some(({ members }) => members.some(isHere))) this.#network.loopBack();
       if (regionsChanged.some(({ added }) => added.some(isHere))) this.#network.loopBack();
-      this.node.apply(change, now);
+      try {
+        this.node.apply(change, now);
+      } catch (error) {
+        onFault(error as Error);
+      }
     });
   }
 
@@ -214,4 +221,8 @@ export class NodeHost {
     this.#fanOut = Math.max(1, members.length - 1);
     for (const { id, address } of members) if (id !== this.#me) this.#network.unicast(address, "data", bytes);
   }
+}
+
+function fail(error: Error): never {
+  throw error;
 }

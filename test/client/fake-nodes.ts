@@ -45,7 +45,11 @@ export class FakeNode implements NodeSeat {
         return this.takes;
       },
       apply: (change) => {
-        this.views.apply(change);
+        try {
+          this.views.apply(change);
+        } catch (error) {
+          return application.fault(error as Error);
+        }
         application.installed(
           change.n,
           change.regionsDeleted.map((region) => ({ id: { region, view: 1 }, last: 5 })),

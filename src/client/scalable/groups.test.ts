@@ -178,6 +178,30 @@ describe("joining", () => {
   });
 });
 
+test("a join that is given up before anything was asked for leaves nothing behind", async () => {
+  const { connection, nodes } = await start();
+  const abort = new AbortController();
+  const joining = connection.join("g", { quality: "scalable", signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await expect(joining).rejects.toThrow("enough");
+  await settle();
+  expect(nodes.requests("join")).toEqual([]);
+  void connection.join("g", { quality: "scalable" }).catch(() => {});
+  await settle();
+  expect(nodes.requests("join")).toHaveLength(1);
+});
+
+test("a daemon that tells a change which does not fit ends the connection, and throws nothing", async () => {
+  const { connection, group, node, nodes } = await joined();
+  nodes.change({ regionsDeleted: [999] });
+  await expect(connection.closed).resolves.toMatchObject({
+    code: "DISCONNECTED",
+    message: expect.stringContaining("does not keep to"),
+  });
+  await expect(next(group, 9)).rejects.toMatchObject({ code: "DISCONNECTED" });
+  expect(node.isClosed).toBe(true);
+});
+
 describe("a group", () => {
   test("shows views, messages and what is lost, with members by name, also when a region has grown", async () => {
     const { group, node, nodes } = await joined();

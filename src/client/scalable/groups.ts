@@ -5,7 +5,7 @@ import type { GroupPolicy, NodeSite } from "../../wire/native/node-facts.ts";
 import { GroupError } from "../errors.ts";
 import type { ScalableEvent, Message, View } from "../events.ts";
 import type { Outgoing } from "../outgoing.ts";
-import { type Payload, piecesOf, type Receipt } from "../send.ts";
+import { type Payload, piecesOf, type Receipt, type SendOptions } from "../send.ts";
 import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
 import { Inbox, type SlowPolicy } from "./inbox.ts";
 import { Membership } from "./membership.ts";
@@ -27,6 +27,8 @@ export interface ScalableHost {
   submit(outgoing: Outgoing): void;
   /** For the connection's stream. */
   event(event: ScalableEvent): void;
+  /** The daemon does not keep to the protocol: the connection ends. */
+  broken(what: string): void;
   /** To the daemon, which shows it: what the node counts. */
   report(statistics: Uint8Array): void;
   /** Whether the program reads the connection's stream: then a group that it does not read keeps nothing. */
@@ -105,9 +107,9 @@ export class ScalableGroups {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await this.#seated();
-      if (this.#memberships.get(name) === membership && membership.status === "joining") {
-        this.#session.join(name, { slow });
-      }
+      // Given up before anything was asked for: there is nothing to leave.
+      if (membership.status === "abandoned") this.#remove(membership, undefined, undefined);
+      else if (this.#memberships.get(name) === membership) this.#session.join(name, { slow });
     } catch (error) {
       membership.fail(error);
       this.#remove(membership, undefined, undefined);
@@ -130,6 +132,21 @@ export class ScalableGroups {
     const membership = this.#memberships.get(name);
     if (membership === undefined || membership.isLeaving) throw leftError({ name, number: undefined, isLeaving: true });
     return this.#window.send(membership, bytes, signal);
+  }
+
+  /** Sends to the one of these groups that is scalable, if any is: it has to be alone, and without what it cannot have. */
+  sendAmong(list: readonly string[], payload: Payload, options: SendOptions): Promise<Receipt> | undefined {
+    const group = list.find((name) => this.has(name));
+    if (group === undefined) return undefined;
+    if (list.length > 1) {
+      const text = `${group} is a scalable group: what is sent to it goes to no other group`;
+      return Promise.reject(new GroupError("GROUP_REFUSED", text));
+    }
+    const { service, type, selfDiscard } = options;
+    if (service !== undefined || type !== undefined || selfDiscard !== undefined) {
+      return Promise.reject(new RangeError(`service, type, selfDiscard: not in a scalable group such as ${group}`));
+    }
+    return this.send(group, payload, {});
   }
 
   /** A frame of the daemon; false if it is not for a node. */
@@ -390,6 +407,8 @@ export class ScalableGroups {
       inquire: (nodes) => isCurrent() && this.#session.inquire(nodes),
       report: (statistics) => isCurrent() && this.#host.report(statistics),
       expelled: () => {},
+      fault: (error) =>
+        isCurrent() && this.#host.broken(`a change that does not follow from the one before: ${error.message}`),
     };
   }
 

@@ -10,6 +10,8 @@ import type { SitePool } from "../../wire/native/node-facts.ts";
 export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
   /** For the daemon, about once a second: what the node counts (wire/native/node-statistics.ts). */
   report(statistics: Uint8Array): void;
+  /** A change does not fit, and was not applied, or not whole: the node is of no use any more. */
+  fault(error: Error): void;
 };
 
 /** Where a node is to receive datagrams. */
@@ -55,7 +57,7 @@ export interface RunningNode {
   readonly node: Pick<Node, "views" | "regions">;
   /** Takes a message; false: too much waits, there will be a `writable`. */
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean;
-  /** Applies a change, soon; `installed` tells when. */
+  /** Applies a change, soon; `installed` tells when, or `fault` that it cannot be. */
   apply(change: Change): void;
   /** `Node.hold`. */
   hold(isHeld: boolean): void;

@@ -2,6 +2,7 @@ import { networkInterfaces } from "node:os";
 import { NodeHost } from "../../host/node-host.ts";
 import { NodeReporter } from "../../host/node-reporter.ts";
 import { NodeSockets } from "../../host/node-sockets.ts";
+import type { Change } from "../../cms/views.ts";
 import type { SitePool } from "../../wire/native/node-facts.ts";
 import { parseAddress } from "../address.ts";
 import type { Dissemination, NodeSeat, NodeWorld, SeatRequest } from "./node-world.ts";
@@ -43,7 +44,7 @@ class SocketSeat implements NodeSeat {
     return {
       node: host.node,
       send: host.send.bind(host),
-      apply: host.apply.bind(host),
+      apply: (change: Change) => host.apply(change, (error) => application.fault(error)),
       hold: (isHeld: boolean) => host.node.hold(isHeld),
       statistics: () => host.statistics(),
       reportAgain: () => reporter.again(),
