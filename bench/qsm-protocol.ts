@@ -50,7 +50,7 @@ class Station {
         installed: () => {},
         retired: () => {},
         inquire: () => {},
-        expelled: () => {},
+        settled: () => {},
         random: () => Math.random(),
       },
       0,

@@ -135,7 +135,7 @@ export class ScaleNet {
       installed: () => {},
       retired: () => {},
       inquire: () => {},
-      expelled: () => {},
+      settled: () => {},
       random: () => this.#random.unit(),
     };
   }

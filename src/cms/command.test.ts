@@ -53,6 +53,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         sealed: fc.array(fc.record({ id: viewId, last: number }), { maxLength: 4 }),
         retired: fc.array(viewId, { maxLength: 4 }),
         inquired: fc.array(number, { maxLength: 4 }),
+        settled: fc.array(
+          fc.record({ id: viewId, sender: number, seq: number, lost: fc.constant([[2, 5]] as const) }),
+          {
+            maxLength: 2,
+          },
+        ),
       }),
       { maxLength: 4 },
     ),

@@ -3,6 +3,7 @@ import { Reader, Writer } from "../wire/bytes.ts";
 import { type EpochRecord, type Standing, WITNESSED_MAX } from "./continuity.ts";
 import { readAddress, readList, readText, writeAddress, writeList, writeText } from "./fields.ts";
 import type { NodeReport, Registration } from "./replica.ts";
+import { readSettled, SETTLED_BYTES_MIN, writeSettled } from "./settled.ts";
 
 /*
  * A command of a daemon to the membership services of all, sent safe. Numbers are varints, lists a count and their elements, texts u8
@@ -14,7 +15,8 @@ import type { NodeReport, Registration } from "./replica.ts";
  *   3 recorded: configuration, epoch
  *   4 register: user, client, name, address, flags u8 (bit 0: a place follows), [node, seq]
  *   5 flush
- *   6 report: reports, each node, n, sealed views (region, view, last), retired views (region, view), nodes asked for
+ *   6 report: reports, each node, n, sealed views (region, view, last), retired views (region, view), nodes asked for,
+ *     settled streams (settled.ts)
  *   7 failed: node, attachment
  */
 
@@ -96,7 +98,7 @@ function readCommand(kind: (typeof KINDS)[number], input: Reader): Command {
     case "flush":
       return { kind };
     case "report":
-      return { kind, reports: readList(input, 5, readReport) };
+      return { kind, reports: readList(input, 6, readReport) };
     case "failed":
       return { kind, node: input.varint(), attachment: input.varint() };
   }
@@ -133,11 +135,12 @@ function readRegistration(input: Reader): Registration {
   return { user, client, name, address, place };
 }
 
-function writeReport(out: Writer, { node, n, sealed, retired, inquired }: NodeReport): void {
+function writeReport(out: Writer, { node, n, sealed, retired, inquired, settled }: NodeReport): void {
   out.varint(node).varint(n);
   writeList(out, sealed, (to, { id, last }) => void to.varint(id.region).varint(id.view).varint(last));
   writeList(out, retired, (to, id) => void to.varint(id.region).varint(id.view));
   writeList(out, inquired, (to, id) => void to.varint(id));
+  writeList(out, settled, writeSettled);
 }
 
 function readReport(input: Reader): NodeReport {
@@ -147,6 +150,7 @@ function readReport(input: Reader): NodeReport {
     sealed: readList(input, 3, (from) => ({ id: { region: from.varint(), view: from.varint() }, last: from.varint() })),
     retired: readList(input, 2, (from) => ({ region: from.varint(), view: from.varint() })),
     inquired: readList(input, 1, (from) => from.varint()),
+    settled: readList(input, SETTLED_BYTES_MIN, readSettled),
   };
 }
 

@@ -117,7 +117,7 @@ class World {
   report(node: LaggingNode): void {
     const sealed = [...node.sealed].map(([key, id]) => ({ id, last: node.sent.get(key) ?? 0 }));
     const n = (this.#n += 1);
-    this.#tell(n, this.lifecycle.installed(n, [{ node: node.id, n: node.views.n, sealed, inquired: [] }]));
+    this.#tell(n, this.lifecycle.installed(n, [{ node: node.id, n: node.views.n, sealed, inquired: [], settled: [] }]));
     this.#checkFinals();
     node.sealed.clear();
   }
@@ -304,7 +304,7 @@ test("who asks for a node that has failed is told so, and of one that lives noth
   world.apply([change(a, ["A"]), change(b, ["B"])]);
   world.calm();
   const ask = (): ReadonlyMap<NodeId, Notice> =>
-    world.lifecycle.installed(99, [{ node: a.id, n: a.views.n, sealed: [], inquired: [b.id] }]);
+    world.lifecycle.installed(99, [{ node: a.id, n: a.views.n, sealed: [], inquired: [b.id], settled: [] }]);
   expect(ask().size).toBe(0);
   world.fail(b);
   expect(a.inbox).toEqual([]);
@@ -327,8 +327,8 @@ test("a view that has seen very many come and go is replaced by one with the sam
       renewed,
     );
     lifecycle.apply(++n, step, audiences(map, step));
-    lifecycle.installed(n, [{ node: a, n, sealed: [], inquired: [] }]);
-    lifecycle.installed(n, [{ node: b, n, sealed: [], inquired: [] }]);
+    lifecycle.installed(n, [{ node: a, n, sealed: [], inquired: [], settled: [] }]);
+    lifecycle.installed(n, [{ node: b, n, sealed: [], inquired: [], settled: [] }]);
   };
   for (let i = 0; i <= 1_000; i++) {
     expect(lifecycle.overgrown()).toEqual([]);

@@ -3,8 +3,10 @@ import { cover } from "../base/coverage.ts";
 import { type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../base/ids.ts";
 import { ascending } from "./ascending.ts";
 import { NO_NEWS, type News, type Told } from "./changes.ts";
+import { Departures, type DeparturesState } from "./departures.ts";
 import type { Step } from "./region.ts";
 import type { RegionMap } from "./regions.ts";
+import type { SettledStream } from "./settled.ts";
 import { type Sealing, ViewLife } from "./view-life.ts";
 import type { Change, FinalView, LastSeq, RegionView, ViewFailure } from "./views.ts";
 
@@ -22,6 +24,8 @@ export type InstalledReport = {
   readonly sealed: readonly { readonly id: RegionViewId; readonly last: number }[];
   /** It waits for these, and may not have been told that they have failed. */
   readonly inquired: readonly NodeId[];
+  /** As the leader of views: what their members have accepted of senders that failed. */
+  readonly settled: readonly SettledStream[];
 };
 
 /** All that a `Lifecycle` knows, as plain data; numbers of lives and sealings are places in their lists. */
@@ -49,6 +53,7 @@ export type LifecycleState = {
   }[];
   readonly regions: readonly ({ readonly region: RegionId } & Readonly<RegionEnd>)[];
   readonly tombstones: readonly Tombstone[];
+  readonly departures: DeparturesState;
 };
 
 /** A node's change, from what it shares with others and what is its own. */
@@ -71,6 +76,8 @@ export function changeOf(seq: number, n: number, news: News = NO_NEWS, notice?: 
  * No time takes part. A sender that does not report holds its views open until it reports or is declared failed; nobody else's.
  */
 export class Lifecycle {
+  /** What became of nodes that have failed. To be read only. */
+  readonly departures: Departures;
   readonly #map: RegionMap;
   /** Views that are not retired and of which there is anything to remember, by `regionViewKey`. */
   readonly #lives = new Map<string, ViewLife>();
@@ -84,8 +91,9 @@ export class Lifecycle {
   /** In this step. */
   #notices = new Map<NodeId, Notice>();
 
-  constructor(map: RegionMap) {
+  constructor(map: RegionMap, departures = new Departures()) {
     this.#map = map;
+    this.departures = departures;
   }
 
   /** Superseded views that are not retired. */
@@ -129,6 +137,7 @@ export class Lifecycle {
       return sealing;
     });
     if (step.failed.length > 0) this.#tellOldViews(step.failed, told);
+    for (const node of step.failed) this.departures.add(node, this.#viewsOf(node));
     this.#close(due, n);
     if (step.failed.length > 0) this.#retireDeserted(n);
     this.#expectReports(n, sealings);
@@ -142,6 +151,9 @@ export class Lifecycle {
     const due = new Set<ViewLife>();
     for (const report of reports) {
       this.#onReport(report, due);
+      for (const stream of report.settled) {
+        if (this.#lives.get(regionViewKey(stream.id))?.hasMember(report.node) === true) this.departures.settled(stream);
+      }
       for (const node of report.inquired)
         if (this.#map.node(node) === undefined) this.#notice(report.node).failed.add(node);
     }
@@ -221,12 +233,13 @@ export class Lifecycle {
       reporters,
       regions: Array.from(this.#regions, ([region, end]) => ({ region, ...end, addresses: end.addresses.slice() })),
       tombstones: this.#tombstones.slice(),
+      departures: this.departures.export(),
     };
   }
 
   /** A lifecycle that knows what `export` told, for the map of the same state. */
   static import(map: RegionMap, state: LifecycleState): Lifecycle {
-    const made = new Lifecycle(map);
+    const made = new Lifecycle(map, Departures.import(state.departures));
     const lives = state.lives.map((told) => {
       const life = new ViewLife(told.id, told.members.map(asMember));
       life.supersededAt = told.supersededAt;
@@ -299,6 +312,16 @@ export class Lifecycle {
     }
   }
 
+  /** Views in which the node could send, or was. */
+  #viewsOf(node: NodeId): RegionViewId[] {
+    const views: RegionViewId[] = [];
+    for (const life of this.#lives.values()) {
+      const isOf = life.failed.has(node) || life.hasMember(node) || life.hasSealed(node);
+      if (isOf && this.#living(life).length > 0) views.push(life.id);
+    }
+    return views;
+  }
+
   /** Final views that have no member any more, who could say that they are retired. */
   #retireDeserted(n: number): void {
     for (const life of this.#lives.values()) {
@@ -366,6 +389,7 @@ export class Lifecycle {
   #retire(life: ViewLife, n: number): void {
     cover("regions life retired");
     this.#lives.delete(regionViewKey(life.id));
+    this.departures.retired(life.id);
     this.#tombstones.push({ id: life.id, retiredAt: n });
   }
 

@@ -7,6 +7,18 @@ const telling = fc.record({
   n: fc.nat(),
   sealed: fc.array(fc.record({ id, last: fc.integer({ min: 0, max: 2 ** 48 - 1 }) }), { maxLength: 5 }),
   retired: fc.array(id, { maxLength: 5 }),
+  settled: fc.array(
+    fc.record({
+      id,
+      sender: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      seq: fc.nat(),
+      lost: fc.array(
+        fc.tuple(fc.nat(1_000), fc.nat(9)).map(([low, more]): [number, number] => [low, low + more]),
+        { maxLength: 3 },
+      ),
+    }),
+    { maxLength: 3 },
+  ),
   inquired: fc.array(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), { maxLength: 5 }),
 });
 

@@ -39,7 +39,7 @@ export type Registered =
   | { readonly kind: "expelled" };
 
 /** What a node reports: that it has applied changes, views that have ended, and whom it waits for in vain. */
-export type NodeReport = InstalledReport & Pick<NodeTelling, "retired" | "inquired">;
+export type NodeReport = InstalledReport & Pick<NodeTelling, "retired">;
 
 /** A change that the node has not reported yet, in parts that it shares with others. */
 export type Unreported = {
@@ -256,8 +256,9 @@ export class Replica {
   report(daemon: DaemonId, reports: readonly NodeReport[]): void {
     const digest = new Digest().text("report").number(daemon);
     const known = reports.filter(({ node }) => this.#nodes.get(node)?.daemon === daemon);
-    for (const { node, n, sealed, retired, inquired } of known) {
+    for (const { node, n, sealed, retired, inquired, settled } of known) {
       digest.number(node).number(n);
+      for (const { id, sender, seq } of settled) digest.number(id.region).number(id.view).number(sender).number(seq);
       for (const id of inquired) digest.number(id);
       for (const { id, last } of sealed) digest.number(id.region).number(id.view).number(last);
       for (const id of retired) digest.number(id.region).number(id.view);

@@ -19,6 +19,8 @@ export type MembershipConfig = {
   readonly graceMs: number;
   /** Which groups get a multicast address of their own; what goes on of an earlier epoch keeps its rule. The same at all daemons. */
   readonly dissemination: DisseminationRule;
+  /** How long a node that has failed waits to be told what was accepted of it, while members still find that out. */
+  readonly settleMs: number;
   /** How much of the state goes into one message. */
   readonly stateBytes: number;
 };
@@ -27,6 +29,7 @@ export const membershipDefaults: Omit<MembershipConfig, "me"> = {
   batchMs: 100,
   graceMs: 10_000,
   dissemination: "auto",
+  settleMs: 5_000,
   stateBytes: 100_000,
 };
 
@@ -70,6 +73,8 @@ export class MembershipService {
   readonly #witnessed: ConfigurationId[] = [];
   readonly #local = new Map<string, LocalNode>();
   readonly #absent = new Map<NodeId, Absence>();
+  /** Those whose nodes have failed, and until when they wait to hear what was accepted of them. */
+  readonly #expelling = new Map<LocalNode, number>();
   #flushAt = Number.POSITIVE_INFINITY;
   #isFlushing = false;
   #reporting: readonly NodeReport[] | undefined;
@@ -115,13 +120,16 @@ export class MembershipService {
 
   get deadline(): number {
     let deadline = this.#flushAt;
-    if (this.isActive) for (const { until } of this.#absent.values()) deadline = Math.min(deadline, until);
+    if (!this.isActive) return deadline;
+    for (const { until } of this.#absent.values()) deadline = Math.min(deadline, until);
+    for (const until of this.#expelling.values()) deadline = Math.min(deadline, until);
     return deadline;
   }
 
   tick(now: number): void {
     if (!this.isActive) return;
     if (this.#flushAt <= now) this.#flush();
+    for (const [local, until] of this.#expelling) if (until <= now) this.#expel(local);
     for (const [id, absence] of this.#absent) {
       if (absence.until > now) continue;
       absence.until = now + this.#config.graceMs;
@@ -307,6 +315,7 @@ export class MembershipService {
 
   #apply(sender: DaemonId, command: Command & { kind: "register" | "flush" | "report" | "failed" }, now: number): void {
     const isOwn = sender === this.#config.me;
+    this.#now = now;
     switch (command.kind) {
       case "register":
         this.#onRegister(sender, command.registration, now);
@@ -339,8 +348,16 @@ export class MembershipService {
       // The session has gone while it was being registered.
       const node = this.#replica.nodeOf(daemon, registration.user);
       if (node !== undefined) this.#miss(node, now);
-    } else if (registered.kind === "expelled") this.#expel(local);
-    else if (registered.node.client === local.registration.client) this.#welcome(local);
+    } else if (registered.kind === "expelled") {
+      local.node = registration.place?.node;
+      if (local.node !== undefined) this.#expelSettled(local, local.node);
+    } else if (registered.node.client === local.registration.client) this.#welcome(local);
+  }
+
+  /** The node is gone: its session hears of it when it is known what was accepted of it. */
+  #expelSettled(local: LocalNode, node: NodeId): void {
+    if (this.#replica.lifecycle.departures.isSettled(node)) this.#expel(local);
+    else if (!this.#expelling.has(local)) this.#expelling.set(local, this.#now + this.#config.settleMs);
   }
 
   #tellBatch(): void {
@@ -355,7 +372,7 @@ export class MembershipService {
       const { user } = local.registration;
       const node = this.#replica.nodes.get(local.node);
       if (node === undefined) {
-        this.#expel(local);
+        this.#expelSettled(local, local.node);
         continue;
       }
       if (node.daemon !== this.#config.me || node.user !== user) {
@@ -386,8 +403,10 @@ export class MembershipService {
 
   #expel(local: LocalNode): void {
     const { user } = local.registration;
+    this.#expelling.delete(local);
+    if (this.#local.get(user) !== local) return;
     this.#local.delete(user);
-    this.#outbox.expelled(user);
+    this.#outbox.expelled(user, local.node === undefined ? [] : this.#replica.lifecycle.departures.of(local.node));
   }
 
   // ---- what this daemon asks for ----------------------------------------------------------------------------------

@@ -18,14 +18,14 @@ function replica(): Replica {
   }
   made.flush();
   const [first, second] = [...made.nodes.values()].map(({ info }) => info.id) as [number, number];
-  made.report(1, [{ node: first, n: made.n, sealed: [], retired: [], inquired: [] }]);
+  made.report(1, [{ node: first, n: made.n, sealed: [], retired: [], inquired: [], settled: [] }]);
   made.changed(2, "u1", "fifth", true);
   made.changed(1, "u2", "all", false);
   made.failed(second + 3, 1);
   made.flush();
   const last = made.nodes.get(first)?.unreported[0]?.news?.regionsChanged[0];
   const sealed = last === undefined ? [] : [{ id: { region: last.region, view: last.view - 1 }, last: 7 }];
-  made.report(1, [{ node: first, n: made.n, sealed, retired: [], inquired: [] }]);
+  made.report(1, [{ node: first, n: made.n, sealed, retired: [], inquired: [], settled: [] }]);
   made.ended(2, "u3");
   return made;
 }
@@ -79,7 +79,7 @@ test("what many nodes share is told once", () => {
   const sealed = [{ id: { region: region?.id as number, view: 1 }, last: 1_000 }];
   made.report(
     1,
-    [...made.nodes.keys()].map((node) => ({ node, n: made.n, sealed, retired: [], inquired: [] })),
+    [...made.nodes.keys()].map((node) => ({ node, n: made.n, sealed, retired: [], inquired: [], settled: [] })),
   );
   expect(made.export().length).toBeLessThan(150_000);
 });

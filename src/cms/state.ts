@@ -6,6 +6,7 @@ import { readAddress, readList, readText, writeAddress, writeList, writeText } f
 import type { LifecycleState, Notice } from "./lifecycle.ts";
 import type { RegionMapState } from "./regions.ts";
 import type { Unreported } from "./replica.ts";
+import { readSettled, SETTLED_BYTES_MIN, writeSettled } from "./settled.ts";
 import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionView, ViewFailure } from "./views.ts";
 
 /*
@@ -16,14 +17,14 @@ import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionV
  *   tables: id lists; nodes; ends of views; failures in views; region views; news
  *   n, chain (text)
  *   map: rule u8 (0 regions, 1 hybrid, 2 auto), epoch, issued ids, addresses, groups, regions, nodes
- *   lifecycle: lives, sealings, reporters, regions, tombstones
+ *   lifecycle: lives, sealings, reporters, regions, tombstones, departures
  *   nodes that are served: with the changes that they have not reported
  *
  * What many share stands once, in a table, and is named by its place there: the groups of a region in all its views, a node in all
  * views, a view and the news in what thousands of nodes are told. Who reads the state shares it again.
  */
 
-const VERSION = 2;
+const VERSION = 3;
 const RULES: readonly DisseminationRule[] = ["regions", "hybrid", "auto"];
 
 export type ReplicaState = {
@@ -283,6 +284,10 @@ function writeLifecycle(out: Writer, state: LifecycleState): void {
     to.varint(views).u8(hasEnded ? 1 : 0);
   });
   writeList(out, state.tombstones, (to, { id, retiredAt }) => void writeViewId(to, id).varint(retiredAt));
+  writeList(out, state.departures, (to, { node, open, settled }) => {
+    writeList(to.varint(node), open, (each, id) => void writeViewId(each, id));
+    writeList(to, settled, writeSettled);
+  });
 }
 
 function readLifecycle(input: Reader): LifecycleState {
@@ -316,7 +321,12 @@ function readLifecycle(input: Reader): LifecycleState {
     hasEnded: from.u8() === 1,
   }));
   const tombstones = readList(input, 3, (from) => ({ id: readViewId(from), retiredAt: from.varint() }));
-  return { lives, sealings, reporters, regions, tombstones };
+  const departures = readList(input, 3, (from) => ({
+    node: from.varint(),
+    open: readList(from, 2, readViewId),
+    settled: readList(from, SETTLED_BYTES_MIN, readSettled),
+  }));
+  return { lives, sealings, reporters, regions, tombstones, departures };
 }
 
 // ---- what nodes are told --------------------------------------------------------------------------------------------

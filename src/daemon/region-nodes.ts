@@ -3,6 +3,7 @@ import { encodeChange } from "../cms/change-codec.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
 import { decodeNodeTelling, encodeNodeTelling } from "../cms/node-report.ts";
 import { MembershipService, membershipDefaults } from "../cms/service.ts";
+import { encodeSettled, type SettledStream } from "../cms/settled.ts";
 import type { NodeJoin } from "../directory/join-request.ts";
 import type { SessionNumber } from "../groups/outbox.ts";
 import type { AttachedSession } from "../session/outbox.ts";
@@ -94,7 +95,7 @@ export class RegionNodes {
           while (one.owed[0] !== undefined && one.owed[0].n <= report.n) one.owed.shift();
           outbox.tell(one.session.number, encodeNodeReport("acknowledged", encodeNodeTelling(report)));
         },
-        expelled: (user) => this.#expelled(user),
+        expelled: (user, settled) => this.#expelled(user, settled),
         suspended: () => {
           for (const one of this.#nodes.values()) this.#tell(one, NOTHING);
         },
@@ -199,11 +200,11 @@ export class RegionNodes {
     this.#tell(one, NOTHING);
   }
 
-  #expelled(user: string): void {
+  #expelled(user: string, settled: readonly SettledStream[]): void {
     const one = this.#nodes.get(user);
     if (one === undefined) return;
     this.#forget(user);
-    this.#tell(one, NOTHING, true);
+    this.#tell(one, encodeSettled(settled), true);
   }
 
   #tell({ session, place }: NodeSession, change: Uint8Array, expelled = false): void {

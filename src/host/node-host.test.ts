@@ -51,7 +51,7 @@ class Station {
       },
       retired: () => {},
       inquire: () => {},
-      expelled: () => {},
+      settled: () => {},
     };
     this.host = new NodeHost(
       { ...nodeDefaults, me: id, cluster: 7, tokenRate: 50, windowBytes: 64 * 1024 },

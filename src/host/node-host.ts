@@ -74,7 +74,7 @@ export class NodeHost {
         installed: (n, sealed) => application.installed(n, sealed),
         retired: (id) => application.retired(id),
         inquire: (nodes) => application.inquire(nodes),
-        expelled: (settled) => application.expelled(settled),
+        settled: (stream) => application.settled(stream),
         random: () => Math.random(),
       },
       clock.now(),

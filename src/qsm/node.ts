@@ -8,6 +8,7 @@ import {
 } from "../base/ids.ts";
 import { cover } from "../base/coverage.ts";
 import { NodeViews } from "../cms/node-views.ts";
+import type { SettledStream } from "../cms/settled.ts";
 import {
   type Change,
   type GroupView,
@@ -245,6 +246,14 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const member of this.#members) member.hold(isHeld);
   }
 
+  /**
+   * This node has been declared failed: the messages of which all is known to be accepted (`settled`) are told as stable, and the others will
+   * never be. The node is at its end; it is not to be used any more.
+   */
+  expelled(settled: readonly SettledStream[]): void {
+    this.#sending.expelled(settled);
+  }
+
   /** A datagram, given away. */
   receive(channel: NodeChannel, bytes: Uint8Array, now: number): void {
     this.#now = now;
@@ -342,6 +351,10 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#unlisten(member.view.address);
     if (member.isLeader) this.#outbox.retired(member.id);
     this.#unbar();
+  }
+
+  settled(stream: SettledStream): void {
+    this.#outbox.settled(stream);
   }
 
   barred(member: RegionMember): void {

@@ -1,5 +1,6 @@
 import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
-import type { GroupView, LastSeq, NodeAddress, NodeInfo } from "../cms/views.ts";
+import type { SettledStream } from "../cms/settled.ts";
+import type { GroupView, NodeAddress, NodeInfo } from "../cms/views.ts";
 
 /**
  * The classes of datagrams between nodes (protocols.md A57, J7). Data comes from its sender itself: a fenced sender is not heard there
@@ -41,8 +42,8 @@ export interface NodeOutbox {
    * Those who have are told with its next change. Asked again for as long as it waits.
    */
   inquire(nodes: readonly NodeId[]): void;
-  /** To the membership service: what was accepted of this node's own streams when it was expelled, and what it could not bring out. */
-  expelled(settled: readonly LastSeq[]): void;
+  /** To the membership service, from the leader of a view: what its members have accepted of a node that has failed. */
+  settled(stream: SettledStream): void;
 
   /** A number in [0, 1). */
   random(): number;

@@ -1,6 +1,7 @@
 import { sameRegionView, type GroupNumber, type NodeId, type RegionViewId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
 import { cover } from "../base/coverage.ts";
+import type { SettledStream } from "../cms/settled.ts";
 import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { afterOf, itemsAt, type SealedView, stampOf } from "../wire/region/data.ts";
@@ -42,6 +43,7 @@ export interface RegionHost {
   admissibleRate(now: number): number | undefined;
   /** A packet that its sender made at `stamp`, of its own clock, has come from it. */
   stamped(sender: NodeId, stamp: number, now: number): void;
+  settled(stream: SettledStream): void;
   retired(region: RegionMember): void;
   random(): number;
 }
@@ -331,6 +333,10 @@ export class RegionMember implements Machine, RingHost {
 
   owe(to: number, sender: NodeId, seqs: Iterable<number>): void {
     for (const seq of seqs) if (!this.#want(to, sender, seq)) return;
+  }
+
+  settled({ sender, skipped }: Stream, last: number): void {
+    this.#host.settled({ id: this.id, sender, seq: last, lost: [...skipped.ranges()] });
   }
 
   skip(stream: Stream, lost: RangeSet): void {

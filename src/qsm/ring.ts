@@ -47,6 +47,8 @@ export interface RingHost {
   push(to: readonly number[], stream: Stream, seqs: Iterable<number>): void;
   /** A member lacks these packets and so does this one, which passes them on when it gets them. */
   owe(to: number, sender: NodeId, seqs: Iterable<number>): void;
+  /** As the leader: everything of a sender that has failed is settled, up to `last`. Once. */
+  settled(stream: Stream, last: number): void;
   /** Nobody has these packets of a sender that has failed. */
   skip(stream: Stream, lost: RangeSet): void;
   /** Tells the leader that there is something for its token to do. */
@@ -449,6 +451,9 @@ export class RegionRing implements Machine {
     }
     stream.cleanTo(maxContiguous);
     if (settlement === undefined && stream.clean > 0) this.#host.acknowledge(sender, stream.clean);
+    if (settlement?.last === undefined || settlement.isReported || !settlement.isSettled(stream.clean)) return;
+    settlement.isReported = true;
+    this.#host.settled(stream, settlement.last);
   }
 
   #hasWork(): boolean {

@@ -272,6 +272,24 @@ export class RegionSender {
     return stable;
   }
 
+  /**
+   * This node has been declared failed, and the region has accepted its packets up to `seq`, without those that were `lost`. Returns the
+   * messages that are thereby in the region.
+   */
+  settled(seq: number, lost: Iterable<Range>): RegionMessage[] {
+    const missing = new RangeSet();
+    for (const [low, high] of lost) missing.add(low, high);
+    const accepted: RegionMessage[] = [];
+    let begin = this.#stable + 1;
+    for (const end of this.#ends.slice(this.#endsHead)) {
+      // It may begin where the one before it ends.
+      if (end.seq <= seq && missing.intersection(RangeSet.of([begin, end.seq])).isEmpty) accepted.push(end.message);
+      begin = end.seq;
+    }
+    this.#endsHead = this.#ends.length;
+    return accepted;
+  }
+
   /** The view was retired: everything was stable there (region-views.md, rule 9). */
   retired(): RegionMessage[] {
     return this.acknowledged(this.#last);

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts";
+import type { SettledStream } from "../cms/settled.ts";
 import type { GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 import { NEVER } from "../machine/machine.ts";
 import { AFTER_BYTES, AFTER_MAX, type SealedView } from "../wire/region/data.ts";
@@ -215,6 +216,11 @@ export class Sending {
   /** The view is over: everything in it was stable. */
   retired(id: RegionViewId): void {
     this.#stable(id, this.#senderBy(id)?.retired() ?? []);
+  }
+
+  /** The node has been declared failed: what of its messages has been accepted everywhere is stable. */
+  expelled(settled: readonly SettledStream[]): void {
+    for (const { id, seq, lost } of settled) this.#stable(id, this.#senderBy(id)?.settled(seq, lost) ?? []);
   }
 
   /** Nodes have failed: in superseded views where nobody is left, nothing is waited for. */

@@ -13,6 +13,8 @@ export class Settlement {
   #candidates = new RangeSet();
   /** Announced on the next token. */
   #lost = new RangeSet();
+  /** The service has been told what came of it. */
+  isReported = false;
 
   get last(): number | undefined {
     return this.#last;

@@ -43,6 +43,8 @@ export class Stream {
   readonly #beyond = new RangeSet();
   /** Given up, and not known to be given up by all. */
   readonly #givenUp = new RangeSet();
+  /** All that was ever given up. */
+  readonly skipped = new RangeSet();
   /** Given up and not passed by delivery yet. */
   readonly #lost = new RangeSet();
   #contiguous = 0;
@@ -179,6 +181,7 @@ export class Stream {
         if (this.has(seq)) continue;
         count++;
         this.#givenUp.add(seq);
+        this.skipped.add(seq);
         if (this.#rule === "fifo" || this.#barred) this.#lost.add(seq);
         if (seq === this.#contiguous + 1) this.#advance(seq);
         else this.#beyond.add(seq);

@@ -1,5 +1,6 @@
 import { encodeChange } from "../../src/cms/change-codec.ts";
 import { NodeViews } from "../../src/cms/node-views.ts";
+import type { SettledStream } from "../../src/cms/settled.ts";
 import type { Change, NodeInfo } from "../../src/cms/views.ts";
 import type {
   Dissemination,
@@ -22,6 +23,9 @@ export class FakeNode implements NodeSeat {
   readonly address;
   readonly sent: { readonly group: number; readonly text: string; readonly number: number }[] = [];
   readonly views = new NodeViews();
+  /** What it was told to have been accepted when it was expelled; and the messages that it finds in that. */
+  readonly settled: SettledStream[] = [];
+  accepted: readonly number[] = [];
   config: NodeConfig | undefined;
   dissemination: Dissemination | undefined;
   application: NodeApplication | undefined;
@@ -39,7 +43,14 @@ export class FakeNode implements NodeSeat {
     this.dissemination = dissemination;
     this.application = application;
     return {
-      node: { views: this.views, regions: [] },
+      node: {
+        views: this.views,
+        regions: [],
+        expelled: (settled) => {
+          this.settled.push(...settled);
+          for (const number of this.accepted) this.application?.stable(number);
+        },
+      },
       send: (group, payload, number) => {
         this.sent.push({ group, text: new TextDecoder().decode(payload), number });
         return this.takes;

@@ -273,7 +273,12 @@ export class RawNode {
     const { superseded } = this.views.apply(change);
     if (!this.reports) return;
     const sealed = superseded.map(({ id }) => ({ id, last: 0 }));
-    this.#send(encodeNodeReport("report", encodeNodeTelling({ n: this.views.n, sealed, retired: [], inquired: [] })));
+    this.#send(
+      encodeNodeReport(
+        "report",
+        encodeNodeTelling({ n: this.views.n, sealed, retired: [], inquired: [], settled: [] }),
+      ),
+    );
   }
 
   #send(frame: Uint8Array): void {

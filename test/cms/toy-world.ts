@@ -513,6 +513,7 @@ export class ToyWorld {
       sealed,
       retired: [...client.retired.values()],
       inquired: [],
+      settled: [],
     });
   }
 

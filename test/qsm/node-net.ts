@@ -83,7 +83,7 @@ export class NodeNet {
         installed: (n, sealed) => record.installed.push({ n, sealed }),
         retired: ({ region, view }) => record.retired.push(`${region}.${view}`),
         inquire: (nodes) => record.inquired.push(nodes),
-        expelled: () => {},
+        settled: () => {},
         random: () => this.random.unit(),
       },
       this.now,

@@ -195,6 +195,29 @@ describe("what region-views.md asks for", () => {
     expect(result.stats.failed).toBe(1);
   });
 
+  test("a node that was only frozen hears what was accepted of it, and what was not is known", async () => {
+    const faults: RegionFault[] = [
+      // Its last packets reach nobody; those before them everybody, and are not acknowledged yet.
+      { kind: "dataLoss", at: 560, from: 2, to: [1, 3, 4, 5, 6], probability: 1, forMs: 40 },
+      { kind: "freeze", at: 595, daemon: 2, forMs: 2.5 * FAILURE_MS },
+    ];
+    const sends = chatter([2], 100, 590, 5);
+    const failedAt = new Map<number, number>();
+    const submitted = new Map<number, number>();
+    let accepted = 0;
+    const result = replayRegions(calm(6, { faults, sends, service: "replica" }), (event) => {
+      if (event.kind === "failed") failedAt.set(event.failed, event.at);
+      if (event.kind === "submit") submitted.set(event.message, event.node);
+      if (event.kind !== "stable") return;
+      submitted.delete(event.message);
+      if (failedAt.has(event.node)) accepted++;
+    });
+    await expectPassed(result);
+    expect(failedAt.size).toBe(1);
+    expect(accepted).toBeGreaterThan(0);
+    expect([...submitted.values()].filter((node) => failedAt.has(node)).length).toBeGreaterThan(3);
+  });
+
   test("the leader fails at any time after the sender, between LOST and the end of the view", async () => {
     let lost = 0;
     for (let delay = 5; delay < 400; delay += 15) {

@@ -3,6 +3,7 @@ import { FakeDaemon } from "../../../test/client/fake-daemon.ts";
 import { FakeNode, FakeWorld, info, NodeDaemon } from "../../../test/client/fake-nodes.ts";
 import { FakeTransport, settle } from "../../../test/client/fake-transport.ts";
 import { decodeNodeTelling } from "../../cms/node-report.ts";
+import { encodeSettled } from "../../cms/settled.ts";
 import type { ConnectOptions } from "../config.ts";
 import { Connection } from "../connection.ts";
 import type { ConnectionEvent } from "../events.ts";
@@ -479,6 +480,17 @@ describe("when the daemon is lost", () => {
     expect(world.nodes[1]?.sent).toMatchObject([{ group: GROUP }]);
     expect(await next(group, 3)).toEqual(["view #ann#a #n9#d", "expelled 1", "view #n9#d #ann#a"]);
     expect(group.view).toMatchObject({ index: 1, cause: "join" });
+  });
+
+  test("expelled: what the others have accepted is delivered after all", async () => {
+    const { nodes, group, node } = await joined();
+    const [accepted, refused] = [await group.send("accepted"), await group.send("not accepted")];
+    node.accepted = [node.sent[0]?.number as number];
+    const settled = { id: { region: 200, view: 1 }, sender: nodes.node, seq: 1, lost: [] };
+    nodes.news({ expelled: true, change: encodeSettled([settled]) });
+    await accepted.delivered;
+    await expect(refused.delivered).rejects.toMatchObject({ code: "EXPELLED" });
+    expect(node.settled).toEqual([settled]);
   });
 
   test("for good: groups end with the error, sends reject, and the node is closed", async () => {

@@ -1,4 +1,5 @@
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
+import type { SettledStream } from "../../cms/settled.ts";
 import type { Change } from "../../cms/views.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupPolicy, NodeSite } from "../../wire/native/node-facts.ts";
@@ -79,7 +80,7 @@ export class ScalableGroups {
       siteChanged: (site) => void this.#seat?.then((seat) => seat.disseminate(this.#dissemination(site))),
       change: (change) => this.#onChange(change),
       suspended: (suspended) => this.#suspend(suspended ? "minority" : undefined),
-      expelled: () => void this.#onExpelled(),
+      expelled: (settled) => void this.#onExpelled(settled),
       policy: (policy) => this.#onPolicy(policy),
     });
   }
@@ -406,9 +407,9 @@ export class ScalableGroups {
       retired: (id) => isCurrent() && this.#session.retired(id),
       inquire: (nodes) => isCurrent() && this.#session.inquire(nodes),
       report: (statistics) => isCurrent() && this.#host.report(statistics),
-      expelled: () => {},
       fault: (error) =>
         isCurrent() && this.#host.broken(`a change that does not follow from the one before: ${error.message}`),
+      settled: (stream) => isCurrent() && this.#session.settled(stream),
     };
   }
 
@@ -476,7 +477,9 @@ export class ScalableGroups {
   }
 
   /** The daemons have declared the node failed: all groups are told, and a new node joins them again. */
-  async #onExpelled(): Promise<void> {
+  async #onExpelled(settled: readonly SettledStream[]): Promise<void> {
+    // What the others have accepted is delivered after all.
+    this.#running?.node.expelled(settled);
     this.#former = this.#seat?.then((seat) => seat.close());
     this.#seat = undefined;
     this.#running = undefined;

@@ -2,6 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { NodeId, RegionViewId } from "../../base/ids.ts";
 import { decodeChange } from "../../cms/change-codec.ts";
 import { decodeNodeTelling, encodeNodeTelling, type NodeTelling } from "../../cms/node-report.ts";
+import { decodeSettled, type SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeAddress } from "../../cms/views.ts";
 import { encodeUtf8 } from "../../wire/native/fields.ts";
 import { decodeGroupPolicy, decodeNodeSite, type GroupPolicy, type NodeSite } from "../../wire/native/node-facts.ts";
@@ -24,7 +25,7 @@ export interface NodeSessionHost {
   /** Whether the daemon can tell of changes at all. */
   suspended(suspended: boolean): void;
   /** The daemons have declared the node failed, or do not know it: it is over. */
-  expelled(): void;
+  expelled(settled: readonly SettledStream[]): void;
   policy(policy: GroupPolicy): void;
 }
 
@@ -157,9 +158,13 @@ export class NodeSession {
     this.#report(this.#reports.inquired(nodes));
   }
 
+  settled(stream: SettledStream): void {
+    this.#report(this.#reports.settled(stream));
+  }
+
   #onNews({ node, suspended, expelled, change }: NodeNews): void {
     this.#host.suspended(suspended);
-    if (expelled) return this.#onExpelled(node);
+    if (expelled) return this.#onExpelled(node, decodeSettled(change) ?? []);
     if (node === 0) return;
     this.#isAttached = true;
     this.#registrar = undefined;
@@ -175,7 +180,7 @@ export class NodeSession {
     this.#host.change(next);
   }
 
-  #onExpelled(node: NodeId): void {
+  #onExpelled(node: NodeId, settled: readonly SettledStream[]): void {
     if (this.#node === undefined) {
       // A join that was under way when the node was expelled has asked for its place once more, and stood in the way of the next.
       this.#isAttached = false;
@@ -186,7 +191,7 @@ export class NodeSession {
       this.#address = undefined;
       this.#seq = 0;
       this.#reports = new Reports();
-      this.#host.expelled();
+      this.#host.expelled(settled);
     }
   }
 

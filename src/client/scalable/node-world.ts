@@ -53,8 +53,8 @@ export interface NodeSeat {
 
 /** A node that runs. */
 export interface RunningNode {
-  /** To be read: what the node knows, and the views that it is in. */
-  readonly node: Pick<Node, "views" | "regions">;
+  /** What the node knows, and the views that it is in; and how it ends when it was declared failed. */
+  readonly node: Pick<Node, "views" | "regions" | "expelled">;
   /** Takes a message; false: too much waits, there will be a `writable`. */
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean;
   /** Applies a change, soon; `installed` tells when, or `fault` that it cannot be. */

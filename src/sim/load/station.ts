@@ -115,7 +115,7 @@ export class Station implements Program {
         installed: () => {},
         retired: () => {},
         inquire: () => {},
-        expelled: () => {},
+        settled: () => {},
         random: () => random.unit(),
       },
       computer.now,

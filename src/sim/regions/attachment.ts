@@ -1,3 +1,4 @@
+import type { SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeAddress, NodeInfo } from "../../cms/views.ts";
 import type { World } from "../world.ts";
 import type { NodeReports } from "./node-process.ts";
@@ -13,8 +14,8 @@ export interface AttachmentClient {
   change(change: Change, now: number): void;
   /** Whether no changes are computed where it is attached. */
   suspended(isSuspended: boolean): void;
-  /** The node has been declared failed: this life is over. */
-  expelled(): void;
+  /** The node has been declared failed: this life is over. `settled`: what is known to have been accepted of it. */
+  expelled(settled: readonly SettledStream[]): void;
 }
 
 /** How one life of a machine reaches the membership service. */
@@ -45,7 +46,7 @@ export function attachByPath(
   const path = new Path(world, machine, world.node(machine).incarnation, model);
   const info = service.register(name, address, {
     change: (change) => path.down((now) => client.change(change, now)),
-    expelled: () => path.down(() => client.expelled()),
+    expelled: (settled) => path.down(() => client.expelled(settled)),
   });
   const { id } = info;
   client.registered(info, world.node(machine).localTime(world.now));
@@ -59,6 +60,7 @@ export function attachByPath(
     installed: (n, sealed) => path.up(() => service.installed(id, n, sealed)),
     retired: (view) => path.up(() => service.retired(id, view)),
     inquire: (nodes) => path.up(() => service.inquired(id, nodes)),
+    settled: (stream) => path.up(() => service.settled(id, stream)),
   };
 }
 
@@ -85,7 +87,7 @@ export function attachBySession(
       registered: (id, now) => client.registered({ id, name, address }, now),
       change: (change, now) => client.change(change, now),
       suspended: (isSuspended) => client.suspended(isSuspended),
-      expelled: () => client.expelled(),
+      expelled: (settled) => client.expelled(settled),
     },
   );
   run(() => session.connect());
@@ -102,5 +104,6 @@ export function attachBySession(
     installed: (n, sealed) => session.report({ n, sealed }),
     retired: (id) => session.report({ retired: [id] }),
     inquire: (inquired) => session.report({ inquired }),
+    settled: (stream) => session.report({ settled: [stream] }),
   };
 }

@@ -115,6 +115,10 @@ export class ModelService implements RegionService {
     // Every node hears of every failure here.
   }
 
+  settled(): void {
+    // Who comes back hears nothing of what it sent.
+  }
+
   #changeOf(node: NodeId): { joined: Set<string>; left: Set<string>; failed: boolean } {
     let change = this.#batch.get(node);
     if (change === undefined) {
@@ -181,7 +185,7 @@ export class ModelService implements RegionService {
       for (const { senders, failed: gone, view } of this.#views.values()) {
         if (senders.has(node) || view.members.some(({ id }) => id === node)) gone.add(node);
       }
-      client?.client.expelled();
+      client?.client.expelled([]);
     }
     for (const [key, { view }] of this.#views) {
       if (view.members.some(({ id }) => this.#clients.has(id))) continue;

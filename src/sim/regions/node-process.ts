@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import { type GroupNumber, type NodeId, type RegionViewId, regionViewKey, sameRegionView } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
+import type { SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeInfo } from "../../cms/views.ts";
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
 import { Node } from "../../qsm/node.ts";
@@ -34,7 +35,7 @@ export type NodeNetwork = {
   unlisten(address: number): void;
 };
 
-export type NodeReports = Pick<NodeOutbox, "installed" | "retired" | "inquire">;
+export type NodeReports = Pick<NodeOutbox, "installed" | "retired" | "inquire" | "settled">;
 
 export type NodeSettings = {
   readonly config: Omit<NodeConfig, "me" | "cluster">;
@@ -152,8 +153,9 @@ export class NodeProcess implements SimProcess {
     this.#endTurn(now);
   }
 
-  /** The membership service has given up this life: it does nothing any more. */
-  stop(): void {
+  /** The membership service has given up this life: it does nothing any more. What was accepted of it is stable. */
+  expelled(settled: readonly SettledStream[]): void {
+    this.node.expelled(settled);
     this.#hasEnded = true;
   }
 
@@ -237,7 +239,7 @@ export class NodeProcess implements SimProcess {
       installed: (n, sealed) => reports.installed(n, sealed),
       retired: (id) => reports.retired(id),
       inquire: (nodes) => reports.inquire(nodes),
-      expelled: () => {},
+      settled: (stream) => reports.settled(stream),
       random: () => random.unit(),
     };
   }

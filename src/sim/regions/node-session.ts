@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import { decodeChange } from "../../cms/change-codec.ts";
 import { decodeNodeTelling, encodeNodeTelling, type NodeTelling } from "../../cms/node-report.ts";
+import { decodeSettled, type SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeAddress } from "../../cms/views.ts";
 import { type NodeId, regionViewKey, type RegionViewId } from "../../base/ids.ts";
 import { ENVELOPE_BYTES, envelopeBytes, PREFACE, TICKET_BYTES } from "../../wire/native/envelope.ts";
@@ -25,8 +26,8 @@ export interface SessionListener {
   registered(node: NodeId, now: number): void;
   change(change: Change, now: number): void;
   suspended(isSuspended: boolean): void;
-  /** The life is over. */
-  expelled(): void;
+  /** The life is over; this is known to have been accepted of it. */
+  expelled(settled: readonly SettledStream[]): void;
 }
 
 const RETRY_MS = 30;
@@ -56,6 +57,7 @@ export class NodeSession {
   #n = 0;
   readonly #sealed = new Map<string, NodeTelling["sealed"][number]>();
   readonly #retired = new Map<string, RegionViewId>();
+  readonly #settled = new Map<string, SettledStream>();
 
   constructor(machine: SessionMachine, listener: SessionListener) {
     this.#machine = machine;
@@ -113,10 +115,11 @@ export class NodeSession {
     if (this.#isWelcome) this.#say(encodeFrame(TypeBit.leave, "", [group], 0, new Uint8Array(0)));
   }
 
-  report({ n, sealed, retired, inquired }: Partial<NodeTelling>): void {
+  report({ n, sealed, retired, inquired, settled }: Partial<NodeTelling>): void {
     this.#n = Math.max(this.#n, n ?? 0);
     for (const view of sealed ?? []) this.#sealed.set(regionViewKey(view.id), view);
     for (const id of retired ?? []) this.#retired.set(regionViewKey(id), id);
+    for (const stream of settled ?? []) this.#settled.set(`${regionViewKey(stream.id)} ${stream.sender}`, stream);
     if (this.#isWelcome) this.#report(inquired ?? []);
   }
 
@@ -174,7 +177,7 @@ export class NodeSession {
     if (resumption === "resumed") return;
     const groups = [...this.#groups];
     // It takes its place along with joins.
-    if (groups.length === 0 && this.#node !== undefined) return this.#end();
+    if (groups.length === 0 && this.#node !== undefined) return this.#end([]);
     for (const group of groups) this.#join(group, group !== groups.at(-1));
     this.#report([]);
   }
@@ -186,6 +189,7 @@ export class NodeSession {
     const telling = acknowledged && decodeNodeTelling(acknowledged);
     for (const { id } of telling?.sealed ?? []) this.#sealed.delete(regionViewKey(id));
     for (const id of telling?.retired ?? []) this.#retired.delete(regionViewKey(id));
+    for (const { id, sender } of telling?.settled ?? []) this.#settled.delete(`${regionViewKey(id)} ${sender}`);
   }
 
   #hear({ node, suspended, expelled, change }: NodeNews, now: number): void {
@@ -193,7 +197,7 @@ export class NodeSession {
       this.#isSuspended = suspended;
       this.#listener.suspended(suspended);
     }
-    if (expelled) return this.#end();
+    if (expelled) return this.#end(decodeSettled(change) ?? []);
     if (node !== 0 && this.#node === undefined) {
       this.#node = node;
       this.#listener.registered(node, now);
@@ -208,9 +212,9 @@ export class NodeSession {
     this.#listener.change(decoded, now);
   }
 
-  #end(): void {
+  #end(settled: readonly SettledStream[]): void {
     this.#isOver = true;
-    this.#listener.expelled();
+    this.#listener.expelled(settled);
   }
 
   #join(group: string, more: boolean): void {
@@ -221,8 +225,15 @@ export class NodeSession {
   }
 
   #report(inquired: readonly NodeId[]): void {
-    if (this.#n === 0 && this.#sealed.size + this.#retired.size + inquired.length === 0) return;
-    const telling = { n: this.#n, sealed: [...this.#sealed.values()], retired: [...this.#retired.values()], inquired };
+    const open = this.#sealed.size + this.#retired.size + this.#settled.size;
+    if (this.#n === 0 && open + inquired.length === 0) return;
+    const telling = {
+      n: this.#n,
+      sealed: [...this.#sealed.values()],
+      retired: [...this.#retired.values()],
+      inquired,
+      settled: [...this.#settled.values()],
+    };
     this.#say(encodeNodeReport("report", encodeNodeTelling(telling)));
   }
 

@@ -1,6 +1,7 @@
 import type { NodeId, RegionViewId } from "../../base/ids.ts";
 import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
 import type { RegionMap } from "../../cms/regions.ts";
+import type { SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeInfo, RegionView } from "../../cms/views.ts";
 
 export type ServiceSettings = {
@@ -16,7 +17,7 @@ export type ServiceSettings = {
 export interface ServiceClient {
   change(change: Change): void;
   /** The node has been declared failed: this life of it is over. */
-  expelled(): void;
+  expelled(settled: readonly SettledStream[]): void;
 }
 
 /** What happens in the service, as checkers see it. */
@@ -52,4 +53,6 @@ export interface RegionService {
   retired(node: NodeId, id: RegionViewId): void;
   /** The node wants to know whether these have failed. */
   inquired(node: NodeId, nodes: readonly NodeId[]): void;
+  /** The node, as the leader of a view, says what its members have accepted of one that has failed. */
+  settled(node: NodeId, stream: SettledStream): void;
 }

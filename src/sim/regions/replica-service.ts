@@ -1,5 +1,6 @@
 import { type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../../base/ids.ts";
 import { type Relation, Replica, type ServedNode } from "../../cms/replica.ts";
+import type { SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeInfo, RegionView } from "../../cms/views.ts";
 import type { RegionService, ServiceClient, ServiceClock, ServiceObserver, ServiceSettings } from "./region-service.ts";
 
@@ -23,6 +24,8 @@ export class ReplicaService implements RegionService {
   readonly #observer: ServiceObserver;
   readonly #replica: Replica;
   readonly #clients = new Map<NodeId, Client>();
+  /** Failed, and not told so before it is known what was accepted of them. */
+  readonly #expelled = new Map<NodeId, ServiceClient>();
   readonly #finals = new Set<string>();
   readonly #retired = new Set<string>();
   #isScheduled = false;
@@ -76,13 +79,13 @@ export class ReplicaService implements RegionService {
 
   installed(node: NodeId, n: number, sealed: readonly { readonly id: RegionViewId; readonly last: number }[]): void {
     if (!this.#clients.has(node)) return;
-    this.#replica.report(DAEMON, [{ node, n, sealed, retired: [], inquired: [] }]);
+    this.#replica.report(DAEMON, [{ node, n, sealed, retired: [], inquired: [], settled: [] }]);
     this.#push();
   }
 
   retired(node: NodeId, id: RegionViewId): void {
     if (!this.#clients.has(node)) return;
-    this.#replica.report(DAEMON, [{ node, n: 0, sealed: [], retired: [id], inquired: [] }]);
+    this.#replica.report(DAEMON, [{ node, n: 0, sealed: [], retired: [id], inquired: [], settled: [] }]);
     const key = regionViewKey(id);
     if (!this.#retired.has(key)) this.#observer.retired(id);
     this.#retired.add(key);
@@ -91,7 +94,13 @@ export class ReplicaService implements RegionService {
 
   inquired(node: NodeId, nodes: readonly NodeId[]): void {
     if (!this.#clients.has(node)) return;
-    this.#replica.report(DAEMON, [{ node, n: 0, sealed: [], retired: [], inquired: nodes }]);
+    this.#replica.report(DAEMON, [{ node, n: 0, sealed: [], retired: [], inquired: nodes, settled: [] }]);
+    this.#push();
+  }
+
+  settled(node: NodeId, stream: SettledStream): void {
+    if (!this.#clients.has(node)) return;
+    this.#replica.report(DAEMON, [{ node, n: 0, sealed: [], retired: [], inquired: [], settled: [stream] }]);
     this.#push();
   }
 
@@ -120,7 +129,7 @@ export class ReplicaService implements RegionService {
       const client = this.#clients.get(info.id);
       this.#clients.delete(info.id);
       this.#observer.failed(n, info.id);
-      client?.client.expelled();
+      if (client !== undefined) this.#expelled.set(info.id, client.client);
     }
     this.#observer.batch(n, map);
     this.#push();
@@ -128,6 +137,12 @@ export class ReplicaService implements RegionService {
 
   /** What nodes have not been sent yet. */
   #push(): void {
+    const { departures } = this.#replica.lifecycle;
+    for (const [node, client] of this.#expelled) {
+      if (!departures.isSettled(node)) continue;
+      this.#expelled.delete(node);
+      client.expelled(departures.of(node));
+    }
     for (const client of this.#clients.values()) {
       for (const change of client.node.changesAfter(client.sent)) {
         client.sent = change.seq;

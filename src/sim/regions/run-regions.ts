@@ -2,6 +2,7 @@ import { assert } from "../../base/assert.ts";
 import { cover, watchCoverage } from "../../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { RegionMap } from "../../cms/regions.ts";
+import type { SettledStream } from "../../cms/settled.ts";
 import type { NodeInfo } from "../../cms/views.ts";
 import { NEVER } from "../../machine/machine.ts";
 import { nodeDefaults } from "../../qsm/config.ts";
@@ -254,6 +255,7 @@ export class RegionsRun {
           installed: (n, sealed) => attachment.installed(n, sealed),
           retired: (id) => attachment.retired(id),
           inquire: (nodes) => attachment.inquire(nodes),
+          settled: (stream) => attachment.settled(stream),
         });
       },
       change: (change, now) => {
@@ -264,7 +266,7 @@ export class RegionsRun {
         const { process } = place;
         if (process !== undefined) this.#observe({ kind: "suspended", node: process.info.id, isSuspended });
       },
-      expelled: () => this.#expel(machine, life),
+      expelled: (settled) => this.#expel(machine, life, settled),
     });
     const life: Life = { place, attachment };
     this.#lives.set(machine, life);
@@ -311,11 +313,11 @@ export class RegionsRun {
   }
 
   /** The node learns that it has been declared failed: its process begins a new life. */
-  #expel(machine: number, life: Life): void {
+  #expel(machine: number, life: Life, settled: readonly SettledStream[]): void {
     if (this.#lives.get(machine) !== life) return;
     cover("regions expelled");
     const { process } = life.place;
-    process?.stop();
+    process?.expelled(settled);
     if (process !== undefined) {
       this.#timeline.note(this.world.now, `${nodeName(this.#suite.history, process.info.id)} is expelled`);
       this.#daemons?.failed(process.node.applied, process.info.id);

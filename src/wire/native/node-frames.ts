@@ -7,7 +7,8 @@ import { dataBytesOf, encodeFrame, groupCountOf, HEADER_BYTES, messageTypeOf } f
  * What a node and its daemon tell each other about regions travels as messages to no group (docs/protocols/native-session.md): numbered,
  * acknowledged and repeated like all others. Their message type says which one it is:
  *
- *   1 CHANGE        daemon to node   flags u8 (1: suspended, 2: expelled), node u64, and a change (cms/change-codec.ts), or nothing
+ *   1 CHANGE        daemon to node   flags u8 (1: suspended, 2: expelled), node u64, and a change (cms/change-codec.ts), or
+ *                                  nothing; with flag 2 what was accepted of the node (cms/settled.ts)
  *   2 REPORT        node to daemon   what the node has applied, or which view has ended (cms/node-report.ts)
  *   3 ACKNOWLEDGED  daemon to node   a report, as in REPORT: the node need not repeat it
  *   4 SITE, 5 POLICY                 wire/native/node-facts.ts
@@ -27,7 +28,10 @@ export type NodeNews = {
   readonly suspended: boolean;
   /** The session is that node no more: it sends nothing in its views from now on, and may join without a place, as a new one. */
   readonly expelled: boolean;
-  /** Encoded; empty if it is only told which node it is, or one of the flags changes. */
+  /**
+   * Encoded; empty if it is only told which node it is, or one of the flags changes. With `expelled`: what the others have accepted of it, as
+   * far as it is known.
+   */
   readonly change: Uint8Array;
 };
 

@@ -173,6 +173,28 @@ const STORIES: Readonly<
       ],
     },
   },
+  acceptance: {
+    good: [
+      ...beginning(),
+      ...sent(A, 1),
+      ...sent(A, 2),
+      { kind: "failed", n: 2, failed: A },
+      { kind: "stable", node: A, message: message(A, 1) },
+      delivers(B, A, 1),
+      delivers(C, A, 1),
+      OVER,
+    ],
+    bad: {
+      "one has not got what was accepted": [
+        ...beginning(),
+        ...sent(A, 1),
+        { kind: "failed", n: 2, failed: A },
+        { kind: "stable", node: A, message: message(A, 1) },
+        delivers(B, A, 1),
+        OVER,
+      ],
+    },
+  },
   K33: {
     good: [
       {

@@ -1,6 +1,7 @@
 import type { Violation } from "../../check/checker.ts";
 import type { PlanOptions } from "../../../qsm/partition-plan.ts";
 import type { RegionEvent } from "../event.ts";
+import { acceptance } from "./acceptance.ts";
 import { atomicity } from "./atomicity.ts";
 import type { RegionChecker, RegionCheckerFactory } from "./checker.ts";
 import { delivery } from "./delivery.ts";
@@ -32,6 +33,7 @@ export function regionCheckers(plan: PlanOptions & RateOptions): readonly (reado
     ["K43", grants(plan)],
     ["K44", freshToken],
     ["K59", oneLog],
+    ["acceptance", acceptance],
     ["fence", fence],
     ["retirement", retirement],
     ["completion", completion],
