@@ -193,6 +193,7 @@ export class NodeHost {
     this.#takeWaiting(now, application);
     const { room, isHeldUp } = this.#network;
     this.node.isHeldUp = isHeldUp;
+    this.node.relays = !this.#network.canMulticast;
     // At least one: a multicast to many members may take more than there is room for.
     this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));
     this.node.flush(now);

@@ -18,7 +18,7 @@ import {
   type ViewFailure,
 } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
-import { isData, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
+import { isData, isRelayed, regionOf, type SealedView, seqOf, viewOf } from "../wire/region/data.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
 import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
 import type { NodeStatistics } from "../wire/native/node-statistics.ts";
@@ -31,6 +31,7 @@ import { Inquiry } from "./inquiry.ts";
 import { Links, linkDefaults } from "./link.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
+import { relayTargets } from "./relay-tree.ts";
 import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
 import { StandingDelay } from "./standing-delay.ts";
@@ -76,6 +77,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   room = Number.POSITIVE_INFINITY;
   /** Datagrams of this node wait for its network: what is sent now leaves later. */
   isHeldUp = false;
+  /** There is no multicast: packets to many members are passed on by those who get them. */
+  relays = false;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0, untold: 0 };
   readonly #config: NodeConfig;
   readonly #outbox: NodeOutbox;
@@ -90,7 +93,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #unknown: UnknownViews;
   readonly #tombstones = new Set<string>();
   readonly #fenced = new Set<NodeId>();
-  readonly #forwards: { readonly to: NodeInfo; readonly packet: Uint8Array }[] = [];
+  readonly #forwards: { readonly to: NodeInfo; readonly channel: NodeChannel; readonly packet: Uint8Array }[] = [];
   /** How many views and groups of this node use an address. */
   readonly #listening = new Map<number, number>();
   readonly #admission: AdmissionEstimator;
@@ -277,7 +280,9 @@ export class Node implements Machine, RegionHost, SendingHost {
   flush(now: number): void {
     this.#now = now;
     this.#links.flush(now);
-    const most = Math.min(TURN_PACKETS_MAX, this.room);
+    // A packet that others pass on takes several datagrams.
+    const copies = this.relays ? Math.max(1, this.#config.relayWidth) : 1;
+    const most = Math.min(TURN_PACKETS_MAX, Math.ceil(this.room / copies));
     const forwards = this.#flushForwards(most, now);
     this.room -= forwards + this.#sending.flush(most - forwards, this.isHeldUp, now);
     // What a token or a packet of this node's own has brought about.
@@ -310,8 +315,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   forward(to: NodeInfo, packet: Uint8Array): void {
-    if (this.#forwards.length < FORWARDS_MAX) this.#forwards.push({ to, packet });
-    else this.drops.untold++;
+    this.#forward(to, "repair", packet);
   }
 
   deliver(group: GroupNumber, sender: NodeId, payload: Uint8Array): void {
@@ -385,7 +389,16 @@ export class Node implements Machine, RegionHost, SendingHost {
     return this.#views.groups.get(group);
   }
 
+  relaysTo(members: number): boolean {
+    const { relayWidth } = this.#config;
+    return this.relays && relayWidth > 0 && members > relayWidth + 1;
+  }
+
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void {
+    if (isFromSender(packet) && isRelayed(packet)) {
+      for (const to of this.#relayTargets(packet, members)) this.#unicast(to, "data", packet);
+      return;
+    }
     this.#counters.datagramsSent++;
     this.#counters.bytesSent += packet.length;
     this.#outbox.multicast(address, packet, members);
@@ -553,10 +566,20 @@ export class Node implements Machine, RegionHost, SendingHost {
   #flushForwards(most: number, now: number): number {
     if (this.#forwards.length === 0 || most <= 0) return 0;
     const count = this.#sending.pacer.take(Math.min(most, this.#forwards.length), now);
-    for (const { to, packet } of this.#forwards.splice(0, count)) {
-      this.#unicast(to, "repair", packet);
-    }
+    for (const { to, channel, packet } of this.#forwards.splice(0, count)) this.#unicast(to, channel, packet);
     return count;
+  }
+
+  #forward(to: NodeInfo, channel: NodeChannel, packet: Uint8Array): void {
+    if (this.#forwards.length < FORWARDS_MAX) this.#forwards.push({ to, channel, packet });
+    else this.drops.untold++;
+  }
+
+  #relayTargets(packet: Uint8Array, members: readonly NodeInfo[]): readonly NodeInfo[] {
+    const { me, relayWidth } = this.#config;
+    return relayTargets(members, originOf(packet), me, seqOf(packet), Math.max(1, relayWidth), (node) =>
+      this.#fenced.has(node),
+    );
   }
 
   #unicast(to: NodeInfo, channel: NodeChannel, bytes: Uint8Array): void {
@@ -597,7 +620,12 @@ export class Node implements Machine, RegionHost, SendingHost {
     const view = viewOf(packet);
     const member = this.#members.get(region, view);
     if (member === undefined) this.#onUnknown({ region, view }, channel, packet);
-    else this.#toMember(member, channel, packet, seqOf(packet), now);
+    else {
+      if (channel === "data" && isRelayed(packet)) {
+        for (const to of this.#relayTargets(packet, member.view.members)) this.#forward(to, "data", packet);
+      }
+      this.#toMember(member, channel, packet, seqOf(packet), now);
+    }
   }
 
   /** A packet to several regions: what counts is its numbers in this node's own views. */
@@ -683,6 +711,12 @@ export class Node implements Machine, RegionHost, SendingHost {
         return this.#sending.retired(id);
     }
   }
+}
+
+/** Whether it is a packet of one region that its sender sends, for the first time or again. */
+function isFromSender(packet: Uint8Array): boolean {
+  const kind = kindOf(packet);
+  return kind === NodeKind.regionData || kind === NodeKind.regionResent;
 }
 
 function add(sum: { -readonly [K in keyof Reception]: number }, part: Reception): void {

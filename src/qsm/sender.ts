@@ -167,8 +167,9 @@ export class RegionSender {
   /**
    * The next packet to send, if there is one: first what has to be sent again, then what has a number, then new packets as
    * far as the window allows. Given away. `isHeldUp`: it will wait in this node's own sockets, so receivers must not take the time for theirs.
+   * `isRelayed`: new packets say that receivers are to pass them on.
    */
-  next(now: number, isHeldUp: boolean): Uint8Array | undefined {
+  next(now: number, isHeldUp: boolean, isRelayed: boolean): Uint8Array | undefined {
     const again = this.#takeFirst(this.#resend);
     if (again !== undefined) {
       cover("regions repair resent");
@@ -176,7 +177,8 @@ export class RegionSender {
       return this.#again(again);
     }
     const packet =
-      this.#takeFirst(this.#unsent) ?? (this.isWindowFull ? undefined : this.#make(this.#stamp(now, isHeldUp)));
+      this.#takeFirst(this.#unsent) ??
+      (this.isWindowFull ? undefined : this.#make(this.#stamp(now, isHeldUp), isRelayed));
     if (packet !== undefined) this.#toldAt = now;
     return packet;
   }
@@ -201,7 +203,7 @@ export class RegionSender {
     this.#offset = this.#queue[0] === waiting[0] ? offset : 0;
     for (const message of waiting) if (!message.isPinned) rest.push(message);
     for (;;) {
-      const packet = this.#make(undefined);
+      const packet = this.#make(undefined, false);
       if (packet === undefined) break;
       this.#unsent.add(this.#last);
     }
@@ -347,13 +349,13 @@ export class RegionSender {
   }
 
   /** Makes a packet of what waits; it has a number then. */
-  #make(stamp: number | undefined): Uint8Array | undefined {
+  #make(stamp: number | undefined, isRelayed: boolean): Uint8Array | undefined {
     if (!this.#hasQueued) return undefined;
     const { cluster, me, datagramBytes, packing } = this.#settings;
     const seq = this.#last + 1;
     const after = this.#after;
     const full = this.#slab.take(datagramBytes);
-    let at = writeDataHead(full, 0, { cluster, origin: me, id: this.id, seq, after, stamp });
+    let at = writeDataHead(full, 0, { cluster, origin: me, id: this.id, seq, after, stamp, isRelayed });
     assert(at === dataHeadBytes(after, stamp !== undefined), "a head has the length that was computed");
     while (this.#hasQueued) {
       const written = this.#writeItem(full, at, seq);

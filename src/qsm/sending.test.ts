@@ -43,6 +43,9 @@ class Site implements SendingHost {
     this.packets++;
   }
   unicast(): void {}
+  relaysTo(): boolean {
+    return false;
+  }
   sent(): void {}
   toldLast(): void {}
   stable(message: number): void {

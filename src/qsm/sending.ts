@@ -15,6 +15,8 @@ export interface SendingHost {
   region(id: RegionId): RegionView | undefined;
   group(group: GroupNumber): GroupView | undefined;
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void;
+  /** Whether packets to so many are to be passed on by those who get them. */
+  relaysTo(members: number): boolean;
   /** To one node, which may be this one. */
   unicast(to: NodeInfo, packet: Uint8Array): void;
   /** Where this node is a member itself, what it has sent counts as received. `isNew`: not sent again. */
@@ -337,7 +339,7 @@ export class Sending {
     if (this.#pacer.deadline > now || this.#pacerOf(sender.id.region, now).take(1, now) === 0) return false;
     this.#pacer.take(1, now);
     const again = sender.resentCount;
-    const packet = sender.next(now, isHeldUp);
+    const packet = sender.next(now, isHeldUp, this.#host.relaysTo(sender.view.members.length));
     if (packet === undefined) return false;
     const isNew = sender.resentCount === again;
     this.counters[isNew ? "packetsSent" : "resent"]++;

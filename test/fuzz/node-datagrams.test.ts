@@ -111,8 +111,8 @@ function datagrams(): Uint8Array[] {
   ];
   const entries = after.map((sealed, i) => ({ id: sealed.id, seq: i + 1 }));
   return [
-    filled((bytes) => writeDataHead(bytes, 0, { ...head, after: [], stamp: undefined })),
-    filled((bytes) => writeDataHead(bytes, 0, { ...head, after, stamp: 800 })),
+    filled((bytes) => writeDataHead(bytes, 0, { ...head, after: [], stamp: undefined, isRelayed: false })),
+    filled((bytes) => writeDataHead(bytes, 0, { ...head, after, stamp: 800, isRelayed: true })),
     filled((bytes) => writeHybridHead(bytes, 0, { cluster: 1, origin: 7, entries, group: 11 })),
     encodeLast(1, 7, { id, seq: 40, stamp: 9 }),
     encodeLinkAck(1, 7, { receiver: 2, upTo: 4, parts: [{ message: 6, received: ranges }] }),

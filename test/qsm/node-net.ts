@@ -4,6 +4,7 @@ import type { Change, GroupView, NodeInfo, RegionView } from "../../src/cms/view
 import { type NodeConfig, nodeDefaults } from "../../src/qsm/config.ts";
 import { Node } from "../../src/qsm/node.ts";
 import type { NodeChannel } from "../../src/qsm/outbox.ts";
+import { kindOf, NodeKind } from "../../src/wire/region/head.ts";
 
 type Delivered = { readonly group: GroupNumber; readonly sender: NodeId; readonly text: string };
 
@@ -31,6 +32,7 @@ export class NodeNet {
   /** What data and repairs wait in sockets, while control is taken at once. */
   waitingMs = 0;
   sent = { control: 0, repair: 0, data: 0 };
+  multicasts = 0;
   now = 0;
   readonly random: Random;
   readonly #config: Partial<NodeConfig>;
@@ -63,6 +65,8 @@ export class NodeNet {
       {
         multicast: (to, bytes) => {
           this.sent.data++;
+          // How far a stream goes is told to all by its sender.
+          if (kindOf(bytes) !== NodeKind.regionLast) this.multicasts++;
           for (const other of this.#listeners.get(to) ?? []) if (other !== id) this.#carry(id, other, "data", bytes);
         },
         unicast: (to, channel, bytes) => {

@@ -10,10 +10,10 @@ export type NodeOptions = {
   /** The first of three UDP ports in a row (control, repairs, data). Default: the system chooses. */
   readonly port?: number;
   /**
-   * How packets go to a region: to its multicast address, or to each member by itself. `auto` (default): by multicast where the daemon
-   * has found that it reaches the other daemons.
+   * How packets go to a region: to its multicast address, to each member by itself, or to a few members who pass them on (`relay`). `auto`
+   * (default): by multicast where the daemon has found that it reaches the other daemons, else by `relay`.
    */
-  readonly dissemination?: "auto" | "multicast" | "unicast";
+  readonly dissemination?: "auto" | "multicast" | "unicast" | "relay";
   /** What this node sends at most, over all groups and repairs included: its share of the network. Default 1,000,000. */
   readonly packetsPerSecondMax?: number;
   /** Longest datagram in bytes: more than the network takes in one piece is lost more easily. Default 1,400. */
@@ -62,8 +62,8 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_533)) {
     throw new RangeError(`node.port: ${port} is not a port from 1 to 65533 (the next two are used as well)`);
   }
-  if (!["auto", "multicast", "unicast"].includes(dissemination)) {
-    throw new RangeError(`node.dissemination: "${dissemination}" is none of auto, multicast, unicast`);
+  if (!["auto", "multicast", "unicast", "relay"].includes(dissemination)) {
+    throw new RangeError(`node.dissemination: "${dissemination}" is none of auto, multicast, unicast, relay`);
   }
   if (!["fifo", "onReceipt"].includes(delivery)) {
     throw new RangeError(`node.delivery: "${delivery}" is none of fifo, onReceipt`);
@@ -84,7 +84,7 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
 
 /** What the settings mean for the node machine. */
 export function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeConfig {
-  const { packetsPerSecondMax, datagramBytes, roundsPerSecond, delivery, windowBytesMax } = settings;
+  const { dissemination, packetsPerSecondMax, datagramBytes, roundsPerSecond, delivery, windowBytesMax } = settings;
   return {
     ...nodeDefaults,
     me,
@@ -94,6 +94,7 @@ export function nodeConfig(settings: NodeSettings, me: number, cluster: number):
     rateStart: Math.min(nodeDefaults.rateStart, packetsPerSecondMax),
     tokenRate: roundsPerSecond,
     delivery,
+    relayWidth: dissemination === "unicast" ? 0 : nodeDefaults.relayWidth,
     windowBytes: windowBytesMax,
     windowResumeBytes: windowBytesMax / 2,
   };

@@ -9,6 +9,7 @@ import {
   type DataHead,
   dataHeadBytes,
   isData,
+  isRelayed,
   itemsAt,
   regionOf,
   seqOf,
@@ -31,6 +32,7 @@ const head: fc.Arbitrary<DataHead> = fc.record({
   seq,
   after: fc.oneof(fc.constant([]), fc.array(sealed, { maxLength: 5 })),
   stamp: fc.option(u32, { nil: undefined }),
+  isRelayed: fc.boolean(),
 });
 const item = fc.record({
   groupIndex: fc.oneof(fc.nat(40), fc.nat(8191), fc.nat(ITEM_GROUPS_MAX - 1)),
@@ -75,6 +77,7 @@ describe("a data packet", () => {
         seq: 0x0100_0000_0002,
         after: [{ id: { region: 2 ** 32 + 4, view: 2 }, last: 6 }],
         stamp: 800,
+        isRelayed: false,
       },
       [
         { groupIndex: 2, isFirst: true, isLast: true, data: Uint8Array.of(0xaa, 0xbb) },
@@ -108,6 +111,7 @@ describe("a data packet", () => {
         expect([clusterOf(packet), originOf(packet)]).toEqual([fields.cluster, fields.origin]);
         expect({ region: regionOf(packet), view: viewOf(packet) }).toEqual(fields.id);
         expect([seqOf(packet), afterOf(packet), stampOf(packet)]).toEqual([fields.seq, fields.after, fields.stamp]);
+        expect(isRelayed(packet)).toBe(fields.isRelayed);
         expect(itemsAt(packet)).toBe(dataHeadBytes(fields.after, fields.stamp !== undefined));
         expect(itemsOf(packet)).toEqual(items);
       }),
@@ -116,7 +120,7 @@ describe("a data packet", () => {
 
   test("can name as many earlier views as a byte counts", () => {
     const after = Array.from({ length: AFTER_MAX }, (_, i) => ({ id: { region: i + 1, view: 1 }, last: i }));
-    const fields = { cluster: 1, origin: 1, id: { region: 999, view: 1 }, seq: 1, after, stamp: 1 };
+    const fields = { cluster: 1, origin: 1, id: { region: 999, view: 1 }, seq: 1, after, stamp: 1, isRelayed: true };
     const packet = packetOf(fields, []);
     expect(isData(packet)).toBe(true);
     expect(afterOf(packet)).toEqual(after);
@@ -171,14 +175,23 @@ describe("a data packet", () => {
   });
 
   test("with unknown flags, or ids or numbers that cannot be, is none", () => {
-    const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], stamp: undefined };
+    const fields = {
+      cluster: 1,
+      origin: 1,
+      id: { region: 2, view: 1 },
+      seq: 1,
+      after: [],
+      stamp: undefined,
+      isRelayed: false,
+    };
     const spoilt = (at: number, ...values: number[]): boolean => {
       const packet = packetOf(fields, []);
       packet.set(values, at);
       return isData(packet);
     };
     expect(spoilt(38, 0)).toBe(true);
-    expect(spoilt(38, 4)).toBe(false);
+    expect(spoilt(38, 4)).toBe(true);
+    expect(spoilt(38, 8)).toBe(false);
     expect(spoilt(32, 0, 0, 0, 0, 0, 0)).toBe(false);
     expect(spoilt(20, 0x00, 0x20)).toBe(false);
     expect(spoilt(27, 0)).toBe(false);
@@ -203,7 +216,15 @@ test("an item fills the room that there is, and no longer one would", () => {
 });
 
 describe("a datagram", () => {
-  const fields = { cluster: 1, origin: 1, id: { region: 2, view: 1 }, seq: 1, after: [], stamp: undefined };
+  const fields = {
+    cluster: 1,
+    origin: 1,
+    id: { region: 2, view: 1 },
+    seq: 1,
+    after: [],
+    stamp: undefined,
+    isRelayed: false,
+  };
 
   test("of several packets, padded, is cut into them", () => {
     fc.assert(

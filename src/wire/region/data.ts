@@ -13,7 +13,8 @@ import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, writeHead } from "./hea
  *
  * AFTER names region views in which the sender cannot assign anything any more: who is a member of one delivers this packet only after
  * the sender's packets there up to `last` (region-views.md, rule 11). STAMP, on some packets, is when the sender made it, in ms of a
- * clock of its own, modulo 2³²: receivers find from that how long packets wait. A sender that sends the packet again changes its kind and
+ * clock of its own, modulo 2³²: receivers find from that how long packets wait. RELAYED, without a field: who gets the packet as data passes it on
+ * (qsm/relay-tree.ts). A sender that sends the packet again changes its kind and
  * nothing else.
  */
 
@@ -28,6 +29,7 @@ const SEQ_AT = NODE_HEAD_BYTES + VIEW_ID_BYTES;
 const FLAGS_AT = SEQ_AT + 6;
 const AFTER = 1;
 const STAMP = 2;
+const RELAYED = 4;
 
 /** A region view that a sender has sealed: the last number that it assigned there. */
 export type SealedView = { readonly id: RegionViewId; readonly last: number };
@@ -43,6 +45,8 @@ export type DataHead = {
   readonly after: readonly SealedView[];
   /** When it was made, ms of the sender's clock; `undefined`: not told. */
   readonly stamp: number | undefined;
+  /** Receivers are to pass it on. */
+  readonly isRelayed: boolean;
 };
 
 /** Bytes that `writeDataHead` will write. */
@@ -52,11 +56,11 @@ export function dataHeadBytes(after: readonly SealedView[], isStamped: boolean):
 
 /** Begins a data packet at `at` and returns where its items go; `setPacketEnd` has to follow. */
 export function writeDataHead(bytes: Uint8Array, at: number, fields: DataHead): number {
-  const { cluster, origin, id, seq, after, stamp } = fields;
+  const { cluster, origin, id, seq, after, stamp, isRelayed } = fields;
   writeHead(bytes, at, NodeKind.regionData, cluster, origin);
   setViewId(bytes, at + NODE_HEAD_BYTES, id);
   setU48(bytes, at + SEQ_AT, seq);
-  bytes[at + FLAGS_AT] = (after.length > 0 ? AFTER : 0) | (stamp === undefined ? 0 : STAMP);
+  bytes[at + FLAGS_AT] = (after.length > 0 ? AFTER : 0) | (stamp === undefined ? 0 : STAMP) | (isRelayed ? RELAYED : 0);
   let field = at + DATA_HEAD_BYTES;
   if (after.length > 0) {
     bytes[field++] = after.length;
@@ -80,7 +84,7 @@ export function isData(bytes: Uint8Array): boolean {
   if (!isViewIdAt(bytes, NODE_HEAD_BYTES) || getU48(bytes, SEQ_AT) === 0) return false;
   const flags = bytes[FLAGS_AT] as number;
   if (flags === 0) return true;
-  if ((flags & ~(AFTER | STAMP)) !== 0) return false;
+  if ((flags & ~(AFTER | STAMP | RELAYED)) !== 0) return false;
   return ((flags & AFTER) === 0 || hasAfter(bytes)) && itemsAt(bytes) <= bodyEndOf(bytes);
 }
 
@@ -112,6 +116,11 @@ export function afterOf(packet: Uint8Array): readonly SealedView[] {
 /** When the sender made the packet, ms of its clock modulo 2³²; `undefined` if the packet does not tell. */
 export function stampOf(packet: Uint8Array): number | undefined {
   return ((packet[FLAGS_AT] as number) & STAMP) === 0 ? undefined : getU32(packet, afterEnd(packet));
+}
+
+/** Whether who gets this data packet is to pass it on. */
+export function isRelayed(packet: Uint8Array): boolean {
+  return ((packet[FLAGS_AT] as number) & RELAYED) !== 0;
 }
 
 /** Where the items begin. */
