@@ -251,7 +251,10 @@ export class RegionRing implements Machine {
       if (this.#ahead === undefined || !isBefore(token, this.#ahead)) this.#ahead = token;
       return;
     }
-    if (!this.#isForMe(token)) return;
+    if (!this.#isForMe(token)) {
+      cover("regions token for another");
+      return;
+    }
     if (token.round >= this.#round) {
       this.#round = token.round;
       this.#wakeAt = NEVER;
@@ -477,6 +480,7 @@ export class RegionRing implements Machine {
   #openPart(token: RegionToken, now: number): void {
     const parts = this.#tree.partsOf(partOf(token));
     if (this.#tree.isInTurn) return this.#openNext(token, parts[0], now);
+    cover("regions round through a tree");
     this.#gathers.set(token.level, new Gather(token.round, parts));
     // Each has a token of its own before one of them, which may be this member's, is changed.
     const tokens = parts.map(() => copyOf(token));
@@ -515,7 +519,10 @@ export class RegionRing implements Machine {
     const above = this.#tree.above(part);
     const gather = this.#gathers.get(above.level);
     const whole = gather?.round === token.round ? gather.add(part.first, token) : undefined;
-    if (whole === undefined) return;
+    if (whole === undefined) {
+      cover(gather?.round === token.round ? "regions part before others" : "regions part of a round that is over");
+      return;
+    }
     this.#gathers.delete(above.level);
     whole.level = above.level;
     whole.partition = above.first;

@@ -42,6 +42,9 @@ export const REGION_CELLS: CoverageTable = {
     // Rare: not met in some hundred schedules.
     "regions token overtaken at home",
     "regions token stale",
+    "regions round through a tree",
+    "regions part before others",
+    "regions part of a round that is over",
     "regions early packet",
     "regions early token",
     "regions failure at leader",
@@ -84,6 +87,7 @@ export const REGION_CELLS: CoverageTable = {
     "regions drop malformed",
     "regions drop cluster",
     "regions token of another plan",
+    "regions token for another",
     // Nobody knows of packets that were never sent.
     "regions acknowledged unsent",
   ],
