@@ -33,7 +33,8 @@ export type ScaleResult = {
 };
 
 const PERIOD_MS = 1_000;
-const MESSAGES_PER_S = 10;
+/** Fewer where each of them is delivered thousands of times. */
+const messagesPerS = (nodes: number): number => (nodes < 3_000 ? 10 : 4);
 const BYTES = 1_000;
 const SENDER = 7;
 const FAILED = 13;
@@ -46,10 +47,10 @@ function run(nodes: number, mode: RingMode, what: Case): ScaleResult {
   const config = { ringMode: mode, tokenRate: 1_000 / PERIOD_MS, tokenLossMs: 120_000, rateStart: 1_000 };
   const net = new ScaleNet(nodes, nodes, config);
   if (what === "loss") net.lossShare = LOSS;
-  // In turn a round of 10,000 takes seconds; some of them have to be seen.
-  const sendMs = mode === "sequential" && nodes > 1_000 ? 30_000 : 10_000;
-  const count = (sendMs / 1_000) * MESSAGES_PER_S;
-  const sentAt = Array.from({ length: count }, (_, i) => 100 + (i * 1_000) / MESSAGES_PER_S);
+  // In turn a round of 10,000 takes seconds: some of them have to be seen.
+  const sendMs = mode === "sequential" && nodes > 3_000 ? 20_000 : 10_000;
+  const count = (sendMs / 1_000) * messagesPerS(nodes);
+  const sentAt = Array.from({ length: count }, (_, i) => 100 + (i * 1_000) / messagesPerS(nodes));
   sentAt.forEach((at, i) => net.at(at, () => net.send(SENDER, BYTES, i)));
   if (what === "crash") {
     net.at(sendMs / 3, () => net.crash(FAILED));
@@ -171,8 +172,12 @@ if (isMain(import.meta.url)) {
   const cases = list("cases", "calm,loss,crash") as Case[];
   const results: ScaleResult[] = [];
   for (const nodes of sizes) {
-    for (const what of cases) for (const mode of modes) results.push(run(nodes, mode, what));
-    console.error(`${nodes} nodes done`);
+    for (const what of cases) {
+      for (const mode of modes) {
+        results.push(run(nodes, mode, what));
+        console.error(JSON.stringify(results.at(-1)));
+      }
+    }
   }
   printTable(
     [

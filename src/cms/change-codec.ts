@@ -2,6 +2,7 @@ import type { NodeId, RegionViewId } from "../base/ids.ts";
 import { Reader, readU48, readU64, Writer, writeU48, writeU64 } from "../wire/bytes.ts";
 import { readText, writeShort, encodeUtf8 } from "../wire/native/fields.ts";
 import type {
+  Absence,
   Change,
   FinalView,
   GroupChange,
@@ -34,10 +35,11 @@ export function encodeChange(change: Change): Uint8Array {
     list(out, nodes, (node) => writeU64(out, node));
   });
   list(out, change.regionsCreated, (region) => writeRegion(out, region));
-  list(out, change.regionsChanged, ({ region, view, added, removed }) => {
+  list(out, change.regionsChanged, ({ region, view, added, removed, absent }) => {
     writeU64(out, region).varint(view);
     list(out, added, (node) => writeNode(out, node));
     list(out, removed, (node) => writeU64(out, node));
+    writeAbsent(out, absent);
   });
   list(out, change.regionsDeleted, (id) => writeU64(out, id));
   list(out, change.groupsCreated, (group) => writeGroup(out, group));
@@ -69,6 +71,7 @@ export function decodeChange(bytes: Uint8Array): Change | undefined {
         view: input.varint(),
         added: readList(input, readNode),
         removed: readList(input, readU64),
+        ...readAbsent(input),
       }),
     ),
     regionsDeleted: readList(input, readU64),
@@ -112,11 +115,12 @@ function readNode(input: Reader): NodeInfo {
   return { id: readU64(input), name: readText(input, input.u8()), address: readAddress(input) };
 }
 
-function writeRegion(out: Writer, { id, groups, address, members }: RegionView): void {
+function writeRegion(out: Writer, { id, groups, address, members, absent }: RegionView): void {
   viewId(out, id);
   ascending(out, groups);
   out.varint(address);
   list(out, members, (node) => writeNode(out, node));
+  writeAbsent(out, absent);
 }
 
 function readRegion(input: Reader): RegionView {
@@ -125,7 +129,21 @@ function readRegion(input: Reader): RegionView {
     groups: readAscending(input),
     address: input.varint(),
     members: readList(input, readNode),
+    ...readAbsent(input),
   };
+}
+
+function writeAbsent(out: Writer, absent: readonly Absence[] = []): void {
+  list(out, absent, ({ node, groups }) => {
+    writeU64(out, node);
+    ascending(out, groups);
+  });
+}
+
+/** Without any, the region is exact. */
+function readAbsent(input: Reader): { absent?: readonly Absence[] } {
+  const absent = readList(input, (): Absence => ({ node: readU64(input), groups: readAscending(input) }));
+  return absent.length === 0 ? {} : { absent };
 }
 
 function writeGroup(out: Writer, { group, name, view, address, regions }: GroupView): void {

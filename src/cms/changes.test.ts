@@ -12,7 +12,7 @@ const key = ({ id }: RegionView): string => `${id.region}.${id.view}`;
 
 /** A map whose nodes are told what `audiences` says, each at a mirror of its own. */
 class World {
-  readonly map = new RegionMap("auto");
+  readonly map = new RegionMap({ dissemination: "auto", wasteLimit: 0 });
   readonly mirrors = new Map<NodeId, NodeViews>();
   readonly all: NodeId[] = [];
   n = 0;

@@ -272,7 +272,8 @@ class Telling {
     let change = this.#regionChanges.get(touched);
     if (change === undefined) {
       const { region, added, removed } = touched;
-      change = { region: region.id, view: region.view.id.view, added, removed };
+      const { id, absent } = region.view;
+      change = { region: region.id, view: id.view, added, removed, ...(absent === undefined ? {} : { absent }) };
       this.#regionChanges.set(touched, change);
     }
     return change;

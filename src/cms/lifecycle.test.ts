@@ -69,7 +69,7 @@ function createsView(change: Change, id: RegionViewId): boolean {
 }
 
 class World {
-  readonly map = new RegionMap("hybrid");
+  readonly map = new RegionMap({ dissemination: "hybrid", wasteLimit: 0 });
   readonly lifecycle = new Lifecycle(this.map);
   readonly nodes: LaggingNode[] = [];
   readonly views = new Map<string, RegionView>();
@@ -313,7 +313,7 @@ test("who asks for a node that has failed is told so, and of one that lives noth
 });
 
 test("a view that has seen very many come and go is replaced by one with the same members", () => {
-  const map = new RegionMap("hybrid");
+  const map = new RegionMap({ dissemination: "hybrid", wasteLimit: 0 });
   map.enter(1);
   const lifecycle = new Lifecycle(map);
   const [a, b] = [map.register("a", address).id, map.register("b", address).id];

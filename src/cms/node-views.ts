@@ -97,7 +97,7 @@ export class NodeViews {
   }
 }
 
-function nextView(before: RegionView, { region, view, added, removed }: RegionChange): RegionView {
+function nextView(before: RegionView, { region, view, added, removed, absent }: RegionChange): RegionView {
   assert(view === before.id.view + 1, "views of a region come one by one");
   const gone = new Set<NodeId>(removed);
   const members: NodeInfo[] = [];
@@ -108,5 +108,6 @@ function nextView(before: RegionView, { region, view, added, removed }: RegionCh
   }
   while (a < added.length) members.push(added[a++] as NodeInfo);
   assert(gone.size === 0, "who leaves a region was in it");
-  return { id: { region, view }, groups: before.groups, address: before.address, members };
+  const { groups, address } = before;
+  return { id: { region, view }, groups, address, members, ...(absent === undefined ? {} : { absent }) };
 }

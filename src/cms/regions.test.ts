@@ -280,7 +280,7 @@ test("regions and groups are what the memberships say, and views go on by one (K
 });
 
 test("a group has an address of its own while its regions are many and small, the same one each time, and it comes back with them", () => {
-  const map = new RegionMap("auto");
+  const map = new RegionMap({ dissemination: "auto", wasteLimit: 0 });
   map.enter(1);
   const nodes = Array.from({ length: 5 }, (_, i) => map.register(`n${i}`, address).id);
   // Each node in a region of its own.

@@ -2,9 +2,11 @@ import { assert } from "../base/assert.ts";
 import { type GroupNumber, issuedId, type NodeId, type RegionId } from "../base/ids.ts";
 import { AddressPool } from "./address-pool.ts";
 import { ascending, edited, has, hashOf, isEqual } from "./ascending.ts";
-import { type DisseminationRule, isHybrid } from "./dissemination-rule.ts";
+import { Clustering } from "./clustering.ts";
+import { isHybrid } from "./dissemination-rule.ts";
 import { type GroupStep, type Move, Region, RegionGroup, type RegionStep, type Step } from "./region.ts";
-import type { NodeInfo, RegionView } from "./views.ts";
+import { exactRegions, type RegionPolicy } from "./region-policy.ts";
+import type { Absence, NodeInfo, RegionView } from "./views.ts";
 
 export type { Step } from "./region.ts";
 
@@ -23,7 +25,7 @@ export type IssuedIds = { readonly nodes: number; readonly regions: number; read
 
 /** All that a `RegionMap` knows, as plain data. Canonical: equal maps give equal states. */
 export type RegionMapState = {
-  readonly rule: DisseminationRule;
+  readonly policy: RegionPolicy;
   readonly epoch: number;
   readonly issued: IssuedIds;
   readonly addresses: { readonly taken: number; readonly free: readonly number[] };
@@ -45,6 +47,8 @@ export type RegionMapState = {
   }[];
   /** By id. */
   readonly nodes: readonly NodeInfo[];
+  /** Where regions are approximate: the groups that nodes are in, by node. */
+  readonly wanted: readonly Absence[];
 };
 
 /**
@@ -60,7 +64,9 @@ export type RegionMapState = {
  * again: the next region with the same groups is another one.
  */
 export class RegionMap {
-  readonly #rule: DisseminationRule;
+  readonly #policy: RegionPolicy;
+  /** Where regions are approximate. */
+  readonly #clustering: Clustering | undefined;
   #epoch = 0;
   #issued: { nodes: number; regions: number; groups: number } = { nodes: 0, regions: 0, groups: 0 };
   readonly #nodes = new Map<NodeId, RegionNode>();
@@ -71,9 +77,9 @@ export class RegionMap {
   readonly #addresses = new AddressPool();
   #marks = 0;
 
-  /** `rule`: which groups get an address of their own. */
-  constructor(rule: DisseminationRule = "regions") {
-    this.#rule = rule;
+  constructor(policy: RegionPolicy = exactRegions) {
+    this.#policy = policy;
+    if (policy.wasteLimit > 0) this.#clustering = new Clustering(policy.wasteLimit);
   }
 
   get epoch(): number {
@@ -133,8 +139,9 @@ export class RegionMap {
    * Applies one batch, at most one change per node. Changes of nodes that are not known are passed over. The regions of `renewed` get a
    * next view in any case.
    */
-  apply(batch: readonly NodeChange[], renewed: readonly RegionId[] = []): Step {
+  apply(wanted: readonly NodeChange[], renewed: readonly RegionId[] = []): Step {
     const plan = new Plan();
+    const batch = this.#clustered(wanted, plan);
     for (const id of renewed) {
       const region = this.#regions.get(id);
       if (region !== undefined) plan.touch(region);
@@ -158,6 +165,12 @@ export class RegionMap {
     return { regions, groups: this.#renewGroups(groups), moves, failed };
   }
 
+  /** The groups that a node is in, ascending. */
+  groupsOf(node: NodeId): readonly GroupNumber[] {
+    const carried = this.regionOf(node)?.groups ?? NONE;
+    return this.#clustering === undefined ? carried : carried.filter((number) => !this.#isAbsent(node, number));
+  }
+
   /** The address of a region or group that has ended, and on which nobody acts any more, may be given to another one. */
   recycle(address: number): void {
     this.#addresses.put(address);
@@ -165,7 +178,7 @@ export class RegionMap {
 
   export(): RegionMapState {
     return {
-      rule: this.#rule,
+      policy: this.#policy,
       epoch: this.#epoch,
       issued: { ...this.#issued },
       addresses: this.#addresses.export(),
@@ -184,12 +197,13 @@ export class RegionMap {
           members: view.members.map((member) => member.id),
         })),
       nodes: Array.from(this.#nodes.values(), (node) => node.info).sort((a, b) => a.id - b.id),
+      wanted: this.#clustering === undefined ? [] : this.#wanted(),
     };
   }
 
   /** A map that knows what `export` told. */
   static import(state: RegionMapState): RegionMap {
-    const map = new RegionMap(state.rule);
+    const map = new RegionMap(state.policy);
     map.#epoch = state.epoch;
     map.#issued = { ...state.issued };
     map.#addresses.import(state.addresses);
@@ -214,7 +228,48 @@ export class RegionMap {
       map.#insert(region);
       for (const number of groups) map.#group(number).regions.add(region);
     }
+    for (const { node, groups } of state.wanted) {
+      map.#clustering?.know(node, groups.map((number) => map.#group(number).name).sort(byText));
+    }
+    for (const region of map.#regions.values())
+      region.view = { ...region.view, ...map.#absent(region, region.view.members) };
     return map;
+  }
+
+  // ---- approximate regions ----------------------------------------------------------------------------------------
+
+  #clustered(batch: readonly NodeChange[], plan: Plan): readonly NodeChange[] {
+    if (this.#clustering === undefined) return batch;
+    const known = batch.filter(({ node }) => this.#nodes.has(node));
+    const { batch: moves, changed } = this.#clustering.apply(known, (node) =>
+      (this.regionOf(node)?.groups ?? NONE).map((number) => this.#group(number).name),
+    );
+    for (const node of changed) {
+      const region = this.regionOf(node);
+      if (region !== undefined) plan.touch(region);
+    }
+    return moves;
+  }
+
+  #isAbsent(node: NodeId, group: GroupNumber): boolean {
+    return this.#clustering?.wantedBy(node).includes(this.#group(group).name) === false;
+  }
+
+  #absent({ groups }: Region, members: readonly NodeInfo[]): { absent?: readonly Absence[] } {
+    if (this.#clustering === undefined) return {};
+    const absent: Absence[] = [];
+    for (const { id } of members) {
+      const others = groups.filter((number) => this.#isAbsent(id, number));
+      if (others.length > 0) absent.push({ node: id, groups: others });
+    }
+    return absent.length === 0 ? {} : { absent };
+  }
+
+  #wanted(): Absence[] {
+    return [...this.#nodes.keys()]
+      .sort((a, b) => a - b)
+      .map((node) => ({ node, groups: this.groupsOf(node) }))
+      .filter(({ groups }) => groups.length > 0);
   }
 
   // ---- A9, step 1: who goes where ---------------------------------------------------------------------------------
@@ -305,6 +360,7 @@ export class RegionMap {
         groups: region.groups,
         address: region.address,
         members,
+        ...this.#absent(region, members),
       };
       region.view = after;
       if (isNew) for (const number of region.groups) this.#groupStep(number, groups).added.push(region);
@@ -327,7 +383,7 @@ export class RegionMap {
    */
   #address(group: RegionGroup): void {
     const sizes = Array.from(group.regions, ({ view }) => view.members.length);
-    group.isHybrid = isHybrid(this.#rule, sizes);
+    group.isHybrid = isHybrid(this.#policy.dissemination, sizes);
     if (group.isHybrid) group.address ??= this.#addresses.take();
   }
 
@@ -412,6 +468,10 @@ class Plan {
     routes.set(hash, alike);
     return route;
   }
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 /** The members after a change, by id. */

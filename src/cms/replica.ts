@@ -2,10 +2,10 @@ import { assert } from "../base/assert.ts";
 import type { DaemonId, NodeId } from "../base/ids.ts";
 import { Digest } from "../directory/digest.ts";
 import { audiences, type News } from "./changes.ts";
-import type { DisseminationRule } from "./dissemination-rule.ts";
 import { type BatchSummary, type FailureCause, summaryOf } from "./happening.ts";
 import { changeOf, Lifecycle, type InstalledReport, type Notice } from "./lifecycle.ts";
 import type { NodeTelling } from "./node-report.ts";
+import { exactRegions, type RegionPolicy } from "./region-policy.ts";
 import { type NodeChange, RegionMap } from "./regions.ts";
 import { decodeState, encodeState, type NodeState, type ReplicaState } from "./state.ts";
 import type { Change, NodeAddress, NodeInfo } from "./views.ts";
@@ -102,8 +102,7 @@ export class Replica {
   #n = 0;
   #chain = "";
 
-  /** `rule`: which groups get an address of their own. */
-  constructor(rule: DisseminationRule = "regions", map = new RegionMap(rule), lifecycle = new Lifecycle(map)) {
+  constructor(policy: RegionPolicy = exactRegions, map = new RegionMap(policy), lifecycle = new Lifecycle(map)) {
     this.#map = map;
     this.#lifecycle = lifecycle;
   }
@@ -298,7 +297,7 @@ export class Replica {
 
   static #of(state: ReplicaState): Replica {
     const map = RegionMap.import(state.map);
-    const replica = new Replica(state.map.rule, map, Lifecycle.import(map, state.lifecycle));
+    const replica = new Replica(state.map.policy, map, Lifecycle.import(map, state.lifecycle));
     replica.#n = state.n;
     replica.#chain = state.chain;
     for (const { node: id, client, daemon, user, attachment, told, unreported, failing } of state.nodes) {
@@ -325,7 +324,7 @@ export class Replica {
   #reconcile(node: ServedNode, relation: Relation): void {
     const wanted = new Set(relation.groupsOf(node.daemon, node.user));
     this.#wanted.delete(node);
-    for (const number of this.#map.regionOf(node.info.id)?.groups ?? []) {
+    for (const number of this.#map.groupsOf(node.info.id)) {
       const name = this.#map.groups.get(number)?.name as string;
       if (!wanted.delete(name)) this.#want(node, name, false);
     }

@@ -1,4 +1,4 @@
-import type { DisseminationRule } from "./dissemination-rule.ts";
+import type { RegionPolicy } from "./region-policy.ts";
 import { assert, unreachable } from "../base/assert.ts";
 import type { ConfigurationId, DaemonId, NodeId } from "../base/ids.ts";
 import type { RegularConfiguration } from "../ordering/upcall.ts";
@@ -17,8 +17,8 @@ export type MembershipConfig = {
   readonly batchMs: number;
   /** How long a node may be without a session before it is declared failed. */
   readonly graceMs: number;
-  /** Which groups get a multicast address of their own; what goes on of an earlier epoch keeps its rule. The same at all daemons. */
-  readonly dissemination: DisseminationRule;
+  /** The same at all daemons. What goes on of an earlier epoch keeps what it began with. */
+  readonly regions: RegionPolicy;
   /** How long a node that has failed waits to be told what was accepted of it, while members still find that out. */
   readonly settleMs: number;
   /** How much of the state goes into one message. */
@@ -28,7 +28,7 @@ export type MembershipConfig = {
 export const membershipDefaults: Omit<MembershipConfig, "me"> = {
   batchMs: 100,
   graceMs: 10_000,
-  dissemination: "auto",
+  regions: { dissemination: "auto", wasteLimit: 0 },
   settleMs: 5_000,
   stateBytes: 100_000,
 };
@@ -84,7 +84,7 @@ export class MembershipService {
   /** `record`: what was persisted last, in an earlier life. */
   constructor(config: MembershipConfig, outbox: MembershipOutbox, relation: Relation, record?: EpochRecord) {
     this.#config = config;
-    this.#replica = new Replica(config.dissemination);
+    this.#replica = new Replica(config.regions);
     this.#outbox = outbox;
     this.#relation = relation;
     this.#attempt = record;
@@ -282,7 +282,7 @@ export class MembershipService {
   }
 
   #begin({ epoch }: EpochRecord, anew: boolean): void {
-    if (anew) this.#replica = new Replica(this.#config.dissemination);
+    if (anew) this.#replica = new Replica(this.#config.regions);
     this.#replica.enter(epoch);
     this.#replica.reconcile(this.#configuration?.members ?? [], this.#relation);
     this.#phase = { name: "active" };

@@ -7,7 +7,7 @@ const address = { host: "10.0.0.1", controlPort: 4810, repairPort: 4811, dataPor
 
 /** Nodes in overlapping groups, some of which have reported, failed, left, and are about to fail. */
 function replica(): Replica {
-  const made = new Replica("hybrid");
+  const made = new Replica({ dissemination: "hybrid", wasteLimit: 0 });
   const groups = new Map<string, string[]>();
   const relation = { groupsOf: (_daemon: number, user: string) => groups.get(user) ?? [] };
   made.enter(3);
@@ -52,7 +52,7 @@ test("bytes that are no state are refused, and never throw", () => {
       const changed = bytes.slice();
       changed[at] = value;
       decodeState(changed);
-      decodeState(Uint8Array.of(2, ...noise));
+      decodeState(Uint8Array.of(4, ...noise));
     }),
   );
 });

@@ -7,7 +7,16 @@ import type { LifecycleState, Notice } from "./lifecycle.ts";
 import type { RegionMapState } from "./regions.ts";
 import type { Unreported } from "./replica.ts";
 import { readSettled, SETTLED_BYTES_MIN, writeSettled } from "./settled.ts";
-import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionView, ViewFailure } from "./views.ts";
+import type {
+  Absence,
+  FinalView,
+  GroupChange,
+  GroupView,
+  NodeInfo,
+  RegionChange,
+  RegionView,
+  ViewFailure,
+} from "./views.ts";
 
 /*
  * The state of a replica as bytes. All numbers are varints, lists a count and their elements, ascending lists of ids the distances between
@@ -16,7 +25,7 @@ import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionV
  *   version u8
  *   tables: id lists; nodes; ends of views; failures in views; region views; news
  *   n, chain (text)
- *   map: rule u8 (0 regions, 1 hybrid, 2 auto), epoch, issued ids, addresses, groups, regions, nodes
+ *   map: dissemination u8 (0 regions, 1 hybrid, 2 auto), wasteLimit u32 in millionths, epoch, issued ids, addresses, groups, regions, nodes, what they want
  *   lifecycle: lives, sealings, reporters, regions, tombstones, departures
  *   nodes that are served: with the changes that they have not reported
  *
@@ -24,7 +33,9 @@ import type { FinalView, GroupChange, GroupView, NodeInfo, RegionChange, RegionV
  * views, a view and the news in what thousands of nodes are told. Who reads the state shares it again.
  */
 
-const VERSION = 3;
+const VERSION = 4;
+/** Waste limits are kept in millionths. */
+const WASTE_UNIT = 1_000_000;
 const RULES: readonly DisseminationRule[] = ["regions", "hybrid", "auto"];
 
 export type ReplicaState = {
@@ -83,9 +94,10 @@ class TableWriter {
     writeIds(out, failed);
   });
   readonly #failures = new Table<ViewFailure>((out, { id, nodes }) => writeIds(writeViewId(out, id), nodes));
-  readonly #views = new Table<RegionView>((out, { id, groups, address, members }) => {
+  readonly #views = new Table<RegionView>((out, { id, groups, address, members, absent }) => {
     writeViewId(out, id).varint(this.list(groups)).varint(address);
     writeList(out, members, (to, member) => void to.varint(this.node(member)));
+    writeAbsent(out, absent);
   });
   readonly #news = new Table<News>((out, news) => writeNews(out, this, news));
 
@@ -169,11 +181,12 @@ class TableReader {
       failed: readIds(from),
     }));
     this.#failures = readList(input, 3, (from) => ({ id: readViewId(from), nodes: readIds(from) }));
-    this.#views = readList(input, 5, (from) => ({
+    this.#views = readList(input, 6, (from) => ({
       id: readViewId(from),
       groups: this.list(),
       address: from.varint(),
       members: readList(from, 1, () => this.node()),
+      ...readAbsent(from),
     }));
     this.#news = readList(input, 8, (from) => readNews(from, this));
   }
@@ -214,7 +227,8 @@ class TableReader {
 function writeMap(out: Writer, tables: TableWriter, map: RegionMapState): void {
   const { nodes, regions, groups } = map.issued;
   out
-    .u8(RULES.indexOf(map.rule))
+    .u8(RULES.indexOf(map.policy.dissemination))
+    .u32(Math.round(map.policy.wasteLimit * WASTE_UNIT))
     .varint(map.epoch)
     .varint(nodes)
     .varint(regions)
@@ -229,11 +243,14 @@ function writeMap(out: Writer, tables: TableWriter, map: RegionMapState): void {
     writeIds(to, region.members);
   });
   writeList(out, map.nodes, (to, node) => void to.varint(tables.node(node)));
+  writeList(out, map.wanted, (to, { node, groups }) => writeIds(to.varint(node), groups));
 }
 
 function readMap(input: Reader, tables: TableReader): RegionMapState {
-  const rule = RULES[input.u8()];
-  if (rule === undefined) input.fail();
+  const dissemination = RULES[input.u8()];
+  const waste = input.u32();
+  if (dissemination === undefined || waste >= WASTE_UNIT) input.fail();
+  const policy = { dissemination: dissemination ?? "regions", wasteLimit: waste / WASTE_UNIT };
   const epoch = input.varint();
   const issued = { nodes: input.varint(), regions: input.varint(), groups: input.varint() };
   const taken = input.varint();
@@ -253,7 +270,8 @@ function readMap(input: Reader, tables: TableReader): RegionMapState {
     members: readIds(from),
   }));
   const nodes = readList(input, 1, () => tables.node());
-  return { rule: rule ?? "regions", epoch, issued, addresses: { taken, free }, groups, regions, nodes };
+  const wanted = readList(input, 2, (from) => ({ node: from.varint(), groups: readIds(from) }));
+  return { policy, epoch, issued, addresses: { taken, free }, groups, regions, nodes, wanted };
 }
 
 // ---- the ends of views ----------------------------------------------------------------------------------------------
@@ -370,10 +388,11 @@ function writeNews(out: Writer, tables: TableWriter, news: News): void {
   writeIds(out, news.failed);
   writeList(out, news.viewsFailed, (to, failure) => void to.varint(tables.failure(failure)));
   writeList(out, news.regionsCreated, (to, view) => void to.varint(tables.view(view)));
-  writeList(out, news.regionsChanged, (to, { region, view, added, removed }) => {
+  writeList(out, news.regionsChanged, (to, { region, view, added, removed, absent }) => {
     to.varint(region).varint(view);
     writeList(to, added, (each, node) => void each.varint(tables.node(node)));
     writeIds(to, removed);
+    writeAbsent(to, absent);
   });
   writeIds(out, news.regionsDeleted);
   writeList(out, news.groupsCreated, (to, { group, name, view, address, regions }) => {
@@ -392,9 +411,10 @@ function readNews(input: Reader, tables: TableReader): News {
     failed: readIds(input),
     viewsFailed: readList(input, 1, () => tables.failure()),
     regionsCreated: readList(input, 1, () => tables.view()),
-    regionsChanged: readList(input, 4, (from): RegionChange => {
+    regionsChanged: readList(input, 5, (from): RegionChange => {
       const [region, view] = [from.varint(), from.varint()];
-      return { region, view, added: readList(from, 1, () => tables.node()), removed: readIds(from) };
+      const [added, removed] = [readList(from, 1, () => tables.node()), readIds(from)];
+      return { region, view, added, removed, ...readAbsent(from) };
     }),
     regionsDeleted: readIds(input),
     groupsCreated: readList(input, 5, (from): GroupView => {
@@ -449,6 +469,15 @@ function writeViewId(out: Writer, { region, view }: RegionViewId): Writer {
 
 function readViewId(input: Reader): RegionViewId {
   return { region: input.varint(), view: input.varint() };
+}
+
+function writeAbsent(out: Writer, absent: readonly Absence[] = []): void {
+  writeList(out, absent, (to, { node, groups }) => writeIds(to.varint(node), groups));
+}
+
+function readAbsent(input: Reader): { absent?: readonly Absence[] } {
+  const absent = readList(input, 2, (from): Absence => ({ node: from.varint(), groups: readIds(from) }));
+  return absent.length === 0 ? {} : { absent };
 }
 
 function writeOptional(out: Writer, value: number | undefined): Writer {

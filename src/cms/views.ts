@@ -28,7 +28,12 @@ export type RegionView = {
   readonly address: number;
   /** By id; never empty. */
   readonly members: readonly NodeInfo[];
+  /** Approximate regions: members that are not in all of the groups. They take part in everything, and deliver nothing of those. By node. */
+  readonly absent?: readonly Absence[];
 };
+
+/** Groups of a region that a member of it is not in. Ascending. */
+export type Absence = { readonly node: NodeId; readonly groups: readonly GroupNumber[] };
 
 /** The place of a node among members, which are in order of their ids. */
 export function placeOf(members: readonly NodeInfo[], id: NodeId): number | undefined {
@@ -41,6 +46,13 @@ export function placeOf(members: readonly NodeInfo[], id: NodeId): number | unde
   }
   return members[low]?.id === id ? low : undefined;
 }
+
+/** The groups of a region that a member of it is not in. */
+export function absentOf({ absent }: Pick<RegionView, "absent">, node: NodeId): readonly GroupNumber[] {
+  return absent?.find((one) => one.node === node)?.groups ?? NO_GROUPS;
+}
+
+const NO_GROUPS: readonly GroupNumber[] = [];
 
 /** An agreed set of regions of a group. It names regions, not their views: a change within a region is none of the group. */
 export type GroupView = {
@@ -59,6 +71,8 @@ export type RegionChange = {
   readonly view: number;
   readonly added: readonly NodeInfo[];
   readonly removed: readonly NodeId[];
+  /** As in the new view. */
+  readonly absent?: readonly Absence[];
 };
 
 export type GroupChange = {

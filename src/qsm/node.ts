@@ -10,6 +10,7 @@ import { cover } from "../base/coverage.ts";
 import { NodeViews } from "../cms/node-views.ts";
 import type { SettledStream } from "../cms/settled.ts";
 import {
+  absentOf,
   type Change,
   type GroupView,
   type NodeInfo,
@@ -93,6 +94,9 @@ export class Node implements Machine, RegionHost, SendingHost {
   readonly #unknown: UnknownViews;
   readonly #tombstones = new Set<string>();
   readonly #fenced = new Set<NodeId>();
+  /** Groups of this node's (approximate) region that it is not in. */
+  #absent: ReadonlySet<GroupNumber> = new Set();
+  #ownRegion: RegionId | undefined;
   readonly #forwards: { readonly to: NodeInfo; readonly channel: NodeChannel; readonly packet: Uint8Array }[] = [];
   /** How many views and groups of this node use an address. */
   readonly #listening = new Map<number, number>();
@@ -199,20 +203,24 @@ export class Node implements Machine, RegionHost, SendingHost {
     const touched = new Set<GroupNumber>(change.groupsDeleted);
     for (const { group } of change.groupsChanged) touched.add(group);
     for (const { group } of change.groupsCreated) touched.add(group);
+    const absent = this.#absentAfter(change);
+    const unwanted = [...absent].filter((group) => !this.#absent.has(group) && this.#views.groups.has(group));
+    const wanted = [...this.#absent].filter((group) => !absent.has(group) && !change.groupsDeleted.includes(group));
+    for (const group of [...unwanted, ...wanted]) touched.add(group);
     const withdrawn = this.#sending.withdraw(touched);
     const addresses = this.#addressesOf(touched);
     this.#remember(change);
     const { opened, superseded } = this.#views.apply(change);
-    if (change.groupsDeleted.length > 0) {
-      for (const member of [...this.#members, ...this.#barred]) member.leave(change.groupsDeleted);
-    }
+    const left = [...change.groupsDeleted.filter((group) => !this.#absent.has(group)), ...unwanted];
+    this.#absent = absent;
+    if (left.length > 0) for (const member of [...this.#members, ...this.#barred]) member.leave(left);
     for (const view of opened) this.#enter(view);
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
     const sealed = this.#sending.seal(superseded, withdrawn);
     if (withdrawn.length > 0) cover("regions message moved");
     for (const message of withdrawn) this.#sending.enqueue(message);
-    this.#tellViews(change, now);
+    this.#tellViews(change, wanted, left, now);
     this.#outbox.installed(change.n, sealed);
     if (failed.length > 0) this.#sending.failed((node) => this.#fenced.has(node));
 
@@ -385,8 +393,9 @@ export class Node implements Machine, RegionHost, SendingHost {
     return this.#views.regions.get(id);
   }
 
+  /** Of a group that this node is in. */
   group(group: GroupNumber): GroupView | undefined {
-    return this.#views.groups.get(group);
+    return this.#absent.has(group) ? undefined : this.#views.groups.get(group);
   }
 
   relaysTo(members: number): boolean {
@@ -512,12 +521,31 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#members.add(member);
   }
 
-  #tellViews({ groupsCreated, groupsChanged, groupsDeleted }: Change, now: number): void {
-    for (const { group } of [...groupsCreated, ...groupsChanged]) {
-      const view = this.#views.groups.get(group);
+  /** The groups of this node's region that it is not in once this change is applied. */
+  #absentAfter({ regionsCreated, regionsChanged, regionsDeleted }: Change): ReadonlySet<GroupNumber> {
+    const { me } = this.#config;
+    if (regionsDeleted.some((region) => region === this.#ownRegion)) this.#ownRegion = undefined;
+    for (const { region, added, removed } of regionsChanged) {
+      if (added.some(({ id }) => id === me)) this.#ownRegion = region;
+      else if (region === this.#ownRegion && removed.includes(me)) this.#ownRegion = undefined;
+    }
+    for (const view of regionsCreated) if (placeOf(view.members, me) !== undefined) this.#ownRegion = view.id.region;
+    if (this.#ownRegion === undefined) return new Set();
+    const own = this.#ownRegion;
+    const news =
+      regionsCreated.find(({ id }) => id.region === own) ?? regionsChanged.find(({ region }) => region === own);
+    return news === undefined ? this.#absent : new Set(absentOf(news, me));
+  }
+
+  /** `joined`, `left`: groups that this node is in from now on, or is not in any more, though its region has them, or has ended. */
+  #tellViews(change: Change, joined: readonly GroupNumber[], left: readonly GroupNumber[], now: number): void {
+    const news = new Set(joined);
+    for (const { group } of [...change.groupsCreated, ...change.groupsChanged]) news.add(group);
+    for (const group of news) {
+      const view = this.group(group);
       if (view !== undefined) this.#outbox.view(view, now);
     }
-    for (const group of groupsDeleted) this.#outbox.left(group);
+    for (const group of left) this.#outbox.left(group);
   }
 
   /** Packets that came before the view was known. */

@@ -2,7 +2,7 @@ import { sameRegionView, type GroupNumber, type NodeId, type RegionViewId } from
 import { RangeSet } from "../base/range-set.ts";
 import { cover } from "../base/coverage.ts";
 import type { SettledStream } from "../cms/settled.ts";
-import type { FinalView, NodeInfo, RegionView } from "../cms/views.ts";
+import { absentOf, type FinalView, type NodeInfo, type RegionView } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import { afterOf, itemsAt, type SealedView, stampOf } from "../wire/region/data.ts";
 import { kindOf, NodeKind, originOf } from "../wire/region/head.ts";
@@ -100,6 +100,7 @@ export class RegionMember implements Machine, RingHost {
     this.#plan = new PartitionPlan(view.members.length, config);
     this.#members = new RingMembers(view.members, config.me, this.#plan);
     this.#grants = new Grants(config.rateMin);
+    this.leave(absentOf(view, config.me));
     this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this);
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { coverageReport } from "../../src/base/coverage.ts";
 import { REGION_CELLS } from "../../src/sim/regions/cells.ts";
+import { exactRegions } from "../../src/cms/region-policy.ts";
 import { generateRegions } from "../../src/sim/regions/generate.ts";
 import { type RegionsResult, replayRegions, runRegions } from "../../src/sim/regions/run-regions.ts";
 import {
@@ -25,6 +26,8 @@ const TREE_SEEDS = [7, 12, 23, 100, 2041];
 const DAEMON_SEEDS = [31, 39, 50, 55];
 /** Groups with addresses of their own; 13 and 19 failed once, by messages that overtook those that waited for the address. */
 const HYBRID_SEEDS = [4, 13, 19];
+/** Approximate regions. */
+const APPROXIMATE_SEEDS = [21, 25, 28];
 /** About 20 s of processor time. */
 const FRESH_SEEDS = 5;
 const FRESH_LIMIT_MS = 300_000;
@@ -42,14 +45,18 @@ async function expectPassed(result: RegionsResult): Promise<void> {
 describe("nodes in regions keep what a group member is promised, under random faults", () => {
   test.each(FIXED_SEEDS)("seed %i", async (seed) => {
     for (const service of ["model", "replica"] as const) {
-      await expectPassed(runRegions(seed, { ringMode: "sequential", dissemination: "regions", service }));
+      await expectPassed(runRegions(seed, { ringMode: "sequential", policy: exactRegions, service }));
     }
   });
 
   test.each(TREE_SEEDS)("seed %i, rounds as a tree", (seed) => expectPassed(runRegions(seed, { ringMode: "tree" })));
 
   test.each(HYBRID_SEEDS)("seed %i, groups with addresses of their own", (seed) =>
-    expectPassed(runRegions(seed, { dissemination: "hybrid" })),
+    expectPassed(runRegions(seed, { policy: { dissemination: "hybrid", wasteLimit: 0 } })),
+  );
+
+  test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
+    expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );
 
   test(
@@ -84,6 +91,7 @@ function calm(machines: number, changes: Partial<RegionSchedule>): RegionSchedul
     acts: everybody(machines),
     sends: chatter(range(1, machines), 100, 1_500, 10),
     faults: [],
+    policy: exactRegions,
     quietAt: 2_000,
     endAt: 30_000,
     config: { tokenRate: 1_000 / TOKEN_PERIOD_MS, tokenLossMs: 200, replication: 2, transitMs: 20 },

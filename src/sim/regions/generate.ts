@@ -1,5 +1,5 @@
 import { Random } from "../../base/random.ts";
-import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { LossModel } from "../loss.ts";
 import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
@@ -19,8 +19,8 @@ export type RegionOptions = {
   readonly service?: RegionSchedule["service"];
   /** How rounds go; chosen by the seed if it is not given. */
   readonly ringMode?: "sequential" | "tree";
-  /** Which groups have an address of their own; chosen by the seed if it is not given. */
-  readonly dissemination?: DisseminationRule;
+  /** How nodes become regions; chosen by the seed if it is not given. */
+  readonly policy?: RegionPolicy;
 };
 
 const DEFAULTS = {
@@ -98,9 +98,7 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
       unknownBytes: random.pick([0, 2_000, 4 * 1024 * 1024]),
       inquireMs: INQUIRE_MS,
     },
-    // Of a chance of its own, as the rounds.
-    dissemination:
-      given.dissemination ?? new Random(seed ^ 0x4b1d).pick(["regions", "regions", "auto", "hybrid"] as const),
+    policy: given.policy ?? policyOf(seed),
     twoClass: random.chance(0.2),
     failureMs: FAILURE_MS,
     endTells: random.chance(0.5),
@@ -137,6 +135,13 @@ function splitAlong(
   const sides = parts.length > 1 ? parts.map((part) => [...part]) : [...parts.map((part) => [...part]), []];
   for (const daemon of daemons) random.pick(sides).push(daemon);
   return { kind: "split", at, parts: sides.filter((side) => side.length > 0) };
+}
+
+/** Of chances of its own, as the rounds. */
+function policyOf(seed: number): RegionPolicy {
+  const random = new Random(seed ^ 0x4b1d);
+  const dissemination = random.pick(["regions", "regions", "auto", "hybrid"] as const);
+  return { dissemination, wasteLimit: random.chance(0.3) ? random.pick([0.1, 0.3, 0.6]) : 0 };
 }
 
 /** Trees with small rings and few parts in a part, often with more machines, so that there are several levels. */

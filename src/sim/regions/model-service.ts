@@ -47,7 +47,7 @@ export class ModelService implements RegionService {
 
   constructor(settings: ServiceSettings, clock: ServiceClock, observer: ServiceObserver) {
     this.#settings = settings;
-    this.#map = new RegionMap(settings.dissemination);
+    this.#map = new RegionMap(settings.policy);
     this.#clock = clock;
     this.#observer = observer;
     this.#map.enter(1);
@@ -304,6 +304,7 @@ function changeBetween(before: RegionView, after: RegionView): RegionChange {
   return {
     region: after.id.region,
     view: after.id.view,
+    ...(after.absent === undefined ? {} : { absent: after.absent }),
     added: after.members.filter(({ id }) => !old.has(id)),
     removed: before.members.map(({ id }) => id).filter((id) => !young.has(id)),
   };

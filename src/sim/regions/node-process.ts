@@ -174,7 +174,7 @@ export class NodeProcess implements SimProcess {
 
   #send(group: string, bytes: number, now: number): void {
     const view = [...this.node.views.groups.values()].find(({ name }) => name === group);
-    if (view === undefined) return;
+    if (view === undefined || this.node.group(view.group) === undefined) return;
     const message = messageNumber(this.#number, ++this.#counter);
     this.#tell({ kind: "submit", node: this.info.id, group: view.group, message });
     this.#submitted.set(message, view.group);

@@ -1,5 +1,5 @@
 import type { NodeId, RegionViewId } from "../../base/ids.ts";
-import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { RegionMap } from "../../cms/regions.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeInfo, RegionView } from "../../cms/views.ts";
@@ -9,8 +9,7 @@ export type ServiceSettings = {
   readonly batchMs: number;
   /** A node that is not heard of for so long has failed. */
   readonly failureMs: number;
-  /** Which groups get a multicast address of their own; "regions" if it is not given. */
-  readonly dissemination?: DisseminationRule;
+  readonly policy: RegionPolicy;
 };
 
 /** Where a node hears of the service. */

@@ -32,7 +32,7 @@ export class ReplicaService implements RegionService {
 
   constructor(settings: ServiceSettings, clock: ServiceClock, observer: ServiceObserver) {
     this.#settings = settings;
-    this.#replica = new Replica(settings.dissemination);
+    this.#replica = new Replica(settings.policy);
     this.#clock = clock;
     this.#observer = observer;
     this.#replica.enter(1);

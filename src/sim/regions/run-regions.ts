@@ -463,7 +463,7 @@ export class RegionsRun {
 
 function contentOf(map: RegionMap, nodes: Iterable<NodeId>) {
   const members = new Map<NodeId, readonly GroupNumber[]>();
-  for (const node of nodes) if (map.node(node) !== undefined) members.set(node, map.regionOf(node)?.groups ?? []);
+  for (const node of nodes) if (map.node(node) !== undefined) members.set(node, map.groupsOf(node));
   return {
     groups: [...map.groups.values()].map(({ view }) => view),
     regions: [...map.regions.values()].map(({ view }) => view),

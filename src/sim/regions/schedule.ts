@@ -1,4 +1,4 @@
-import type { DisseminationRule } from "../../cms/dissemination-rule.ts";
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { NodeConfig } from "../../qsm/config.ts";
 import type { Fault } from "../faults.ts";
 
@@ -50,8 +50,8 @@ export type RegionSchedule = {
   readonly endAt: number;
   /** Departures from `nodeDefaults`. */
   readonly config: Partial<Omit<NodeConfig, "me" | "cluster">>;
-  /** Which groups get a multicast address of their own (protocols.md A16); "regions" (none) if it is not given. */
-  readonly dissemination?: DisseminationRule;
+  /** How nodes become regions. */
+  readonly policy: RegionPolicy;
   /** Control and repairs in one class, as in the paper's measured system (protocols.md A57). */
   readonly twoClass: boolean;
   /** A node that is not heard of for so long is declared failed. */

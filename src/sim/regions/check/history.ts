@@ -1,5 +1,5 @@
 import { type GroupNumber, type NodeId, type RegionViewId, regionViewKey } from "../../../base/ids.ts";
-import type { GroupView, RegionView } from "../../../cms/views.ts";
+import { absentOf, type GroupView, type RegionView } from "../../../cms/views.ts";
 import type { MessageNumber } from "../../trace.ts";
 import type { FirstPiece, RegionEvent } from "../event.ts";
 
@@ -71,7 +71,8 @@ export class RegionsHistory {
 
   /** The region view in which a message was sent to a node. */
   regionOf(message: MessageLife, node: NodeId): RegionView | undefined {
-    return message.pin?.regions.find(({ members }) => members.some(({ id }) => id === node));
+    const view = message.pin?.regions.find(({ members }) => members.some(({ id }) => id === node));
+    return view !== undefined && absentOf(view, node).includes(message.group) ? undefined : view;
   }
 
   /** Whether a node is to deliver a message: it lives, and may deliver it. */

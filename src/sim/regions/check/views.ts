@@ -1,11 +1,11 @@
 import { type NodeId, type RegionId, regionViewKey } from "../../../base/ids.ts";
-import type { RegionView } from "../../../cms/views.ts";
+import { absentOf, type RegionView } from "../../../cms/views.ts";
 import type { RegionCheckerFactory } from "./checker.ts";
 import { contentOf, nodeName, viewName } from "./names.ts";
 
 /**
  * K33: at each position of the log, nodes that are in the same groups are in the same region, and the regions of a group are disjoint and
- * have exactly its members.
+ * have exactly its members, and those of whom their views say that they are not in it.
  */
 export const exactness: RegionCheckerFactory = (history, report) => ({
   observe(event) {
@@ -22,20 +22,24 @@ export const exactness: RegionCheckerFactory = (history, report) => ({
       const signature = [...groups].sort((a, b) => a - b).join(" ");
       const view = regionOf.get(node);
       if (groups.length === 0 && view === undefined) continue;
-      if (view === undefined || view.groups.join(" ") !== signature) {
+      const absent = view === undefined ? [] : absentOf(view, node);
+      const own = view?.groups.filter((group) => !absent.includes(group));
+      if (own?.join(" ") !== signature) {
         report(`${nodeName(history, node)} is in groups ${signature}, not in their region, at ${event.n}`, event.at);
         continue;
       }
+      const region = view?.id.region as RegionId;
       const known = bySignature.get(signature);
-      if (known !== undefined && known !== view.id.region) {
+      if (known !== undefined && known !== region) {
         report(`nodes in groups ${signature} are in two regions at ${event.n}`, event.at);
       }
-      bySignature.set(signature, view.id.region);
+      bySignature.set(signature, region);
     }
     for (const { group, regions } of event.groups) {
       const members = new Set<NodeId>();
       for (const view of event.regions) {
-        if (regions.includes(view.id.region)) for (const { id } of view.members) members.add(id);
+        if (!regions.includes(view.id.region)) continue;
+        for (const { id } of view.members) if (!absentOf(view, id).includes(group)) members.add(id);
       }
       const expected = [...event.members].filter(([, groups]) => groups.includes(group)).length;
       const wrong = [...members].find((node) => event.members.get(node)?.includes(group) !== true);
