@@ -14,7 +14,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** Where each fault goes: `from` must be there exactly once. With `groups` the schedules have process groups. */
+/**
+ * Where each fault goes: `from` must be there exactly once. With `groups` the schedules have process groups; with `regions` they are
+ * of nodes in regions, over the `service` that is named.
+ */
 const MUTATIONS = [
   {
     name: "obliged messages behind a hole are dropped",
@@ -122,6 +125,244 @@ const MUTATIONS = [
     to: "      for (const other of exchange.others()) {\n        this.#directory.merge(other.state);\n",
     groups: true,
   },
+  {
+    name: "who is declared failed is still listened to",
+    file: "qsm/node.ts",
+    from: 'this.#fenced.has(from) && channel !== "repair"',
+    to: "from < 0",
+    regions: true,
+  },
+  {
+    name: "a view is retired before it is final",
+    file: "qsm/ring.ts",
+    from: "if (final === undefined) return false;",
+    to: "if (final === undefined) return this.#hasSettled() && [...this.#host.streams.values()].every((s) => !s.isActive);",
+    regions: true,
+  },
+  {
+    name: "a view is retired though a failed sender is not settled",
+    file: "qsm/ring.ts",
+    from: "    if (!this.#hasSettled()) return false;\n    return final",
+    to: "    return final",
+    regions: true,
+  },
+  {
+    name: "packets in a new view do not say what comes before them",
+    file: "qsm/sending.ts",
+    from: "    return before.slice(0, Math.min(AFTER_MAX",
+    to: "    return before.slice(0, 0 * Math.min(AFTER_MAX",
+    regions: true,
+  },
+  {
+    name: "a receiver does not wait for what comes before",
+    file: "qsm/region.ts",
+    from: "    if (waiting.length === 0) return;\n",
+    to: "    if (waiting.length >= 0) return;\n",
+    regions: true,
+  },
+  {
+    name: "a member that has nothing of a sender does not count",
+    file: "qsm/ring.ts",
+    from: "Math.min(record.maxContiguous, stream.acknowledged)",
+    to: "Math.min(record.maxContiguous, stream.acknowledged || record.maxContiguous)",
+    regions: true,
+  },
+  {
+    name: "who does not know a view passes its token on",
+    file: "qsm/node.ts",
+    from: "else if (!this.#tellRetired(from, id)) this.#unknown.addToken(message);",
+    to: 'else if (!this.#tellRetired(from, id) && message.phase === "visit") this.#links.send(from, encodeRegionMessage({ ...message, phase: "close" }));',
+    regions: true,
+  },
+  {
+    name: "the leader acknowledges what it has itself",
+    file: "qsm/ring.ts",
+    from: "    stream.cleanTo(maxContiguous);\n    if (settlement",
+    to: "    stream.cleanTo(Math.max(maxContiguous, stream.contiguous));\n    if (settlement",
+    regions: true,
+  },
+  {
+    name: "what a partition lacks is lost without having been asked for",
+    file: "qsm/settlement.ts",
+    from: "    this.#candidates = candidates;\n",
+    to: "    lost.addAll(candidates);\n",
+    regions: true,
+  },
+  {
+    name: "a new leader does not hear what others have given up",
+    file: "qsm/ring.ts",
+    from: "    lost.addAll(stream.givenUp);\n",
+    to: "",
+    regions: true,
+  },
+  {
+    name: "copies go before their partition has them",
+    file: "qsm/stream.ts",
+    from: "const end = Math.min(seq, this.passed);",
+    to: "const end = this.passed;",
+    regions: true,
+  },
+  {
+    name: "a cacher lets go what is not stable",
+    file: "qsm/stream.ts",
+    from: "if (!this.#plan.caches(this.#index, next) && isKept(next)) this.#store.delete(next);",
+    to: "if (isKept(next)) this.#store.delete(next);",
+    regions: true,
+  },
+  {
+    name: "packets that may be under way are reported missing",
+    file: "qsm/ring.ts",
+    from: "cutOff: settlement?.last ?? stream.cutOff,",
+    to: "cutOff: settlement?.last ?? stream.maxSeen,",
+    regions: true,
+  },
+  {
+    name: "a sender is asked for what one member lacks",
+    file: "qsm/ring.ts",
+    from: "    const common = record.aggregate.intersection(mine);\n",
+    to: "    const common = mine.clone();\n",
+    regions: true,
+  },
+  {
+    name: "tokens of rounds that are over count",
+    file: "qsm/ring.ts",
+    from: "if (token.round >= this.#round) {",
+    to: "if (token.round >= 0) {",
+    regions: true,
+  },
+  {
+    name: "tokens of before a failure count",
+    file: "qsm/ring.ts",
+    from: "if (token.failure < this.#failure) {",
+    to: "if (token.failure < 0) {",
+    regions: true,
+  },
+  {
+    name: "a token leaves as it was made, however long it waits",
+    file: "qsm/ring.ts",
+    from: "if (token.failure !== this.#failure || isOver) {",
+    to: "if (token.failure !== this.#failure || isOver || token) return token; else {",
+    regions: true,
+  },
+  {
+    name: "rounds end though something is under way",
+    file: "qsm/ring.ts",
+    from: "        token.quiesce = token.quiesceCommit = false;\n",
+    to: "",
+    regions: true,
+  },
+  {
+    name: "rounds never end",
+    file: "qsm/ring.ts",
+    from: "const isIdle = token.quiesce && !this.#hasWork();",
+    to: "const isIdle = false;",
+    regions: true,
+  },
+  {
+    name: "nobody wakes the leader",
+    file: "qsm/ring.ts",
+    from: "      this.#host.wake(this.#members.leader);\n",
+    to: "",
+    regions: true,
+  },
+  {
+    name: "the loss of the last packet is not noticed",
+    file: "qsm/sending.ts",
+    from: "if (now < sender.deadline) continue;",
+    to: "if (sender) continue;",
+    regions: true,
+  },
+  {
+    name: "a message that has begun moves to the new view",
+    file: "qsm/sender.ts",
+    from: "for (const message of waiting) if (!message.isPinned) rest.push(message);",
+    to: "for (const message of waiting) rest.push(message);",
+    regions: true,
+  },
+  {
+    name: "what was sealed is reported too low",
+    file: "qsm/sending.ts",
+    from: "return { id, last: sender.last };",
+    to: "return { id, last: sender.stable };",
+    regions: true,
+  },
+  {
+    name: "a lost message is not told",
+    file: "qsm/region.ts",
+    from: "          this.#host.lost(groups, sender, count);\n",
+    to: "",
+    regions: true,
+  },
+  {
+    name: "senders are granted more than the weakest member takes",
+    file: "qsm/region.ts",
+    from: "this.#grants.completed(rates.least,",
+    to: "this.#grants.completed(2 * rates.least + 100,",
+    regions: true,
+  },
+  {
+    name: "copies for others leave after data",
+    file: "qsm/node.ts",
+    from: "const forwards = this.#flushForwards(most, now);",
+    to: "this.room -= this.#sending.flush(most, now);\n    const forwards = this.#flushForwards(most, now);",
+    regions: true,
+  },
+  {
+    name: "the service closes a view without waiting for reports",
+    file: "cms/view-life.ts",
+    from: "this.supersededAt !== undefined && this.owed === 0 && !this.isFinal",
+    to: "this.supersededAt !== undefined && !this.isFinal",
+    regions: true,
+    service: "replica",
+  },
+  {
+    name: "those who could send in a view do not hear that its members have failed",
+    file: "cms/lifecycle.ts",
+    from: /\n *if \(nodes\.some\(\(node\) => life\.hasMember\(node\)\)\) .*;/,
+    to: "",
+    regions: true,
+    service: "replica",
+  },
+  {
+    name: "members of old views do not hear of failures",
+    file: "cms/lifecycle.ts",
+    from: "if (step.failed.length > 0) this.#tellOldViews(step.failed, told);",
+    to: "",
+    regions: true,
+    service: "replica",
+  },
+  {
+    name: "nobody is answered whether a node has failed",
+    file: "cms/lifecycle.ts",
+    from: "if (this.#map.node(node) === undefined) this.#notice(report.node).failed.add(node);",
+    to: "if (node < 0) this.#notice(report.node).failed.add(node);",
+    regions: true,
+    service: "replica",
+  },
+  {
+    name: "an epoch begins with the state that a daemon happens to have",
+    file: "cms/continuity.ts",
+    from: "if (heir === undefined || isLonger(standing, heir[1])) heir = [daemon, standing];",
+    to: "heir = [daemon, standing];",
+    regions: true,
+    service: "daemons",
+  },
+  {
+    name: "a daemon that comes back does not adopt the state of the others",
+    file: "cms/beginning.ts",
+    from: "if (sender !== this.#me) this.#outbox.adopt(joined(stage.pieces));",
+    to: "",
+    regions: true,
+    service: "daemons",
+  },
+  {
+    name: "minorities compute changes too",
+    file: "cms/service.ts",
+    from: "if (configuration.primary) {",
+    to: "if (configuration) {",
+    regions: true,
+    service: "daemons",
+  },
 ];
 
 const { values, positionals } = parseArgs({
@@ -131,6 +372,8 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     run: { type: "string" },
     groups: { type: "boolean", default: false },
+    regions: { type: "boolean", default: false },
+    service: { type: "string" },
   },
 });
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -150,7 +393,7 @@ function plantAll() {
 }
 
 /** One fault in a copy of the sources, in a process of its own: modules are loaded once per process. */
-function plant({ file, from, to, groups }) {
+function plant({ file, from, to, groups, regions, service }) {
   const copy = mkdtempSync(join(tmpdir(), "amalgam-mutation-"));
   try {
     cpSync(join(root, "src"), join(copy, "src"), { recursive: true });
@@ -162,7 +405,12 @@ function plant({ file, from, to, groups }) {
       typeof from === "string" ? text.split(from).length - 1 : [...text.matchAll(new RegExp(from, "g"))].length;
     if (places !== 1) return `SURVIVED (found ${places} times in ${file}, must be once)`;
     writeFileSync(path, text.replace(from, to));
-    const args = ["--import", "tsx", fileURLToPath(import.meta.url), "--run", copy, ...(groups ? ["--groups"] : [])];
+    const kind = [
+      ...(groups ? ["--groups"] : []),
+      ...(regions ? ["--regions"] : []),
+      ...(service ? ["--service", service] : []),
+    ];
+    const args = ["--import", "tsx", fileURLToPath(import.meta.url), "--run", copy, ...kind];
     const result = spawnSync(process.execPath, [...args, "--schedules", values.schedules, "--seed", values.seed], {
       cwd: root,
       encoding: "utf8",
@@ -175,9 +423,14 @@ function plant({ file, from, to, groups }) {
 
 async function runSchedules(copy) {
   const { runSchedule } = await import(join(copy, "src/sim/index.ts"));
+  const { runRegions } = await import(join(copy, "src/sim/regions/run-regions.ts"));
+  const run = (seed) => {
+    if (!values.regions) return runSchedule(seed, { groups: values.groups });
+    return runRegions(seed, values.service && { service: values.service });
+  };
   const first = Number(values.seed);
   for (let i = 0; i < Number(values.schedules); i++) {
-    const { violations } = runSchedule(first + i, { groups: values.groups });
+    const { violations } = run(first + i);
     if (violations.length === 0) continue;
     const properties = [...new Set(violations.map(({ property }) => property))].join(", ");
     console.log(`caught by ${properties} in schedule ${i + 1}`);
