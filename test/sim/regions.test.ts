@@ -29,7 +29,7 @@ const HYBRID_SEEDS = [4, 13, 19];
 /** Approximate regions. */
 const APPROXIMATE_SEEDS = [21, 25, 28];
 /** About 20 s of processor time. */
-const FRESH_SEEDS = 5;
+const FRESH_SEEDS = 40;
 const FRESH_LIMIT_MS = 300_000;
 const SHRINK_RUNS = 150;
 

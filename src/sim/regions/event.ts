@@ -89,8 +89,8 @@ export type RegionEvent = { readonly at: number } & (
       readonly firsts: readonly FirstPiece[];
     }
   | { readonly kind: "last"; readonly node: NodeId; readonly id: RegionViewId; readonly seq: number }
-  /** Anything at all, towards other nodes. */
-  | { readonly kind: "sent"; readonly node: NodeId; readonly channel: NodeChannel }
+  /** Anything at all, towards other nodes. `turn` counts the node's turns; `undefined` for what is due outside of their order. */
+  | { readonly kind: "sent"; readonly node: NodeId; readonly channel: NodeChannel; readonly turn: number | undefined }
   /** A datagram directly from a node that this one knows to have failed, and whether it has changed anything. */
   | { readonly kind: "fencedHeard"; readonly node: NodeId; readonly from: NodeId; readonly isAccepted: boolean }
   /** A token leaves for the first time; `seen`: what this node had seen of each sender on it before this turn. */

@@ -69,6 +69,7 @@ export class NodeProcess implements SimProcess {
   #isFull = false;
   #counter = 0;
   #appliedSeq = 0;
+  #turn = 0;
   #hasEnded = false;
 
   /** `number`: of this life, among all of the run. */
@@ -104,6 +105,7 @@ export class NodeProcess implements SimProcess {
 
   tick(now: number): void {
     if (this.#hasEnded) return;
+    this.#turn++;
     this.node.tick(now);
     this.#probe.look();
   }
@@ -182,12 +184,17 @@ export class NodeProcess implements SimProcess {
   }
 
   #endTurn(now: number): void {
-    this.node.flush(now);
+    this.#flush(now);
     while (!this.#isFull && this.#waiting.length > 0) {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#send(next.group, next.bytes, now);
-      this.node.flush(now);
+      this.#flush(now);
     }
+  }
+
+  #flush(now: number): void {
+    this.#turn++;
+    this.node.flush(now);
   }
 
   /** The stream of a sender in a region view of this node; one that has nothing yet if there is none. */
@@ -217,12 +224,14 @@ export class NodeProcess implements SimProcess {
     return {
       multicast: (address, bytes) => {
         this.#onMulticast(bytes);
-        this.#tell({ kind: "sent", node, channel: "data" });
+        const turn = kindOf(bytes) === NodeKind.regionLast ? undefined : this.#turn;
+        this.#tell({ kind: "sent", node, channel: "data", turn });
         this.#network.multicast(address, bytes);
       },
       unicast: (to, channel, bytes) => {
         if (channel === "control") this.#onControl(bytes);
-        this.#tell({ kind: "sent", node, channel });
+        const turn = kindOf(bytes) === NodeKind.regionLast ? undefined : this.#turn;
+        this.#tell({ kind: "sent", node, channel, turn });
         this.#network.unicast(machineOf(to.host), this.#socketFor(channel), bytes);
       },
       listen: (address) => this.#network.listen(address),

@@ -311,11 +311,11 @@ const STORIES: Readonly<
     bad: { "passed on twice": [...beginning(), passes(A, B, token(1)), passes(A, B, token(1))] },
   },
   K41: {
-    good: [...beginning(), { kind: "sent", node: A, channel: "data" }, OVER],
+    good: [...beginning(), { kind: "sent", node: A, channel: "data", turn: 1 }, OVER],
     bad: {
       "no end": [
         ...beginning(),
-        { kind: "sent", node: A, channel: "data" },
+        { kind: "sent", node: A, channel: "data", turn: 1 },
         { kind: "over", isSilent: false, remains: [], stragglers: [] },
       ],
     },
@@ -323,6 +323,22 @@ const STORIES: Readonly<
   K44: {
     good: [...beginning(), passes(A, B, token(1, { records: [record(C)] }), [[C, 9]])],
     bad: { stale: [...beginning(), passes(A, B, token(1, { records: [record(C)] }), [[C, 10]])] },
+  },
+  K45: {
+    good: [
+      { kind: "sent", node: A, channel: "data", turn: undefined },
+      { kind: "sent", node: A, channel: "repair", turn: 1 },
+      { kind: "sent", node: A, channel: "data", turn: 1 },
+      { kind: "sent", node: A, channel: "control", turn: 1 },
+      { kind: "sent", node: B, channel: "repair", turn: 1 },
+      { kind: "sent", node: A, channel: "repair", turn: 2 },
+    ],
+    bad: {
+      "data before copies": [
+        { kind: "sent", node: A, channel: "data", turn: 1 },
+        { kind: "sent", node: A, channel: "repair", turn: 1 },
+      ],
+    },
   },
   K59: {
     good: [

@@ -14,6 +14,7 @@ import { locality } from "./repairs.ts";
 import { completion, silence } from "./rest.ts";
 import { retirement } from "./retirement.ts";
 import { stability } from "./stability.ts";
+import { sendOrder } from "./turns.ts";
 import { freshToken, noPrematureNak, oneToken } from "./tokens.ts";
 import { agreement, exactness } from "./views.ts";
 
@@ -32,6 +33,7 @@ export function regionCheckers(plan: PlanOptions & RateOptions): readonly (reado
     ["K42", delivery],
     ["K43", grants(plan)],
     ["K44", freshToken],
+    ["K45", sendOrder],
     ["K59", oneLog],
     ["acceptance", acceptance],
     ["fence", fence],
