@@ -14,7 +14,7 @@ import { NodeNames } from "./node-names.ts";
 import { NodeSession } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
 import { nodeConfig, type NodeSettings } from "./options.ts";
-import { groupsTouched, isSameRoster, type Roster, Rosters } from "./rosters.ts";
+import { type Difference, groupsTouched, type Roster, Rosters } from "./rosters.ts";
 import { expelledError, leftError, SendWindow } from "./send-window.ts";
 
 /** How long a group is without word of the daemons before its members' programs are told that it is suspended (region-views.md, rule 12). */
@@ -449,16 +449,21 @@ export class ScalableGroups {
       }
       if (membership.status === "leaving") continue;
       const roster = rosters.of(group);
-      if (!isSameRoster(roster, membership.roster)) this.#show(membership, rosters, roster, change, views.n);
+      const difference = rosters.difference(roster, membership.roster);
+      if (difference !== undefined) this.#show(membership, roster, difference, change, views.n);
       if (membership.status === "joining") membership.joined();
       this.#window.changed(membership);
     }
     this.#names.prune(node);
   }
 
-  #show(membership: Membership, rosters: Rosters, roster: Roster, { failed }: Change, n: number): void {
-    const { joined, left } = rosters.difference(roster, membership.roster);
-    const hasFailed = failed.length > 0 && membership.roster?.ids.some((id) => failed.includes(id)) === true;
+  #show(
+    membership: Membership,
+    roster: Roster,
+    { joined, left, gone }: Difference,
+    { failed }: Change,
+    n: number,
+  ): void {
     membership.roster = roster;
     membership.view = {
       kind: "view",
@@ -466,7 +471,7 @@ export class ScalableGroups {
       id: { leader: 0, time: 0, index: n },
       members: roster.names,
       index: roster.ids.indexOf(this.#session.node as NodeId),
-      cause: left.length === 0 ? "join" : hasFailed ? "disconnect" : "leave",
+      cause: gone.length === 0 ? "join" : gone.some((id) => failed.includes(id)) ? "disconnect" : "leave",
       joined,
       left,
       sets: [],

@@ -1,9 +1,16 @@
 import type { GroupNumber, NodeId, RegionId } from "../../base/ids.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
-import type { View } from "../events.ts";
 
 /** The members of a group, by id. */
 export type Roster = { readonly ids: readonly NodeId[]; readonly names: readonly string[] };
+
+/** Who has come, and gone, from one roster to the next. */
+export type Difference = {
+  readonly joined: readonly string[];
+  readonly left: readonly string[];
+  /** Those who left. */
+  readonly gone: readonly NodeId[];
+};
 
 /** What a node's application sees of its views (qsm/node.ts). */
 export type KnownViews = {
@@ -29,7 +36,7 @@ export function groupsTouched(change: Change, { regions, groups }: KnownViews): 
 export class Rosters {
   readonly #views: KnownViews;
   readonly #rosters = new Map<string, Roster>();
-  readonly #differences = new Map<Roster, Map<Roster | undefined, Pick<View, "joined" | "left">>>();
+  readonly #differences = new Map<Roster, Map<Roster | undefined, Difference>>();
 
   constructor(views: KnownViews) {
     this.#views = views;
@@ -47,26 +54,24 @@ export class Rosters {
     return roster;
   }
 
-  difference(roster: Roster, before: Roster | undefined): Pick<View, "joined" | "left"> {
+  /** `undefined`: they have the same members. */
+  difference(roster: Roster, before: Roster | undefined): Difference | undefined {
     let byBefore = this.#differences.get(roster);
     if (byBefore === undefined) this.#differences.set(roster, (byBefore = new Map()));
     let difference = byBefore.get(before);
     if (difference === undefined) {
-      difference = {
-        joined: namesBeyond(roster, before),
-        left: before === undefined ? [] : namesBeyond(before, roster),
-      };
+      const joined = beyond(roster, before);
+      const left = before === undefined ? NOBODY : beyond(before, roster);
+      difference = { joined: joined.names, left: left.names, gone: left.ids };
       byBefore.set(before, difference);
     }
-    return difference;
+    return difference.joined.length + difference.left.length === 0 ? undefined : difference;
   }
 }
 
-export function isSameRoster(a: Roster, b: Roster | undefined): boolean {
-  return b !== undefined && a.ids.length === b.ids.length && a.ids.every((id, i) => id === b.ids[i]);
-}
+const NOBODY: Roster = { ids: [], names: [] };
 
-function namesBeyond({ ids, names }: Roster, other: Roster | undefined): string[] {
+function beyond({ ids, names }: Roster, other: Roster | undefined): Roster {
   const known = new Set(other?.ids);
-  return names.filter((_, i) => !known.has(ids[i] as NodeId));
+  return { ids: ids.filter((id) => !known.has(id)), names: names.filter((_, i) => !known.has(ids[i] as NodeId)) };
 }
