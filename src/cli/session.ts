@@ -47,10 +47,10 @@ export function joinGroup(
   connection: Connection,
   group: string,
   args: Arguments,
-  options: Pick<ScalableJoinOptions, "slow" | "signal"> = {},
+  { sendOnly = false, ...options }: Pick<ScalableJoinOptions, "slow" | "signal" | "sendOnly"> = {},
 ): Promise<Group | ScalableGroup> {
   if (!isScalable(args)) return connection.join(group, options);
-  return connection.join(group, { ...options, quality: "scalable" });
+  return connection.join(group, { ...options, sendOnly, quality: "scalable" });
 }
 
 export function isScalable(args: Arguments): boolean {

@@ -190,7 +190,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (this.#memberships.has(group) || this.#scalable?.has(group)) {
       throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
     }
-    if (options.quality === "scalable") return this.#nodeFor(group).join(group, options.slow, options.signal);
+    if (options.quality === "scalable") return this.#nodeFor(group).join(group, options);
     if (options.quality !== undefined && options.quality !== "ordered") {
       throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable"`);
     }

@@ -28,6 +28,8 @@ export type ScalableJoinOptions = {
    * messages here and tells it by a `gap`, `expel` leaves the group. The first join of a group that names one fixes it; otherwise `expel`.
    */
   readonly slow?: "wait" | "drop" | "expel";
+  /** No messages of this group are delivered here: only members send, and who only sends need not read. Views and the like still come. */
+  readonly sendOnly?: boolean;
 };
 
 /** A join that waits for its first view. */

@@ -75,7 +75,9 @@ export const send = defineCommand({
         .finally(() => outstanding.delete(done));
       outstanding.add(done);
     };
-    if (isScalable(args)) await Promise.all(args.positionals.map((group) => joinGroup(connection, group, args)));
+    if (isScalable(args)) {
+      await Promise.all(args.positionals.map((group) => joinGroup(connection, group, args, { sendOnly: true })));
+    }
     for await (const payload of source) {
       // Members of a scalable group are not reached together with those of another.
       if (isScalable(args)) for (const group of args.positionals) watch(await connection.send(group, payload));

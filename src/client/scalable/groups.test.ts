@@ -238,6 +238,23 @@ describe("a group", () => {
     ]);
   });
 
+  test("of which a member only wants to send delivers no messages to it, but tells of views", async () => {
+    const { connection, nodes, world } = await start();
+    const joining = connection.join("g", { quality: "scalable", sendOnly: true });
+    await settle();
+    nodes.order();
+    nodes.register();
+    await settle();
+    nodes.change(first(["g"], [9]));
+    const group = await joining;
+    world.nodes[0]?.deliver(GROUP, 9, "hello");
+    await group.send("out");
+    nodes.change({ regionsChanged: [{ region: REGION, view: 2, added: [], removed: [9] }] });
+    await settle();
+    expect(await next(group, 2)).toEqual(["view #ann#a #n9#d", "view #ann#a"]);
+    expect(world.nodes[0]?.sent).toHaveLength(1);
+  });
+
   test("is left behind what was sent to it", async () => {
     const { group, node, nodes } = await joined();
     await group.send("last words");

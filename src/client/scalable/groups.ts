@@ -5,10 +5,11 @@ import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupPolicy, NodeSite } from "../../wire/native/node-facts.ts";
 import { GroupError } from "../errors.ts";
 import type { ScalableEvent, Message, View } from "../events.ts";
+import type { ScalableJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
 import { type Payload, piecesOf, type Receipt, type SendOptions } from "../send.ts";
 import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
-import { Inbox, type SlowPolicy } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
 import { Membership } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
 import { NodeSession } from "./node-session.ts";
@@ -100,9 +101,10 @@ export class ScalableGroups {
     return membership?.isLeaving === true ? membership.gone : undefined;
   }
 
-  async join(name: string, slow: SlowPolicy | undefined, signal: AbortSignal | undefined): Promise<ScalableGroup> {
+  async join(name: string, { slow, signal, sendOnly }: ScalableJoinOptions): Promise<ScalableGroup> {
     signal?.throwIfAborted();
     const membership = this.#add(name);
+    membership.isSendOnly = sendOnly === true;
     const joined = new Promise<ScalableGroup>((resolve, reject) => membership.awaited(resolve, reject));
     const abort = (): void => this.#abandon(membership, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -384,7 +386,7 @@ export class ScalableGroups {
     return {
       deliver: (group, sender, payload) => {
         const membership = this.#byNumber.get(group);
-        if (membership === undefined || membership.isLeaving || !isCurrent()) return;
+        if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
         membership.inbox.message(membership.message(this.#names.of(sender), payload, sender === me, isFifo));
       },
       lost: (groups, sender, packets) => {

@@ -17,6 +17,8 @@ export class Membership implements Destination {
    */
   status: "joining" | "abandoned" | "joined" | "leaving" = "joining";
   number: GroupNumber | undefined;
+  /** The program only sends: it is delivered no messages. */
+  isSendOnly = false;
   roster: Roster | undefined;
   view: View | undefined;
   readonly #destinations: readonly string[];
