@@ -34,6 +34,11 @@ export const NodeKind = {
   /** A piece of a message between two nodes, and what has come of such messages (link.ts). */
   linkData: 0x34,
   linkAck: 0x35,
+  /** A packet of a group of quality `timely` (../timely/data.ts), what repairs such packets, and what asks for them and tells of them. */
+  timelyData: 0x40,
+  timelyRepair: 0x41,
+  timelyState: 0x42,
+  timelyNak: 0x43,
 } as const;
 
 const SEALED = 0x80;

@@ -1,0 +1,58 @@
+import type { NodeId } from "../base/ids.ts";
+
+/** How members to repair are chosen: `auto` takes aligned for regions of `alignedMin` members and assigned for the rest. */
+export type Targets = "random" | "assigned" | "aligned" | "auto";
+
+/** Settings of a node's timely groups. Times in ms. */
+export type TimelyConfig = {
+  readonly me: NodeId;
+  readonly cluster: number;
+  /** Longest datagram. A repair has to fit, with the longest packet in it and its list of packets: `payloadBytesMax` follows. */
+  readonly datagramBytes: number;
+  /** r of the rate of fire (r, c): packets in a repair. */
+  readonly packetsPerRepair: number;
+  readonly targets: Targets;
+  /** Members that a region has at least for `auto` to align it. */
+  readonly alignedMin: number;
+  /** Longest burst of losses that repairs should survive, packets; 1: no bursts are expected. */
+  readonly burstPackets: number;
+  /** A packet waits no longer than this for others to make a repair with. */
+  readonly binMs: number;
+  /** Packets are kept so long, to rebuild others with; at least as long as repairs are on their way. */
+  readonly holdMs: number;
+  /** Bytes of them, at most. */
+  readonly holdBytes: number;
+  /** A sender keeps its own packets so long for those who ask, and so many bytes. */
+  readonly sentMs: number;
+  readonly sentBytes: number;
+  /** A packet that repairs have not brought is asked of its sender after this, again after twice that, and so on … */
+  readonly nakMs: number;
+  /** … so often; then it is lost. */
+  readonly nakMax: number;
+  /** Repairs that wait for one of the packets that they need. */
+  readonly repairsMax: number;
+  /** Packets of one stream that may be missing at once. */
+  readonly missingMax: number;
+  /** Who has sent the last packet for now says so after this, then after twice that, `stateMax` times. */
+  readonly stateMs: number;
+  readonly stateMax: number;
+};
+
+export const timelyDefaults: Omit<TimelyConfig, "me" | "cluster"> = {
+  datagramBytes: 1_400,
+  packetsPerRepair: 8,
+  targets: "auto",
+  alignedMin: 8,
+  burstPackets: 1,
+  binMs: 150,
+  holdMs: 500,
+  holdBytes: 32 * 1024 * 1024,
+  sentMs: 10_000,
+  sentBytes: 32 * 1024 * 1024,
+  nakMs: 150,
+  nakMax: 5,
+  repairsMax: 4_096,
+  missingMax: 8_192,
+  stateMs: 15,
+  stateMax: 8,
+};

@@ -1,0 +1,53 @@
+import type { GroupNumber, NodeId } from "../../base/ids.ts";
+import { getU48, getU64, setU48, setU64 } from "../bytes.ts";
+import { isIdAt } from "../region/fields.ts";
+import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../region/head.ts";
+
+/*
+ * TIMELY_DATA, behind the head of nodes' datagrams: 20 group u64   28 seq u48   34 flags u8   35 payload
+ *
+ * A sender numbers its packets in each group from 1 (protocols.md B11). One that is sent again is the same bytes.
+ */
+
+const GROUP_AT = NODE_HEAD_BYTES;
+const SEQ_AT = GROUP_AT + 8;
+const FLAGS_AT = SEQ_AT + 6;
+/** Bytes before the payload. */
+export const TIMELY_DATA_HEAD_BYTES = FLAGS_AT + 1;
+
+/** Which packet: its sender's number in the group. */
+export type PacketId = { readonly sender: NodeId; readonly group: GroupNumber; readonly seq: number };
+
+export function encodeTimelyData(cluster: number, id: PacketId, flags: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(TIMELY_DATA_HEAD_BYTES + payload.length);
+  writeHead(bytes, 0, NodeKind.timelyData, cluster, id.sender);
+  setU64(bytes, GROUP_AT, id.group);
+  setU48(bytes, SEQ_AT, id.seq);
+  bytes[FLAGS_AT] = flags;
+  bytes.set(payload, TIMELY_DATA_HEAD_BYTES);
+  setPacketEnd(bytes, 0, bytes.length);
+  return bytes;
+}
+
+/** Whether the fields below can be read. */
+export function isTimelyData(packet: Uint8Array): boolean {
+  if (!isPacket(packet, NodeKind.timelyData, TIMELY_DATA_HEAD_BYTES - NODE_HEAD_BYTES)) return false;
+  return isIdAt(packet, GROUP_AT) && timelySeqOf(packet) > 0;
+}
+
+export function timelyGroupOf(packet: Uint8Array): GroupNumber {
+  return getU64(packet, GROUP_AT);
+}
+
+export function timelySeqOf(packet: Uint8Array): number {
+  return getU48(packet, SEQ_AT);
+}
+
+export function timelyFlagsOf(packet: Uint8Array): number {
+  return packet[FLAGS_AT] as number;
+}
+
+/** A view. */
+export function timelyPayloadOf(packet: Uint8Array): Uint8Array {
+  return packet.subarray(TIMELY_DATA_HEAD_BYTES, bodyEndOf(packet));
+}

@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { RangeSet } from "../../base/range-set.ts";
+import { headFault, originOf } from "../region/head.ts";
+import { encodeTimelyData, isTimelyData, timelyFlagsOf, timelyGroupOf, timelyPayloadOf, timelySeqOf } from "./data.ts";
+import { decodeTimelyNak, encodeTimelyNak, NAK_RANGES_MAX } from "./nak.ts";
+import { decodeRepair, encodeRepair, REPAIR_PACKETS_MAX } from "./repair.ts";
+import { decodeTimelyState, encodeTimelyState } from "./state.ts";
+
+const CLUSTER = 5;
+const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const seq = fc.integer({ min: 1, max: 2 ** 48 - 1 });
+const packetId = fc.record({ sender: id, group: id, seq });
+
+test("packets of groups come back as they were", () => {
+  fc.assert(
+    fc.property(packetId, fc.nat(255), fc.uint8Array({ maxLength: 80 }), (packet, flags, payload) => {
+      const bytes = encodeTimelyData(CLUSTER, packet, flags, payload);
+      expect(headFault(bytes)).toBeUndefined();
+      expect(isTimelyData(bytes)).toBe(true);
+      expect({ sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) }).toEqual(packet);
+      expect(timelyFlagsOf(bytes)).toBe(flags);
+      expect(timelyPayloadOf(bytes)).toEqual(payload);
+    }),
+  );
+});
+
+test("repairs come back as they were", () => {
+  const lists = fc.tuple(
+    fc.array(packetId, { minLength: 1, maxLength: REPAIR_PACKETS_MAX }),
+    fc.array(packetId, { maxLength: REPAIR_PACKETS_MAX }),
+  );
+  const sums = fc.record({ lengths: fc.nat(0xffff), checksum: fc.nat(0xffff_ffff) });
+  fc.assert(
+    fc.property(id, lists, sums, fc.integer({ min: 1, max: 60 }), (origin, [packets, lasts], both, xorBytes) => {
+      const bytes = encodeRepair(CLUSTER, origin, packets, lasts, both, xorBytes);
+      expect(headFault(bytes)).toBeUndefined();
+      expect(decodeRepair(bytes)).toEqual({ origin, packets, lasts, ...both, xor: new Uint8Array(xorBytes) });
+    }),
+  );
+});
+
+test("states and requests come back as they were", () => {
+  const states = fc.array(
+    fc.record({ group: id, from: fc.integer({ min: 1, max: 1_000 }), last: fc.integer({ min: 1_000, max: 9_000 }) }),
+    { maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(id, states, (origin, list) => {
+      expect(decodeTimelyState(encodeTimelyState(CLUSTER, origin, list))).toEqual(list);
+    }),
+  );
+  const naks = fc.array(
+    fc.tuple(id, fc.uniqueArray(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 90 })),
+    { maxLength: 32 },
+  );
+  fc.assert(
+    fc.property(id, naks, (origin, list) => {
+      const sent = list.map(([group, seqs]) => ({ group, missing: RangeSet.of(...seqs.map((n) => [n, n] as const)) }));
+      const received = decodeTimelyNak(encodeTimelyNak(CLUSTER, origin, sent)) ?? [];
+      expect(received.map(({ group }) => group)).toEqual(sent.map(({ group }) => group));
+      received.forEach(({ missing }, i) => {
+        const ranges = [...(sent[i]?.missing.ranges() ?? [])];
+        expect([...missing.ranges()]).toEqual(ranges.slice(0, NAK_RANGES_MAX));
+      });
+    }),
+  );
+});
+
+test("whatever bytes come, reading them does not throw", () => {
+  const valid = [
+    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, new Uint8Array(9)),
+    encodeRepair(CLUSTER, 1, [{ sender: 1, group: 2, seq: 3 }], [], { lengths: 1, checksum: 2 }, 20),
+    encodeTimelyState(CLUSTER, 1, [{ group: 2, from: 1, last: 3 }]),
+    encodeTimelyNak(CLUSTER, 1, [{ group: 2, missing: RangeSet.of([1, 4]) }]),
+  ];
+  const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 });
+  fc.assert(
+    fc.property(fc.nat(3), damage, fc.nat(400), (which, changes, length) => {
+      const bytes = (valid[which] as Uint8Array).slice(0, Math.max(20, length));
+      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      if (isTimelyData(bytes)) timelyPayloadOf(bytes);
+      decodeRepair(bytes);
+      decodeTimelyState(bytes);
+      decodeTimelyNak(bytes);
+    }),
+    { numRuns: 2_000 },
+  );
+});
