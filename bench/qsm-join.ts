@@ -1,6 +1,7 @@
 import { createServer, connect as connectSocket, type Server } from "node:net";
 import { type Connection, connect, type ScalableGroup } from "../src/index.ts";
-import { median, figure, printTable } from "./report.ts";
+import type { Claim, Measured } from "./qsm-claims.ts";
+import { figure, median, printTable } from "./report.ts";
 import { BenchSite } from "./site.ts";
 
 const DAEMONS = 3;
@@ -45,7 +46,7 @@ class Counted {
 type Node = { readonly connection: Connection; readonly counted: Counted };
 
 /** Nodes are clients of real daemons, all on this machine; what daemons send each of them is counted. */
-export async function join(): Promise<unknown> {
+export async function join(): Promise<Measured> {
   const site = await BenchSite.start(DAEMONS, { namespaces: false });
   const nodes: Node[] = [];
   try {
@@ -57,12 +58,39 @@ export async function join(): Promise<unknown> {
     const shared = await joinAll(nodes);
     const own = await ownGroups(nodes);
     print(shared, own);
-    return { nodes: NODES, daemons: DAEMONS, groups: GROUPS, shared, own };
+    return { claims: claimsOf(shared, own), nodes: NODES, daemons: DAEMONS, groups: GROUPS, shared, own };
   } finally {
     await Promise.all(nodes.map(({ connection }) => connection.close()));
     for (const { counted } of nodes) counted.close();
     site.close();
   }
+}
+
+function claimsOf(shared: readonly Joined[], own: readonly Owned[]): Claim[] {
+  const [few, many] = [own[0], own.at(-1)] as [Owned, Owned];
+  return [
+    {
+      what: `a node joins ${GROUPS} groups at once: views consistent at all ${NODES} after`,
+      unit: "ms",
+      bound: "most",
+      aim: 500,
+      values: shared.map(({ ms }) => ms),
+    },
+    {
+      what: `what each other is sent if it joins ${many.count} groups of its own beside, of that with one`,
+      unit: "x",
+      bound: "most",
+      aim: 1.1,
+      values: [many.joinBytes / few.joinBytes],
+    },
+    {
+      what: "same, when it leaves them",
+      unit: "x",
+      bound: "most",
+      aim: 1.1,
+      values: [many.leaveBytes / few.leaveBytes],
+    },
+  ];
 }
 
 function print(shared: readonly Joined[], own: readonly Owned[]): void {

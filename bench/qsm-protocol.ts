@@ -5,6 +5,7 @@ import { Node } from "../src/qsm/node.ts";
 import type { NodeChannel } from "../src/qsm/outbox.ts";
 import { firstChange } from "../test/qsm/node-net.ts";
 import { option } from "./options.ts";
+import type { Measured } from "./qsm-claims.ts";
 import { figure, median, printTable } from "./report.ts";
 
 const PACKETS = Number(option("packets", "200000"));
@@ -70,7 +71,7 @@ class Station {
 }
 
 /** What the protocol alone costs: nodes in one thread, without sockets, and without the turn loop. Microseconds. */
-export function protocol(): unknown {
+export function protocol(): Measured {
   const results = CASES.map(({ name, bytes, packing }) => {
     const runs = [1, 2, 3].map(() => once(bytes, packing));
     const of = (value: (run: (typeof runs)[number]) => number): number => median(runs.map(value));
@@ -91,7 +92,14 @@ export function protocol(): unknown {
       figure(result.perDelivery),
     ]),
   );
-  return results;
+  const claims = results.map(({ name, runs }) => ({
+    what: `protocol alone, ${name}: processor time per message delivered`,
+    unit: "us" as const,
+    bound: "most" as const,
+    aim: 2,
+    values: runs.map(({ delivery }) => delivery),
+  }));
+  return { claims, results };
 }
 
 function once(bytes: number, packing: boolean): { sent: number; received: number; delivery: number } {
