@@ -443,6 +443,47 @@ describe("when the daemon is lost", () => {
     expect(node.isClosed).toBe(false);
   });
 
+  test("in the same session with deliveries missed, one join takes the node up again, and what was left is left", async () => {
+    const { connection, transport, daemons, nodes, group, node } = await joined();
+    const other = connection.join("h", { quality: "scalable" });
+    await settle();
+    nodes.order();
+    nodes.change({
+      regionsCreated: [
+        { id: { region: 200, view: 1 }, groups: [1, 2], address: 1, members: [info(ME, "#ann#a"), info(9)] },
+      ],
+      groupsCreated: [{ group: 2, name: "h", view: 1, regions: [200] }],
+      groupsChanged: [{ group: GROUP, view: 2, added: [200], removed: [REGION] }],
+      regionsDeleted: [REGION],
+    });
+    const h = await other;
+    void h.leave();
+    await settle();
+    const [a] = daemons as [FakeDaemon];
+    const before = a.sent.length;
+    a.stream?.close("gone");
+    a.resumption = "interrupted";
+    await transport.advance(2_000);
+    const again = a.sent.slice(before);
+    expect(nodes.requests("leave").length).toBe(2);
+    const joins = again.filter(({ groups, data }) => groups.length === 1 && data !== "");
+    expect(
+      joins.map(({ groups, data }) => [groups[0], JSON.parse(data).node.place, JSON.parse(data).node.more]),
+    ).toEqual([["g", { node: ME, seq: 2 }, undefined]]);
+    nodes.news({});
+    nodes.change({
+      regionsCreated: [
+        { id: { region: 300, view: 1 }, groups: [1], address: 1, members: [info(ME, "#ann#a"), info(9)] },
+      ],
+      groupsChanged: [{ group: GROUP, view: 3, added: [300], removed: [200] }],
+      groupsDeleted: [2],
+      regionsDeleted: [200],
+    });
+    await h.left;
+    expect(group.view?.members).toEqual(["#ann#a", "#n9#d"]);
+    expect(node.views.seq).toBe(3);
+  });
+
   test("suspended is told when that lasts, or in a minority, and when it is over", async () => {
     const { transport, daemons, nodes, group } = await joined();
     const [a] = daemons as [FakeDaemon];

@@ -101,10 +101,11 @@ export class NodeSession {
    */
   reconnected(isMember: boolean): void {
     this.#isAttached = false;
-    const isAllOrdered = this.#requests.every(({ isFinished }) => isFinished);
-    for (const request of this.#requests) request.isVoid = true;
-    this.#requests = [];
-    this.#isMember = isMember && isAllOrdered;
+    const isAllOrdered = this.#requests.every(({ kind, isFinished }) => kind === "leave" || isFinished);
+    // Where the session goes on, a leave still has to be ordered; a join would tell a place that is old.
+    for (const request of this.#requests) if (!isMember || request.kind === "join") request.isVoid = true;
+    this.#requests = this.#requests.filter(({ isVoid, isFinished }) => !isVoid && !isFinished);
+    this.#isMember = isMember && this.#isMember && isAllOrdered;
     this.register();
   }
 
