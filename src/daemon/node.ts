@@ -139,7 +139,7 @@ export class DaemonNode implements Machine {
         },
       },
     );
-    this.#regions = new RegionNodes(self.id, options.site.sessions.resumeGraceMs, options.epoch, {
+    this.#regions = new RegionNodes(self.id, options.site, options.epoch, {
       multicast: (command) => this.#multicast(SAFE, Content.membership, command),
       persist: (record) => outbox.persist(record),
       tell: (session, frame) => this.#sessions.tell(session, frame),

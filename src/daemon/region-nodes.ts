@@ -1,3 +1,4 @@
+import type { SiteConfig } from "./config/site.ts";
 import type { DaemonId, NodeId } from "../base/ids.ts";
 import { encodeChange } from "../cms/change-codec.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
@@ -73,11 +74,16 @@ export class RegionNodes {
   readonly log = new RegionLog();
   #malformed = 0;
 
-  /** `resumeGraceMs`: how long sessions wait for their clients; a node without a session does not live longer than that. */
-  constructor(me: DaemonId, resumeGraceMs: number, record: EpochRecord | undefined, outbox: RegionNodesOutbox) {
+  /** `site.sessions.resumeGraceMs`: how long sessions wait for their clients; a node without a session does not live longer than that. */
+  constructor(
+    me: DaemonId,
+    { regions, sessions }: Pick<SiteConfig, "regions" | "sessions">,
+    record: EpochRecord | undefined,
+    outbox: RegionNodesOutbox,
+  ) {
     this.#outbox = outbox;
     this.service = new MembershipService(
-      { ...membershipDefaults, me, graceMs: Math.min(membershipDefaults.graceMs, resumeGraceMs) },
+      { ...membershipDefaults, me, regions, graceMs: Math.min(membershipDefaults.graceMs, sessions.resumeGraceMs) },
       {
         multicast: (command) => outbox.multicast(command),
         persist: (epoch) => outbox.persist(epoch),

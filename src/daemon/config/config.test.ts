@@ -110,12 +110,14 @@ describe("a configuration file", () => {
   test("may use our extensions in the same syntax", () => {
     const { site } = parseSiteConfig(`
       Dissemination = unicast   TimeoutProfile = fast   PrimaryPolicy = static 2   PayloadLimit = 100000
+      GroupAddresses = Always   RegionWaste = 20
       DatagramBytes = 8900   HttpPort = 9803   HttpAddress = 0.0.0.0   Protocol = 1   MaxSessions = 10
       Spread_Segment 127.0.0.255:4803 { a 127.0.0.1:4803  b 127.0.0.1:4813  c 127.0.0.2:4803 }`);
     expect(site).toMatchObject({
       dissemination: "unicast",
       timeouts: membershipTimeouts("fast"),
       primaryPolicy: { kind: "static", size: 2 },
+      regions: { dissemination: "hybrid", wasteLimit: 0.2 },
       datagramBytes: 8_900,
       http: { address: "0.0.0.0", port: 9_803 },
       protocolVersion: 1,
@@ -157,6 +159,7 @@ describe("a configuration file", () => {
       dissemination: "auto",
       timeouts: membershipTimeouts("lan"),
       primaryPolicy: { kind: "majority" },
+      regions: { dissemination: "auto", wasteLimit: 0 },
       window: { global: undefined, personal: undefined, accelerated: true, acceleratedPackets: 15 },
       sessions: { messagesMax: 1_000, payloadBytesMax: 16_777_216 },
       http: undefined,
@@ -169,9 +172,13 @@ describe("a configuration file", () => {
     for (const free of ["TimeoutProfile = fast\n", "Window = 99\n", "HttpPort = 9803\n", "Dissemination = unicast\n"]) {
       expect(hash(free)).toBe(hash(""));
     }
-    const others = ["PayloadLimit = 5000\n", "PrimaryPolicy = none\n", "PrimaryPolicy = static 2\n"].map((p) =>
-      hash(p),
-    );
+    const others = [
+      "PayloadLimit = 5000\n",
+      "PrimaryPolicy = none\n",
+      "PrimaryPolicy = static 2\n",
+      "RegionWaste = 5\n",
+      "GroupAddresses = never\n",
+    ].map((p) => hash(p));
     others.push(hash("", SEGMENT.replace("b 10.0.0.2", "b 10.0.0.3")), hash("", SEGMENT.replace("4803", "4804")));
     expect(new Set([...others, hash("")]).size).toBe(others.length + 1);
   });

@@ -99,6 +99,8 @@ const OUR_DIRECTIVES = {
   Dissemination: { form: "choice", choices: ["auto", "multicast", "unicast"], anyCase: true },
   TimeoutProfile: { form: "choice", choices: ["lan", "fast", "spread", "wan"], anyCase: true },
   PrimaryPolicy: { form: "primaryPolicy" },
+  GroupAddresses: { form: "choice", choices: ["auto", "always", "never"], anyCase: true },
+  RegionWaste: number(0, 99, "percent"),
   PayloadLimit: number(1_024, 999_999_999, "bytes"),
   DatagramBytes: number(576, 65_000, "bytes"),
   MaxSessions: number(1, 100_000, "sessions"),

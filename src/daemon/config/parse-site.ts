@@ -2,6 +2,7 @@ import { spreadConfigHash, textHash } from "./hash.ts";
 import { parseConfigFile } from "./parser.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { Settings } from "./settings.ts";
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { PrimaryPolicy, SiteConfig } from "./site.ts";
 import { DEFAULT_PORT, type HostLookup, topologyOf } from "./topology.ts";
 
@@ -30,6 +31,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
   const { segments, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
   settings.checkDissemination(segments);
   const primaryPolicy = settings.primaryPolicy(daemons.length);
+  const regions = settings.regions();
   const payloadBytesMax = settings.number("PayloadLimit", 16 * 1024 * 1024);
   const hashed = {
     segments: segments.map((segment) => ({
@@ -45,12 +47,13 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     daemons,
     family,
     spreadHash: spreadConfigHash(hashed),
-    hash: agreementHash(segments, primaryPolicy, payloadBytesMax),
+    hash: agreementHash(segments, primaryPolicy, regions, payloadBytesMax),
     protocolVersion: settings.protocolVersion(),
     dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
     datagramBytes: settings.number("DatagramBytes", 1_400),
     primaryPolicy,
+    regions,
     timeouts: settings.timeouts(),
     window: settings.window(),
     sessions: settings.sessions(payloadBytesMax),
@@ -90,8 +93,14 @@ export function loopbackConfigText(
  * The hash in our datagrams: who the daemons are and where, and what they would decide differently if it differed.
  * Timeouts, windows and addresses of segments are left out, so that they can be changed daemon by daemon.
  */
-function agreementHash(segments: SiteConfig["segments"], policy: PrimaryPolicy, payloadBytesMax: number): number {
+function agreementHash(
+  segments: SiteConfig["segments"],
+  policy: PrimaryPolicy,
+  { dissemination, wasteLimit }: RegionPolicy,
+  payloadBytesMax: number,
+): number {
   let text = `amalgam 1\npayload ${payloadBytesMax}\nprimary ${policy.kind} ${policy.kind === "static" ? policy.size : ""}\n`;
+  text += `regions ${dissemination} ${wasteLimit}\n`;
   for (const segment of segments) {
     text += "segment\n";
     for (const { name, id, address, port } of segment.daemons) text += `${name} ${id} ${address} ${port}\n`;

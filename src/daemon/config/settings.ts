@@ -1,3 +1,4 @@
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import {
   type MembershipTimeouts,
   membershipTimeouts,
@@ -108,6 +109,12 @@ export class Settings {
       throw this.#error("AcceleratedWindow", "AcceleratedWindow is greater than PersonalWindow", remedy);
     }
     return { global: given("Window"), personal: given("PersonalWindow"), accelerated, acceleratedPackets };
+  }
+
+  regions(): RegionPolicy {
+    const rules = { auto: "auto", always: "hybrid", never: "regions" } as const;
+    const addresses = this.text("GroupAddresses", "auto") as keyof typeof rules;
+    return { dissemination: rules[addresses], wasteLimit: this.number("RegionWaste", 0) / 100 };
   }
 
   primaryPolicy(daemonCount: number): PrimaryPolicy {

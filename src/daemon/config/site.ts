@@ -1,3 +1,4 @@
+import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { MembershipTimeouts } from "../../membership/timeouts.ts";
 
 /** A site as its daemons must know it: complete, checked, the same for all of them (docs/configuration.md). */
@@ -16,6 +17,8 @@ export type SiteConfig = {
   readonly ignoreMulticastJoinErrors: boolean;
   readonly datagramBytes: number;
   readonly primaryPolicy: PrimaryPolicy;
+  /** How nodes of scalable groups become regions. */
+  readonly regions: RegionPolicy;
   readonly timeouts: MembershipTimeouts;
   readonly window: WindowConfig;
   readonly sessions: SessionLimits;
