@@ -17,6 +17,8 @@ export type MembershipConfig = {
   readonly batchMs: number;
   /** How long a node may be without a session before it is declared failed. */
   readonly graceMs: number;
+  /** The same, if its process has closed the session's connection: it has ended, or is about to attach elsewhere. */
+  readonly goneMs: number;
   /** The same at all daemons. What goes on of an earlier epoch keeps what it began with. */
   readonly regions: RegionPolicy;
   /** How long a node that has failed waits to be told what was accepted of it, while members still find that out. */
@@ -28,6 +30,7 @@ export type MembershipConfig = {
 export const membershipDefaults: Omit<MembershipConfig, "me"> = {
   batchMs: 100,
   graceMs: 10_000,
+  goneMs: 1_000,
   regions: { dissemination: "auto", wasteLimit: 0 },
   settleMs: 5_000,
   stateBytes: 100_000,
@@ -222,12 +225,16 @@ export class MembershipService {
     this.#tell();
   }
 
-  /** The session is not connected any more. It may come back, here or at another daemon; its end is ordered by the groups layer. */
-  detach(user: string, now: number): void {
+  /**
+   * The session is not connected any more. It may come back, here or at another daemon; its end is ordered by the groups layer. `byPeer`: its
+   * process has closed the connection, or is no more; it is waited for only as long as it takes to attach elsewhere.
+   */
+  detach(user: string, now: number, byPeer = false): void {
     const local = this.#local.get(user);
     this.#local.delete(user);
     const node = local?.node === undefined ? undefined : this.#replica.nodes.get(local.node);
-    if (node !== undefined && this.isActive) this.#miss(node, now);
+    const { graceMs, goneMs } = this.#config;
+    if (node !== undefined && this.isActive) this.#miss(node, now, byPeer ? goneMs : graceMs);
   }
 
   /** What a node reports; it may do so before its session is known to carry it. Of a session that is no node it is passed over. */
@@ -454,8 +461,8 @@ export class MembershipService {
   }
 
   /** From now on the node's session is missed. */
-  #miss(node: ServedNode, now: number): void {
-    this.#absent.set(node.info.id, { attachment: node.attachment, until: now + this.#config.graceMs });
+  #miss(node: ServedNode, now: number, waitMs = this.#config.graceMs): void {
+    this.#absent.set(node.info.id, { attachment: node.attachment, until: now + waitMs });
   }
 
   /** Whether it is this daemon that has to declare a node failed: it serves it, or is the first of those who do not. */

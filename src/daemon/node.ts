@@ -218,9 +218,10 @@ export class DaemonNode implements Machine {
     this.#afterStep();
   }
 
-  closed(connection: ConnectionNumber, now: number): void {
+  /** `byPeer`: `Sessions.closed`. */
+  closed(connection: ConnectionNumber, now: number, byPeer = false): void {
     this.#now = now;
-    this.#sessions.closed(connection, now);
+    this.#sessions.closed(connection, now, byPeer);
     this.#afterStep();
   }
 
@@ -423,7 +424,8 @@ export class DaemonNode implements Machine {
         this.#attached.set(session.number, session);
         this.#groups.attach(session.user, session.number);
       },
-      interrupted: (session) => this.#ofSession(session, (one) => this.#regions.interrupted(one, this.#now)),
+      interrupted: (session, byPeer) =>
+        this.#ofSession(session, (one) => this.#regions.interrupted(one, byPeer, this.#now)),
       resumed: (session, isComplete) =>
         this.#ofSession(session, (one) => this.#regions.resumed(one, isComplete, this.#now)),
       nodeStatistics: (session, statistics) =>

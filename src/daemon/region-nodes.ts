@@ -83,7 +83,13 @@ export class RegionNodes {
   ) {
     this.#outbox = outbox;
     this.service = new MembershipService(
-      { ...membershipDefaults, me, regions, graceMs: Math.min(membershipDefaults.graceMs, sessions.resumeGraceMs) },
+      {
+        ...membershipDefaults,
+        me,
+        regions,
+        graceMs: Math.min(membershipDefaults.graceMs, sessions.resumeGraceMs),
+        goneMs: Math.min(membershipDefaults.goneMs, sessions.resumeGraceMs),
+      },
       {
         multicast: (command) => outbox.multicast(command),
         persist: (epoch) => outbox.persist(epoch),
@@ -144,12 +150,12 @@ export class RegionNodes {
     }
   }
 
-  /** The session is without a connection. */
-  interrupted({ user }: AttachedSession, now: number): void {
+  /** The session is without a connection. `byPeer`: its process has closed it, or is no more. */
+  interrupted({ user }: AttachedSession, byPeer: boolean, now: number): void {
     const one = this.#nodes.get(user);
     if (one === undefined || !one.isAttached) return;
     one.isAttached = false;
-    this.service.detach(user, now);
+    this.service.detach(user, now, byPeer);
   }
 
   /** It has one again. If changes are lost, its client has to join again and say which is its last one. */

@@ -110,10 +110,10 @@ export class RunningDaemon {
         this.#streams.pause(connection);
       },
       drained: (connection) => this.#request((node, now) => node.writable(connection, now)),
-      closed: (connection) => {
+      closed: (connection, byPeer) => {
         this.#unwanted.delete(connection);
         this.#overrun.delete(connection);
-        this.#request((node, now) => node.closed(connection, now));
+        this.#request((node, now) => node.closed(connection, now, byPeer));
       },
     });
   }

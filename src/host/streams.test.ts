@@ -11,12 +11,18 @@ class Recorder {
   readonly received = new Map<number, number>();
   readonly drained: number[] = [];
   readonly closed: number[] = [];
+  /** Those of them that the other end's system closed. */
+  readonly closedByPeer: number[] = [];
   readonly host = new StreamHost({
     opened: (_connection, peer) => this.#note(() => this.opened.push(peer)),
     received: (connection, bytes) =>
       this.#note(() => this.received.set(connection, (this.received.get(connection) ?? 0) + bytes.length)),
     drained: (connection) => this.#note(() => this.drained.push(connection)),
-    closed: (connection) => this.#note(() => this.closed.push(connection)),
+    closed: (connection, byPeer) =>
+      this.#note(() => {
+        this.closed.push(connection);
+        if (byPeer) this.closedByPeer.push(connection);
+      }),
   });
   #waiting: (() => void)[] = [];
 
@@ -123,6 +129,18 @@ describe("StreamHost", () => {
     await recorder.until(() => recorder.closed.length === 1);
     expect(recorder.host.write(1, new Uint8Array(1))).toBe(false);
     expect(recorder.host.size).toBe(0);
+  });
+
+  it("says whether the client's system closed a connection, or this one did", async () => {
+    const port = await recorder.host.listenTcp("127.0.0.1", 0);
+    const [polite, killed, refused] = [await client(port), await client(port), await client(port)];
+    await recorder.until(() => recorder.opened.length === 3);
+    polite.end();
+    killed.resetAndDestroy();
+    refused.on("error", () => undefined);
+    recorder.host.close(3, "drop");
+    await recorder.until(() => recorder.closed.length === 3);
+    expect(recorder.closedByPeer.toSorted((a, b) => a - b)).toEqual([1, 2]);
   });
 
   it("replaces the Unix socket of a crashed daemon, but neither a living one's nor a file", async () => {

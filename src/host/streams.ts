@@ -18,7 +18,8 @@ export interface StreamEvents {
   /** There is room again after `write` returned false. */
   drained(connection: ConnectionNumber): void;
   /** Nothing more comes and nothing can be written. Told once, also after `close`. */
-  closed(connection: ConnectionNumber): void;
+  /** `byPeer`: the other end's system said so, because its process closed it or is no more. Else it may live and be cut off. */
+  closed(connection: ConnectionNumber, byPeer: boolean): void;
 }
 
 /** Bytes queued towards a client beyond which `write` asks to wait. */
@@ -160,10 +161,16 @@ export class StreamHost {
     const stream = new Stream(socket, () => this.#events.drained(connection));
     this.#streams.set(connection, stream);
     socket.on("data", (bytes: Uint8Array) => this.#events.received(connection, bytes));
-    socket.on("error", () => undefined);
+    let byPeer = false;
+    socket.on("end", () => {
+      byPeer = true;
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      byPeer ||= error.code === "ECONNRESET" || error.code === "EPIPE";
+    });
     socket.on("close", () => {
       this.#streams.delete(connection);
-      this.#events.closed(connection);
+      this.#events.closed(connection, byPeer);
     });
     const address = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
     this.#events.opened(connection, { transport, address });

@@ -44,8 +44,8 @@ export interface SessionsOutbox {
   resumeReading(connection: ConnectionNumber): void;
   /** The session exists: groups may meet its joins and its name. */
   attach(session: AttachedSession): void;
-  /** A native session has lost its connection; what it is told is kept for it, within bounds. */
-  interrupted(session: SessionNumber): void;
+  /** A native session has lost its connection (`Sessions.closed`); what it is told is kept for it, within bounds. */
+  interrupted(session: SessionNumber, byPeer: boolean): void;
   /** It has a connection again; `isComplete`: nothing that it was told is lost. */
   resumed(session: SessionNumber, isComplete: boolean): void;
   /** The session's end has been ordered and nothing of it is left here. */

@@ -142,8 +142,11 @@ export class Sessions implements Machine {
     if (connection.stalled) this.#intake.retry();
   }
 
-  /** The connection is gone, whoever closed it. The host names it no more, and no verb will. */
-  closed(number: ConnectionNumber, now: number): void {
+  /**
+   * The connection is gone, whoever closed it. The host names it no more, and no verb will. `byPeer`: the client's system said so, so
+   * its process has ended or has turned away; else it may live and be cut off.
+   */
+  closed(number: ConnectionNumber, now: number, byPeer = false): void {
     const connection = this.#connections.get(number);
     if (connection === undefined) return;
     connection.gone = true;
@@ -160,7 +163,7 @@ export class Sessions implements Machine {
       this.#outflow.release(session);
       this.#intake.run(connection);
     } else {
-      this.#detach(session, session.native, now);
+      this.#detach(session, session.native, byPeer, now);
       // What came before the end is read, now or when it may be: a good-bye may be in it, after which nobody comes back. Whoever
       // does come back sends again what has not been taken by then.
       this.#intake.run(connection);
@@ -360,7 +363,7 @@ export class Sessions implements Machine {
 
   // Ends of sessions.
 
-  #detach(session: Session, native: NativeState, now: number): void {
+  #detach(session: Session, native: NativeState, byPeer: boolean, now: number): void {
     session.connection = undefined;
     session.discard();
     this.#outflow.release(session);
@@ -370,7 +373,7 @@ export class Sessions implements Machine {
     this.#detached.add(session);
     this.#budget.update(session, native);
     this.#graceDeadline = Math.min(this.#graceDeadline, native.graceEndsAt);
-    this.#outbox.interrupted(session.number);
+    this.#outbox.interrupted(session.number, byPeer);
     this.#outbox.report({ kind: "detached", session: session.number, privateGroup: session.privateGroup });
   }
 

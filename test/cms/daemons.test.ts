@@ -8,6 +8,7 @@ const BATCH_MS = 500;
 /** Until daemons have noticed that others are gone, or back, and an epoch has begun. */
 const CHANGE_MS = 8_000;
 const GRACE_MS = membershipDefaults.graceMs;
+const GONE_MS = membershipDefaults.goneMs;
 /** These nodes do not find out what they have accepted of one that failed: it waits for that in vain. */
 const SETTLE_MS = membershipDefaults.settleMs;
 
@@ -199,6 +200,25 @@ test("a session without a connection for longer than the grace time is a node th
   world.run(BATCH_MS);
   expect(regionsOf(ann)).toEqual(["g: ann bob"]);
   expect(bob.node).toBeGreaterThan(gone as number);
+});
+
+test("a node whose process has ended fails after a second; one that has turned to another daemon by then does not", () => {
+  const world = new RegionWorld(["one", "two", "three"]);
+  const ann = world.node("ann", "one", "g");
+  const bob = world.node("bob", "two", "g");
+  const eve = world.node("eve", "two", "g");
+  world.run(BATCH_MS);
+  const { node } = eve;
+  bob.hangUp(true);
+  eve.hangUp(true);
+  world.run(GONE_MS - BATCH_MS);
+  expect(failures(ann)).toEqual([]);
+  eve.move("three");
+  world.run(2 * BATCH_MS);
+  expect(failures(ann)).toEqual([bob.node]);
+  expect(eve.expelled).toBe(false);
+  expect(eve.node).toBe(node);
+  expect(regionsOf(ann)).toEqual(["g: ann eve"]);
 });
 
 test("a node whose daemon crashes goes on at another one, and nobody is told of a failure", () => {

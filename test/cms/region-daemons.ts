@@ -108,10 +108,10 @@ class RegionDaemon implements Station {
     this.#endTurn(this.#network.now);
   }
 
-  /** The client has closed the connection. */
-  hangUp(connection: number): void {
+  /** The connection is over: the client has closed it, or nothing is heard of it. */
+  hangUp(connection: number, byPeer: boolean): void {
     this.#links.delete(connection);
-    this.node.closed(connection, this.#network.now);
+    this.node.closed(connection, this.#network.now, byPeer);
     this.#endTurn(this.#network.now);
   }
 
@@ -178,8 +178,8 @@ export class RawNode {
     this.#world.run(STEP_MS * 2);
   }
 
-  hangUp(): void {
-    this.#daemon?.hangUp(this.#connection);
+  hangUp(byPeer = false): void {
+    this.#daemon?.hangUp(this.#connection, byPeer);
     this.#daemon = undefined;
   }
 
