@@ -52,10 +52,13 @@ const TRIAL_WINDOWS = 3;
 const RECOVERY_WINDOWS = 3;
 /** Growth above the ceiling, per window, at first and at most. Where too much costs packets, it stays as it is for so many windows. */
 const GROWTH_FIRST = 0.0025;
-const GROWTH_MOST = 0.07;
 const CAUTIOUS_WINDOWS = 20;
-/** Admitted is so many times what gets through, at most. */
+const GROWTH_MOST = 0.07;
+/** Where it only makes them wait, which is seen in time. */
+const GROWTH_MOST_WAITING = 0.25;
+/** Admitted is so many times what gets through, at most, and the same where too much only makes packets wait. */
 const HEADROOM = 1.1;
+const HEADROOM_WAITING = 1.4;
 /** How often it backs off without effect, the last time to half, before the sign is taken for what is there at any rate. */
 const BACK_OFFS_MAX = 3;
 /** The share that is lost at any rate is that of the last windows, each counting so much less than the one after it. */
@@ -308,10 +311,12 @@ export class AdmissionEstimator {
         }
         const windows = phase.windows + 1;
         const isCautious = phase.isLossy && windows <= CAUTIOUS_WINDOWS;
-        const growth = isCautious ? GROWTH_FIRST : Math.min(GROWTH_MOST, GROWTH_FIRST * 2 ** windows);
-        this.#rate = Math.max(this.#rate, Math.min(this.#rate * (1 + growth), HEADROOM * served));
+        const most = phase.isLossy ? GROWTH_MOST : GROWTH_MOST_WAITING;
+        const growth = isCautious ? GROWTH_FIRST : Math.min(most, GROWTH_FIRST * 2 ** windows);
+        const headroom = phase.isLossy ? HEADROOM : HEADROOM_WAITING;
+        this.#rate = Math.max(this.#rate, Math.min(this.#rate * (1 + growth), headroom * served));
         // Nothing has gone wrong for so long: this much can be taken.
-        const ceiling = growth === GROWTH_MOST ? Math.max(phase.ceiling, served) : phase.ceiling;
+        const ceiling = growth === most ? Math.max(phase.ceiling, served) : phase.ceiling;
         this.#phase = { ...phase, ceiling, windows };
         return;
       }
