@@ -162,7 +162,7 @@ const MUTATIONS = [
   },
   {
     name: "a member that has nothing of a sender does not count",
-    file: "qsm/ring.ts",
+    file: "qsm/visits.ts",
     from: "Math.min(record.maxContiguous, stream.acknowledged)",
     to: "Math.min(record.maxContiguous, stream.acknowledged || record.maxContiguous)",
     regions: true,
@@ -190,7 +190,7 @@ const MUTATIONS = [
   },
   {
     name: "a new leader does not hear what others have given up",
-    file: "qsm/ring.ts",
+    file: "qsm/visits.ts",
     from: "    lost.addAll(stream.givenUp);\n",
     to: "",
     regions: true,
@@ -218,7 +218,7 @@ const MUTATIONS = [
   },
   {
     name: "a sender is asked for what one member lacks",
-    file: "qsm/ring.ts",
+    file: "qsm/visits.ts",
     from: "    const common = record.aggregate.intersection(mine);\n",
     to: "    const common = mine.clone();\n",
     regions: true,
