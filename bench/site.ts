@@ -7,6 +7,8 @@ import type { DaemonStatus } from "../src/daemon/status.ts";
 import { Lab } from "../test/net/namespaces.ts";
 
 const DAEMON = fileURLToPath(new URL("./daemon-process.mjs", import.meta.url));
+/** As in the first line of src/cli/main.ts. */
+const DAEMON_FLAGS = ["--initial-heap-size=256"];
 /** Benchmarks and tests of several processes at a time must not meet: each has ports for twenty daemons. */
 const PORT = 15_000 + (process.pid % 30) * 200;
 /** Clients find Unix sockets here and nowhere else: so ports differ, also between namespaces. */
@@ -27,12 +29,13 @@ export class BenchSite {
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
   readonly #members: (readonly string[])[] = [];
+  readonly #onExit = (): void => this.close();
 
   private constructor(count: number, lab: Lab | undefined) {
     this.lab = lab;
     this.names = Array.from({ length: count }, (_, i) => `d${i + 1}`);
     this.#folder = mkdtempSync(join(tmpdir(), "amalgam-bench-"));
-    process.once("exit", () => this.close());
+    process.once("exit", this.#onExit);
   }
 
   /** Starts them and waits until all are in one configuration. */
@@ -56,11 +59,11 @@ export class BenchSite {
   }
 
   /** Starts a program on a daemon's host, with an IPC channel. */
-  spawn(daemon: number, script: string, args: readonly string[]): ChildProcess {
+  spawn(daemon: number, script: string, args: readonly string[], flags: readonly string[] = []): ChildProcess {
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
     return this.lab === undefined
-      ? fork(script, [...args], { stdio: [...stdio] })
-      : this.lab.spawn(daemon, process.execPath, [script, ...args], { stdio: [...stdio] });
+      ? fork(script, [...args], { stdio: [...stdio], execArgv: [...flags] })
+      : this.lab.spawn(daemon, process.execPath, [...flags, script, ...args], { stdio: [...stdio] });
   }
 
   async status(daemon: number): Promise<DaemonStatus> {
@@ -77,6 +80,7 @@ export class BenchSite {
   }
 
   close(): void {
+    process.off("exit", this.#onExit);
     for (const child of this.#children.splice(0)) child.kill("SIGKILL");
     this.lab?.close();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -90,7 +94,7 @@ export class BenchSite {
       return file;
     });
     const started = this.names.map((name, i) => {
-      const child = this.spawn(i, DAEMON, [files[i] as string, name]);
+      const child = this.spawn(i, DAEMON, [files[i] as string, name], DAEMON_FLAGS);
       this.#children.push(child);
       this.#members.push([]);
       child.on("message", (message: DaemonMessage) => {

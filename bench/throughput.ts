@@ -27,7 +27,14 @@ type Count = {
   readonly cpu: { readonly user: number; readonly system: number };
 };
 
-type Run = { readonly perReceiver: readonly number[]; readonly daemonCpu: number; readonly clientCpu: number };
+type Run = {
+  readonly perReceiver: readonly number[];
+  readonly daemonCpu: number;
+  readonly clientCpu: number;
+  readonly visitsPerSecond: number;
+  readonly packetsPerVisit: number;
+  readonly retransmissions: number;
+};
 
 needNamespaces();
 const sizes = option("sizes", "100,1000,10000").split(",").map(Number);
@@ -35,9 +42,11 @@ const repetitions = Number(option("repetitions", "3"));
 const ms = Number(option("ms", "3000"));
 const service = option("service", "agreed");
 const loss = Number(option("loss", "0"));
+const settings = option("settings", "").replaceAll(";", "\n");
 
 const baseline = await measureBaseline();
 printBaseline(baseline);
+let datagrams = "";
 const results: unknown[] = [];
 const rows: string[][] = [];
 for (const size of sizes) {
@@ -55,17 +64,35 @@ for (const size of sizes) {
     TARGETS[size] === undefined ? "" : `${TARGETS[size]}`,
     figure(median(runs.map(({ daemonCpu }) => daemonCpu))),
     figure(median(runs.map(({ clientCpu }) => clientCpu))),
+    figure(median(runs.map((run) => run.visitsPerSecond))),
+    figure(median(runs.map((run) => run.packetsPerVisit))),
+    figure(runs.reduce((sum, run) => sum + run.retransmissions, 0)),
     slowest.map(figure).join(" "),
   ]);
 }
+console.log(`datagrams: ${datagrams}`);
 printTable(
-  ["bytes", "messages/s", "MB/s", "/ baseline", "target", "daemon us/msg", "client us/msg", "repetitions"],
+  [
+    "bytes",
+    "messages/s",
+    "MB/s",
+    "/ baseline",
+    "target",
+    "daemon us/msg",
+    "client us/msg",
+    "visits/s",
+    "packets/visit",
+    "repeated",
+    "repetitions",
+  ],
   rows,
 );
-saveResults("throughput", { baseline, service, loss, throughput: results });
+saveResults("throughput", { baseline, datagrams, service, loss, throughput: results });
 
 async function measure(payloadBytes: number): Promise<Run> {
-  const site = await BenchSite.start(DAEMONS, { namespaces: true });
+  const site = await BenchSite.start(DAEMONS, { namespaces: true, settings });
+  const { path, because } = (await site.status(0)).site.datagrams;
+  datagrams = `${path} (${because})`;
   const window = String(WINDOW[payloadBytes] ?? 500);
   const clients: ChildProcess[] = [];
   try {
@@ -80,9 +107,11 @@ async function measure(payloadBytes: number): Promise<Run> {
     await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
     const begin = await Promise.all(clients.map(count));
     const daemonsBegin = await Promise.all(site.names.map((_, i) => site.usage(i)));
+    const ringsBegin = await rings(site);
     await new Promise((resolve) => setTimeout(resolve, ms));
     const end = await Promise.all(clients.map(count));
     const daemonsEnd = await Promise.all(site.names.map((_, i) => site.usage(i)));
+    const ringsEnd = await rings(site);
     const perReceiver = end.map((last, i) => {
       const first = begin[i] as Count;
       if (last.payloadBytes !== payloadBytes) throw new Error(`received ${last.payloadBytes} bytes`);
@@ -93,6 +122,9 @@ async function measure(payloadBytes: number): Promise<Run> {
       perReceiver,
       daemonCpu: cpuMicros(daemonsBegin, daemonsEnd) / messages,
       clientCpu: cpuMicros(begin, end) / messages,
+      visitsPerSecond: ((ringsEnd.visits - ringsBegin.visits) / (ringsEnd.at - ringsBegin.at)) * 1000,
+      packetsPerVisit: (ringsEnd.packets - ringsBegin.packets) / (ringsEnd.visits - ringsBegin.visits),
+      retransmissions: ringsEnd.retransmissions - ringsBegin.retransmissions,
     };
   } finally {
     for (const child of clients) child.kill("SIGKILL");
@@ -104,6 +136,18 @@ function count(child: ChildProcess): Promise<Count> {
   const answer = told<Count>(child, "count");
   child.send({ kind: "count" });
   return answer;
+}
+
+/** What the daemons' rings have done so far, all together. */
+async function rings(site: BenchSite) {
+  const all = await Promise.all(site.names.map(async (_, i) => (await site.status(i)).ring));
+  const sum = (of: (ring: (typeof all)[number]) => number): number => all.reduce((total, ring) => total + of(ring), 0);
+  return {
+    visits: sum((ring) => ring.tokenRounds),
+    packets: sum((ring) => ring.packetsSent),
+    retransmissions: sum((ring) => ring.retransmissions.segment),
+    at: performance.now(),
+  };
 }
 
 type WithCpu = { readonly cpu: { readonly user: number; readonly system: number } };
