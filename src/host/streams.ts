@@ -27,6 +27,8 @@ export const WRITE_HIGH_WATER_BYTES = 256 * 1024;
 /** Pieces below this are copied together: cheaper than to hand each to the kernel. */
 const COPY_BYTES_MAX = 8 * 1024;
 const SLAB_BYTES = 64 * 1024;
+/** Slabs that wait to be filled again. */
+const SPARE_SLABS_MAX = 64;
 const KEEP_ALIVE_MS = 30_000;
 /** A client that does not read may keep a connection that is to be closed for so long. */
 const LINGER_MS_MAX = 5_000;
@@ -41,6 +43,7 @@ export class StreamHost {
   readonly #events: StreamEvents;
   readonly #servers: Server[] = [];
   readonly #streams = new Map<ConnectionNumber, Stream>();
+  readonly #spare = new SpareSlabs();
   #dirty: Stream[] = [];
   #next = 1;
 
@@ -158,7 +161,7 @@ export class StreamHost {
 
   #accept(socket: Socket, transport: "tcp" | "unix"): void {
     const connection = this.#next++;
-    const stream = new Stream(socket, () => this.#events.drained(connection));
+    const stream = new Stream(socket, this.#spare, () => this.#events.drained(connection));
     this.#streams.set(connection, stream);
     socket.on("data", (bytes: Uint8Array) => this.#events.received(connection, bytes));
     let byPeer = false;
@@ -177,21 +180,41 @@ export class StreamHost {
   }
 }
 
-/** One connection's way out: small pieces gathered in a slab, large ones as they are. */
+/**
+ * Slabs whose bytes the kernel has taken, to be filled again: whoever is written to at every turn would make garbage of all
+ * that it is sent, and an idle connection needs none.
+ */
+class SpareSlabs {
+  readonly #slabs: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#slabs.pop() ?? new Uint8Array(new ArrayBuffer(SLAB_BYTES));
+  }
+
+  give(slab: Uint8Array): void {
+    if (this.#slabs.length < SPARE_SLABS_MAX) this.#slabs.push(slab);
+  }
+}
+
+/** One connection's way out: small pieces gathered in slabs, large ones as they are. */
 class Stream {
   readonly socket: Socket;
   dirty = false;
   ending = false;
+  readonly #spare: SpareSlabs;
   readonly #drained: () => void;
-  #slab = EMPTY;
+  /** Those in use since the last flush; the last is being filled, from `slabStart` on for the next piece. */
+  #slabs: Uint8Array[] = [];
+  #slab: Uint8Array = EMPTY;
   #slabStart = 0;
   #slabEnd = 0;
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #waiting = false;
 
-  constructor(socket: Socket, drained: () => void) {
+  constructor(socket: Socket, spare: SpareSlabs, drained: () => void) {
     this.socket = socket;
+    this.#spare = spare;
     this.#drained = drained;
     socket.on("drain", () => this.#onDrain());
   }
@@ -208,7 +231,8 @@ class Stream {
     } else {
       if (this.#slabEnd + bytes.length > this.#slab.length) {
         this.#closeSlab();
-        this.#slab = new Uint8Array(new ArrayBuffer(SLAB_BYTES));
+        this.#slab = this.#spare.take();
+        this.#slabs.push(this.#slab);
         this.#slabStart = 0;
         this.#slabEnd = 0;
       }
@@ -231,6 +255,7 @@ class Stream {
     if (pieces.length > 1) socket.cork();
     for (const piece of pieces) socket.write(piece);
     if (pieces.length > 1) socket.uncork();
+    this.#releaseSlabs(socket.writableLength === 0);
     // Taken at once, so that the socket will not tell: whoever waits is told all the same.
     if (this.#waiting && socket.writableLength === 0) setImmediate(() => this.#onDrain());
   }
@@ -241,6 +266,15 @@ class Stream {
     this.socket.end();
     this.socket.setTimeout(LINGER_MS_MAX, () => this.socket.destroy());
     this.socket.resume();
+  }
+
+  /** Those that the kernel has not emptied belong to the socket now. */
+  #releaseSlabs(areTaken: boolean): void {
+    if (areTaken) for (const slab of this.#slabs) this.#spare.give(slab);
+    this.#slabs = [];
+    this.#slab = EMPTY;
+    this.#slabStart = 0;
+    this.#slabEnd = 0;
   }
 
   #closeSlab(): void {
