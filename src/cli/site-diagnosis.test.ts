@@ -1,10 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { loopbackConfig } from "../daemon/config/index.ts";
 import type { DaemonStatus, ProbeStatus, SiteStatus } from "../daemon/status.ts";
-import { judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "./site-diagnosis.ts";
+import { judgeDatagrams, judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "./site-diagnosis.ts";
 
 function status(name: string, site: Partial<SiteStatus> = {}, version = "1.0.0"): DaemonStatus {
-  const defaults = { dissemination: "unicast", disseminationBecause: "because", probes: [], protocolVersion: 2 };
+  const datagrams = { path: "portable", because: "the optional package koffi is not installed" };
+  const defaults = {
+    datagrams,
+    dissemination: "unicast",
+    disseminationBecause: "because",
+    probes: [],
+    protocolVersion: 2,
+  };
   return { name, version, site: { ...defaults, ...site } } as unknown as DaemonStatus;
 }
 
@@ -46,6 +53,15 @@ describe("the doctor, on a site", () => {
       ["problem", expect.stringMatching(/^b and a run and do not hear each other: open the UDP ports/)],
       ["problem", expect.stringMatching(/^a and b run/)],
     ]);
+  });
+
+  test("says which path datagrams take, and what a faster one needs", () => {
+    const finding = judgeDatagrams(status("a"));
+    expect(finding).toMatchObject({ check: "datagrams of a", verdict: "ok" });
+    expect(finding.message).toBe("portable: the optional package koffi is not installed");
+    expect(finding.remedy).toContain("npm install koffi");
+    const datagrams = { path: "offload", because: "the kernel cuts and joins datagrams" } as const;
+    expect(judgeDatagrams(status("a", { datagrams })).remedy).toBeUndefined();
   });
 
   test("says how each daemon sends and why, and what to do where multicast does not pass", () => {

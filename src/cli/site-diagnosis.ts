@@ -71,6 +71,15 @@ export function judgeDissemination({ name, site }: DaemonStatus): Finding {
   return ok(check, message);
 }
 
+/** How a daemon hands datagrams to its kernel; one that could be faster comes with what it takes. */
+export function judgeDatagrams({ name, site }: DaemonStatus): Finding {
+  const { path, because } = site.datagrams;
+  const message = `${path}: ${because}`;
+  const finding = ok(`datagrams of ${name}`, message);
+  if (!because.includes("koffi")) return finding;
+  return { ...finding, remedy: "For more throughput on Linux: npm install koffi, and start the daemon again" };
+}
+
 /** Of probes that were sent, fewer than this share came: a link that loses so much slows all daemons down. */
 const HEARD_SHARE = 0.8;
 /** Fewer rounds say nothing. */

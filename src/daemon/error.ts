@@ -3,7 +3,9 @@ export type DaemonErrorCode =
   /** A file that the configuration names is missing or wrong. */
   | "FILE"
   /** The segment's multicast group cannot be joined, and the configuration allows nothing else. */
-  | "MULTICAST";
+  | "MULTICAST"
+  /** The datagram path that was demanded is not possible here. */
+  | "DATAGRAMS";
 
 /** Why a daemon could not start, where it is neither the configuration's text nor a system call by itself. */
 export class DaemonError extends Error {

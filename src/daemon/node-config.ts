@@ -9,7 +9,7 @@ import type { NodeSite } from "../wire/native/node-facts.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { ringSettings } from "./ring-settings.ts";
-import type { ProbeStatus } from "./status.ts";
+import type { DatagramsStatus, ProbeStatus } from "./status.ts";
 
 /** What the host knows of the ways to the other daemons. */
 export type Reachability = { readonly because: string; readonly probes: readonly ProbeStatus[] };
@@ -24,6 +24,8 @@ export type NodeOptions = {
   readonly clockOriginMs: number;
   /** What the kernel granted for incoming datagrams: the ring's window follows from it. */
   readonly receiveBufferBytes: number;
+  /** The path of datagrams between the daemon and its kernel, and why that one: by default the portable one. */
+  readonly datagrams?: () => DatagramsStatus;
   /** Whom authentication by IP lets in. */
   readonly access: AccessRules;
   /** How segments are reached, for the status; asked at each one. */
@@ -42,13 +44,18 @@ export function evsConfig(options: NodeOptions): EvsConfig {
     me: self.id,
     layout: new Layout(site.daemons.map(({ id, segment }) => ({ id, segment }))),
     timeouts: site.timeouts,
-    ring: ringSettings(site, options.receiveBufferBytes),
+    ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
     primary: primaryOf(site),
     confHash: site.hash,
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,
     versionMax: site.protocolVersion ?? WIRE_VERSION_MAX,
   };
+}
+
+/** Whether the network takes whole batches of packets. */
+export function isOffloaded(options: NodeOptions): boolean {
+  return options.datagrams?.().path === "offload";
 }
 
 function primaryOf({ primaryPolicy }: SiteConfig): PrimaryPolicy {

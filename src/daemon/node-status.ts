@@ -96,6 +96,7 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
       protocolVersion: evs.version,
       datagramBytes: site.datagramBytes,
       receiveBufferBytes: options.receiveBufferBytes,
+      datagrams: options.datagrams?.() ?? { path: "portable", because: "the host has no other" },
       daemons: site.daemons.map(({ name, id, address, port }) => ({ name, id, address, port })),
     },
     configuration: {

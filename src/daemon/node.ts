@@ -23,7 +23,7 @@ import { encodeGroupPolicy } from "../wire/native/node-facts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { GroupsOverview } from "./groups-overview.ts";
 import { HeldGroups } from "./held-groups.ts";
-import { evsConfig, nameOf, type NodeOptions, nodeSite, sessionOptions } from "./node-config.ts";
+import { evsConfig, isOffloaded, nameOf, type NodeOptions, nodeSite, sessionOptions } from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
 import { RegionNodes } from "./region-nodes.ts";
@@ -265,7 +265,7 @@ export class DaemonNode implements Machine {
       personal: change.personal ?? this.#windows.personal,
       accelerated: change.accelerated ?? this.#windows.accelerated,
     };
-    this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, this.#windows));
+    this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, isOffloaded(this.#options), this.#windows));
   }
 
   /** `whole`: with all regions and nodes, however many. */

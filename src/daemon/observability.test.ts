@@ -44,6 +44,7 @@ const status: DaemonStatus = {
     protocolVersion: 1,
     datagramBytes: 1_400,
     receiveBufferBytes: 425_984,
+    datagrams: { path: "portable", because: "AMALGAM_DATAGRAMS says so" },
     daemons: site.daemons.map(({ name, id, address, port }) => ({ name, id, address, port })),
   },
   configuration: { id: change.id, primary: true, members: ["a", "b"], absent: ["c"], ageMs: 60_000 },

@@ -20,6 +20,7 @@ const BUFFER_SHARE = 0.4;
 export function ringSettings(
   site: SiteConfig,
   receiveBufferBytes: number,
+  padded: boolean,
   change: WindowChange = NO_WINDOW_CHANGE,
 ): RingConfig {
   const { window, datagramBytes, timeouts } = site;
@@ -30,6 +31,7 @@ export function ringSettings(
   const windowBytesMax = Math.max(datagramBytes, Math.min(wanted, Math.floor(receiveBufferBytes * BUFFER_SHARE)));
   return ringConfig({
     datagramBytes,
+    padded,
     windowBytesMax,
     windowBytesStart: Math.min(ringDefaults.windowBytesStart, windowBytesMax),
     personalBytesMax: personal === undefined ? ringDefaults.personalBytesMax : packets(personal),

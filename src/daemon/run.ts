@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { EpochRecord } from "../cms/continuity.ts";
 import { TurnClock } from "../host/clock.ts";
+import { chooseDatagrams, type DatagramPath } from "../host/datagrams.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
 import { keepEpoch, lastEpoch } from "../host/epoch-file.ts";
 import { nextIncarnation, reserveIncarnations } from "../host/incarnation.ts";
@@ -35,6 +36,8 @@ export type RunOptions = {
   /** Whether to listen at a Unix socket, named after the port, in the configured directory. */
   readonly unixSocket: boolean;
   readonly access: AccessRules;
+  /** The path of datagrams that is wanted (`wantedDatagrams`). */
+  readonly datagrams: DatagramPath | "auto";
   /** The daemon has its process to itself, so that its pid says something. */
   readonly ownProcess: boolean;
 };
@@ -147,9 +150,7 @@ export class RunningDaemon {
         throw new DaemonError("FILE", `the file that PasswordFile names cannot be used: ${why}`, { cause: error });
       });
     }
-    const udp = await UdpNetwork.open(this.#udpOptions(), (channel, bytes, from) =>
-      this.#datagram(channel, bytes, from),
-    );
+    const udp = await this.#openUdp();
     this.#udp = udp;
     const now = this.#clock.now();
     this.#chooseDissemination(udp);
@@ -162,6 +163,7 @@ export class RunningDaemon {
         epoch: this.#lastEpoch(),
         clockOriginMs,
         receiveBufferBytes: udp.receiveBufferBytes,
+        datagrams: () => udp.datagrams,
         access: this.#options.access,
         dissemination: () => (udp.useMulticast && udp.canMulticast ? "multicast" : "unicast"),
         reachability: () => this.#reachability(udp),
@@ -273,6 +275,23 @@ export class RunningDaemon {
 
   // ---- datagrams --------------------------------------------------------------------------------------------------
 
+  async #openUdp(): Promise<UdpNetwork> {
+    const { datagrams: wanted } = this.#options;
+    const open = this.#udpOptions();
+    const { self, bindAddress = self.address, multicast } = open;
+    const datagrams = await chooseDatagrams(wanted, [
+      bindAddress,
+      ...(multicast === undefined ? [] : [multicast.address]),
+    ]);
+    if (wanted === "offload" && datagrams.path !== "offload") {
+      throw new DaemonError("DATAGRAMS", `the offloaded datagram path is not possible here: ${datagrams.because}`);
+    }
+    const options = { ...open, datagrams, segmentBytes: this.#options.site.datagramBytes };
+    return UdpNetwork.open(options, (channel, bytes, from, _viaMulticast, continues) =>
+      this.#datagram(channel, bytes, from, continues),
+    );
+  }
+
   #udpOptions(): UdpOptions {
     const { site } = this.#options;
     const self = this.#self;
@@ -345,15 +364,15 @@ export class RunningDaemon {
     return `it reaches all that are heard: ${probes.map(({ daemon }) => daemon).join(", ")}`;
   }
 
-  #datagram(channel: Channel, bytes: Uint8Array, from: string): void {
+  #datagram(channel: Channel, bytes: Uint8Array, from: string, continues: boolean): void {
     if (bytes.length >= PREFIX_BYTES && getU16(bytes, 0) === MAGIC) {
       if (bytes[3] === Kind.probe) this.#onProbe(bytes);
-      else if (!this.#isCutOff(bytes)) this.#loop?.packet(channel, bytes);
+      else if (!this.#isCutOff(bytes)) this.#loop?.packet(channel, bytes, continues);
     } else if (channel === "data" && isMonitorDatagram(bytes)) {
       this.#onMonitor(bytes, from);
     } else {
       // Counted as malformed where all that is malformed is.
-      this.#loop?.packet(channel, bytes);
+      this.#loop?.packet(channel, bytes, continues);
     }
   }
 
@@ -426,6 +445,7 @@ export class RunningDaemon {
   #drive(node: DaemonNode): void {
     const probe: Machine | undefined = this.#probe;
     const clock = this.#clock;
+    const udp = this.#udp;
     const loop = new TurnLoop(
       {
         get deadline() {
@@ -434,12 +454,17 @@ export class RunningDaemon {
         tick: (now) => {
           node.tick(now);
           probe?.tick(now);
+          udp?.flush();
         },
         get prefersToken() {
           return node.prefersToken;
         },
         // Between daemons repairs come on the data channel, and count as data.
-        receive: (packetClass, bytes, now) => node.receive(packetClass === "token" ? "token" : "data", bytes, now),
+        receive: (packetClass, bytes, now) => {
+          node.receive(packetClass === "token" ? "token" : "data", bytes, now);
+          // What a step sends leaves with it, whatever else there is to do.
+          udp?.flush();
+        },
       },
       {
         now: () => clock.now(),
@@ -447,6 +472,7 @@ export class RunningDaemon {
         wakeAt: (timeMs) => clock.wakeAt(timeMs),
         flush: () => {
           node.endTurn(clock.now());
+          udp?.flush();
           this.#streams.flush();
           this.#readOn();
         },

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { type AccessRules, parseAccessRules } from "../session/access.ts";
 import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
 import { DaemonError } from "./error.ts";
+import { type DatagramPath, wantedDatagrams } from "../host/datagrams.ts";
 import type { NodeEvent } from "./node.ts";
 import { runDaemon, type RunOptions } from "./run.ts";
 import type { DaemonStatus } from "./status.ts";
@@ -21,6 +22,11 @@ export type DaemonOptions = {
   readonly unixSocket?: boolean;
   /** Where to remember how often the daemon has started: makes restarts within a second and clocks set back safe. */
   readonly stateDirectory?: string;
+  /**
+   * How datagrams pass between the daemon and its kernel: `offload` hands over many in one call (Linux, with the optional package
+   * koffi), `auto` tries that. By default what AMALGAM_DATAGRAMS says, or `auto`.
+   */
+  readonly datagrams?: DatagramPath | "auto";
   /** The daemon has a process of its own: its status names the pid. */
   readonly ownProcess?: boolean;
   /** Told of configurations, sessions and faults. */
@@ -168,6 +174,7 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     stateDirectory: options.stateDirectory,
     unixSocket: options.unixSocket ?? process.platform !== "win32",
     access: accessRules(site),
+    datagrams: options.datagrams ?? wantedDatagrams(process.env["AMALGAM_DATAGRAMS"]),
     ownProcess: options.ownProcess ?? false,
   };
 }

@@ -60,7 +60,16 @@ export type SiteStatus = {
   readonly datagramBytes: number;
   /** What the kernel granted for incoming datagrams. */
   readonly receiveBufferBytes: number;
+  readonly datagrams: DatagramsStatus;
   readonly daemons: readonly DaemonName[];
+};
+
+/** How datagrams pass between the daemon and its kernel (docs/performance.md). */
+export type DatagramsStatus = {
+  /** `offload`: many at a time, cut and joined by the kernel. */
+  readonly path: "portable" | "offload";
+  /** Why that one, for people. */
+  readonly because: string;
 };
 
 /** Probes between two daemons of a segment (`Dissemination` auto or multicast). */

@@ -1,8 +1,10 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import type { Channel } from "../machine/network.ts";
 import { NEVER } from "../machine/machine.ts";
 import { TurnLoop } from "../machine/turn-loop.ts";
 import { TurnClock } from "./clock.ts";
+import { chooseDatagrams, type DatagramChoice, wantedDatagrams } from "./datagrams.ts";
+import { packet } from "../wire/prefix.ts";
 import { type UdpOptions, UdpNetwork, type UdpPeer, udpDefaults } from "./udp.ts";
 
 const BASE_PORT = 21_800 + (process.pid % 300) * 10;
@@ -23,10 +25,11 @@ class Station {
   network: UdpNetwork | undefined;
 
   async open(id: number, more: Partial<UdpOptions> = {}): Promise<this> {
+    const datagrams = path;
     const self = peers.find((peer) => peer.id === id) as UdpPeer;
     const others = peers.filter((peer) => peer.id !== id);
     this.network = await UdpNetwork.open(
-      { self, others, family: "ipv4", ...udpDefaults, ...more },
+      { self, others, family: "ipv4", ...udpDefaults, datagrams, ...more },
       (channel, bytes, _from, viaMulticast) => {
         this.arrivals.push({ channel, text: Buffer.from(bytes).toString(), viaMulticast });
         this.#wake?.();
@@ -41,6 +44,10 @@ class Station {
 }
 
 const stations: Station[] = [];
+const portable: DatagramChoice = udpDefaults.datagrams;
+const offload = await chooseDatagrams("auto");
+/** Of the test that runs. */
+let path = portable;
 async function station(id: number, more: Partial<UdpOptions> = {}): Promise<Station> {
   const opened = await new Station().open(id, more);
   stations.push(opened);
@@ -51,11 +58,20 @@ afterEach(async () => {
   for (const { network } of stations.splice(0)) await network?.close();
 });
 
-describe("UdpNetwork", () => {
+describe.each([
+  { name: "portable", choice: portable },
+  { name: "offloaded", choice: offload },
+])("UdpNetwork, $name path", ({ name, choice }) => {
+  beforeEach((context) => {
+    if (name === "offloaded" && choice.path !== "offload") context.skip(`not possible here: ${choice.because}`);
+    path = choice;
+  });
+
   it("carries unicast and fan-out on the sockets of their channels", async () => {
     const [a, b, c] = [await station(1), await station(2), await station(3)];
     a.network?.multicast(0, "data", Buffer.from("all"));
     a.network?.unicast(2, "token", Buffer.from("token"));
+    a.network?.flush();
     await Promise.all([b.has(2), c.has(1)]);
     expect(b.arrivals).toContainEqual({ channel: "data", text: "all", viaMulticast: false });
     expect(b.arrivals).toContainEqual({ channel: "token", text: "token", viaMulticast: false });
@@ -74,6 +90,7 @@ describe("UdpNetwork", () => {
     a.network?.multicast(0, "data", Buffer.from("all"));
     a.network?.multicast(0, "token", Buffer.from("join"));
     b.network?.unicast(1, "data", Buffer.from("end"));
+    b.network?.flush();
     await Promise.all([b.has(2), c.has(2), a.has(1)]);
     for (const { arrivals } of [b, c]) {
       expect(arrivals).toContainEqual({ channel: "data", text: "all", viaMulticast: true });
@@ -91,7 +108,30 @@ describe("UdpNetwork", () => {
     expect(network.counters.lastSendError).toBe("EMSGSIZE");
     await network.close();
     network.unicast(2, "data", new Uint8Array(10));
+    network.flush();
     expect(network.counters.sendErrors).toBe(1);
+  });
+
+  it("delivers packets one by one and in order, whatever their lengths, and datagrams of other programs whole", async () => {
+    const [a, b] = [await station(1), await station(2)];
+    const lengths = [1400, 1400, 1400, 300, 1400, 20, 9000, 1400, 1400, 16, ...Array.from({ length: 60 }, () => 1400)];
+    const packets = lengths.map((length, i) => packet(1, i, 7, 9, new Uint8Array(length - 16).fill(i)));
+    for (const bytes of packets) a.network?.unicast(2, "data", bytes);
+    a.network?.unicast(2, "data", Buffer.from("none of ours"));
+    a.network?.flush();
+    await b.has(lengths.length + 1);
+    const texts = packets.map((bytes) => Buffer.from(bytes).toString());
+    expect(b.arrivals.map(({ text }) => text)).toEqual([...texts, "none of ours"]);
+    expect(a.network?.counters.packetsSent).toBe(lengths.length + 1);
+    expect((a.network?.counters.batchesSent ?? 0) > 0).toBe(name === "offloaded");
+  });
+
+  it("lets data that was sent before a token leave before it", async () => {
+    const [a, b] = [await station(1), await station(2)];
+    for (let i = 0; i < 3; i++) a.network?.unicast(2, "data", packet(1, i, 7, 9, new Uint8Array(100)));
+    a.network?.unicast(2, "token", Buffer.from("token"));
+    await b.has(4);
+    expect(b.arrivals.filter(({ channel }) => channel === "data")).toHaveLength(3);
   });
 
   it("refuses a port that is taken and says what the kernel granted", async () => {
@@ -105,6 +145,17 @@ describe("UdpNetwork", () => {
     expect(a.network?.canMulticast).toBe(false);
     expect(a.network?.multicastFault).toBeDefined();
   });
+});
+
+test("AMALGAM_DATAGRAMS takes three values and names what is none of them", () => {
+  expect([undefined, "", "auto", "portable", "offload"].map(wantedDatagrams)).toEqual([
+    "auto",
+    "auto",
+    "auto",
+    "portable",
+    "offload",
+  ]);
+  expect(() => wantedDatagrams("fast")).toThrow('AMALGAM_DATAGRAMS is "fast"; it may be portable, offload or auto');
 });
 
 describe("a turn loop on Node", () => {

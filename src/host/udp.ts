@@ -1,6 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import type { DaemonId } from "../base/ids.ts";
 import type { Channel, Network } from "../machine/network.ts";
+import { packetBytes } from "../wire/prefix.ts";
+import { DatagramSender, type Destination, type Segmentation, type SendCounters } from "./datagram-sender.ts";
+import type { DatagramChoice } from "./datagrams.ts";
 
 /** A daemon as the network sees it. Tokens go to `port + 1`. */
 export type UdpPeer = {
@@ -20,27 +23,33 @@ export type UdpOptions = {
   /** The own segment's group address and port, if it has one. Tokens and membership use `port + 1`. */
   readonly multicast?: { readonly address: string; readonly port: number };
   readonly receiveBufferBytes: number;
+  /** The path of data between this process and the kernel; tokens take the portable one. */
+  readonly datagrams: DatagramChoice;
+  /** With the offloaded path: what the ring pads its packets to. */
+  readonly segmentBytes: number;
 };
 
-export const udpDefaults = { receiveBufferBytes: 4 * 1024 * 1024 } as const;
+export const udpDefaults = {
+  receiveBufferBytes: 4 * 1024 * 1024,
+  datagrams: { path: "portable", because: "nothing else was asked for", native: undefined },
+  segmentBytes: 1400,
+} as const;
 
-export type UdpCounters = {
+export type UdpCounters = SendCounters & {
   packetsReceived: number;
   bytesReceived: number;
-  packetsSent: number;
-  bytesSent: number;
-  /** Sends that the kernel refused, and the code of the last one. */
-  sendErrors: number;
-  lastSendError: string | undefined;
-  /** Packets not sent because the kernel took nothing more: the protocol repairs them like any loss. */
-  sendDropped: number;
+  /** Reads that brought more than one packet. */
+  batchesReceived: number;
 };
 
-export type UdpReceive = (channel: Channel, bytes: Uint8Array, fromAddress: string, viaMulticast: boolean) => void;
-
-/** Bytes that may wait in a socket of ours for room in the kernel. */
-const SEND_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
-const SENDS_PER_QUEUE_CHECK = 32;
+/** `continues`: the bytes came with those before, in one read. */
+export type UdpReceive = (
+  channel: Channel,
+  bytes: Uint8Array,
+  fromAddress: string,
+  viaMulticast: boolean,
+  continues: boolean,
+) => void;
 
 /** Addresses are numbers already: without this, every send would wait for the resolver's next tick. */
 const numericLookup = (
@@ -53,7 +62,7 @@ const numericLookup = (
  * The datagrams of one daemon: a socket for data and one for tokens and membership (protocols.md J7), and two more at
  * the segment's group where multicast is possible. `multicast` goes to the group while `useMulticast` is set, and
  * otherwise to each daemon. Received bytes belong to the receiver. No send ever throws: failures are counted, the
- * protocol treats them as loss.
+ * protocol treats them as loss. With the offloaded path data leaves at `flush`, and before any token.
  */
 export class UdpNetwork implements Network {
   /** Whether `multicast` uses the group address. Has no effect without one. */
@@ -61,28 +70,36 @@ export class UdpNetwork implements Network {
   readonly counters: UdpCounters = {
     packetsReceived: 0,
     bytesReceived: 0,
+    batchesReceived: 0,
     packetsSent: 0,
     bytesSent: 0,
+    batchesSent: 0,
     sendErrors: 0,
     lastSendError: undefined,
     sendDropped: 0,
   };
   readonly #options: UdpOptions;
   readonly #receive: UdpReceive;
-  readonly #peers: ReadonlyMap<DaemonId, UdpPeer>;
-  readonly #segments: ReadonlyMap<number, readonly UdpPeer[]>;
-  #sockets: { readonly data: Sender; readonly token: Sender } | undefined;
+  readonly #peers: ReadonlyMap<DaemonId, Places>;
+  readonly #segments: ReadonlyMap<number, readonly Places[]>;
+  readonly #group: Places | undefined;
+  #sockets: { readonly data: DatagramSender; readonly token: DatagramSender } | undefined;
   #all: Socket[] = [];
   #grantedBytes = 0;
+  #offloadFault: string | undefined;
   #multicastFault: string | undefined;
 
   private constructor(options: UdpOptions, receive: UdpReceive) {
     this.#options = options;
     this.#receive = receive;
-    this.#peers = new Map(options.others.map((peer) => [peer.id, peer]));
-    const segments = new Map<number, UdpPeer[]>();
-    for (const peer of options.others) segments.set(peer.segment, [...(segments.get(peer.segment) ?? []), peer]);
+    this.#peers = new Map(options.others.map((peer) => [peer.id, placesOf(peer.address, peer.port)]));
+    const segments = new Map<number, Places[]>();
+    for (const { id, segment } of options.others) {
+      segments.set(segment, [...(segments.get(segment) ?? []), this.#peers.get(id) as Places]);
+    }
     this.#segments = segments;
+    const { multicast } = options;
+    this.#group = multicast === undefined ? undefined : placesOf(multicast.address, multicast.port);
   }
 
   /** Binds the sockets. Rejects if a port is taken; a group that cannot be joined is only noted (`multicastFault`). */
@@ -112,9 +129,15 @@ export class UdpNetwork implements Network {
     return this.#options.multicast !== undefined && this.#multicastFault === undefined;
   }
 
+  /** The path that data takes now, and why: the kernel may have refused what it took when it was tried. */
+  get datagrams(): Pick<DatagramChoice, "path" | "because"> {
+    const { path, because } = this.#options.datagrams;
+    return this.#offloadFault === undefined ? { path, because } : { path: "portable", because: this.#offloadFault };
+  }
+
   unicast(to: DaemonId, channel: Channel, bytes: Uint8Array): void {
-    const peer = this.#peers.get(to);
-    if (peer !== undefined) this.#toPeer(peer, channel, bytes);
+    const places = this.#peers.get(to);
+    if (places !== undefined) this.#send(places, channel, bytes);
   }
 
   multicast(segment: number, channel: Channel, bytes: Uint8Array): void {
@@ -127,19 +150,24 @@ export class UdpNetwork implements Network {
 
   /** To the group address, whatever `useMulticast` says. */
   toGroup(channel: Channel, bytes: Uint8Array): void {
-    const group = this.#options.multicast;
-    if (group === undefined) return;
-    this.#sockets?.[channel].send(bytes, group.port + (channel === "token" ? 1 : 0), group.address);
+    if (this.#group !== undefined) this.#send(this.#group, channel, bytes);
   }
 
   /** To each daemon of the segment by itself. */
   toEach(segment: number, channel: Channel, bytes: Uint8Array): void {
-    for (const peer of this.#segments.get(segment) ?? []) this.#toPeer(peer, channel, bytes);
+    for (const places of this.#segments.get(segment) ?? []) this.#send(places, channel, bytes);
   }
 
   /** To an address that is no daemon's, from the data socket: an answer to a monitor. */
   reply(address: string, port: number, bytes: Uint8Array): void {
-    this.#sockets?.data.send(bytes, port, address);
+    const data = this.#sockets?.data;
+    data?.send(bytes, { address, port });
+    data?.flush();
+  }
+
+  /** Lets the data leave that was sent since the last time. */
+  flush(): void {
+    this.#sockets?.data.flush();
   }
 
   async close(): Promise<void> {
@@ -149,60 +177,113 @@ export class UdpNetwork implements Network {
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
   }
 
-  #toPeer(peer: UdpPeer, channel: Channel, bytes: Uint8Array): void {
-    this.#sockets?.[channel].send(bytes, channel === "token" ? peer.port + 1 : peer.port, peer.address);
+  #send(places: Places, channel: Channel, bytes: Uint8Array): void {
+    if (this.#sockets === undefined) return;
+    // The token's receiver looks for what was sent before it.
+    if (channel === "token") this.#sockets.data.flush();
+    this.#sockets[channel].send(bytes, places[channel]);
   }
 
   async #open(): Promise<void> {
     const { self, multicast, bindAddress = self.address } = this.#options;
+    const { native } = this.#options.datagrams;
     const data = await this.#bind("data", self.port, bindAddress, false);
     const token = await this.#bind("token", self.port + 1, bindAddress, false);
     if (multicast !== undefined) {
       try {
-        await this.#join("data", multicast.address, multicast.port, data);
-        await this.#join("token", multicast.address, multicast.port + 1, token);
+        await this.#join("data", multicast.address, multicast.port, data.socket);
+        await this.#join("token", multicast.address, multicast.port + 1, token.socket);
       } catch (error) {
         this.#multicastFault = error instanceof Error ? error.message : String(error);
       }
     }
-    this.#sockets = { data: new Sender(data, this.counters), token: new Sender(token, this.counters) };
+    const { fd } = data;
+    let segmentation: Segmentation | undefined;
+    if (native !== undefined && fd !== undefined) {
+      const { segmentBytes } = this.#options;
+      segmentation = {
+        segmentBytes,
+        set: (enabled) => native.setSegmentBytes(fd, enabled ? segmentBytes : 0),
+        refused: (code) => {
+          this.#offloadFault = `the kernel refused a batch: ${code}`;
+        },
+      };
+      segmentation.set(true);
+    }
+    this.#sockets = {
+      data: new DatagramSender(data.socket, this.counters, segmentation),
+      token: new DatagramSender(token.socket, this.counters, undefined),
+    };
   }
 
-  async #bind(channel: Channel, port: number, address: string, shared: boolean): Promise<Socket> {
+  async #bind(channel: Channel, port: number, address: string, shared: boolean): Promise<Bound> {
+    const { self, family, datagrams } = this.#options;
     const socket = createSocket({
-      type: this.#options.family === "ipv4" ? "udp4" : "udp6",
+      type: family === "ipv4" ? "udp4" : "udp6",
       reuseAddr: shared,
       lookup: numericLookup,
     });
     this.#all.push(socket);
-    const { self } = this.#options;
-    socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => {
+    const ownPort = self.port + (channel === "token" ? 1 : 0);
+    socket.on("message", (buffer: Buffer, from: RemoteInfo) => {
       // Our own multicast comes back to us where several daemons share a host.
-      if (shared && from.port === self.port + (channel === "token" ? 1 : 0) && from.address === self.address) return;
-      this.counters.packetsReceived += 1;
+      if (shared && from.port === ownPort && from.address === self.address) return;
+      // Of one class with the packets made here, as all that reads them is faster then.
+      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
       this.counters.bytesReceived += bytes.length;
-      this.#receive(channel, bytes, from.address, shared);
+      this.#split(channel, bytes, from.address, shared);
     });
-    await new Promise<void>((resolve, reject) => {
-      socket.once("error", reject);
-      socket.bind({ port, address, exclusive: true }, () => {
-        socket.off("error", reject);
-        resolve();
+    // Tokens are few and short, and other control may be longer than a segment.
+    const native = channel === "data" ? datagrams.native : undefined;
+    let fd: number | undefined;
+    if (native === undefined) {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("error", reject);
+        socket.bind({ port, address, exclusive: true }, () => {
+          socket.off("error", reject);
+          resolve();
+        });
       });
-    });
+    } else {
+      fd = native.open(family, address, port, shared);
+      try {
+        native.coalesce(fd);
+        socket.bind({ fd, exclusive: true });
+      } catch (error) {
+        native.close(fd);
+        throw error;
+      }
+    }
     // An error later on (an interface that went away) must not end the daemon.
     socket.on("error", (error: NodeJS.ErrnoException) => {
       this.counters.sendErrors += 1;
       this.counters.lastSendError = error.code ?? error.message;
     });
     this.#growBuffers(socket, channel);
-    return socket;
+    return { socket, fd };
+  }
+
+  /** The kernel may have joined packets of one sender: their lengths say where they end. */
+  #split(channel: Channel, bytes: Uint8Array, from: string, viaMulticast: boolean): void {
+    const first = packetBytes(bytes, 0);
+    this.counters.packetsReceived += 1;
+    // Also what is none of our packets, and what a peer has damaged.
+    if (first === 0 || first >= bytes.length) {
+      this.#receive(channel, bytes, from, viaMulticast, false);
+      return;
+    }
+    this.counters.batchesReceived += 1;
+    for (let at = 0, length = first; at < bytes.length; at += length) {
+      length = packetBytes(bytes, at) || bytes.length - at;
+      if (at > 0) this.counters.packetsReceived += 1;
+      this.#receive(channel, bytes.subarray(at, at + length), from, viaMulticast, at > 0);
+    }
   }
 
   async #join(channel: Channel, group: string, port: number, sender: Socket): Promise<void> {
     const { self, others, family } = this.#options;
     // Bound to the group's address, it gets nothing but the group's datagrams; others on this host share it.
-    const socket = await this.#bind(channel, port, group, true);
+    const { socket } = await this.#bind(channel, port, group, true);
     socket.addMembership(group, family === "ipv4" ? self.address : undefined);
     if (family === "ipv4") sender.setMulticastInterface(self.address);
     sender.setMulticastLoopback(others.some((peer) => peer.address === self.address));
@@ -221,39 +302,11 @@ export class UdpNetwork implements Network {
   }
 }
 
-/** Sends without ever throwing, and without letting an unbounded queue grow before a kernel that takes nothing. */
-class Sender {
-  readonly #socket: Socket;
-  readonly #counters: UdpCounters;
-  #untilCheck = SENDS_PER_QUEUE_CHECK;
-  #full = false;
-  readonly #sent = (error: Error | null): void => {
-    if (error === null) return;
-    this.#counters.sendErrors += 1;
-    this.#counters.lastSendError = (error as NodeJS.ErrnoException).code ?? error.message;
-  };
+type Bound = { readonly socket: Socket; readonly fd: number | undefined };
 
-  constructor(socket: Socket, counters: UdpCounters) {
-    this.#socket = socket;
-    this.#counters = counters;
-  }
+/** Where a daemon, or the group, receives each class of datagrams. */
+type Places = Readonly<Record<Channel, Destination>>;
 
-  send(bytes: Uint8Array, port: number, address: string): void {
-    if (this.#full || --this.#untilCheck === 0) {
-      this.#untilCheck = SENDS_PER_QUEUE_CHECK;
-      this.#full = this.#socket.getSendQueueSize() > SEND_QUEUE_BYTES_MAX;
-      if (this.#full) {
-        this.#counters.sendDropped += 1;
-        return;
-      }
-    }
-    this.#counters.packetsSent += 1;
-    this.#counters.bytesSent += bytes.length;
-    try {
-      this.#socket.send(bytes, port, address, this.#sent);
-    } catch (error) {
-      // Only when the socket has been closed meanwhile.
-      this.#sent(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
+function placesOf(address: string, port: number): Places {
+  return { data: { address, port }, token: { address, port: port + 1 } };
 }

@@ -99,13 +99,16 @@ export class TurnLoop {
     return this.#requests.length - this.#requestsDone;
   }
 
-  /** A datagram from a socket: class "token" from the token channel. Bytes are given away. */
-  packet(packetClass: PacketClass, bytes: Uint8Array): void {
+  /**
+   * A datagram from a socket: class "token" from the token channel. Bytes are given away. `continues`: it came with the one
+   * before, in one read of the socket.
+   */
+  packet(packetClass: PacketClass, bytes: Uint8Array, continues = false): void {
     if (packetClass === "token") {
       this.#tokens.push(bytes);
     } else {
       (packetClass === "repair" ? this.#repairs : this.#data).push(bytes);
-      this.#dataSinceTurn += 1;
+      if (!continues) this.#dataSinceTurn += 1;
     }
     this.#schedule();
   }

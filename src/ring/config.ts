@@ -2,6 +2,11 @@
 export type RingConfig = {
   /** Whole length of a full datagram, prefix included. Must pass the network in one piece. */
   readonly datagramBytes: number;
+  /**
+   * Whether a packet that another one follows at a visit is padded to `datagramBytes`: a network that sends whole batches in
+   * one call needs packets of one length.
+   */
+  readonly padded: boolean;
   /** Bytes that may be multicast in one rotation, by all together: what the window grows to, and where it starts. */
   readonly windowBytesMax: number;
   readonly windowBytesStart: number;
@@ -21,6 +26,7 @@ export type RingConfig = {
 
 export const ringDefaults: RingConfig = {
   datagramBytes: 1400,
+  padded: false,
   windowBytesMax: 768 * 1024,
   windowBytesStart: 256 * 1024,
   personalBytesMax: 64 * 1024 * 1024,
@@ -34,7 +40,7 @@ export const ringDefaults: RingConfig = {
 /** Completes and checks options; throws a `RangeError` that names the culprit. */
 export function ringConfig(options: Partial<RingConfig> = {}): RingConfig {
   const config = { ...ringDefaults, ...options };
-  const check = (name: keyof RingConfig, low: number, high: number): void => {
+  const check = (name: Exclude<keyof RingConfig, "padded">, low: number, high: number): void => {
     const value = config[name];
     if (!(value >= low && value <= high)) {
       throw new RangeError(`${name} is ${value}; it must lie between ${low} and ${high}`);

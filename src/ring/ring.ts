@@ -449,9 +449,12 @@ export class Ring implements Machine {
       const lts = token.siteLts + 1;
       const full = this.#slab.take(datagramBytes);
       const end = this.#outbox.fill(full, RING_DATA_HEAD_BYTES, seq, lts);
-      const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
+      const isEmpty = end === RING_DATA_HEAD_BYTES;
+      // The next one goes behind it in memory and, padded, in the same call of the kernel.
+      const isPadded = this.#config.padded && !isEmpty && this.#outbox.hasData;
+      const bytes = isPadded ? full : this.#slab.shrinkLast(full, isEmpty ? 0 : end);
       if (bytes.length === 0) break;
-      writePrefix(bytes, 0, this.#version, Kind.ringData, this.#confHash, end - PREFIX_BYTES, this.#me);
+      this.#writePrefix(bytes, Kind.ringData, end);
       writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop);
       token.siteSeq = seq;
       token.linkSeq = seq;
@@ -490,7 +493,7 @@ export class Ring implements Machine {
       const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
       if (bytes.length === 0) break;
-      writePrefix(bytes, 0, this.#version, Kind.ringUnreliable, this.#confHash, end - PREFIX_BYTES, this.#me);
+      this.#writePrefix(bytes, Kind.ringUnreliable, end);
       writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop);
       sent += bytes.length;
       this.statistics.packetsSent++;
@@ -498,6 +501,11 @@ export class Ring implements Machine {
       this.#outbox.multicast(bytes);
     }
     return sent;
+  }
+
+  /** The rest of `bytes` behind `end` is padding. */
+  #writePrefix(bytes: Uint8Array, kind: number, end: number): void {
+    writePrefix(bytes, 0, this.#version, kind, this.#confHash, end - PREFIX_BYTES, this.#me, bytes.length);
   }
 
   /** Sends what the token asks for; what it has not, or sent at the last visit in vain, stays for others. */

@@ -36,7 +36,8 @@ export type Schedule = {
   /** How many packets of a visit the ring may send after its token; 0 is the normal ring. */
   readonly acceleratedPackets: number;
   /** Small windows, so that the load of a schedule fills them. */
-  readonly ring?: Pick<RingConfig, "windowBytesStart" | "windowBytesMax" | "gapMax">;
+  readonly ring?: Pick<RingConfig, "windowBytesStart" | "windowBytesMax" | "gapMax"> &
+    Partial<Pick<RingConfig, "padded">>;
   /** For `replayStack` only, which runs whole daemons that start together; it goes without `startAt`, `sends` and `ring`. */
   readonly clients?: readonly PlannedClient[];
 };
@@ -100,7 +101,7 @@ export function generateSchedule(seed: number, options: ScheduleOptions = {}): S
 function smallWindows(random: Random): NonNullable<Schedule["ring"]> {
   const windowBytesStart = ringDefaults.datagramBytes * random.pick([4, 8, 16]);
   const windowBytesMax = windowBytesStart * random.pick([1, 2, 4]);
-  return { windowBytesStart, windowBytesMax, gapMax: random.pick([16, 32, 64]) };
+  return { windowBytesStart, windowBytesMax, gapMax: random.pick([16, 32, 64]), padded: random.chance(0.5) };
 }
 
 /** Of the schedules, half with few other faults in their way: what is to be hit is a ring that works. */

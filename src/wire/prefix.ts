@@ -64,12 +64,13 @@ export function writePrefix(
   confHash: number,
   bodyLength: number,
   origin: DaemonId,
+  length = PREFIX_BYTES + bodyLength,
 ): void {
   setU16(bytes, at, MAGIC);
   bytes[at + 2] = version;
   bytes[at + 3] = kind;
   setU32(bytes, at + 4, confHash);
-  setU16(bytes, at + 8, PREFIX_BYTES + bodyLength);
+  setU16(bytes, at + 8, length);
   setU16(bytes, at + 10, bodyLength);
   setU32(bytes, at + 12, origin);
 }
@@ -107,6 +108,13 @@ export function readPrefix(bytes: Uint8Array, at = 0): Prefix | PrefixFault {
     bodyLength,
     origin: getU32(bytes, at + 12),
   };
+}
+
+/** The length of the packet that begins at `at`, padding included; 0 if none of ours does. It may end behind `bytes`. */
+export function packetBytes(bytes: Uint8Array, at: number): number {
+  if (bytes.length - at < PREFIX_BYTES || getU16(bytes, at) !== MAGIC) return 0;
+  const length = getU16(bytes, at + 8);
+  return length < PREFIX_BYTES ? 0 : length;
 }
 
 /** A copy of the packet that asks its receiver to multicast it in its segment. */

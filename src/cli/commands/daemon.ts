@@ -120,6 +120,8 @@ export const daemon = defineCommand({
       address: running.address,
       httpPort: running.httpPort,
     });
+    const { datagrams } = (await running.status()).site;
+    note("datagrams", `datagrams take the path ${datagrams.path}: ${datagrams.because}`, datagrams);
     if (becomes !== undefined) note("user", becomes);
     await ended(running, terminal.signal, () => note("stopping", "leaving"));
     return ExitCode.ok;

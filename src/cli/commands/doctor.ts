@@ -8,7 +8,7 @@ import { wrapped } from "../format.ts";
 import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../host-probe.ts";
 import { observe } from "../observe.ts";
 import { firstAddress, judgeNodeMtu, judgeNodes, judgePool } from "../node-diagnosis.ts";
-import { judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
+import { judgeDatagrams, judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const doctor = defineCommand({
@@ -109,6 +109,7 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
     ...judgeMembers(site, statuses),
     ...judgeVersions(statuses),
     ...statuses.map(judgeDissemination),
+    ...statuses.map(judgeDatagrams),
     ...judgeLinks(statuses),
     ...judgeNodes(statuses),
   ];
