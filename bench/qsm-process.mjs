@@ -125,6 +125,8 @@ class Station {
       writable: fill,
       installed: (_n, sealed) => this.#installed.shift()?.(sealed),
       retired: () => {},
+      inquire: () => {},
+      settled: () => {},
       expelled: () => {},
     });
     setInterval(() => this.#sample(), SAMPLE_MS);
