@@ -1,6 +1,7 @@
 import { Random } from "../../base/random.ts";
 import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { LossModel } from "../loss.ts";
+import { ambushed } from "./region-ambush.ts";
 import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
 export type RegionOptions = {
@@ -17,6 +18,8 @@ export type RegionOptions = {
   readonly messageBytesMax?: number;
   /** By default either, as the seed has it. */
   readonly service?: RegionSchedule["service"];
+  /** Whether faults that come together may be among those; by default they may. */
+  readonly ambushes?: boolean;
   /** How rounds go; chosen by the seed if it is not given. */
   readonly ringMode?: "sequential" | "tree";
   /** How nodes become regions; chosen by the seed if it is not given. */
@@ -106,7 +109,8 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     pathMs: random.pick([0.2, 2, 10]),
     service: given.service ?? random.pick(["model", "replica", "daemons"] as const),
   };
-  return schedule.service === "daemons" ? overDaemons(schedule, random) : schedule;
+  const whole = schedule.service === "daemons" ? overDaemons(schedule, random) : schedule;
+  return given.ambushes === false ? whole : ambushed(whole, groups);
 }
 
 /** Daemons run the service, and things go wrong with them as well; splits go through them too. */

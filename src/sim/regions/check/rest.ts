@@ -32,7 +32,8 @@ export const completion: RegionCheckerFactory = (history, report) => ({
     }
     for (const { view, isSuperseded, isClosed, final } of history.views.values()) {
       if (!isSuperseded || isClosed) continue;
-      if (view.members.every(({ id }) => history.nodes.get(id)?.hasFailed === true)) continue;
+      // A machine can fail before it has heard that it is a node.
+      if (view.members.every(({ id }) => history.nodes.get(id)?.hasFailed ?? true)) continue;
       const state = final === undefined ? "never becomes final" : "is final, and nobody has reported its end";
       report(`${viewName(view.id)} ${state}`, at);
     }

@@ -311,13 +311,21 @@ const STORIES: Readonly<
     bad: { "passed on twice": [...beginning(), passes(A, B, token(1)), passes(A, B, token(1))] },
   },
   K41: {
-    good: [...beginning(), { kind: "sent", node: A, channel: "data", turn: 1 }, OVER],
+    good: [
+      ...beginning(),
+      { kind: "sent", node: A, channel: "data", turn: 1 },
+      ...idleRounds(20),
+      ...sent(A, 1),
+      ...idleRounds(20),
+      OVER,
+    ],
     bad: {
       "no end": [
         ...beginning(),
         { kind: "sent", node: A, channel: "data", turn: 1 },
         { kind: "over", isSilent: false, remains: [], stragglers: [] },
       ],
+      "rounds for nothing": [...beginning(), ...idleRounds(21)],
     },
   },
   K44: {
@@ -413,6 +421,13 @@ const STORIES: Readonly<
     },
   },
 };
+
+/** So many rounds that come back and have found nothing to do. */
+function idleRounds(count: number): Happening[] {
+  return Array.from({ length: count }, (_, i) => {
+    return { kind: "heard", node: A, token: token(i + 1, { phase: "close", quiesce: true }) };
+  });
+}
 
 function logged(daemon: number, n: number, chain: string): Happening {
   return { kind: "logged", daemon, epoch: 1, n, chain, configuration: "1.1" };

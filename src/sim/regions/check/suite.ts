@@ -9,6 +9,7 @@ import { fence } from "./fence.ts";
 import { type Probe, RegionsHistory } from "./history.ts";
 import { cachers } from "./kept.ts";
 import { oneLog } from "./log.ts";
+import { quiescence } from "./quiescence.ts";
 import { grants, type RateOptions } from "./rates.ts";
 import { locality } from "./repairs.ts";
 import { completion, silence } from "./rest.ts";
@@ -30,6 +31,7 @@ export function regionCheckers(plan: PlanOptions & RateOptions): readonly (reado
     ["K39", locality(plan)],
     ["K40", oneToken],
     ["K41", silence],
+    ["K41", quiescence],
     ["K42", delivery],
     ["K43", grants(plan)],
     ["K44", freshToken],
