@@ -1,8 +1,9 @@
 /*
  * Regions of 100 to 10,000 simulated nodes, rounds in turn and as a tree: how long a round takes, how long until a message is known to be
- * everywhere, repairs, tokens and memory. `--nodes=3000,10000`, `--modes=tree` and `--cases=calm` choose.
+ * everywhere, repairs, tokens and memory. `--nodes=3000,10000`, `--modes=tree` and `--cases=calm` choose. `--with=a.json,b.json` adds the
+ * results of earlier runs, `--out=` and `--plots=` say where all of them go.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { decodeChange, encodeChange } from "../src/cms/change-codec.ts";
 import type { RingMode } from "../src/qsm/config.ts";
@@ -11,6 +12,7 @@ import { ScaleNet } from "./scale-net.ts";
 import { type Curve, logPlot } from "./log-plot.ts";
 
 type Case = "calm" | "loss" | "crash";
+const CASES: readonly Case[] = ["calm", "loss", "crash"];
 
 export type ScaleResult = {
   readonly nodes: number;
@@ -33,7 +35,10 @@ export type ScaleResult = {
   readonly keptMax: number;
 };
 
-const PERIOD_MS = 1_000;
+type Saved = { readonly results: readonly ScaleResult[] };
+
+/** In turn, rounds of thousands take longer than the second that is the default: tokens are released so seldom that they come back. */
+const periodOf = (nodes: number, mode: RingMode): number => (mode === "sequential" && nodes >= 3_000 ? 20_000 : 1_000);
 /** Messages of a run: fewer where each of them is delivered thousands of times. */
 const messagesOf = (nodes: number): number => Math.min(100, Math.ceil(100_000 / nodes));
 const BYTES = 1_000;
@@ -45,7 +50,8 @@ const LOSS = 0.01;
 function run(nodes: number, mode: RingMode, what: Case): ScaleResult {
   globalThis.gc?.();
   const heapBefore = process.memoryUsage().heapUsed;
-  const config = { ringMode: mode, tokenRate: 1_000 / PERIOD_MS, tokenLossMs: 120_000, rateStart: 1_000 };
+  const periodMs = periodOf(nodes, mode);
+  const config = { ringMode: mode, tokenRate: 1_000 / periodMs, tokenLossMs: 120_000, rateStart: 1_000 };
   const net = new ScaleNet(nodes, nodes, config);
   if (what === "loss") net.lossShare = LOSS;
   // In turn a round of 10,000 takes seconds: some of them have to be seen.
@@ -87,7 +93,7 @@ function run(nodes: number, mode: RingMode, what: Case): ScaleResult {
     for (const { resentCount } of node.senders) resent += resentCount;
   }
   const roundMs = median([...rounds.values()]);
-  const roundCount = sendMs / Math.max(PERIOD_MS, roundMs * 1.5);
+  const roundCount = sendMs / Math.max(periodMs, roundMs * 1.5);
   return {
     nodes,
     mode,
@@ -128,7 +134,7 @@ function membersKb(nodes: number): number {
   });
   globalThis.gc?.();
   const before = process.memoryUsage().heapUsed;
-  const copies = Array.from({ length: 5 }, () => decodeChange(bytes));
+  const copies = Array.from({ length: Math.ceil(50_000 / nodes) }, () => decodeChange(bytes));
   globalThis.gc?.();
   return (process.memoryUsage().heapUsed - before) / copies.length / 1_024;
 }
@@ -170,10 +176,16 @@ function plots(results: readonly ScaleResult[]): void {
 }
 
 if (isMain(import.meta.url)) {
-  const sizes = list("nodes", "100,300,1000").map(Number);
+  const sizes = list("nodes", "100,300,1000")
+    .filter((text) => text !== "")
+    .map(Number);
   const modes = list("modes", "sequential,tree") as RingMode[];
   const cases = list("cases", "calm,loss,crash") as Case[];
-  const results: ScaleResult[] = [];
+  // Of runs in pieces: each of the greatest takes a minute.
+  const earlier = list("with", "")
+    .filter((text) => text !== "")
+    .map((file) => JSON.parse(readFileSync(file, "utf8")) as Saved);
+  const results: ScaleResult[] = earlier.flatMap((saved) => saved.results);
   for (const nodes of sizes) {
     for (const what of cases) {
       for (const mode of modes) {
@@ -182,6 +194,7 @@ if (isMain(import.meta.url)) {
       }
     }
   }
+  results.sort((a, b) => a.nodes - b.nodes || CASES.indexOf(a.what) - CASES.indexOf(b.what));
   printTable(
     [
       "nodes",
@@ -209,6 +222,7 @@ if (isMain(import.meta.url)) {
         r.roundMs,
         r.stableMs,
         r.stable99Ms,
+        r.stableMaxMs,
         r.lost,
         r.repairs,
         r.resent,
@@ -219,7 +233,9 @@ if (isMain(import.meta.url)) {
       ...[r.busiestControls, r.heapKb, r.keptMax].map(figure),
     ]),
   );
-  const members = sizes.map((nodes) => ({ nodes, kb: membersKb(nodes) }));
+  const sizesOfAll = [...new Set(results.map(({ nodes }) => nodes))];
+  const members = sizesOfAll.map((nodes) => ({ nodes, kb: membersKb(nodes) }));
+  results.sort((a, b) => a.nodes - b.nodes || CASES.indexOf(a.what) - CASES.indexOf(b.what));
   printTable(
     ["nodes", "KB to know them"],
     members.map(({ nodes, kb }) => [String(nodes), figure(kb)]),
