@@ -40,7 +40,10 @@ class SocketStream implements ByteStream {
     this.#socket = socket;
     let reason: string | undefined;
     socket.on("connect", () => listener.opened());
-    socket.on("data", (bytes: Uint8Array) => listener.data(bytes));
+    // Not as the `Buffer` that it is: views of one, such as each payload, take twice the time.
+    socket.on("data", ({ buffer, byteOffset, length }: Buffer) =>
+      listener.data(new Uint8Array(buffer, byteOffset, length)),
+    );
     socket.on("drain", () => listener.drained());
     socket.on("error", (error) => {
       reason = error.message;

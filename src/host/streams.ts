@@ -163,7 +163,10 @@ export class StreamHost {
     const connection = this.#next++;
     const stream = new Stream(socket, this.#spare, () => this.#events.drained(connection));
     this.#streams.set(connection, stream);
-    socket.on("data", (bytes: Uint8Array) => this.#events.received(connection, bytes));
+    // Not as the `Buffer` that it is: views of one take twice the time, and code that sees one class is faster.
+    socket.on("data", ({ buffer, byteOffset, length }: Buffer) =>
+      this.#events.received(connection, new Uint8Array(buffer, byteOffset, length)),
+    );
     let byPeer = false;
     socket.on("end", () => {
       byPeer = true;
