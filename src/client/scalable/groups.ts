@@ -15,7 +15,7 @@ import { NodeNames } from "./node-names.ts";
 import { NodeSession } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
 import { nodeConfig, type NodeSettings } from "./options.ts";
-import { type Difference, groupsTouched, type Roster, Rosters } from "./rosters.ts";
+import { type Difference, groupsTouched, isOnlyCarried, type Roster, Rosters } from "./rosters.ts";
 import { expelledError, leftError, SendWindow } from "./send-window.ts";
 
 /** How long a group is without word of the daemons before its members' programs are told that it is suspended (region-views.md, rule 12). */
@@ -434,6 +434,12 @@ export class ScalableGroups {
     for (const number of groupsTouched(change, views)) {
       const group = views.groups.get(number);
       if (group === undefined) continue;
+      if (isOnlyCarried(group, views, this.#session.node)) {
+        // Its region has the group, it has not, or not any more.
+        const left = this.#byNumber.get(number);
+        if (left !== undefined) this.#leave(left);
+        continue;
+      }
       const membership = this.#memberships.get(group.name);
       if (membership === undefined) {
         // Given up while it was under way.

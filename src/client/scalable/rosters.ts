@@ -1,5 +1,5 @@
 import type { GroupNumber, NodeId, RegionId } from "../../base/ids.ts";
-import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
+import { absentOf, type Change, type GroupView, type NodeInfo, type RegionView } from "../../cms/views.ts";
 
 /** The members of a group, by id. */
 export type Roster = { readonly ids: readonly NodeId[]; readonly names: readonly string[] };
@@ -23,10 +23,20 @@ export type KnownViews = {
 export function groupsTouched(change: Change, { regions, groups }: KnownViews): ReadonlySet<GroupNumber> {
   const touched = new Set<GroupNumber>();
   for (const { group } of [...change.groupsCreated, ...change.groupsChanged]) touched.add(group);
-  for (const { region } of change.regionsChanged) {
+  const renewed = [
+    ...change.regionsChanged.map(({ region }) => region),
+    ...change.regionsCreated.map(({ id }) => id.region),
+  ];
+  for (const region of renewed) {
     for (const group of regions.get(region)?.groups ?? []) if (groups.has(group)) touched.add(group);
   }
   return touched;
+}
+
+/** Whether a node knows the group only because its (approximate) region has it, without being in it. */
+export function isOnlyCarried({ group, regions }: GroupView, views: KnownViews, node: NodeId | undefined): boolean {
+  if (node === undefined) return false;
+  return regions.some((region) => absentOf(views.regions.get(region) ?? {}, node).includes(group));
 }
 
 /**
@@ -42,11 +52,16 @@ export class Rosters {
     this.#views = views;
   }
 
-  of({ regions }: GroupView): Roster {
-    const key = regions.join();
+  of({ group, regions }: GroupView): Roster {
+    const views = regions.flatMap((region) => this.#views.regions.get(region) ?? []);
+    // Of approximate regions not all members are in all groups.
+    const isExact = views.every(({ absent }) => absent === undefined);
+    const key = isExact ? regions.join() : `${regions.join()} ${group}`;
     let roster = this.#rosters.get(key);
     if (roster === undefined) {
-      const members: NodeInfo[] = regions.flatMap((region) => this.#views.regions.get(region)?.members ?? []);
+      const members: NodeInfo[] = views.flatMap((view) =>
+        isExact ? view.members : view.members.filter(({ id }) => !absentOf(view, id).includes(group)),
+      );
       members.sort((a, b) => a.id - b.id);
       roster = { ids: members.map(({ id }) => id), names: members.map(({ name }) => name) };
       this.#rosters.set(key, roster);
