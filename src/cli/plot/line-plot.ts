@@ -12,15 +12,15 @@ export type Plot = {
   readonly title: string;
   readonly x: string;
   readonly y: string;
-  /** The y axis begins at 0, unless it is cut. */
-  readonly isCut?: boolean;
+  /** Axes begin at 0, but for the one that is cut. */
+  readonly cut?: "x" | "y";
   readonly curves: readonly PlotCurve[];
 };
 
 const WIDTH = 640;
 const TOP = 40;
 const LEFT = 70;
-const RIGHT = 16;
+const RIGHT = 30;
 const PLOT_HEIGHT = 280;
 const LEGEND_ROW = 19;
 const BOTTOM = 46;
@@ -46,19 +46,19 @@ const STYLE = `
   }`;
 
 /** A line plot as an SVG document that stands alone, in light or dark as its reader has it. */
-export function linePlot({ title, x, y, isCut = false, curves }: Plot): string {
+export function linePlot({ title, x, y, cut, curves }: Plot): string {
   const shown = curves.filter(({ points }) => points.length > 0);
   const all = shown.flatMap(({ points }) => points);
   const xTicks = niceTicks(
     range(
       all.map((point) => point.x),
-      true,
+      cut !== "x",
     ),
     8,
   );
   const low = all.map((point) => point.y - (point.ci ?? 0));
   const high = all.map((point) => point.y + (point.ci ?? 0));
-  const yTicks = niceTicks(range([...low, ...high], !isCut), 6);
+  const yTicks = niceTicks(range([...low, ...high], cut !== "y"), 6);
   const rows = legendRows(shown);
   const bottom = TOP + PLOT_HEIGHT;
   const height = bottom + BOTTOM + rows.length * LEGEND_ROW + 8;

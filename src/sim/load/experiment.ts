@@ -30,8 +30,8 @@ export type Figure = {
   readonly title: string;
   readonly x: string;
   readonly y: string;
-  /** The y axis need not begin at 0. */
-  readonly isCut?: boolean;
+  /** The axis that need not begin at 0. */
+  readonly cut?: "x" | "y";
   readonly curves: readonly Curve[];
 };
 

@@ -172,7 +172,8 @@ export class LoadMeter implements StationObserver {
   }
 
   late(station: number, ms: number): void {
-    if (!this.#isOn) return;
+    // Who sleeps is late for it.
+    if (!this.#isOn || station === this.#run.scenario.perturbation?.node) return;
     const late = this.#isSender(station) ? this.#late.sender : this.#late.receiver;
     late.sum += ms;
     late.count++;

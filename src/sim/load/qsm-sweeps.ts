@@ -40,7 +40,10 @@ const PAIR_RATES = [10_000, 11_000];
 export const pairs: Sweep = {
   name: "pairs",
   points: PAIR_RATES.flatMap((rate) =>
-    overSizes(String(rate), () => ({ senders: [0, 1], workload: { perSecond: rate / 2 }, measureMs: 5_000 }), ENDS),
+    overSizes(String(rate), () => ({ senders: [0, 1], workload: { perSecond: rate / 2 }, measureMs: 5_000 }), [
+      10,
+      MIDDLE,
+    ]),
   ),
 };
 
@@ -72,8 +75,12 @@ function tokens(release: "periodic" | "afterReturn", tokenRate: number): Point {
 export const replication: Sweep = {
   name: "replication",
   points: [
-    ...[5, 24, 96].map((x) => ({ series: "cachers", x, scenario: scenario(192, config({ replication: x })) })),
-    ...[0, 100, 200].map((x) => ({ series: "memory", x, scenario: scenario(192, { receiverExtraMb: x }) })),
+    ...[5, 24, 55].map((x) => ({ series: "cachers", x, scenario: scenario(MIDDLE + 1, config({ replication: x })) })),
+    ...[0, 25, 50, 75, 100].map((x) => ({
+      series: "memory",
+      x,
+      scenario: scenario(MIDDLE + 1, { receiverExtraMb: x }),
+    })),
   ],
 };
 
