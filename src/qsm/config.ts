@@ -55,8 +55,8 @@ export type NodeConfig = {
   readonly rateMin: number;
   /** Packets per second of this node, over all regions: the share of the network that it may take. */
   readonly rateMax: number;
-  /** Without multicast, a packet goes to so many members, who pass it on; 0: to each member by its sender. */
-  readonly relayWidth: number;
+  /** Without multicast, this node's packets go to a few members, who pass them on; otherwise to each member by itself. */
+  readonly relays: boolean;
   /** Packets of views that are not known yet are kept up to so many bytes. */
   readonly unknownBytes: number;
   readonly delivery: DeliveryRule;
@@ -84,7 +84,7 @@ export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   rateStart: 2_000,
   rateMin: 10,
   rateMax: 1_000_000,
-  relayWidth: 4,
+  relays: true,
   unknownBytes: 4 * 1024 * 1024,
   delivery: "fifo",
   inquireMs: 5_000,

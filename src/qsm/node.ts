@@ -32,7 +32,7 @@ import { Inquiry } from "./inquiry.ts";
 import { Links, linkDefaults } from "./link.ts";
 import type { NodeChannel, NodeOutbox } from "./outbox.ts";
 import { RegionMember, type RegionHost } from "./region.ts";
-import { relayTargets } from "./relay-tree.ts";
+import { RELAY_WIDTH, relayTargets } from "./relay-tree.ts";
 import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
 import { StandingDelay } from "./standing-delay.ts";
@@ -289,7 +289,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#now = now;
     this.#links.flush(now);
     // A packet that others pass on takes several datagrams.
-    const copies = this.relays ? Math.max(1, this.#config.relayWidth) : 1;
+    const copies = this.relays && this.#config.relays ? RELAY_WIDTH : 1;
     const most = Math.min(TURN_PACKETS_MAX, Math.ceil(this.room / copies));
     const forwards = this.#flushForwards(most, now);
     this.room -= forwards + this.#sending.flush(most - forwards, this.isHeldUp, now);
@@ -399,8 +399,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   relaysTo(members: number): boolean {
-    const { relayWidth } = this.#config;
-    return this.relays && relayWidth > 0 && members > relayWidth + 1;
+    return this.relays && this.#config.relays && members > RELAY_WIDTH + 1;
   }
 
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void {
@@ -604,10 +603,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   #relayTargets(packet: Uint8Array, members: readonly NodeInfo[]): readonly NodeInfo[] {
-    const { me, relayWidth } = this.#config;
-    return relayTargets(members, originOf(packet), me, seqOf(packet), Math.max(1, relayWidth), (node) =>
-      this.#fenced.has(node),
-    );
+    const hasFailed = (node: NodeId): boolean => this.#fenced.has(node);
+    return relayTargets(members, originOf(packet), this.#config.me, seqOf(packet), hasFailed);
   }
 
   #unicast(to: NodeInfo, channel: NodeChannel, bytes: Uint8Array): void {

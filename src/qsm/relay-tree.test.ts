@@ -23,7 +23,7 @@ test("everybody who has not failed gets the packet once, whoever sends it", () =
         const hasFailed = (node: number): boolean => node !== origin && ((mask >> (node % 20)) & 1) === 1;
         const got: number[] = [];
         const pass = (from: number): void => {
-          for (const { id } of relayTargets(members, origin, from, seq, width, hasFailed)) {
+          for (const { id } of relayTargets(members, origin, from, seq, hasFailed, width)) {
             got.push(id);
             pass(id);
           }
@@ -41,7 +41,7 @@ test("over many packets all carry about alike, and nobody more than the width fo
   const carried = new Map<number, number>();
   for (let seq = 1; seq <= 190; seq++) {
     for (const { id } of members) {
-      const { length } = relayTargets(members, 7, id, seq, 4, () => false);
+      const { length } = relayTargets(members, 7, id, seq, () => false);
       expect(length).toBeLessThanOrEqual(4);
       carried.set(id, (carried.get(id) ?? 0) + length);
     }
@@ -51,7 +51,7 @@ test("over many packets all carry about alike, and nobody more than the width fo
 });
 
 test("without multicast a region's packets are passed on from node to node, and what is lost on the way is repaired", () => {
-  const net = new NodeNet(3, { tokenRate: 20, packing: false, relayWidth: 2 });
+  const net = new NodeNet(3, { tokenRate: 20, packing: false });
   for (let id = 1; id <= 12; id++) net.add(id).node.relays = true;
   net.loses = () => net.random.chance(0.05);
   const members = [...net.nodes.values()].map(({ info }) => info);

@@ -1,6 +1,9 @@
 import type { NodeId } from "../base/ids.ts";
 import { type NodeInfo, placeOf } from "../cms/views.ts";
 
+/** So many nodes are below each: the same everywhere, since all find the tree by themselves. */
+export const RELAY_WIDTH = 4;
+
 /**
  * Where a packet goes from a node, if there is no multicast and its receivers pass it on: the nodes after it in a tree with the sender at its
  * root, in which each has `width` others below it. All members of a view find the same tree, and nobody tells anybody of it: the sender's
@@ -15,8 +18,8 @@ export function relayTargets(
   origin: NodeId,
   me: NodeId,
   seq: number,
-  width: number,
   hasFailed: (node: NodeId) => boolean,
+  width = RELAY_WIDTH,
 ): NodeInfo[] {
   const root = placeOf(members, origin);
   const mine = placeOf(members, me);

@@ -94,7 +94,7 @@ export function nodeConfig(settings: NodeSettings, me: number, cluster: number):
     rateStart: Math.min(nodeDefaults.rateStart, packetsPerSecondMax),
     tokenRate: roundsPerSecond,
     delivery,
-    relayWidth: dissemination === "unicast" ? 0 : nodeDefaults.relayWidth,
+    relays: dissemination !== "unicast",
     windowBytes: windowBytesMax,
     windowResumeBytes: windowBytesMax / 2,
   };
