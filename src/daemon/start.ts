@@ -174,9 +174,17 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     stateDirectory: options.stateDirectory,
     unixSocket: options.unixSocket ?? process.platform !== "win32",
     access: accessRules(site),
-    datagrams: options.datagrams ?? wantedDatagrams(process.env["AMALGAM_DATAGRAMS"]),
+    datagrams: datagramsOf(options),
     ownProcess: options.ownProcess ?? false,
   };
+}
+
+function datagramsOf({ datagrams }: DaemonOptions): RunOptions["datagrams"] {
+  try {
+    return datagrams ?? wantedDatagrams(process.env["AMALGAM_DATAGRAMS"]);
+  } catch (error) {
+    throw new DaemonError("DATAGRAMS", error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 /** The rules of the configured file, if clients are to be checked by address. Without the file nobody passes. */
