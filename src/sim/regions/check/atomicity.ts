@@ -18,7 +18,7 @@ export function atomicity(plan: PlanOptions): RegionCheckerFactory {
       const division = new PartitionPlan(members.length, plan);
       return (message.packets.get(regionViewKey(id)) ?? []).some((seq) =>
         members.every(
-          (member, index) => !division.caches(index, seq) || history.nodes.get(member.id)?.hasFailed === true,
+          (member, index) => !division.caches(index, seq) || (history.nodes.get(member.id)?.hasFailed ?? true),
         ),
       );
     };

@@ -14,7 +14,7 @@ export function cachers(options: PlanOptions): RegionCheckerFactory {
     /** Up to where a node was told to let copies go, by node, region view and sender. */
     const told = new Map<string, number>();
     const areCachersGone = ({ members }: RegionView, plan: PartitionPlan, seq: number): boolean =>
-      members.every(({ id }, index) => !plan.caches(index, seq) || history.nodes.get(id)?.hasFailed === true);
+      members.every(({ id }, index) => !plan.caches(index, seq) || (history.nodes.get(id)?.hasFailed ?? true));
 
     return {
       observe(event) {
