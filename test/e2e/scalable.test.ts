@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));
-});
+}, 60_000);
 
 afterAll(() => site.close());
 
