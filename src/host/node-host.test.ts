@@ -22,6 +22,7 @@ class Station {
   readonly id: NodeId;
   readonly address: NodeAddress;
   onDeliver: (message: Delivered) => void = () => {};
+  onWritable: () => void = () => {};
   #wake: () => void = () => {};
 
   constructor(id: NodeId, network: NodeNetwork) {
@@ -43,6 +44,7 @@ class Station {
       },
       writable: () => {
         this.writable++;
+        this.onWritable();
         this.#wake();
       },
       installed: (n) => {
@@ -265,4 +267,26 @@ describe("NodeSockets", () => {
     sockets.unicast(sockets.address, "data", new Uint8Array(10));
     expect(sockets.counters.errors).toBe(3);
   });
+});
+
+it("what is sent from inside a turn is not overtaken by what is sent right after it", async () => {
+  const [only] = (await region(1, undefined)) as [Station];
+  const group = GROUPS[0] as GroupNumber;
+  const count = 2_000;
+  let sent = 0;
+  const send = (): boolean => {
+    sent++;
+    return only.send(group, `${sent} ${"x".repeat(1_000)}`, sent);
+  };
+  only.onWritable = () => {
+    for (let i = 0; i < 20 && sent < count; i++) send();
+    queueMicrotask(() => {
+      while (sent < count && send());
+    });
+  };
+  while (send());
+  await only.until(() => only.delivered.length === count);
+  expect(only.texts().map((text) => Number(text.split(" ")[0]))).toEqual(
+    Array.from({ length: count }, (_, i) => i + 1),
+  );
 });

@@ -119,7 +119,8 @@ export class NodeHost {
    * message was taken all the same.
    */
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean {
-    if (this.#inTurn) this.#waiting.push({ group, payload, number });
+    // Behind what was sent from inside the last turn and waits for the next one.
+    if (this.#inTurn || this.#waiting.length > 0) this.#waiting.push({ group, payload, number });
     else {
       this.#isFull = !this.node.send(group, payload, number, this.#clock.now());
       this.#clock.schedule();
