@@ -355,6 +355,13 @@ export class RegionMember implements Machine, RingHost {
   }
 
   retired(): void {
+    // The view has ended elsewhere, and with it those who had what is missing here: of a sender that failed, nobody brings it any more.
+    for (const stream of this.streams.values()) {
+      const missing = stream.missingAll(stream.maxSeen);
+      if (missing.isEmpty) continue;
+      cover("regions retire incomplete");
+      this.skip(stream, missing);
+    }
     this.#host.retired(this);
   }
 

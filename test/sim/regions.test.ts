@@ -54,6 +54,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
     expectPassed(runRegions(seed, { policy: { dissemination: "hybrid", wasteLimit: 0 } })),
   );
 
+  test("seed 7013: what a view that ended elsewhere has left out is lost, and told before what follows it", () =>
+    expectPassed(runRegions(7013, { policy: { dissemination: "regions", wasteLimit: 0.1 } })));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );

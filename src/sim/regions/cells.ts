@@ -72,6 +72,7 @@ export const REGION_CELLS: CoverageTable = {
     "regions retire before final",
     "regions retire again",
     "regions retire unnamed",
+    "regions retire incomplete",
     "regions retired heard",
     "regions retired told",
     "regions drop retired",

@@ -145,7 +145,7 @@ function splitAlong(
 function policyOf(seed: number): RegionPolicy {
   const random = new Random(seed ^ 0x4b1d);
   const dissemination = random.pick(["regions", "regions", "auto", "hybrid"] as const);
-  return { dissemination, wasteLimit: random.chance(0.1) ? random.pick([0.1, 0.3, 0.6]) : 0 };
+  return { dissemination, wasteLimit: random.chance(0.3) ? random.pick([0.1, 0.3, 0.6]) : 0 };
 }
 
 /** Trees with small rings and few parts in a part, often with more machines, so that there are several levels. */
