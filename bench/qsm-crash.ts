@@ -1,4 +1,4 @@
-import type { Change } from "../src/cms/views.ts";
+import { NO_CHANGE } from "../src/cms/no-change.ts";
 import { option } from "./options.ts";
 import type { Claim, Measured } from "./qsm-claims.ts";
 import { type NodeCount, type ProcessCount, QsmSite, sleep } from "./qsm-site.ts";
@@ -19,7 +19,7 @@ type Run = {
   /** From the kill until the slowest survivor receives nine tenths of the rate before again. */
   readonly backMs: number;
   readonly after: number;
-  /** Longest time in which a survivor received nothing. */
+  /** Longest time in which a survivor received NO_CHANGE. */
   readonly gapMs: number;
   readonly lost: number;
 };
@@ -100,19 +100,8 @@ async function once(victimProcess: number): Promise<Run> {
 /** As the membership service would: the failure and the next view in one change, and the end of the old view once all have sealed it. */
 async function tellFailure(site: QsmSite, victim: number): Promise<void> {
   const id = { region: REGION, view: 1 };
-  const nothing: Omit<Change, "seq" | "n"> = {
-    failed: [],
-    viewsFailed: [],
-    regionsCreated: [],
-    regionsChanged: [],
-    regionsDeleted: [],
-    groupsCreated: [],
-    groupsChanged: [],
-    groupsDeleted: [],
-    finals: [],
-  };
   const sealed = await site.apply({
-    ...nothing,
+    ...NO_CHANGE,
     seq: 2,
     n: 2,
     failed: [victim],
@@ -120,7 +109,7 @@ async function tellFailure(site: QsmSite, victim: number): Promise<void> {
     regionsChanged: [{ region: REGION, view: 2, added: [], removed: [victim] }],
   });
   const last = sealed.map(({ node, last: seq }) => ({ sender: node, seq }));
-  await site.apply({ ...nothing, seq: 3, n: 3, finals: [{ id, last, failed: [victim] }] });
+  await site.apply({ ...NO_CHANGE, seq: 3, n: 3, finals: [{ id, last, failed: [victim] }] });
 }
 
 function runOf(survivors: readonly NodeCount[], killedAt: number): Run {

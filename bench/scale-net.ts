@@ -1,5 +1,6 @@
 import type { NodeId } from "../src/base/ids.ts";
 import { Random } from "../src/base/random.ts";
+import { NO_CHANGE } from "../src/cms/no-change.ts";
 import type { Change, NodeInfo, RegionView } from "../src/cms/views.ts";
 import { type NodeConfig, nodeDefaults } from "../src/qsm/config.ts";
 import { Node } from "../src/qsm/node.ts";
@@ -59,7 +60,7 @@ export class ScaleNet {
       this.places.push({ node, info, isUp: true, busyUntil: 0, dueAt: Number.POSITIVE_INFINITY, controls: 0 });
     }
     const first: Change = {
-      ...NOTHING,
+      ...NO_CHANGE,
       seq: 1,
       n: 1,
       regionsCreated: [this.view],
@@ -96,7 +97,7 @@ export class ScaleNet {
 
   /** The membership service says that a node has failed; in the same view, as before the next one comes. */
   declareFailed(node: NodeId): void {
-    const change = { ...NOTHING, seq: 2, n: 2, failed: [node], viewsFailed: [{ id: this.view.id, nodes: [node] }] };
+    const change = { ...NO_CHANGE, seq: 2, n: 2, failed: [node], viewsFailed: [{ id: this.view.id, nodes: [node] }] };
     for (const place of this.places) if (place.isUp) this.#turn(place, () => place.node.apply(change, this.now));
   }
 
@@ -188,16 +189,4 @@ export class ScaleNet {
 const ACTION = {
   fire: ({ action, at }: { readonly action: ((now: number) => void) | undefined; readonly at: number }): void =>
     action?.(at),
-};
-
-const NOTHING: Omit<Change, "seq" | "n"> = {
-  failed: [],
-  viewsFailed: [],
-  regionsCreated: [],
-  regionsChanged: [],
-  regionsDeleted: [],
-  groupsCreated: [],
-  groupsChanged: [],
-  groupsDeleted: [],
-  finals: [],
 };

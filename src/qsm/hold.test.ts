@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { EMPTY_CHANGE, firstChange, NodeNet } from "../../test/qsm/node-net.ts";
+import { NO_CHANGE } from "../cms/no-change.ts";
+import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 
 const REGION = 100;
 
@@ -40,7 +41,7 @@ test("views that come while a member is held are held too, and end when it is re
   net.send(1, 1, "before", 1);
   net.run(1_000);
   const next = {
-    ...EMPTY_CHANGE,
+    ...NO_CHANGE,
     seq: 2,
     n: 2,
     regionsChanged: [{ region: REGION, view: 2, added: [], removed: [2] }],
@@ -49,8 +50,8 @@ test("views that come while a member is held are held too, and end when it is re
   net.send(1, 1, "after", 2);
   net.run(1_000);
   const final = { id: { region: REGION, view: 1 }, last: [{ sender: 1, seq: 1 }], failed: [] };
-  for (const id of [1, 3]) net.apply(id, { ...EMPTY_CHANGE, seq: 3, n: 3, finals: [final] });
-  net.apply(2, { ...EMPTY_CHANGE, seq: 2, n: 3, regionsDeleted: [REGION], groupsDeleted: [1], finals: [final] });
+  for (const id of [1, 3]) net.apply(id, { ...NO_CHANGE, seq: 3, n: 3, finals: [final] });
+  net.apply(2, { ...NO_CHANGE, seq: 2, n: 3, regionsDeleted: [REGION], groupsDeleted: [1], finals: [final] });
   net.run(2_000);
   expect(net.get(1).stable).toEqual([]);
   expect([...holder.regions].map(({ id }) => id.view)).toEqual([1, 2]);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { EMPTY_CHANGE, NodeNet } from "../../test/qsm/node-net.ts";
+import { NO_CHANGE } from "../cms/no-change.ts";
+import { NodeNet } from "../../test/qsm/node-net.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 
 function region(id: number, view: number, groups: readonly number[], members: readonly NodeInfo[]): RegionView {
@@ -12,7 +13,7 @@ function group(number: number, view: number, regions: readonly number[]): GroupV
 
 /** Applies changes at a node, one after the other, from `seq` on. */
 function apply(net: NodeNet, node: number, seq: number, ...changes: readonly Partial<Change>[]): void {
-  changes.forEach((change, i) => net.apply(node, { ...EMPTY_CHANGE, seq: seq + i, n: seq + i, ...change }));
+  changes.forEach((change, i) => net.apply(node, { ...NO_CHANGE, seq: seq + i, n: seq + i, ...change }));
 }
 
 function texts(net: NodeNet, id: number): string[] {

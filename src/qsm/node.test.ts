@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EMPTY_CHANGE, firstChange, NodeNet } from "../../test/qsm/node-net.ts";
+import { NO_CHANGE } from "../cms/no-change.ts";
+import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 import type { RegionView } from "../cms/views.ts";
 import type { NodeConfig } from "./config.ts";
 
@@ -144,7 +145,7 @@ describe("members that fail", () => {
     net.kill(node);
     for (const id of net.nodes.keys()) {
       if (id === node || !net.get(id).isUp) continue;
-      net.apply(id, { ...EMPTY_CHANGE, seq: n, n, failed: [node], viewsFailed: [{ id: VIEW, nodes: [node] }] });
+      net.apply(id, { ...NO_CHANGE, seq: n, n, failed: [node], viewsFailed: [{ id: VIEW, nodes: [node] }] });
     }
   }
 
@@ -222,7 +223,7 @@ function manyRegions(seed: number, regions: number, config: Partial<NodeConfig> 
   }
   for (const { info } of net.nodes.values()) {
     net.apply(info.id, {
-      ...EMPTY_CHANGE,
+      ...NO_CHANGE,
       seq: 1,
       n: 1,
       regionsCreated: views,
@@ -262,7 +263,7 @@ describe("hybrid mode", () => {
     const changed = { region: 104, view: 2, added: [], removed: [15] };
     for (const { info } of net.nodes.values()) {
       net.apply(info.id, {
-        ...EMPTY_CHANGE,
+        ...NO_CHANGE,
         seq: 2,
         n: 2,
         ...(info.id === 15 ? { regionsDeleted: [104], groupsDeleted: [1] } : { regionsChanged: [changed] }),
@@ -287,7 +288,7 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
     // The members leave, and with them the region ends.
     const leaving = { regionsDeleted: [100, 101], groupsDeleted: [1], finals: [{ id, last: [LAST], failed: [] }] };
     const staying = { regionsDeleted: [100], groupsChanged };
-    net.apply(info.id, { ...EMPTY_CHANGE, seq: 2, n: 2, ...(info.id <= 3 ? leaving : staying) });
+    net.apply(info.id, { ...NO_CHANGE, seq: 2, n: 2, ...(info.id <= 3 ? leaving : staying) });
   }
   net.run(2_000);
   expect(net.get(1).retired).toEqual(["100.1"]);
@@ -304,18 +305,18 @@ test("who waits for a node that it is in no view with any more asks whether that
     return { id: { region: 100 + id, view: 1 }, groups: [1], address: id, members: [net.add(id).info] };
   });
   const groupsCreated = [{ group: 1, name: "g", view: 1, regions: [101, 102] }];
-  for (const id of [1, 2]) net.apply(id, { ...EMPTY_CHANGE, seq: 1, n: 1, regionsCreated: regions, groupsCreated });
+  for (const id of [1, 2]) net.apply(id, { ...NO_CHANGE, seq: 1, n: 1, regionsCreated: regions, groupsCreated });
   net.kill(2);
   net.send(1, 1, "last words", 7);
   net.run(3_000);
   // As long as they share a group, it will be told.
   const { inquired } = net.get(1);
   expect(inquired).toEqual([]);
-  net.apply(1, { ...EMPTY_CHANGE, seq: 2, n: 2, regionsDeleted: [101, 102], groupsDeleted: [1] });
+  net.apply(1, { ...NO_CHANGE, seq: 2, n: 2, regionsDeleted: [101, 102], groupsDeleted: [1] });
   net.run(5_000);
   expect(inquired.length).toBeGreaterThan(2);
   expect(inquired[0]).toEqual([2]);
-  net.apply(1, { ...EMPTY_CHANGE, seq: 3, n: 3, failed: [2] });
+  net.apply(1, { ...NO_CHANGE, seq: 3, n: 3, failed: [2] });
   expect(net.get(1).stable).toEqual([7]);
   net.run(1_000);
   const [sent, asked] = [{ ...net.sent }, inquired.length];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EMPTY_CHANGE, firstChange, NodeNet } from "../../test/qsm/node-net.ts";
+import { NO_CHANGE } from "../cms/no-change.ts";
+import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { RegionView } from "../cms/views.ts";
 import type { NodeConfig } from "./config.ts";
@@ -24,7 +25,7 @@ function roundTripMs(net: NodeNet, leader: NodeId): number {
 
 function fail(net: NodeNet, failed: readonly NodeId[]): void {
   for (const id of failed) net.kill(id);
-  const change = { ...EMPTY_CHANGE, seq: 2, n: 2, failed, viewsFailed: [{ id: VIEW, nodes: failed }] };
+  const change = { ...NO_CHANGE, seq: 2, n: 2, failed, viewsFailed: [{ id: VIEW, nodes: failed }] };
   for (const { info, isUp } of net.nodes.values()) if (isUp) net.apply(info.id, change);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { EMPTY_CHANGE, firstChange, NodeNet } from "../../test/qsm/node-net.ts";
+import { NO_CHANGE } from "../cms/no-change.ts";
+import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 import type { RegionView } from "../cms/views.ts";
 import type { NodeCounter } from "../wire/native/node-statistics.ts";
 
@@ -62,11 +63,11 @@ test("what a view has counted stays with its node when the view is over", () => 
   const before = sum("messagesDelivered", "repaired", "packetsReceived", "tokens", "rounds");
   for (const { info } of net.nodes.values()) {
     const next = { region: VIEW.region, view: 2, added: [], removed: [] };
-    net.apply(info.id, { ...EMPTY_CHANGE, seq: 2, n: 2, regionsChanged: [next] });
+    net.apply(info.id, { ...NO_CHANGE, seq: 2, n: 2, regionsChanged: [next] });
   }
   for (const { info } of net.nodes.values()) {
     net.apply(info.id, {
-      ...EMPTY_CHANGE,
+      ...NO_CHANGE,
       seq: 3,
       n: 3,
       finals: [{ id: VIEW, last: [{ sender: 1, seq: 100 }], failed: [] }],

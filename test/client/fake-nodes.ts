@@ -15,7 +15,7 @@ import { encodeGroupPolicy, encodeNodeSite } from "../../src/wire/native/node-fa
 import { decodeNodeReport, encodeNodeNews, encodeNodeReport } from "../../src/wire/native/node-frames.ts";
 import { NODE_COUNTERS, NODE_GAUGES, noFigures } from "../../src/wire/native/node-statistics.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
-import { EMPTY_CHANGE } from "../qsm/node-net.ts";
+import { NO_CHANGE } from "../../src/cms/no-change.ts";
 import type { FakeDaemon, Sent } from "./fake-daemon.ts";
 
 /** A node worked by hand: applies changes at once, and keeps what it is given to send. */
@@ -138,7 +138,7 @@ export class NodeDaemon {
 
   change(change: Partial<Change>): void {
     const seq = ++this.#seq;
-    this.news({ change: encodeChange({ ...EMPTY_CHANGE, seq, n: seq, ...change }) });
+    this.news({ change: encodeChange({ ...NO_CHANGE, seq, n: seq, ...change }) });
   }
 
   policy(group: string, policy: "wait" | "drop" | "expel"): void {

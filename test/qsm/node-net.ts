@@ -1,5 +1,6 @@
 import type { GroupNumber, NodeId } from "../../src/base/ids.ts";
 import { Random } from "../../src/base/random.ts";
+import { NO_CHANGE } from "../../src/cms/no-change.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../../src/cms/views.ts";
 import { type NodeConfig, nodeDefaults } from "../../src/qsm/config.ts";
 import { Node } from "../../src/qsm/node.ts";
@@ -192,18 +193,6 @@ function isBefore(a: Event, b: Event): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-export const EMPTY_CHANGE: Omit<Change, "seq" | "n"> = {
-  failed: [],
-  viewsFailed: [],
-  regionsCreated: [],
-  regionsChanged: [],
-  regionsDeleted: [],
-  groupsCreated: [],
-  groupsChanged: [],
-  groupsDeleted: [],
-  finals: [],
-};
-
 /** A region view of these nodes with these groups, and the first change that tells of it. */
 export function firstChange(view: RegionView): Change {
   const groups: GroupView[] = view.groups.map((group) => ({
@@ -212,5 +201,5 @@ export function firstChange(view: RegionView): Change {
     view: 1,
     regions: [view.id.region],
   }));
-  return { ...EMPTY_CHANGE, seq: 1, n: 1, regionsCreated: [view], groupsCreated: groups };
+  return { ...NO_CHANGE, seq: 1, n: 1, regionsCreated: [view], groupsCreated: groups };
 }

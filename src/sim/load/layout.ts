@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { GroupNumber, RegionId } from "../../base/ids.ts";
-import { NO_CHANGE } from "../regions/no-change.ts";
+import { NO_CHANGE } from "../../cms/no-change.ts";
 import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
 
 /** Views that a membership service would have computed: the first ones, of a system that does not change. */

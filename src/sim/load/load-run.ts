@@ -1,6 +1,6 @@
 import { Random } from "../../base/random.ts";
 import { EventQueue } from "../event-queue.ts";
-import { NO_CHANGE } from "../regions/no-change.ts";
+import { NO_CHANGE } from "../../cms/no-change.ts";
 import { TraceHash } from "../trace-hash.ts";
 import { Computer } from "./computer.ts";
 import { type Layout, layoutOf } from "./layout.ts";

@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import { type GroupNumber, type NodeId, type RegionId, type RegionViewId, regionViewKey } from "../../base/ids.ts";
 import { type NodeChange, RegionMap, type Step } from "../../cms/regions.ts";
 import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView } from "../../cms/views.ts";
-import { NO_CHANGE } from "./no-change.ts";
+import { NO_CHANGE } from "../../cms/no-change.ts";
 import type { RegionService, ServiceClient, ServiceClock, ServiceObserver, ServiceSettings } from "./region-service.ts";
 
 /** A node as the service knows it. */

@@ -5,7 +5,7 @@ import { newPartitionPart, type RegionToken, type TokenRecord } from "../../../w
 import { messageNumber } from "../../trace.ts";
 import type { HeldStream, RegionEvent } from "../event.ts";
 import type { Happening } from "../node-process.ts";
-import { NO_CHANGE } from "../no-change.ts";
+import { NO_CHANGE } from "../../../cms/no-change.ts";
 import { regionCheckers, RegionCheckSuite } from "./suite.ts";
 
 const OPTIONS = { plan: "byReplication", replication: 2, ringMax: 25, rateMin: 10 } as const;

@@ -1,4 +1,4 @@
-import type { Change } from "../../cms/views.ts";
+import type { Change } from "./views.ts";
 
 /** What a change says of which there is nothing to say. */
 export const NO_CHANGE: Omit<Change, "seq" | "n"> = {
