@@ -64,7 +64,9 @@ export class NodeClient {
       where === undefined
         ? fork(PROGRAM, args, { stdio: [...stdio] })
         : where.lab.spawn(where.host, process.execPath, [PROGRAM, ...args], { stdio: [...stdio] });
-    process.once("exit", () => child.kill("SIGKILL"));
+    const kill = () => child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.once("exit", () => process.off("exit", kill));
     const client = new NodeClient(name, child);
     await new Promise<void>((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`${name} ended with ${code}`)));
