@@ -1,4 +1,5 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
+import type { Targets } from "./config.ts";
 
 /** A group as repairs see it. */
 export type GroupShape = {
@@ -7,6 +8,9 @@ export type GroupShape = {
   readonly members: readonly NodeId[];
   /** How many repairs shall cover each packet at each member, on average: c of the rate of fire (r, c). */
   readonly repairs: number;
+  /** r of the rate of fire, and how members to repair are chosen, the same at all members; default: as the node's settings say. */
+  readonly packetsPerRepair?: number;
+  readonly targets?: Targets;
 };
 
 /** A bin for repairs: takes packets of these groups, and what comes of them goes to members of this region. */

@@ -31,6 +31,10 @@ export type TimelyConfig = {
   readonly nakMax: number;
   /** Repairs that wait for one of the packets that they need. */
   readonly repairsMax: number;
+  /** What was missing of a sender that is no member any more may still be rebuilt for so long; then it is lost. */
+  readonly departMs: number;
+  /** Bytes of packets of senders that this node has not been told of yet. */
+  readonly earlyBytes: number;
   /** Packets of one stream that may be missing at once. */
   readonly missingMax: number;
   /** Who has sent the last packet for now says so after this, then after twice that, `stateMax` times. */
@@ -52,6 +56,8 @@ export const timelyDefaults: Omit<TimelyConfig, "me" | "cluster"> = {
   nakMs: 150,
   nakMax: 5,
   repairsMax: 4_096,
+  departMs: 400,
+  earlyBytes: 1024 * 1024,
   missingMax: 8_192,
   stateMs: 15,
   stateMax: 8,

@@ -1,4 +1,5 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
+import { NEVER } from "../machine/machine.ts";
 import type { BinPacket } from "./bins.ts";
 import type { PendingRepair } from "./decoder.ts";
 
@@ -11,6 +12,9 @@ export type Missing = {
   askAt: number;
   asked: number;
 };
+
+/** So many packets may come, or be heard of, before the one that was heard of first. */
+const LOOK_BACK = 1_024;
 
 /** What is known of one packet. */
 export type Presence =
@@ -29,17 +33,41 @@ export class Incoming {
   readonly group: GroupNumber;
   readonly held = new Map<number, BinPacket>();
   readonly missing = new Map<number, Missing>();
-  /** Nothing up to here is for this node, or it is settled. */
+  /** What has come up to here is not to come again. */
+  readonly #past: number;
+  /** Of what comes before the packet that was heard of first nothing is missing, until more is known. */
   #floor: number;
   #highest: number;
-  #isFloorKnown = false;
+  #isBeginningKnown = false;
+  /** When to ask the sender for that, and how often it has been asked. */
+  beginningAskAt = NEVER;
+  beginningAsked = 0;
+  /**
+   * The sender is no member any more: what is missing may still be rebuilt until then. If it has failed nothing is taken from it
+   * directly.
+   */
+  departure: { readonly until: number; readonly hasFailed: boolean } | undefined;
 
-  /** `first`: the number that is heard of first. What comes before it is not missing unless the sender says so. */
-  constructor(sender: NodeId, group: GroupNumber, first: number) {
+  /**
+   * `first`: the number that is heard of first. What comes before it is not missing unless the sender says so. `past`: up to this number the sender
+   * was heard in an earlier membership of its own, 0 if it was not.
+   */
+  constructor(sender: NodeId, group: GroupNumber, first: number, past: number) {
+    this.#past = past;
     this.sender = sender;
     this.group = group;
-    this.#floor = first - 1;
-    this.#highest = first - 1;
+    this.#floor = Math.max(first - 1, past);
+    this.#highest = this.#floor;
+  }
+
+  /** Whether it is known with which packet the stream begins for this node. */
+  get isBeginningKnown(): boolean {
+    return this.#isBeginningKnown;
+  }
+
+  /** The sender does not say. */
+  settleBeginning(): void {
+    this.#isBeginningKnown = true;
   }
 
   /** The greatest number known to have been sent. */
@@ -50,31 +78,54 @@ export class Incoming {
   presence(seq: number): Presence {
     if (this.held.has(seq)) return "held";
     if (this.missing.has(seq)) return "missing";
-    return seq > this.#highest ? "unknown" : "past";
+    return seq > this.#highest || this.#isBefore(seq) ? "unknown" : "past";
   }
 
   /** Packets up to this number have been sent; returns how many of them had not been heard of. Those not here are missing. */
   announce(seq: number, now: number, askAt: number): number {
+    if (this.#isBefore(seq)) {
+      for (let n = seq; n <= this.#floor; n++) this.#miss(n, now, askAt);
+      this.#floor = seq - 1;
+      return 0;
+    }
     const count = Math.max(0, seq - this.#highest);
     for (let n = this.#highest + 1; n <= seq; n++) this.#miss(n, now, askAt);
     this.#highest = Math.max(this.#highest, seq);
     return count;
   }
 
-  /** What comes before `from` is not for this node. Returns what was missing of it. */
-  begin(from: number, now: number, askAt: number): Missing[] {
-    // The first packets that were heard of were not the first that were sent to this node.
-    if (!this.#isFloorKnown) for (let n = from; n <= this.#floor; n++) this.#miss(n, now, askAt);
-    this.#isFloorKnown = true;
-    this.#floor = from - 1;
+  /** Packets from this number on, of those before the first that was heard of, are for this node; `most`: so many may be missing. */
+  reachBack(from: number, now: number, askAt: number, most: number): void {
+    if (this.#isBeginningKnown) return;
+    const first = Math.max(from, this.#past + 1, this.#floor + 1 - most);
+    for (let n = first; n <= this.#floor; n++) this.#miss(n, now, askAt);
+    this.#floor = Math.min(this.#floor, first - 1);
+  }
+
+  /** The sender says that its packets are for this node from this number on: what comes before is not missing. */
+  begin(from: number, now: number, askAt: number, most: number): void {
+    if (this.#isBeginningKnown) return;
+    this.reachBack(from, now, askAt, most);
+    for (const seq of this.missing.keys()) if (seq < from) this.missing.delete(seq);
+    this.#highest = Math.max(this.#highest, from - 1);
+    this.#isBeginningKnown = true;
+  }
+
+  /** What comes before `from` cannot be had any more. Returns what was missing of it. */
+  trim(from: number): Missing[] {
     const over: Missing[] = [];
     for (const [seq, missing] of this.missing) {
       if (seq >= from) continue;
       this.missing.delete(seq);
       over.push(missing);
     }
-    if (this.#highest < from - 1) this.#highest = from - 1;
+    this.#highest = Math.max(this.#highest, from - 1);
     return over;
+  }
+
+  /** What was heard of first was not the first. */
+  #isBefore(seq: number): boolean {
+    return !this.#isBeginningKnown && seq <= this.#floor && seq > Math.max(this.#past, this.#floor - LOOK_BACK);
   }
 
   #miss(seq: number, now: number, askAt: number): void {

@@ -8,6 +8,7 @@ import {
   isTimelyData,
   type PacketId,
   TIMELY_DATA_HEAD_BYTES,
+  timelyBeforeOf,
   timelyGroupOf,
   timelyPayloadOf,
   timelySeqOf,
@@ -20,7 +21,7 @@ import { AssignedBins } from "./assigned-bins.ts";
 import { type GroupShape, planBins } from "./bin-plan.ts";
 import type { BinPacket, Bins } from "./bins.ts";
 import { checksumOf } from "./checksum.ts";
-import type { TimelyConfig } from "./config.ts";
+import type { Targets, TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -36,10 +37,13 @@ export interface TimelyOutbox {
   multicast(group: GroupNumber, bytes: Uint8Array): void;
   /** To one node: repairs and what was asked for, or control. */
   unicast(to: NodeId, channel: "repair" | "control", bytes: Uint8Array): void;
-  /** Once for each packet, as soon as it is there: in no order. The payload is a view of a datagram. */
-  deliver(id: PacketId, payload: Uint8Array, how: Arrival, now: number): void;
-  /** A packet will not come: its sender has not got it any more, or does not answer. */
-  lost(id: PacketId, now: number): void;
+  /**
+   * Once for each packet, as soon as it is there: in no order. The payload is a view of a datagram. `waitedMs`: since this node has known that the
+   * packet was sent and is missing; 0 if it was not.
+   */
+  deliver(id: PacketId, payload: Uint8Array, how: Arrival, now: number, waitedMs: number): void;
+  /** So many packets of a sender, from this one on, will not come: it has not got them any more, or does not answer. */
+  lost(first: PacketId, now: number, count: number): void;
   /** Uniformly from 0 to 1. */
   random(): number;
 }
@@ -65,8 +69,13 @@ export type TimelyStatistics = {
 const ASK_MS = 5;
 /** The time between two requests for the same packet doubles so often. */
 const ASK_DOUBLINGS_MAX = 4;
+/** Packets that one request is answered with. */
+const RESENDS_MAX = 1_000;
 /** How often own packets are looked through for those that need not be kept any more. */
 const FORGET_MS = 1_000;
+
+/** Streams that are over and remembered. */
+const FORMER_MAX = 16_384;
 
 /** A packet and where it is held. */
 type Held = { readonly stream: Incoming; readonly packet: BinPacket };
@@ -97,12 +106,21 @@ export class TimelyNode implements Machine {
   #bins: readonly Bins[] = [];
   readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
   readonly #outgoing = new Map<GroupNumber, Outgoing>();
+  /** The greatest number that was used in a group that this node has left: a group that it is in again goes on behind it. */
+  #lastLeft = 0;
+  /** Packets of senders that this node has not been told of; oldest first. */
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  /** How far streams went that are over, by group and sender: the sender may come back, and goes on behind that. */
+  readonly #former = new Map<string, number>();
+  /** When the last of a sender that has left is given up. */
+  #departAt = NEVER;
   /** Packets that are held to rebuild others with, oldest first, from `#holdStart` on. */
   #hold: Held[] = [];
   #holdStart = 0;
   #holdBytes = 0;
   #sentBytes = 0;
-  /** Streams of which something is missing. */
+  /** Streams of which something is missing, or of which it is not known where they begin. */
   readonly #lacking = new Set<Incoming>();
   /** When something is to be asked for, a bin to be fired as it is, a state to be told, old packets to be forgotten. */
   #askAt = NEVER;
@@ -142,33 +160,49 @@ export class TimelyNode implements Machine {
 
   /**
    * New views of groups: all groups of this node, with their present members. Repairs that were being collected are sent as they are, to those
-   * who were members before.
+   * who were members before. `hasFailed`: which of those that are gone have failed, so that nothing is taken from them directly any more.
    */
-  setGroups(groups: readonly GroupShape[], now: number): void {
+  setGroups(groups: readonly GroupShape[], now: number, hasFailed: (node: NodeId) => boolean = () => false): void {
     this.#now = now;
     for (const bins of this.#bins) bins.fireBefore(Number.POSITIVE_INFINITY);
     const before = new Map(this.#groups);
     this.#groups.clear();
     for (const shape of groups) {
       this.#groups.set(shape.group, shape);
-      const members = before.get(shape.group)?.members.join();
-      if (members !== shape.members.join()) this.#outgoing.get(shape.group)?.viewChanged();
+      const members = before.get(shape.group)?.members ?? [];
+      if (members.join() !== shape.members.join()) this.#outgoing.get(shape.group)?.viewChanged(members, shape.members);
     }
     for (const [group, streams] of this.#incoming) {
-      const members = this.#groups.get(group)?.members ?? [];
-      for (const [sender, stream] of streams) {
-        if (members.includes(sender)) continue;
-        streams.delete(sender);
-        this.#lacking.delete(stream);
+      const members = this.#groups.get(group)?.members;
+      if (members === undefined) {
+        for (const stream of streams.values()) {
+          this.#lacking.delete(stream);
+          this.#remember(stream);
+        }
+        this.#incoming.delete(group);
+        continue;
       }
-      if (!this.#groups.has(group)) this.#incoming.delete(group);
+      for (const [sender, stream] of streams) {
+        const isMember = members.includes(sender);
+        if (isMember && stream.departure !== undefined) this.#end(stream);
+        else if (!isMember) this.#depart(stream, hasFailed(sender));
+      }
     }
-    for (const [group, { kept }] of this.#outgoing) {
+    for (const [group, { kept, last }] of this.#outgoing) {
       if (this.#groups.has(group)) continue;
       for (const { bytes } of kept.values()) this.#sentBytes -= bytes.length;
+      this.#lastLeft = Math.max(this.#lastLeft, last);
       this.#outgoing.delete(group);
     }
     this.#bins = this.#newBins();
+    const early = this.#early;
+    this.#early = [];
+    this.#earlyBytes = 0;
+    for (const packet of early) this.#onData(packet, "received");
+    // Whoever is still not known may be in no group of this node's.
+    this.statistics.foreign += this.#early.length;
+    this.#early = [];
+    this.#earlyBytes = 0;
   }
 
   /** Sends a packet to a group of this node, and delivers it here. */
@@ -176,12 +210,20 @@ export class TimelyNode implements Machine {
     this.#now = now;
     const { me, cluster, datagramBytes, packetsPerRepair, stateMs } = this.#config;
     assert(this.#groups.has(group), "a node sends to its groups");
-    const most = TimelyNode.payloadBytesMax(datagramBytes, packetsPerRepair);
+    const most = TimelyNode.payloadBytesMax(
+      datagramBytes,
+      this.#groups.get(group)?.packetsPerRepair ?? packetsPerRepair,
+    );
     assert(payload.length <= most, "a payload fits into a datagram with room for repairs");
     let outgoing = this.#outgoing.get(group);
-    if (outgoing === undefined) this.#outgoing.set(group, (outgoing = new Outgoing(group)));
+    if (outgoing === undefined) {
+      outgoing = new Outgoing(group, this.#lastLeft);
+      this.#outgoing.set(group, outgoing);
+      this.#advance(group, this.#lastLeft);
+    }
+    const before = outgoing.inView;
     const id = { sender: me, group, seq: outgoing.next() };
-    const bytes = encodeTimelyData(cluster, id, 0, payload);
+    const bytes = encodeTimelyData(cluster, id, 0, before, payload);
     outgoing.kept.set(id.seq, { seq: id.seq, bytes, at: now });
     this.#sentBytes += bytes.length;
     outgoing.stateAt = now + stateMs;
@@ -190,7 +232,7 @@ export class TimelyNode implements Machine {
     this.#forgetAt = this.#sentBytes > this.#config.sentBytes ? now : Math.min(this.#forgetAt, now + FORGET_MS);
     this.statistics.sent++;
     this.#outbox.multicast(group, bytes);
-    this.#outbox.deliver(id, payload, "sent", now);
+    this.#outbox.deliver(id, payload, "sent", now, 0);
     this.#collect({ id, bytes, at: now, checksum: undefined }, 1);
     return id;
   }
@@ -213,7 +255,7 @@ export class TimelyNode implements Machine {
   }
 
   get deadline(): number {
-    return Math.min(this.#askAt, this.#fireAt, this.#stateAt, this.#forgetAt);
+    return Math.min(this.#askAt, this.#fireAt, this.#stateAt, this.#forgetAt, this.#departAt);
   }
 
   tick(now: number): void {
@@ -222,6 +264,7 @@ export class TimelyNode implements Machine {
     if (now >= this.#askAt) this.#ask();
     if (now >= this.#stateAt) this.#tellStates();
     if (now >= this.#forgetAt) this.#forgetSent();
+    if (now >= this.#departAt) this.#endDeparted();
   }
 
   // ---- receiving --------------------------------------------------------------------------------------------------
@@ -229,8 +272,9 @@ export class TimelyNode implements Machine {
   #receive(packet: Uint8Array): void {
     switch (kindOf(packet)) {
       case NodeKind.timelyData:
-        if (isTimelyData(packet)) this.#onData(packet, "received");
-        else this.statistics.malformed++;
+        if (!isTimelyData(packet)) this.statistics.malformed++;
+        else if (this.#isFenced(packet)) this.statistics.foreign++;
+        else this.#onData(packet, "received");
         return;
       case NodeKind.timelyRepair: {
         const repair = decodeRepair(packet);
@@ -247,7 +291,7 @@ export class TimelyNode implements Machine {
       case NodeKind.timelyState: {
         const states = decodeTimelyState(packet);
         if (states === undefined) this.statistics.malformed++;
-        else for (const state of states) this.#onState(originOf(packet), state);
+        else for (const state of states.streams) this.#onState(originOf(packet), state, states.isAnswer);
         return;
       }
       case NodeKind.timelyNak: {
@@ -265,7 +309,7 @@ export class TimelyNode implements Machine {
     const id = { sender: originOf(packet), group: timelyGroupOf(packet), seq: timelySeqOf(packet) };
     const stream = this.#stream(id);
     if (stream === undefined) {
-      this.statistics.foreign++;
+      if (how === "received") this.#keepEarly(packet);
       return;
     }
     const presence = stream.presence(id.seq);
@@ -277,7 +321,7 @@ export class TimelyNode implements Machine {
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
     stream.missing.delete(id.seq);
-    if (stream.missing.size === 0) this.#lacking.delete(stream);
+    this.#noteLess(stream);
     const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
     stream.held.set(id.seq, kept);
     this.#hold.push({ stream, packet: kept });
@@ -285,50 +329,64 @@ export class TimelyNode implements Machine {
     this.#forgetHeld();
     const arrival = how === "received" && missing.asked > 0 ? "resent" : how;
     this.statistics[arrival]++;
-    this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now);
+    const before = timelyBeforeOf(packet);
+    this.#reachBack(stream, id.seq - before);
+    this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
     if (arrival === "received") this.#collect(kept, advanced);
     for (const bytes of this.#decoder.arrived(missing)) this.#onData(bytes, "rebuilt");
   }
 
-  #onState(sender: NodeId, { group, from, last }: StreamState): void {
-    const stream = this.#stream({ sender, group, seq: Math.max(1, last) });
-    if (stream === undefined) return;
-    const askAt = this.#now + this.#config.nakMs;
-    for (const { seq, repairs } of stream.begin(from, this.#now, askAt)) {
-      for (const pending of repairs) pending.isOver = true;
-      this.#lose({ sender, group, seq });
-    }
-    this.#announce(stream, last);
+  #reachBack(stream: Incoming, from: number): void {
+    if (stream.isBeginningKnown) return;
+    const { nakMs, missingMax } = this.#config;
+    const askAt = this.#now + nakMs;
+    stream.reachBack(Math.max(1, from), this.#now, askAt, missingMax);
     this.#note(stream, askAt);
   }
 
+  #onState(sender: NodeId, { group, from, began, last }: StreamState, isAnswer: boolean): void {
+    const stream = this.#stream({ sender, group, seq: Math.max(1, last) });
+    if (stream === undefined || stream.departure !== undefined) return;
+    const begin = Math.max(from, began);
+    this.#reachBack(stream, begin);
+    if (isAnswer) stream.begin(begin, this.#now, this.#now, 0);
+    for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
+    this.#announce(stream, last);
+  }
+
   #onNak(from: NodeId, naks: readonly Nak[]): void {
-    const gone: StreamState[] = [];
+    const states: StreamState[] = [];
+    let resent = 0;
     for (const { group, missing } of naks) {
       const outgoing = this.#outgoing.get(group);
       if (outgoing === undefined) {
-        // Nothing was sent since this node was last in the group.
-        gone.push({ group, from: 1, last: 0 });
+        // Nothing was sent since this node was last in the group, if it is in it.
+        const from = this.#lastLeft + 1;
+        states.push({ group, from, began: from, last: this.#lastLeft });
         continue;
       }
-      let isGone = false;
+      let asksState = missing.isEmpty;
       for (const seq of missing.numbers()) {
-        const sent = seq >= outgoing.from ? outgoing.kept.get(seq) : undefined;
-        if (sent === undefined) isGone ||= seq <= outgoing.last;
-        else this.#outbox.unicast(from, "repair", sent.bytes);
+        const sent = outgoing.kept.get(seq);
+        if (sent === undefined) asksState ||= seq <= outgoing.last;
+        // The rest is asked for again.
+        else if (resent < RESENDS_MAX) {
+          resent++;
+          this.#outbox.unicast(from, "repair", sent.bytes);
+        }
       }
-      if (isGone) gone.push({ group, from: outgoing.from, last: outgoing.last });
+      if (asksState) states.push(outgoing.stateFor(from));
     }
-    if (gone.length > 0) {
-      this.#outbox.unicast(from, "control", encodeTimelyState(this.#config.cluster, this.#config.me, gone));
+    if (states.length > 0) {
+      this.#outbox.unicast(from, "control", encodeTimelyState(this.#config.cluster, this.#config.me, true, states));
     }
   }
 
   #hearOf(id: PacketId): void {
     if (id.sender === this.#config.me) return;
     const stream = this.#stream(id);
-    if (stream !== undefined && id.seq > stream.highest) this.#announce(stream, id.seq);
+    if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq);
   }
 
   /** Returns by how much the stream has advanced. */
@@ -336,24 +394,25 @@ export class TimelyNode implements Machine {
     const { missingMax, nakMs } = this.#config;
     // A sender that ran on so far without this node is not caught up with.
     if (seq - stream.highest > missingMax) {
-      const { sender, group } = stream;
       const from = seq - missingMax + 1;
-      for (let n = stream.highest + 1; n < from; n++) this.#lose({ sender, group, seq: n });
-      for (const missing of stream.begin(from, this.#now, NEVER)) this.#lose({ sender, group, seq: missing.seq });
+      this.#lose(stream, stream.highest + 1, from - stream.highest - 1);
+      for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
     }
     const askAt = this.#now + nakMs;
     const advanced = stream.announce(seq, this.#now, askAt);
-    if (advanced > 0) {
-      for (const bins of this.#bins) bins.advance(stream.group, advanced);
-      this.#note(stream, askAt);
-    }
+    if (advanced > 0) this.#advance(stream.group, advanced);
+    this.#note(stream, askAt);
     return advanced;
   }
 
   #note(stream: Incoming, askAt: number): void {
-    if (stream.missing.size === 0) return;
+    if (stream.missing.size === 0 && stream.isBeginningKnown) return;
     this.#lacking.add(stream);
     this.#askAt = Math.min(this.#askAt, askAt);
+  }
+
+  #noteLess(stream: Incoming): void {
+    if (stream.missing.size === 0 && stream.isBeginningKnown) this.#lacking.delete(stream);
   }
 
   #stream({ sender, group, seq }: PacketId): Incoming | undefined {
@@ -364,9 +423,67 @@ export class TimelyNode implements Machine {
     if (stream !== undefined) return stream;
     if (!shape.members.includes(sender)) return undefined;
     if (streams === undefined) this.#incoming.set(group, (streams = new Map()));
-    stream = new Incoming(sender, group, seq);
+    stream = new Incoming(sender, group, seq, this.#former.get(`${group} ${sender}`) ?? 0);
     streams.set(sender, stream);
+    stream.beginningAskAt = this.#now + this.#config.nakMs;
+    this.#note(stream, stream.beginningAskAt);
+    // Whoever has been here for longer has counted what came before.
+    this.#advance(group, seq - 1);
     return stream;
+  }
+
+  #advance(group: GroupNumber, count: number): void {
+    for (const bins of this.#bins) bins.advance(group, count);
+  }
+
+  #keepEarly(packet: Uint8Array): void {
+    this.#early.push(packet);
+    this.#earlyBytes += packet.length;
+    while (this.#earlyBytes > this.#config.earlyBytes) {
+      this.#earlyBytes -= (this.#early.shift() as Uint8Array).length;
+      this.statistics.foreign++;
+    }
+  }
+
+  #isFenced(packet: Uint8Array): boolean {
+    return this.#incoming.get(timelyGroupOf(packet))?.get(originOf(packet))?.departure?.hasFailed === true;
+  }
+
+  /** The sender is no member any more. Repairs of its last packets may be under way. */
+  #depart(stream: Incoming, hasFailed: boolean): void {
+    if (stream.departure !== undefined) return;
+    stream.departure = { until: this.#now + this.#config.departMs, hasFailed };
+    this.#departAt = Math.min(this.#departAt, stream.departure.until);
+  }
+
+  #endDeparted(): void {
+    this.#departAt = NEVER;
+    for (const streams of this.#incoming.values()) {
+      for (const stream of streams.values()) {
+        const until = stream.departure?.until ?? NEVER;
+        if (until <= this.#now) this.#end(stream);
+        else this.#departAt = Math.min(this.#departAt, until);
+      }
+    }
+  }
+
+  #end(stream: Incoming): void {
+    for (const missing of stream.missing.values()) this.#giveUp(stream, missing);
+    stream.missing.clear();
+    this.#lacking.delete(stream);
+    this.#incoming.get(stream.group)?.delete(stream.sender);
+    this.#remember(stream);
+  }
+
+  #remember({ group, sender, highest }: Incoming): void {
+    const key = `${group} ${sender}`;
+    this.#former.delete(key);
+    this.#former.set(key, highest);
+    if (this.#former.size <= FORMER_MAX) return;
+    for (const oldest of this.#former.keys()) {
+      this.#former.delete(oldest);
+      return;
+    }
   }
 
   #find(id: PacketId): BinPacket | Missing | undefined {
@@ -380,25 +497,51 @@ export class TimelyNode implements Machine {
 
   // ---- repairs ----------------------------------------------------------------------------------------------------
 
+  /** Groups of different repairs do not share bins. */
   #newBins(): readonly Bins[] {
-    const { me, targets, packetsPerRepair, burstPackets, alignedMin } = this.#config;
-    const shapes = [...this.#groups.values()].filter(({ members }) => members.length > 1);
+    const { targets, packetsPerRepair } = this.#config;
+    const alike = new Map<
+      string,
+      { readonly targets: Targets; readonly packetsMax: number; readonly shapes: GroupShape[] }
+    >();
+    for (const shape of this.#groups.values()) {
+      if (shape.members.length < 2 || shape.repairs === 0) continue;
+      const one = { targets: shape.targets ?? targets, packetsMax: shape.packetsPerRepair ?? packetsPerRepair };
+      const key = `${one.targets} ${one.packetsMax}`;
+      const others = alike.get(key);
+      if (others === undefined) alike.set(key, { ...one, shapes: [shape] });
+      else others.shapes.push(shape);
+    }
+    const bins: Bins[] = [];
+    for (const one of alike.values()) bins.push(...this.#binsOf(one.shapes, one.targets, one.packetsMax));
+    for (const group of this.#groups.keys()) {
+      let count = this.#outgoing.get(group)?.last ?? 0;
+      for (const { departure, highest } of this.#incoming.get(group)?.values() ?? []) {
+        if (departure === undefined) count += highest;
+      }
+      for (const one of bins) one.advance(group, count);
+    }
+    return bins;
+  }
+
+  #binsOf(shapes: readonly GroupShape[], targets: Targets, packetsMax: number): readonly Bins[] {
+    const { me, burstPackets, alignedMin } = this.#config;
     const fire = (to: readonly NodeId[], packets: readonly BinPacket[]): void => this.#repair(to, packets);
     const plans = planBins(me, shapes);
     if (targets === "random") {
       const random = (): number => this.#outbox.random();
-      return plans.map((plan) => new RandomBins(plan, packetsPerRepair, burstPackets, random, fire));
+      return plans.map((plan) => new RandomBins(plan, packetsMax, burstPackets, random, fire));
     }
     const alignedFrom = targets === "aligned" ? 1 : targets === "auto" ? alignedMin : Number.POSITIVE_INFINITY;
     const aligned = plans.filter(({ region }) => region.length >= alignedFrom);
     const isAligned = new Set(aligned.flatMap(({ region }) => region));
-    const bins: Bins[] = aligned.map((plan) => new AlignedBins(me, plan, packetsPerRepair, burstPackets, fire));
-    bins.push(new AssignedBins(me, shapes, (member) => !isAligned.has(member), packetsPerRepair, burstPackets, fire));
+    const bins: Bins[] = aligned.map((plan) => new AlignedBins(me, plan, packetsMax, burstPackets, fire));
+    bins.push(new AssignedBins(me, shapes, (member) => !isAligned.has(member), packetsMax, burstPackets, fire));
     return bins;
   }
 
   #collect(packet: BinPacket, advanced: number): void {
-    if (packet.id.sender === this.#config.me) for (const bins of this.#bins) bins.advance(packet.id.group, advanced);
+    if (packet.id.sender === this.#config.me) this.#advance(packet.id.group, advanced);
     for (const bins of this.#bins) bins.add(packet);
     this.#fireAt = Math.min(this.#fireAt, this.#now + this.#config.binMs);
   }
@@ -443,14 +586,15 @@ export class TimelyNode implements Machine {
     const naks = new Map<NodeId, Nak[]>();
     this.#askAt = NEVER;
     for (const stream of this.#lacking) {
+      // Who is no member any more is not asked.
+      if (stream.departure !== undefined) continue;
       const { sender, group } = stream;
       const due = new RangeSet();
       for (const missing of stream.missing.values()) {
         if (missing.askAt <= this.#now) {
           if (missing.asked >= nakMax) {
             stream.missing.delete(missing.seq);
-            for (const pending of missing.repairs) pending.isOver = true;
-            this.#lose({ sender, group, seq: missing.seq });
+            this.#giveUp(stream, missing);
             continue;
           }
           due.add(missing.seq);
@@ -459,8 +603,9 @@ export class TimelyNode implements Machine {
         }
         this.#askAt = Math.min(this.#askAt, missing.askAt);
       }
-      if (stream.missing.size === 0) this.#lacking.delete(stream);
-      if (due.isEmpty) continue;
+      const asksBeginning = this.#asksBeginning(stream);
+      this.#noteLess(stream);
+      if (due.isEmpty && !asksBeginning) continue;
       const list = naks.get(sender);
       if (list === undefined) naks.set(sender, [{ group, missing: due }]);
       else list.push({ group, missing: due });
@@ -475,6 +620,23 @@ export class TimelyNode implements Machine {
     }
   }
 
+  /** Whether the sender is to be asked now with which packet its stream begins for this node. */
+  #asksBeginning(stream: Incoming): boolean {
+    if (stream.isBeginningKnown) return false;
+    const { nakMs, nakMax } = this.#config;
+    const isDue = stream.beginningAskAt <= this.#now;
+    if (isDue && stream.beginningAsked >= nakMax) {
+      stream.settleBeginning();
+      return false;
+    }
+    if (isDue) {
+      stream.beginningAsked++;
+      stream.beginningAskAt = this.#now + nakMs * 2 ** Math.min(stream.beginningAsked, ASK_DOUBLINGS_MAX);
+    }
+    this.#askAt = Math.min(this.#askAt, stream.beginningAskAt);
+    return isDue;
+  }
+
   #tellStates(): void {
     const { cluster, me, stateMs, stateMax } = this.#config;
     let next = NEVER;
@@ -483,8 +645,7 @@ export class TimelyNode implements Machine {
         next = Math.min(next, outgoing.stateAt);
         continue;
       }
-      const { group, from, last } = outgoing;
-      this.#outbox.multicast(group, encodeTimelyState(cluster, me, [{ group, from, last }]));
+      this.#outbox.multicast(outgoing.group, encodeTimelyState(cluster, me, false, [outgoing.state]));
       outgoing.statesSaid++;
       const isOver = outgoing.statesSaid >= stateMax;
       outgoing.stateAt = isOver ? NEVER : this.#now + stateMs * 2 ** outgoing.statesSaid;
@@ -493,9 +654,14 @@ export class TimelyNode implements Machine {
     this.#stateAt = next;
   }
 
-  #lose(id: PacketId): void {
-    this.statistics.lost++;
-    this.#outbox.lost(id, this.#now);
+  #giveUp(stream: Incoming, { seq, repairs }: Missing): void {
+    for (const pending of repairs) pending.isOver = true;
+    this.#lose(stream, seq, 1);
+  }
+
+  #lose({ sender, group }: Incoming, seq: number, count: number): void {
+    this.statistics.lost += count;
+    this.#outbox.lost({ sender, group, seq }, this.#now, count);
   }
 
   #forgetHeld(): void {

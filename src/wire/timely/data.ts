@@ -4,26 +4,38 @@ import { isIdAt } from "../region/fields.ts";
 import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../region/head.ts";
 
 /*
- * TIMELY_DATA, behind the head of nodes' datagrams: 20 group u64   28 seq u48   34 flags u8   35 payload
+ * TIMELY_DATA, behind the head of nodes' datagrams: 20 group u64   28 seq u48   34 flags u8   35 before u8   36 payload
  *
- * A sender numbers its packets in each group from 1 (protocols.md B11). One that is sent again is the same bytes.
+ * A sender numbers its packets in each group, ascending by one while it is in the group (protocols.md B11). One that is sent again is the same
+ * bytes. before: so many packets has the sender sent since the members of the group last changed for it, `BEFORE_MAX`: that many or more. So
+ * whoever hears of a sender for the first time knows what it lacks.
  */
 
 const GROUP_AT = NODE_HEAD_BYTES;
 const SEQ_AT = GROUP_AT + 8;
 const FLAGS_AT = SEQ_AT + 6;
+const BEFORE_AT = FLAGS_AT + 1;
 /** Bytes before the payload. */
-export const TIMELY_DATA_HEAD_BYTES = FLAGS_AT + 1;
+export const TIMELY_DATA_HEAD_BYTES = BEFORE_AT + 1;
+export const BEFORE_MAX = 255;
 
 /** Which packet: its sender's number in the group. */
 export type PacketId = { readonly sender: NodeId; readonly group: GroupNumber; readonly seq: number };
 
-export function encodeTimelyData(cluster: number, id: PacketId, flags: number, payload: Uint8Array): Uint8Array {
+/** `before`: packets sent before this one in the present view of the group. */
+export function encodeTimelyData(
+  cluster: number,
+  id: PacketId,
+  flags: number,
+  before: number,
+  payload: Uint8Array,
+): Uint8Array {
   const bytes = new Uint8Array(TIMELY_DATA_HEAD_BYTES + payload.length);
   writeHead(bytes, 0, NodeKind.timelyData, cluster, id.sender);
   setU64(bytes, GROUP_AT, id.group);
   setU48(bytes, SEQ_AT, id.seq);
   bytes[FLAGS_AT] = flags;
+  bytes[BEFORE_AT] = Math.min(before, BEFORE_MAX);
   bytes.set(payload, TIMELY_DATA_HEAD_BYTES);
   setPacketEnd(bytes, 0, bytes.length);
   return bytes;
@@ -45,6 +57,10 @@ export function timelySeqOf(packet: Uint8Array): number {
 
 export function timelyFlagsOf(packet: Uint8Array): number {
   return packet[FLAGS_AT] as number;
+}
+
+export function timelyBeforeOf(packet: Uint8Array): number {
+  return packet[BEFORE_AT] as number;
 }
 
 /** A view. */

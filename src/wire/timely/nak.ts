@@ -6,7 +6,7 @@ import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead
 
 /*
  * TIMELY_NAK to a sender, behind the head: 20 count u16, then {group u64, range set} each: packets of its own that the origin lacks and
- * no repair has brought (protocols.md B16).
+ * no repair has brought (protocols.md B16). None: the origin only wants to know where the stream begins for it. That is answered by a TIMELY_STATE.
  */
 
 /** Groups in one packet, and ranges in each. */
@@ -14,8 +14,8 @@ export const NAK_GROUPS_MAX = 32;
 export const NAK_RANGES_MAX = 32;
 /** Packets that one range set may name. */
 const NAK_PACKETS_MAX = 65_536;
-/** A group, and a range set of one range. */
-const ENTRY_BYTES_MIN = 11;
+/** A group, and a range set of no range. */
+const ENTRY_BYTES_MIN = 9;
 
 export type Nak = { readonly group: GroupNumber; readonly missing: RangeSet };
 

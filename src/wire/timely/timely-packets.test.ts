@@ -2,7 +2,16 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RangeSet } from "../../base/range-set.ts";
 import { headFault, originOf } from "../region/head.ts";
-import { encodeTimelyData, isTimelyData, timelyFlagsOf, timelyGroupOf, timelyPayloadOf, timelySeqOf } from "./data.ts";
+import {
+  BEFORE_MAX,
+  encodeTimelyData,
+  isTimelyData,
+  timelyBeforeOf,
+  timelyFlagsOf,
+  timelyGroupOf,
+  timelyPayloadOf,
+  timelySeqOf,
+} from "./data.ts";
 import { decodeTimelyNak, encodeTimelyNak, NAK_RANGES_MAX } from "./nak.ts";
 import { decodeRepair, encodeRepair, REPAIR_PACKETS_MAX } from "./repair.ts";
 import { decodeTimelyState, encodeTimelyState } from "./state.ts";
@@ -14,14 +23,21 @@ const packetId = fc.record({ sender: id, group: id, seq });
 
 test("packets of groups come back as they were", () => {
   fc.assert(
-    fc.property(packetId, fc.nat(255), fc.uint8Array({ maxLength: 80 }), (packet, flags, payload) => {
-      const bytes = encodeTimelyData(CLUSTER, packet, flags, payload);
-      expect(headFault(bytes)).toBeUndefined();
-      expect(isTimelyData(bytes)).toBe(true);
-      expect({ sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) }).toEqual(packet);
-      expect(timelyFlagsOf(bytes)).toBe(flags);
-      expect(timelyPayloadOf(bytes)).toEqual(payload);
-    }),
+    fc.property(
+      packetId,
+      fc.nat(255),
+      fc.nat(600),
+      fc.uint8Array({ maxLength: 80 }),
+      (packet, flags, before, payload) => {
+        const bytes = encodeTimelyData(CLUSTER, packet, flags, before, payload);
+        expect(headFault(bytes)).toBeUndefined();
+        expect(isTimelyData(bytes)).toBe(true);
+        expect({ sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) }).toEqual(packet);
+        expect(timelyFlagsOf(bytes)).toBe(flags);
+        expect(timelyBeforeOf(bytes)).toBe(Math.min(before, BEFORE_MAX));
+        expect(timelyPayloadOf(bytes)).toEqual(payload);
+      },
+    ),
   );
 });
 
@@ -42,18 +58,23 @@ test("repairs come back as they were", () => {
 
 test("states and requests come back as they were", () => {
   const states = fc.array(
-    fc.record({ group: id, from: fc.integer({ min: 1, max: 1_000 }), last: fc.integer({ min: 1_000, max: 9_000 }) }),
-    { maxLength: 60 },
+    fc.record({
+      group: id,
+      from: fc.integer({ min: 1, max: 1_000 }),
+      began: fc.integer({ min: 1, max: 1_000 }),
+      last: fc.integer({ min: 1_000, max: 9_000 }),
+    }),
+    { maxLength: 50 },
   );
   fc.assert(
-    fc.property(id, states, (origin, list) => {
-      expect(decodeTimelyState(encodeTimelyState(CLUSTER, origin, list))).toEqual(list);
+    fc.property(id, fc.boolean(), states, (origin, isAnswer, streams) => {
+      const bytes = encodeTimelyState(CLUSTER, origin, isAnswer, streams);
+      expect(decodeTimelyState(bytes)).toEqual({ isAnswer, streams });
     }),
   );
-  const naks = fc.array(
-    fc.tuple(id, fc.uniqueArray(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 90 })),
-    { maxLength: 32 },
-  );
+  const naks = fc.array(fc.tuple(id, fc.uniqueArray(fc.integer({ min: 1, max: 300 }), { maxLength: 90 })), {
+    maxLength: 32,
+  });
   fc.assert(
     fc.property(id, naks, (origin, list) => {
       const sent = list.map(([group, seqs]) => ({ group, missing: RangeSet.of(...seqs.map((n) => [n, n] as const)) }));
@@ -69,9 +90,9 @@ test("states and requests come back as they were", () => {
 
 test("whatever bytes come, reading them does not throw", () => {
   const valid = [
-    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, new Uint8Array(9)),
+    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, new Uint8Array(9)),
     encodeRepair(CLUSTER, 1, [{ sender: 1, group: 2, seq: 3 }], [], { lengths: 1, checksum: 2 }, 20),
-    encodeTimelyState(CLUSTER, 1, [{ group: 2, from: 1, last: 3 }]),
+    encodeTimelyState(CLUSTER, 1, false, [{ group: 2, from: 1, began: 1, last: 3 }]),
     encodeTimelyNak(CLUSTER, 1, [{ group: 2, missing: RangeSet.of([1, 4]) }]),
   ];
   const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 });

@@ -1,0 +1,212 @@
+import type { GroupNumber, NodeId, RegionId } from "../base/ids.ts";
+import {
+  absentOf,
+  type Change,
+  type GroupView,
+  type NodeAddress,
+  type NodeInfo,
+  type RegionView,
+} from "../cms/views.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { PacketId } from "../wire/timely/data.ts";
+import type { GroupShape } from "./bin-plan.ts";
+import type { Targets, TimelyConfig } from "./config.ts";
+import type { DecoderStatistics } from "./decoder.ts";
+import { type Arrival, TimelyNode, type TimelyStatistics } from "./timely-node.ts";
+
+/** How the packets of a group are repaired: a fact of the group, the same at all its members. */
+export type Repairs = {
+  /** r of the rate of fire (r, c): packets that make a repair. */
+  readonly every: number;
+  /** c: repairs of so many others cover each packet at each member; 0: there are none, what is lost is asked for. */
+  readonly copies: number;
+  readonly targets: Targets;
+};
+
+/** What timely groups ask of the world. Who sends `bytes` gives them away: they are never changed afterwards. */
+export interface TimelyGroupsOutbox {
+  /** To all who listen to this address of the pool; `members`: whom it is meant for, where there is no multicast. Not to this node itself. */
+  multicast(address: number, bytes: Uint8Array, members: readonly NodeInfo[]): void;
+  unicast(to: NodeAddress, channel: "repair" | "control", bytes: Uint8Array): void;
+  /** Once for each packet, in no order: `TimelyOutbox.deliver`. */
+  deliver(packet: PacketId, payload: Uint8Array, how: Arrival, now: number, waitedMs: number): void;
+  /** So many packets of the sender, from this one on, will not come. */
+  lost(first: PacketId, now: number, count: number): void;
+  /** Uniformly from 0 to 1. */
+  random(): number;
+}
+
+/** What a node knows of views (cms/node-views.ts). */
+export type KnownViews = {
+  readonly regions: ReadonlyMap<RegionId, RegionView>;
+  readonly groups: ReadonlyMap<GroupNumber, GroupView>;
+};
+
+/** Where the packets of a group go: to an address each, or to these members. */
+type Destination = { readonly address: number; readonly members: readonly NodeInfo[] };
+
+type TimelyGroup = {
+  repairs: Repairs;
+  /** By id, with this node. */
+  members: readonly NodeInfo[];
+  destinations: readonly Destination[];
+};
+
+/**
+ * The timely groups of a node in a system with a membership service (docs/protocols/timely.md): who is in them follows from the views of
+ * regions and groups, as for scalable groups, and packets go to the addresses of those.
+ */
+export class TimelyGroups implements Machine {
+  readonly #config: TimelyConfig;
+  readonly #outbox: TimelyGroupsOutbox;
+  readonly #node: TimelyNode;
+  readonly #groups = new Map<GroupNumber, TimelyGroup>();
+  /** Of all members of these groups; while a change is applied, of those of before as well. */
+  #addresses = new Map<NodeId, NodeAddress>();
+  /** Groups have been added, or are repaired in another way, since bins were made. */
+  #isStale = false;
+
+  constructor(config: TimelyConfig, outbox: TimelyGroupsOutbox, now: number) {
+    this.#config = config;
+    this.#outbox = outbox;
+    this.#node = new TimelyNode(
+      config,
+      {
+        multicast: (group, bytes) => this.#multicast(group, bytes),
+        unicast: (to, channel, bytes) => {
+          const address = this.#addresses.get(to);
+          if (address !== undefined) outbox.unicast(address, channel, bytes);
+        },
+        deliver: (packet, payload, how, at, waitedMs) => outbox.deliver(packet, payload, how, at, waitedMs),
+        lost: (first, at, count) => outbox.lost(first, at, count),
+        random: () => outbox.random(),
+      },
+      now,
+    );
+  }
+
+  get statistics(): Readonly<TimelyStatistics> {
+    return this.#node.statistics;
+  }
+
+  get decoding(): Readonly<DecoderStatistics> {
+    return this.#node.decoding;
+  }
+
+  /** Packets known to be missing now; bytes that are held to rebuild others with, and for those who ask. */
+  get missing(): number {
+    return this.#node.missing;
+  }
+
+  get heldBytes(): number {
+    return this.#node.heldBytes;
+  }
+
+  has(group: GroupNumber): boolean {
+    return this.#groups.has(group);
+  }
+
+  /** The groups that are known to be timely, with how many members each has. */
+  *sizes(): Generator<readonly [GroupNumber, number]> {
+    for (const [group, { members }] of this.#groups) yield [group, members.length];
+  }
+
+  /** Longest payload of a packet to the group. */
+  payloadBytesMax({ every }: Repairs): number {
+    return TimelyNode.payloadBytesMax(this.#config.datagramBytes, every);
+  }
+
+  /**
+   * A group that this node is in is timely, and repaired like this from the next `apply` on, which may be of the same change. It is forgotten
+   * when the node is in it no more.
+   */
+  set(group: GroupNumber, repairs: Repairs): void {
+    const known = this.#groups.get(group);
+    if (known === undefined) this.#groups.set(group, { repairs, members: [], destinations: [] });
+    else known.repairs = repairs;
+    this.#isStale = true;
+  }
+
+  /** The views have changed, or what was `set` is to have its effect. */
+  apply(views: KnownViews, { failed }: Pick<Change, "failed">, now: number): void {
+    let isNew = this.#isStale;
+    this.#isStale = false;
+    const { me } = this.#config;
+    for (const [number, group] of this.#groups) {
+      const view = views.groups.get(number);
+      const destinations = view === undefined ? [] : destinationsOf(view, views);
+      const members = membersOf(destinations);
+      if (!members.some(({ id }) => id === me)) {
+        this.#groups.delete(number);
+        isNew = true;
+        continue;
+      }
+      isNew ||= !isSame(members, group.members);
+      group.members = members;
+      group.destinations = view?.address === undefined ? destinations : [{ address: view.address, members }];
+    }
+    if (!isNew) return;
+    const addresses = new Map<NodeId, NodeAddress>();
+    const shapes: GroupShape[] = [];
+    for (const [number, { repairs, members }] of this.#groups) {
+      for (const { id, address } of members) addresses.set(id, address);
+      const { every, copies, targets } = repairs;
+      const ids = members.map(({ id }) => id);
+      shapes.push({ group: number, members: ids, repairs: copies, packetsPerRepair: every, targets });
+    }
+    // What is fired now goes to those who were members.
+    for (const [id, address] of addresses) this.#addresses.set(id, address);
+    const gone = new Set(failed);
+    this.#node.setGroups(shapes, now, (id) => gone.has(id));
+    this.#addresses = addresses;
+  }
+
+  /** Sends a packet to one of the groups, and delivers it here. The payload is copied. */
+  send(group: GroupNumber, payload: Uint8Array, now: number): PacketId {
+    return this.#node.send(group, payload, now);
+  }
+
+  /** A datagram, given away. */
+  receive(bytes: Uint8Array, now: number): void {
+    this.#node.receive(bytes, now);
+  }
+
+  get deadline(): number {
+    return this.#node.deadline;
+  }
+
+  tick(now: number): void {
+    this.#node.tick(now);
+  }
+
+  #multicast(group: GroupNumber, bytes: Uint8Array): void {
+    for (const { address, members } of this.#groups.get(group)?.destinations ?? []) {
+      const [first] = members;
+      // A region of this node alone.
+      if (members.length === 1 && first?.id === this.#config.me) continue;
+      this.#outbox.multicast(address, bytes, members);
+    }
+  }
+}
+
+function destinationsOf({ group, regions }: GroupView, views: KnownViews): Destination[] {
+  return regions.flatMap((region) => {
+    const view = views.regions.get(region);
+    if (view === undefined) return [];
+    const { address, absent } = view;
+    // Of an approximate region not all members are in all groups.
+    const members =
+      absent === undefined ? view.members : view.members.filter(({ id }) => !absentOf(view, id).includes(group));
+    return [{ address, members }];
+  });
+}
+
+function membersOf(destinations: readonly Destination[]): readonly NodeInfo[] {
+  const [only] = destinations;
+  if (only !== undefined && destinations.length === 1) return only.members;
+  return destinations.flatMap(({ members }) => members).sort((a, b) => a.id - b.id);
+}
+
+function isSame(some: readonly NodeInfo[], others: readonly NodeInfo[]): boolean {
+  return some === others || (some.length === others.length && some.every(({ id }, i) => id === others[i]?.id));
+}
