@@ -92,7 +92,8 @@ export class Node implements Machine, RegionHost, SendingHost {
   #barred: RegionMember[] = [];
   readonly #sending: Sending;
   readonly #unknown: UnknownViews;
-  readonly #tombstones = new Set<string>();
+  /** Of views that were retired here: who was their leader then, by `regionViewKey`. */
+  readonly #tombstones = new Map<string, NodeId>();
   readonly #fenced = new Set<NodeId>();
   /** Groups of this node's (approximate) region that it is not in. */
   #absent: ReadonlySet<GroupNumber> = new Set();
@@ -226,8 +227,9 @@ export class Node implements Machine, RegionHost, SendingHost {
 
     for (const { id, nodes } of merged(change.viewsFailed)) {
       this.#members.of(id)?.failed(nodes, change.n, now);
-      // The leader has failed before it could say so.
-      if (!this.#tombstones.has(regionViewKey(id))) continue;
+      // The leader has failed, perhaps before it could say so. As long as it lives others may not have heard of the end, and it sees to them.
+      const leader = this.#tombstones.get(regionViewKey(id));
+      if (leader === undefined || !nodes.includes(leader)) continue;
       cover("regions retire again");
       this.#outbox.retired(id);
     }
@@ -359,7 +361,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     addCounters(this.#counters, member);
     this.#members.delete(member.id);
     if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
-    this.#tombstones.add(key);
+    this.#tombstones.set(key, member.leader);
     this.#unlisten(member.view.address);
     if (member.isLeader) this.#outbox.retired(member.id);
     this.#unbar();
@@ -472,10 +474,13 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const member of ended) member.ring.retire();
   }
 
-  /** Whether this node would be told if that one had failed: it is the node itself, it knows that, or is in a view with it. */
+  /**
+   * Whether this node would be told if that one had failed: it is the node itself, it knows that, or is in a view with it. A view that is
+   * final may be forgotten by the service, since others have retired it.
+   */
   #isToldOf(node: NodeId): boolean {
     if (node === this.#config.me || this.#fenced.has(node)) return true;
-    for (const member of this.#members) if (member.has(node)) return true;
+    for (const member of this.#members) if (!member.ring.isFinal && member.has(node)) return true;
     for (const { members } of this.#views.regions.values()) if (members.some(({ id }) => id === node)) return true;
     return false;
   }

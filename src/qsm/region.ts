@@ -117,6 +117,11 @@ export class RegionMember implements Machine, RingHost {
     return this.#rates;
   }
 
+  /** Who creates its tokens, as far as failures are known here. */
+  get leader(): NodeId {
+    return this.#idAt(this.#members.leader);
+  }
+
   get isLeader(): boolean {
     return this.#members.isLeader;
   }

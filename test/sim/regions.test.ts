@@ -57,6 +57,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 7013: what a view that ended elsewhere has left out is lost, and told before what follows it", () =>
     expectPassed(runRegions(7013, { policy: { dissemination: "regions", wasteLimit: 0.1 } })));
 
+  test("seed 50000414: a view that some have retired does not end before its leader says so", () =>
+    expectPassed(runRegions(50000414)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );
