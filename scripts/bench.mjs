@@ -7,7 +7,20 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const ALL = ["baseline", "throughput", "latency", "local", "idle", "join", "groups", "qsm", "overlap", "scale", "sim"];
+const ALL = [
+  "baseline",
+  "throughput",
+  "latency",
+  "local",
+  "idle",
+  "join",
+  "hop",
+  "groups",
+  "qsm",
+  "overlap",
+  "scale",
+  "sim",
+];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
