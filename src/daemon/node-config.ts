@@ -3,6 +3,7 @@ import type { EpochRecord } from "../cms/continuity.ts";
 import type { EvsConfig } from "../membership/config.ts";
 import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
+import { wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { AccessRules } from "../session/access.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { NodeSite } from "../wire/native/node-facts.ts";
@@ -45,6 +46,7 @@ export function evsConfig(options: NodeOptions): EvsConfig {
     layout: new Layout(site.daemons.map(({ id, segment }) => ({ id, segment }))),
     timeouts: site.timeouts,
     ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
+    wideArea: wideAreaConfig(),
     primary: primaryOf(site),
     confHash: site.hash,
     incarnation: options.incarnation,

@@ -4,6 +4,7 @@ import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import type { Layout } from "./layout.ts";
 import type { PrimaryPolicy } from "./primary.ts";
 import type { MembershipTimeouts } from "./timeouts.ts";
+import type { WideAreaConfig } from "./wide-area-config.ts";
 
 /** What a daemon's membership and ordering need to know; complete and checked by whoever makes it. */
 export type EvsConfig = {
@@ -11,6 +12,8 @@ export type EvsConfig = {
   readonly layout: Layout;
   readonly timeouts: MembershipTimeouts;
   readonly ring: RingConfig;
+  /** Of no effect while `layout` has one site. */
+  readonly wideArea: WideAreaConfig;
   readonly primary: PrimaryPolicy;
   /** Packets of daemons with another one are dropped: they run another configuration (protocols.md G43). */
   readonly confHash: number;

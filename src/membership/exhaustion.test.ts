@@ -5,6 +5,7 @@ import { ringConfig } from "../ring/config.ts";
 import { Evs } from "./evs.ts";
 import { Layout } from "./layout.ts";
 import { membershipTimeouts } from "./timeouts.ts";
+import { wideAreaConfig } from "./wide-area-config.ts";
 
 test("when the stamps of a configuration are used up, a new one goes on without losing or repeating a message", () => {
   const ids = [1, 2, 3];
@@ -18,6 +19,7 @@ test("when the stamps of a configuration are used up, a new one goes on without 
       layout: new Layout(ids.map((id) => ({ id, segment: 0 }))),
       timeouts: membershipTimeouts("lan"),
       ring: ringConfig({ seqMax: 64 }),
+      wideArea: wideAreaConfig(),
       primary: { name: "majority" as const },
       confHash: 7,
       incarnation: 1,

@@ -4,6 +4,7 @@ import { ringConfig } from "../ring/config.ts";
 import { Evs } from "./evs.ts";
 import { Layout } from "./layout.ts";
 import { membershipTimeouts } from "./timeouts.ts";
+import { wideAreaConfig } from "./wide-area-config.ts";
 
 /** Starts daemons at random moments of `spreadMs`; returns how long after the last start all are in one configuration. */
 function formationMs(seed: number, count: number, spreadMs: number, latencyMs: number): number {
@@ -33,6 +34,7 @@ function formationMs(seed: number, count: number, spreadMs: number, latencyMs: n
       layout,
       timeouts: membershipTimeouts("lan"),
       ring: ringConfig(),
+      wideArea: wideAreaConfig(),
       primary: { name: "majority" as const },
       confHash: 7,
       incarnation: 1,

@@ -5,6 +5,7 @@ import { Kind, readPrefix } from "../wire/prefix.ts";
 import { Evs } from "./evs.ts";
 import { Layout } from "./layout.ts";
 import { membershipTimeouts } from "./timeouts.ts";
+import { wideAreaConfig } from "./wide-area-config.ts";
 
 test("an announcement from before the ring does not end it, however late it comes", () => {
   const ids = [1, 2, 3];
@@ -21,6 +22,7 @@ test("an announcement from before the ring does not end it, however late it come
       layout: new Layout(ids.map((id) => ({ id, segment: 0 }))),
       timeouts: membershipTimeouts("lan"),
       ring: ringConfig(),
+      wideArea: wideAreaConfig(),
       primary: { name: "majority" as const },
       confHash: 7,
       incarnation: 1,

@@ -6,6 +6,7 @@ import { Evs, type EvsOutbox } from "../membership/evs.ts";
 import type { MembershipStateName } from "../membership/events.ts";
 import { Layout } from "../membership/layout.ts";
 import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../membership/timeouts.ts";
+import { wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
@@ -90,6 +91,7 @@ export class EvsProcess implements SimProcess {
       layout: new Layout(places),
       timeouts: settings.timeouts,
       ring: settings.ring,
+      wideArea: wideAreaConfig(),
       primary: { name: "majority" },
       confHash: 0x51a1,
       incarnation: environment.bootTimeSeconds,

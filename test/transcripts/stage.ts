@@ -4,6 +4,7 @@ import type { EvsEvent } from "../../src/membership/events.ts";
 import { Evs } from "../../src/membership/evs.ts";
 import { Layout } from "../../src/membership/layout.ts";
 import { membershipTimeouts } from "../../src/membership/timeouts.ts";
+import { wideAreaConfig } from "../../src/membership/wide-area-config.ts";
 import { Content } from "../../src/ordering/content.ts";
 import { type Service, serviceRank } from "../../src/ordering/service.ts";
 import { type RingConfig, ringConfig } from "../../src/ring/config.ts";
@@ -155,6 +156,7 @@ export class Stage {
       layout: new Layout(this.#segments.flatMap((ids, segment) => ids.map((id) => ({ id, segment })))),
       timeouts: membershipTimeouts("lan"),
       ring: ringConfig({ acceleratedPackets: 0, ...this.#ring }),
+      wideArea: wideAreaConfig(),
       primary: { name: "majority" },
       confHash: 0x51a1,
       incarnation: ++this.#incarnations,
