@@ -88,6 +88,12 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
     }
     case "session":
       return sessionEntry(event.event);
+    case "moved": {
+      const { kind, daemon, host, from, to, isSelf } = event;
+      const then = isSelf ? "start this daemon again, so that it listens there" : "datagrams go there from now on";
+      const message = `${host}, where ${daemon} is, was ${from} and is ${to}: ${then}`;
+      return { level: isSelf ? "warning" : "info", event: kind, message, fields: { daemon, host, from, to } };
+    }
     case "left":
       return { level: "info", event: "left", message: "left the configuration, as asked", fields: {} };
   }

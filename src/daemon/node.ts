@@ -43,6 +43,15 @@ export type NodeEvent =
   | { readonly kind: "session"; readonly event: SessionEvent }
   /** A monitor asked for something else than a status; the message says what became of it. */
   | { readonly kind: "monitor"; readonly request: MonitorRequestName; readonly message: string }
+  /** The name that the file has for a daemon leads elsewhere. `isSelf`: it is this daemon's, which stays where it is until it is started again. */
+  | {
+      readonly kind: "moved";
+      readonly daemon: string;
+      readonly host: string;
+      readonly from: string;
+      readonly to: string;
+      readonly isSelf: boolean;
+    }
   /** The daemon has left its configuration, as asked: it may end. */
   | { readonly kind: "left" };
 
@@ -398,7 +407,7 @@ export class DaemonNode implements Machine {
   }
 
   #knowledge(): SessionsKnowledge {
-    const addresses = this.#options.site.daemons.map(({ port, address }) => `${port}@${address}`);
+    const addresses = this.#options.site.daemons.map(({ port, address, host }) => `${port}@${host ?? address}`);
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       hasScalable: () => this.#groups.hasScalable,

@@ -5,6 +5,7 @@ import { TurnClock } from "../host/clock.ts";
 import { chooseDatagrams, type DatagramPath } from "../host/datagrams.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
 import { keepEpoch, lastEpoch } from "../host/epoch-file.ts";
+import { HostNames } from "../host/host-names.ts";
 import { nextIncarnation, reserveIncarnations } from "../host/incarnation.ts";
 import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
@@ -76,6 +77,9 @@ export class RunningDaemon {
   readonly #overrun = new Set<number>();
   #udp: UdpNetwork | undefined;
   #probe: DisseminationProbe | undefined;
+  #hostNames: HostNames | undefined;
+  /** Where the other daemons are: what the file says, until a name leads elsewhere. */
+  #addresses = new Map<number, string>();
   #node: DaemonNode | undefined;
   #loop: TurnLoop | undefined;
   #http: HttpEndpoints | undefined;
@@ -141,6 +145,10 @@ export class RunningDaemon {
 
   async start(): Promise<void> {
     const { site } = this.#options;
+    if (site.sites.length > 1) {
+      const message = `the configuration has ${site.sites.length} sites, and this version joins none: take Site out, and all segments have one ring`;
+      throw new DaemonError("SITES", message);
+    }
     const self = this.#self;
     const { passwordFile } = site.authentication;
     if (passwordFile !== undefined) {
@@ -197,6 +205,7 @@ export class RunningDaemon {
     this.#node = node;
     this.#drive(node);
     await this.#listen();
+    this.#watchHostNames();
   }
 
   /** Leaves gracefully, so that the others go on at once, and ends. */
@@ -225,6 +234,7 @@ export class RunningDaemon {
   async #close(): Promise<void> {
     this.#loop = undefined;
     this.#clock.stop();
+    this.#hostNames?.stop();
     await this.#http?.[Symbol.asyncDispose]();
     await this.#streams.shutDown();
     await this.#udp?.close();
@@ -296,13 +306,12 @@ export class RunningDaemon {
     const { site } = this.#options;
     const self = this.#self;
     const segment = site.segments[self.segment];
-    const peer = ({ id, segment: at, address, port }: DaemonConfig): UdpPeer => ({ id, segment: at, address, port });
     const places = self.interfaces.filter((place) => place.daemon);
     // The others send to its address: a place at another one hears nothing of them.
     const bind = places.find(({ address }) => [self.address, "0.0.0.0", "::"].includes(address))?.address;
     return {
-      self: peer(self),
-      others: site.daemons.filter(({ id }) => id !== self.id).map(peer),
+      self: this.#peer(self),
+      others: this.#others(),
       family: site.family,
       ...(bind === undefined ? {} : { bindAddress: bind }),
       ...(segment?.multicast === true && site.dissemination !== "unicast"
@@ -310,6 +319,29 @@ export class RunningDaemon {
         : {}),
       ...udpDefaults,
     };
+  }
+
+  #peer({ id, segment, address, port }: DaemonConfig): UdpPeer {
+    return { id, segment, address: this.#addresses.get(id) ?? address, port };
+  }
+
+  #others(): UdpPeer[] {
+    return this.#options.site.daemons.filter(({ id }) => id !== this.#self.id).map((daemon) => this.#peer(daemon));
+  }
+
+  /** Daemons that the file names by their hosts are followed when these get other addresses. */
+  #watchHostNames(): void {
+    const { daemons, family } = this.#options.site;
+    const named = daemons.flatMap(({ id, host, address }) => (host === undefined ? [] : [{ id, host, address }]));
+    if (named.length === 0) return;
+    this.#hostNames = new HostNames(named, family, ({ id, host, address: from }, to) => {
+      const isSelf = id === this.#self.id;
+      const daemon = daemons.find((one) => one.id === id)?.name ?? host;
+      this.#report({ kind: "moved", daemon, host, from, to, isSelf });
+      if (isSelf) return;
+      this.#addresses.set(id, to);
+      this.#udp?.setOthers(this.#others());
+    });
   }
 
   #chooseDissemination(udp: UdpNetwork): void {

@@ -147,6 +147,20 @@ describe.each([
   });
 });
 
+test("datagrams go to where a daemon is said to be now, and to nobody who is not there any more", async () => {
+  path = portable;
+  const [a, b, c] = [await station(1), await station(2), await station(3)];
+  const place = (id: number, at: number): UdpPeer => ({ ...(peers[at] as UdpPeer), id });
+  // 2 has moved to where 3 was, and 3 is gone.
+  a.network?.setOthers([place(2, 2)]);
+  a.network?.unicast(2, "data", Buffer.from("moved"));
+  a.network?.unicast(3, "data", Buffer.from("gone"));
+  a.network?.multicast(0, "data", Buffer.from("all"));
+  await c.has(2);
+  expect(c.arrivals.map(({ text }) => text)).toEqual(["moved", "all"]);
+  expect(b.arrivals).toEqual([]);
+});
+
 test("AMALGAM_DATAGRAMS takes three values and names what is none of them", () => {
   expect([undefined, "", "auto", "portable", "offload"].map(wantedDatagrams)).toEqual([
     "auto",

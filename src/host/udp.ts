@@ -15,7 +15,7 @@ export type UdpPeer = {
 
 export type UdpOptions = {
   readonly self: UdpPeer;
-  /** All other daemons of the site. */
+  /** All other daemons; `setOthers` changes them. */
   readonly others: readonly UdpPeer[];
   readonly family: "ipv4" | "ipv6";
   /** Where to listen for datagrams to this daemon alone; by default its own address. */
@@ -80,24 +80,21 @@ export class UdpNetwork implements Network {
   };
   readonly #options: UdpOptions;
   readonly #receive: UdpReceive;
-  readonly #peers: ReadonlyMap<DaemonId, Places>;
-  readonly #segments: ReadonlyMap<number, readonly Places[]>;
+  #others: readonly UdpPeer[] = [];
+  #peers: ReadonlyMap<DaemonId, Places> = new Map();
+  #segments: ReadonlyMap<number, readonly Places[]> = new Map();
   readonly #group: Places | undefined;
   #sockets: { readonly data: DatagramSender; readonly token: DatagramSender } | undefined;
   #all: Socket[] = [];
   #grantedBytes = 0;
   #offloadFault: string | undefined;
   #multicastFault: string | undefined;
+  readonly #multicastSenders: Socket[] = [];
 
   private constructor(options: UdpOptions, receive: UdpReceive) {
     this.#options = options;
     this.#receive = receive;
-    this.#peers = new Map(options.others.map((peer) => [peer.id, placesOf(peer.address, peer.port)]));
-    const segments = new Map<number, Places[]>();
-    for (const { id, segment } of options.others) {
-      segments.set(segment, [...(segments.get(segment) ?? []), this.#peers.get(id) as Places]);
-    }
-    this.#segments = segments;
+    this.setOthers(options.others);
     const { multicast } = options;
     this.#group = multicast === undefined ? undefined : placesOf(multicast.address, multicast.port);
   }
@@ -112,6 +109,18 @@ export class UdpNetwork implements Network {
       throw error;
     }
     return network;
+  }
+
+  /** Other daemons, or other addresses of them, from now on. */
+  setOthers(others: readonly UdpPeer[]): void {
+    this.#others = others;
+    this.#peers = new Map(others.map((peer) => [peer.id, placesOf(peer.address, peer.port)]));
+    const segments = new Map<number, Places[]>();
+    for (const { id, segment } of others) {
+      segments.set(segment, [...(segments.get(segment) ?? []), this.#peers.get(id) as Places]);
+    }
+    this.#segments = segments;
+    if (this.#multicastSenders.length > 0) this.#loopMulticast();
   }
 
   /** The receive buffer that the kernel granted for data, in bytes of payload as asked for. */
@@ -173,6 +182,7 @@ export class UdpNetwork implements Network {
   async close(): Promise<void> {
     const sockets = this.#all;
     this.#all = [];
+    this.#multicastSenders.length = 0;
     this.#sockets = undefined;
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
   }
@@ -281,12 +291,20 @@ export class UdpNetwork implements Network {
   }
 
   async #join(channel: Channel, group: string, port: number, sender: Socket): Promise<void> {
-    const { self, others, family } = this.#options;
+    const { self, family } = this.#options;
     // Bound to the group's address, it gets nothing but the group's datagrams; others on this host share it.
     const { socket } = await this.#bind(channel, port, group, true);
     socket.addMembership(group, family === "ipv4" ? self.address : undefined);
     if (family === "ipv4") sender.setMulticastInterface(self.address);
-    sender.setMulticastLoopback(others.some((peer) => peer.address === self.address));
+    this.#multicastSenders.push(sender);
+    this.#loopMulticast();
+  }
+
+  /** Daemons of this host hear the group only if it comes back. */
+  #loopMulticast(): void {
+    const { address } = this.#options.self;
+    const shares = this.#others.some((peer) => peer.address === address);
+    for (const sender of this.#multicastSenders) sender.setMulticastLoopback(shares);
   }
 
   #growBuffers(socket: Socket, channel: Channel): void {

@@ -152,20 +152,35 @@ async function chosen(args: Arguments, terminal: Terminal): Promise<{ site: Site
 }
 
 function described(site: SiteConfig): string {
-  const rows = site.daemons.map(({ name, id, address, port, segment, httpPort }) => [
+  const isWide = site.sites.length > 1;
+  const rows = site.daemons.map(({ name, id, address, host, port, segment, site: at, httpPort }) => [
     name,
     String(id),
-    `${address}:${port}`,
+    `${host === undefined ? "" : `${host} = `}${address}:${port}`,
     site.segments[segment]?.address ?? "",
+    ...(isWide ? [site.sites[at]?.name ?? ""] : []),
     httpPort === undefined ? "-" : String(httpPort),
   ]);
   const { timeouts } = site;
   const outage = timeouts.tokenMs + timeouts.segMs + timeouts.gatherMs + timeouts.formMs;
-  return `${table([["daemon", "id", "address", "segment", "http"], ...rows])}
-
+  const head = ["daemon", "id", "address", "segment", ...(isWide ? ["site"] : []), "http"];
+  return `${table([head, ...rows])}
+${isWide ? `\n${describedLinks(site)}\n` : ""}
 dissemination ${site.dissemination}, datagrams of ${site.datagramBytes} bytes, messages up to ${site.sessions.payloadBytesMax} bytes
 primary: ${shownPolicy(site.primaryPolicy)}; a daemon that dies is noticed and replaced within ${outage} ms
 hash ${site.hash}, Spread's hash ${site.spreadHash}`;
+}
+
+function describedLinks({ sites, links }: SiteConfig): string {
+  const kilobits = (bytes: number): string => `${bytes / 125} kbit/s`;
+  const rows = links.map(({ ends, weight, rateMax, rateStart, silenceMs }) => [
+    ends.map((end) => sites[end]?.name).join(" - "),
+    String(weight),
+    rateMax === undefined ? "what the link takes" : kilobits(rateMax),
+    kilobits(rateStart),
+    `${silenceMs} ms`,
+  ]);
+  return table([["link", "weight", "limit", "begins with", "broken after"], ...rows]);
 }
 
 /** What a started daemon cannot do without; it ends if that fails. */

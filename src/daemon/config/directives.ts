@@ -115,6 +115,7 @@ const OUR_DIRECTIVES = {
   UnixSocketDir: string(90, "/tmp"),
   AccessFile: string(255, "/etc/amalgam/spread.access_ip"),
   PasswordFile: string(255, "/etc/amalgam/passwords"),
+  WideAreaOrder: { form: "choice", choices: ["demand", "clock"], anyCase: true },
   Protocol: number(1, 255, "as a version of the datagrams"),
 } as const satisfies Record<string, ValueForm>;
 
@@ -129,6 +130,30 @@ export function isDirective(word: string): word is DirectiveName {
 
 export function valueForm(name: DirectiveName): ValueForm {
   return DIRECTIVES[name];
+}
+
+/** What can be said of a link between two sites: numbers, some of them `none`. */
+const LINK_DIRECTIVES = {
+  Weight: { min: 1, max: 1_000_000, unit: "the cost of the way", none: true },
+  RateLimit: { min: 64, max: 10_000_000, unit: "kbit/s", none: true },
+  StartRate: { min: 64, max: 10_000_000, unit: "kbit/s", none: false },
+  SilenceTimeout: { min: 600, max: 600_000, unit: "milliseconds", none: false },
+} as const;
+export type LinkDirectiveName = keyof typeof LINK_DIRECTIVES;
+
+export const LINK_DIRECTIVE_NAMES = Object.keys(LINK_DIRECTIVES) as readonly LinkDirectiveName[];
+
+export function isLinkDirective(word: string): word is LinkDirectiveName {
+  return Object.hasOwn(LINK_DIRECTIVES, word);
+}
+
+export function linkDirectiveForm(name: LinkDirectiveName): {
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+  readonly none: boolean;
+} {
+  return LINK_DIRECTIVES[name];
 }
 
 const RESERVED = new Set<string>([

@@ -2,6 +2,7 @@ import { lookup as dnsLookup } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { type ParsedSite, parseSiteConfig } from "./parse-site.ts";
 import { parseConfigFile } from "./parser.ts";
+import { hostOf } from "./topology.ts";
 
 /**
  * Reads a spread.conf from a file and looks up the hosts that it names without an address. Throws a `ConfigError`
@@ -15,10 +16,9 @@ export async function loadSiteConfig(path: string): Promise<ParsedSite> {
 export async function resolveSiteConfig(text: string, file: string): Promise<ParsedSite> {
   const addresses = new Map<string, string[]>();
   for (const segment of parseConfigFile({ name: file, text }, []).segments) {
-    for (const { name, address } of segment.daemons) {
-      if (address === undefined && name !== undefined && name.text !== "") {
-        addresses.set(name.text, await addressesOf(name.text));
-      }
+    for (const daemon of segment.daemons) {
+      const host = hostOf(daemon) ?? "";
+      if (host !== "" && !addresses.has(host)) addresses.set(host, await addressesOf(host));
     }
   }
   return parseSiteConfig(text, file, (name) => addresses.get(name) ?? []);

@@ -2,8 +2,7 @@ import { spreadConfigHash, textHash } from "./hash.ts";
 import { parseConfigFile } from "./parser.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { Settings } from "./settings.ts";
-import type { RegionPolicy } from "../../cms/region-policy.ts";
-import type { PrimaryPolicy, SiteConfig } from "./site.ts";
+import type { SiteConfig } from "./site.ts";
 import { DEFAULT_PORT, type HostLookup, topologyOf } from "./topology.ts";
 
 export type ParsedSite = { readonly site: SiteConfig; readonly warnings: readonly Problem[] };
@@ -28,7 +27,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
   const parsed = parseConfigFile({ name: file, text }, warnings);
   const settings = new Settings(parsed, warnings);
   const http = settings.http();
-  const { segments, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
+  const { segments, sites, links, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
   settings.checkDissemination(segments);
   const primaryPolicy = settings.primaryPolicy(daemons.length);
   const regions = settings.regions();
@@ -42,12 +41,16 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     excludeSegmentAddresses: settings.boolean("ExcludeSegAddrsFromHash", false),
     acceleratedExplicitly: settings.boolean("AcceleratedRing", false),
   };
+  const wideAreaOrder = settings.wideAreaOrder(sites.length);
   const site: SiteConfig = {
     segments,
+    sites,
+    links,
+    wideAreaOrder,
     daemons,
     family,
     spreadHash: spreadConfigHash(hashed),
-    hash: agreementHash(segments, primaryPolicy, regions, payloadBytesMax),
+    hash: agreementHash({ segments, sites, links, wideAreaOrder, primaryPolicy, regions }, payloadBytesMax),
     protocolVersion: settings.protocolVersion(),
     dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
@@ -91,19 +94,30 @@ export function loopbackConfigText(
 
 /**
  * The hash in our datagrams: who the daemons are and where, and what they would decide differently if it differed.
- * Timeouts, windows and addresses of segments are left out, so that they can be changed daemon by daemon.
+ * Timeouts, windows, rates of links and addresses of segments are left out, so that they can be changed daemon by daemon.
  */
 function agreementHash(
-  segments: SiteConfig["segments"],
-  policy: PrimaryPolicy,
-  { dissemination, wasteLimit }: RegionPolicy,
+  {
+    segments,
+    sites,
+    links,
+    wideAreaOrder,
+    primaryPolicy: policy,
+    regions: { dissemination, wasteLimit },
+  }: Pick<SiteConfig, "segments" | "sites" | "links" | "wideAreaOrder" | "primaryPolicy" | "regions">,
   payloadBytesMax: number,
 ): number {
   let text = `amalgam 1\npayload ${payloadBytesMax}\nprimary ${policy.kind} ${policy.kind === "static" ? policy.size : ""}\n`;
   text += `regions ${dissemination} ${wasteLimit}\n`;
   for (const segment of segments) {
     text += "segment\n";
-    for (const { name, id, address, port } of segment.daemons) text += `${name} ${id} ${address} ${port}\n`;
+    if (sites.length > 1) text += `of ${segment.site}\n`;
+    // Of who is known by a name all agree on that, wherever it leads now.
+    for (const { name, id, address, host, port } of segment.daemons)
+      text += `${name} ${id} ${host ?? address} ${port}\n`;
   }
+  if (sites.length > 1) text += `order ${wideAreaOrder}\n`;
+  for (const { name } of sites.length > 1 ? sites : []) text += `site ${name}\n`;
+  for (const { ends, weight } of links) text += `link ${ends.join(" ")} ${weight}\n`;
   return textHash(text);
 }

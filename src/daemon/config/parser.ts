@@ -1,5 +1,16 @@
 import type { Address } from "./address.ts";
-import { DEBUG_FLAGS, DIRECTIVE_NAMES, type DirectiveName, isDirective, isReserved, valueForm } from "./directives.ts";
+import {
+  DEBUG_FLAGS,
+  DIRECTIVE_NAMES,
+  type DirectiveName,
+  isDirective,
+  isLinkDirective,
+  isReserved,
+  LINK_DIRECTIVE_NAMES,
+  type LinkDirectiveName,
+  linkDirectiveForm,
+  valueForm,
+} from "./directives.ts";
 import { configError, type Problem, problemAt, type Source, type Span } from "./problem.ts";
 import { nearest } from "./suggest.ts";
 import { type Token, tokens } from "./tokens.ts";
@@ -7,14 +18,32 @@ import { type Token, tokens } from "./tokens.ts";
 /** A spread.conf as written, before anything was checked that needs more than one place of it. */
 export type ConfigFile = {
   readonly source: Source;
+  /** All of them, in their order, whether in a site or not. */
   readonly segments: readonly SegmentNode[];
+  readonly sites: readonly SiteNode[];
+  readonly links: readonly LinkNode[];
   readonly settings: ReadonlyMap<DirectiveName, Setting>;
   /** The whole text's last character, for what is missing altogether. */
   readonly end: Span;
 };
 
+/** A word of somebody's own, with its place. */
+export type NameNode = { readonly at: Span; readonly text: string };
+
+/** `Site NAME { Spread_Segment … }`. */
+export type SiteNode = { readonly at: Span; readonly name: NameNode };
+
+/** `Link SITE SITE { … }`, or without sites: what holds for all links. */
+export type LinkNode = {
+  readonly at: Span;
+  readonly ends: readonly NameNode[];
+  readonly settings: ReadonlyMap<LinkDirectiveName, { readonly at: Span; readonly value: number | "none" }>;
+};
+
 export type SegmentNode = {
   readonly at: Span;
+  /** The one that it stands in: an index of `ConfigFile.sites`. */
+  readonly site: number | undefined;
   readonly addresses: readonly AddressNode[];
   readonly daemons: readonly DaemonNode[];
 };
@@ -23,8 +52,10 @@ export type AddressNode = { readonly at: Span; readonly address: Address; readon
 
 export type DaemonNode = {
   readonly at: Span;
-  readonly name: { readonly at: Span; readonly text: string } | undefined;
+  readonly name: NameNode | undefined;
   readonly address: AddressNode | undefined;
+  /** Our extension: a name that is looked up, instead of an address. */
+  readonly host: { readonly at: Span; readonly name: string; readonly port: number | undefined } | undefined;
   readonly virtualId: { readonly at: Span; readonly value: number } | undefined;
   readonly interfaces: readonly InterfaceNode[] | undefined;
 };
@@ -60,12 +91,20 @@ class Parser {
 
   file(): ConfigFile {
     const segments: SegmentNode[] = [];
+    const sites: SiteNode[] = [];
+    const links: LinkNode[] = [];
     const settings = new Map<DirectiveName, Setting>();
     for (;;) {
       const token = this.#next();
-      if (token.kind === "end") return { source: this.#source, segments, settings, end: token };
+      if (token.kind === "end") return { source: this.#source, segments, sites, links, settings, end: token };
       if (token.kind === "word" && token.text === "Spread_Segment") {
-        segments.push(this.#segment(token));
+        segments.push(this.#segment(token, undefined));
+      } else if (token.kind === "word" && token.text === "Site") {
+        const { site, within } = this.#site(token, sites.length);
+        sites.push(site);
+        segments.push(...within);
+      } else if (token.kind === "word" && token.text === "Link") {
+        links.push(this.#link(token));
       } else if (token.kind === "word" && isDirective(token.text)) {
         if (settings.has(token.text)) {
           this.#warn(token, `${token.text} was set before; this value replaces the first one`);
@@ -77,7 +116,74 @@ class Parser {
     }
   }
 
-  #segment(keyword: Token): SegmentNode {
+  #site(keyword: Token, index: number): { readonly site: SiteNode; readonly within: readonly SegmentNode[] } {
+    const name = this.#ownWord("the site's name", "For example: Site west { Spread_Segment 10.0.0.255:4803 { … } }");
+    if (this.#peek().kind !== "open") throw this.#expected("{ and the segments of the site");
+    const open = this.#next();
+    const within: SegmentNode[] = [];
+    for (let token = this.#next(); token.kind !== "close"; token = this.#next()) {
+      if (token.kind === "end") {
+        throw configError(this.#source, open, "the site that begins here is not closed", "Close it with }");
+      }
+      if (token.kind !== "word" || token.text !== "Spread_Segment") {
+        const remedy = isDirective(token.text)
+          ? `Set ${token.text} outside the sites: it holds for all of them`
+          : undefined;
+        throw configError(this.#source, token, `expected Spread_Segment or }, found ${shown(token)}`, remedy);
+      }
+      within.push(this.#segment(token, index));
+    }
+    if (within.length === 0) throw configError(this.#source, keyword, `the site ${name.text} has no segment`);
+    return { site: { at: keyword, name }, within };
+  }
+
+  #link(keyword: Token): LinkNode {
+    const ends: NameNode[] = [];
+    if (this.#peek().kind !== "open") {
+      const example = "For example: Link west east { Weight = 20 }, or for all links: Link { RateLimit = 10000 }";
+      ends.push(this.#ownWord("the name of a site", example), this.#ownWord("the name of the other site", example));
+    }
+    if (this.#peek().kind !== "open") throw this.#expected("{ and what is to be said of the link");
+    const open = this.#next();
+    const settings = new Map<LinkDirectiveName, { at: Span; value: number | "none" }>();
+    for (let token = this.#next(); token.kind !== "close"; token = this.#next()) {
+      if (token.kind === "end") {
+        throw configError(this.#source, open, "the link that begins here is not closed", "Close it with }");
+      }
+      const { text } = token;
+      if (token.kind !== "word" || !isLinkDirective(text)) {
+        const spacing = glued(token);
+        if (spacing !== undefined) throw configError(this.#source, token, "there must be blanks around =", spacing);
+        const remedy = didYouMean(token, LINK_DIRECTIVE_NAMES) ?? `There are ${oneOf(LINK_DIRECTIVE_NAMES)}`;
+        throw configError(this.#source, token, `a link has no ${shown(token)}`, remedy);
+      }
+      if (settings.has(text)) this.#warn(token, `${text} was set before; this value replaces the first one`);
+      this.#equals(text);
+      settings.set(text, { at: token, value: this.#linkValue(text) });
+    }
+    return { at: keyword, ends, settings };
+  }
+
+  #linkValue(name: LinkDirectiveName): number | "none" {
+    const token = this.#next();
+    const { min, max, unit, none } = linkDirectiveForm(name);
+    if (none && token.kind === "word" && token.text === "none") return "none";
+    if (token.kind !== "number" || token.value < min || token.value > max) {
+      throw this.#badValue(token, `${name} is a number from ${min} to ${max} (${unit})${none ? ", or none" : ""}`);
+    }
+    return token.value;
+  }
+
+  /** A name that somebody has chosen for a site. */
+  #ownWord(what: string, remedy: string): NameNode {
+    const token = this.#peek();
+    const isName = (token.kind === "word" && token.text !== "Spread_Segment") || token.kind === "quoted";
+    if (!isName || token.text === "") throw this.#expected(what, remedy);
+    this.#next();
+    return { at: token, text: token.text };
+  }
+
+  #segment(keyword: Token, site: number | undefined): SegmentNode {
     const addresses: AddressNode[] = [];
     for (let token = this.#peek(); token.kind === "address"; token = this.#peek()) addresses.push(this.#address());
     if (addresses.length === 0) {
@@ -93,17 +199,18 @@ class Parser {
       daemons.push(this.#daemon());
     }
     this.#next();
-    return { at: keyword, addresses, daemons };
+    return { at: keyword, site, addresses, daemons };
   }
 
   #daemon(): DaemonNode {
     const first = this.#peek();
     const name = first.kind === "address" ? undefined : this.#daemonName();
     const address = this.#peek().kind === "address" ? this.#address() : undefined;
+    const host = address === undefined ? this.#host() : undefined;
     const virtualId = this.#virtualId();
     const interfaces = this.#peek().kind === "open" ? this.#interfaces() : undefined;
     if (this.#peek().kind === "semicolon") this.#next();
-    return { at: first, name, address, virtualId, interfaces };
+    return { at: first, name, address, host, virtualId, interfaces };
   }
 
   #daemonName(): { at: Span; text: string } {
@@ -122,6 +229,25 @@ class Parser {
     }
     if (token.kind === "quoted" && text.includes("\n")) text = text.replaceAll("\n", " ");
     return { at: token, text };
+  }
+
+  #host(): DaemonNode["host"] {
+    const keyword = this.#peek();
+    // Somebody may be called so: only with the = it is ours.
+    if (keyword.kind !== "word" || keyword.text !== "Host" || this.#peek(1).kind !== "equals") return undefined;
+    this.#next();
+    this.#next();
+    const value = this.#next();
+    const match = /^([A-Za-z0-9_.-]{1,253})(?::(\d{1,5}))?$/.exec(value.text);
+    if ((value.kind !== "word" && value.kind !== "quoted") || match === null) {
+      const remedy = "For example: node1 Host = node1.example.org:4803";
+      throw this.#badValue(value, "Host is the name of a host, with or without a port", remedy);
+    }
+    const port = match[2] === undefined ? undefined : Number(match[2]);
+    if (port !== undefined && port > 65_535) {
+      throw configError(this.#source, value, `there is no port ${port}`, "Ports end at 65535");
+    }
+    return { at: value, name: match[1] as string, port };
   }
 
   #virtualId(): { at: Span; value: number } | undefined {
@@ -280,7 +406,9 @@ class Parser {
     if (spacing !== undefined) return configError(this.#source, token, "there must be blanks around =", spacing);
     const other = DIRECTIVE_NAMES.find((name) => name.toLowerCase() === token.text.toLowerCase());
     const remedy =
-      other === undefined ? didYouMean(token, ["Spread_Segment", ...DIRECTIVE_NAMES]) : `Case counts: write ${other}`;
+      other === undefined
+        ? didYouMean(token, ["Spread_Segment", "Site", "Link", ...DIRECTIVE_NAMES])
+        : `Case counts: write ${other}`;
     return configError(this.#source, token, `there is no directive ${shown(token)}`, remedy);
   }
 
@@ -297,8 +425,8 @@ class Parser {
     this.#warnings.push(problemAt("warning", this.#source, at, message, remedy));
   }
 
-  #peek(): Token {
-    return this.#tokens[Math.min(this.#position, this.#tokens.length - 1)] as Token;
+  #peek(ahead = 0): Token {
+    return this.#tokens[Math.min(this.#position + ahead, this.#tokens.length - 1)] as Token;
   }
 
   #next(): Token {

@@ -234,6 +234,13 @@ export class Settings {
     this.#warn("Dissemination", message, "Give the segment an address such as 239.192.48.3, or use unicast");
   }
 
+  wideAreaOrder(siteCount: number): "demand" | "clock" {
+    if (siteCount < 2 && this.has("WideAreaOrder")) {
+      this.#warn("WideAreaOrder", "one site needs no order between sites: this changes nothing", "Take it out");
+    }
+    return this.text("WideAreaOrder", "demand") as "demand" | "clock";
+  }
+
   /** Says so of directives that are understood and have no effect here. */
   warnOfUnused(): void {
     const stamp = "the log has the time in milliseconds always: this changes nothing";

@@ -1,9 +1,18 @@
 import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { MembershipTimeouts } from "../../membership/timeouts.ts";
 
-/** A site as its daemons must know it: complete, checked, the same for all of them (docs/configuration.md). */
+/**
+ * What all daemons that work together must know: complete, checked, the same for all of them (docs/configuration.md). One site as a rule; several
+ * where the file has `Site`s.
+ */
 export type SiteConfig = {
   readonly segments: readonly SegmentConfig[];
+  /** At least one: a file without `Site` is one site, which is called "site". */
+  readonly sites: readonly NamedSite[];
+  /** All pairs of sites that may have a hop. */
+  readonly links: readonly LinkConfig[];
+  /** How messages of different sites are put in order: as idle sites answer, or by clocks. */
+  readonly wideAreaOrder: "demand" | "clock";
   /** All daemons, in the order of the file: the order of rings and memberships. */
   readonly daemons: readonly DaemonConfig[];
   readonly family: "ipv4" | "ipv6";
@@ -30,7 +39,29 @@ export type SiteConfig = {
   readonly runtime: RuntimeConfig;
 };
 
+/** Segments with one ring: daemons that are near each other. Its number is its index in `SiteConfig.sites`. */
+export type NamedSite = {
+  readonly name: string;
+  readonly daemons: readonly DaemonConfig[];
+};
+
+/** A way between two sites, in both directions. */
+export type LinkConfig = {
+  /** Numbers of its sites, the lesser one first. */
+  readonly ends: readonly [number, number];
+  /** What it costs to go this way: source trees take the cheapest ways. */
+  readonly weight: number;
+  /** Bytes per second that each end sends at most; `undefined`: what the link takes. */
+  readonly rateMax: number | undefined;
+  /** Bytes per second to begin with. */
+  readonly rateStart: number;
+  /** How long nothing may be heard before the link counts as broken. */
+  readonly silenceMs: number;
+};
+
 export type SegmentConfig = {
+  /** Index of its site. */
+  readonly site: number;
   /** The multicast or broadcast address; unicast addresses appear where multicast is not used. */
   readonly address: string;
   readonly multicast: boolean;
@@ -46,9 +77,13 @@ export type DaemonConfig = {
   readonly id: number;
   /** Index of its segment. */
   readonly segment: number;
+  /** Index of its site. */
+  readonly site: number;
   /** Position in `SiteConfig.daemons`. */
   readonly index: number;
   readonly address: string;
+  /** The name that the address was looked up by, if the file has only that: it may lead elsewhere later. */
+  readonly host: string | undefined;
   /** Data and monitor datagrams and client connections; tokens use `port + 1`. */
   readonly port: number;
   /** The port of its HTTP endpoints, if the site has them. Daemons at one address count up from `HttpPort`. */
@@ -183,6 +218,7 @@ export function withHttpPort(site: SiteConfig, name: string, httpPort: number): 
     ...site,
     daemons: site.daemons.map(changed),
     segments: site.segments.map((segment) => ({ ...segment, daemons: segment.daemons.map(changed) })),
+    sites: site.sites.map((one) => ({ ...one, daemons: one.daemons.map(changed) })),
     http: port === undefined ? undefined : { address: site.http?.address ?? "127.0.0.1", port },
   };
 }

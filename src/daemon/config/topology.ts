@@ -2,13 +2,16 @@ import { type Address, FAMILY_NAMES, isLoopback, isMulticast, isUnspecified, par
 import { virtualId } from "./hash.ts";
 import type { AddressNode, ConfigFile, DaemonNode, SegmentNode } from "./parser.ts";
 import { configError, type Problem, problemAt, type Span } from "./problem.ts";
-import type { DaemonConfig, InterfaceConfig, SegmentConfig } from "./site.ts";
+import type { DaemonConfig, InterfaceConfig, LinkConfig, NamedSite, SegmentConfig } from "./site.ts";
+import { Sites } from "./sites.ts";
 
 /** The addresses of a host name, of either family; empty for an unknown one. */
 export type HostLookup = (name: string) => readonly string[];
 
 export type Topology = {
   readonly segments: readonly SegmentConfig[];
+  readonly sites: readonly NamedSite[];
+  readonly links: readonly LinkConfig[];
   readonly daemons: readonly DaemonConfig[];
   readonly family: "ipv4" | "ipv6";
 };
@@ -56,11 +59,13 @@ class TopologyBuilder {
     }
     const extra = nodes[SEGMENTS_MAX];
     if (extra !== undefined) throw this.#error(extra.at, `there are more than ${SEGMENTS_MAX} segments`);
+    const sites = new Sites(this.#file);
     const segments = nodes.map((node, index) => this.#segment(node, index));
     if (this.#daemons.length === 0 && nodes[0] !== undefined) {
       throw this.#error(nodes[0].at, "no segment has a daemon", "Name one between the braces, such as: node1 10.0.0.1");
     }
-    return { segments, daemons: this.#daemons, family: this.#family ?? "ipv4" };
+    const daemons = this.#daemons;
+    return { segments, ...sites.with(daemons), daemons, family: this.#family ?? "ipv4" };
   }
 
   #segment(node: SegmentNode, index: number): SegmentConfig {
@@ -68,7 +73,8 @@ class TopologyBuilder {
     const excess = node.addresses[SEGMENT_ADDRESSES_MAX];
     if (excess !== undefined) throw this.#error(excess.at, `a segment has at most ${SEGMENT_ADDRESSES_MAX} addresses`);
     const port = first.port === undefined || first.port === 0 ? DEFAULT_PORT : first.port;
-    const daemons = node.daemons.map((daemon) => this.#daemon(daemon, index, port));
+    const site = node.site ?? 0;
+    const daemons = node.daemons.map((daemon) => this.#daemon(daemon, index, site, port));
     for (const address of more) {
       if (address.port === undefined) continue;
       throw this.#error(address.at, "only the first address of a segment has a port", "It holds for the others too");
@@ -77,6 +83,7 @@ class TopologyBuilder {
     const unused = more[0];
     if (unused !== undefined) this.#warn(unused.at, "only the first address of a segment is used", "Take it out");
     return {
+      site,
       address: first.address.text,
       multicast: isMulticast(first.address),
       moreAddresses: more.map((address) => address.address.text),
@@ -100,16 +107,16 @@ class TopologyBuilder {
     }
   }
 
-  #daemon(node: DaemonNode, segment: number, segmentPort: number): DaemonConfig {
+  #daemon(node: DaemonNode, segment: number, site: number, segmentPort: number): DaemonConfig {
     if (this.#daemons.length === DAEMONS_MAX) throw this.#error(node.at, `there are more than ${DAEMONS_MAX} daemons`);
-    const { address, at } = this.#daemonAddress(node);
+    const { address, at, host } = this.#daemonAddress(node);
     this.#checkFamily(at, address);
     if (isUnspecified(address) || isMulticast(address)) {
       const what = isMulticast(address) ? "a multicast address" : "the unspecified address";
       throw this.#error(at, `a daemon cannot have ${what}`, "Give the address by which the others reach it");
     }
     const name = this.#name(node, address);
-    const given = node.address?.port;
+    const given = node.address?.port ?? node.host?.port;
     const port = given === undefined || given === 0 ? segmentPort : given;
     if (port > 65_534)
       throw this.#error(at, `port ${port} leaves none for the token`, "A daemon uses its port and the next one");
@@ -127,8 +134,10 @@ class TopologyBuilder {
       name,
       id,
       segment,
+      site,
       index: this.#daemons.length,
       address: address.text,
+      host,
       port,
       httpPort: this.#httpPort === 0 ? undefined : this.#httpPort + neighbours,
       interfaces: this.#interfaces(node, name, address),
@@ -144,9 +153,10 @@ class TopologyBuilder {
     return parsed !== undefined && isLoopback(parsed) && isLoopback(address);
   }
 
-  #daemonAddress(node: DaemonNode): { address: Address; at: Span } {
-    if (node.address !== undefined) return { address: node.address.address, at: node.address.at };
-    const { text: name, at } = node.name ?? { text: "", at: node.at };
+  #daemonAddress(node: DaemonNode): { address: Address; at: Span; host: string | undefined } {
+    if (node.address !== undefined) return { address: node.address.address, at: node.address.at, host: undefined };
+    const { at } = node.host ?? node.name ?? node;
+    const name = hostOf(node) ?? "";
     const found = this.#lookup(name)
       .map(parseAddress)
       .filter((address) => address !== undefined);
@@ -156,7 +166,7 @@ class TopologyBuilder {
       const remedy = `Write the address behind the name: ${name || "name"} 10.0.0.1`;
       throw this.#error(at, `no ${kind}address is known for the name ${JSON.stringify(name)}`, remedy);
     }
-    return { address, at };
+    return { address, at, host: name };
   }
 
   #name(node: DaemonNode, address: Address): string {
@@ -181,7 +191,7 @@ class TopologyBuilder {
   #checkClash(node: DaemonNode, name: string, address: Address, port: number): void {
     for (const other of this.#daemons) {
       if (other.address !== address.text || Math.abs(other.port - port) > 1) continue;
-      const at = node.address?.at ?? node.at;
+      const at = node.address?.at ?? node.host?.at ?? node.at;
       if (other.port === port) {
         const remedy = `On one address each needs a port of its own: ${name} ${shownWithPort(address, port + 2)}`;
         throw this.#error(at, `${name} and ${other.name} have the same address and port`, remedy);
@@ -243,6 +253,11 @@ class TopologyBuilder {
   #warn(at: Span, message: string, remedy?: string): void {
     this.#warnings.push(problemAt("warning", this.#file.source, at, message, remedy));
   }
+}
+
+/** The name that a daemon's address is looked up by, if the file has no address. */
+export function hostOf({ address, host, name }: DaemonNode): string | undefined {
+  return address === undefined ? (host?.name ?? name?.text) : undefined;
 }
 
 function shownWithPort(address: Address, port: number): string {
