@@ -53,7 +53,7 @@ class Daemon {
         refused: () => {},
         ended: () => {},
         nodeJoins: () => {},
-        policyFixed: () => {},
+        optionsFixed: () => {},
         scalableChanged: () => {},
         clientEnded: () => {},
         toldDaemon: () => {},

@@ -51,8 +51,8 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   hasScalable(): boolean {
     return false;
   }
-  isScalable(): boolean {
-    return false;
+  nodeQualityOf(): undefined {
+    return undefined;
   }
   policyOf(): "expel" {
     return "expel";

@@ -3,6 +3,7 @@ export type { ByteStream, StreamListener, Transport } from "./client/byte-stream
 export type { ConnectOptions, ReconnectConfig } from "./client/config.ts";
 export type { NodeOptions } from "./client/scalable/options.ts";
 export type { ScalableGroup, ScalableSendOptions } from "./client/scalable/group.ts";
+export type { TimelyGroup } from "./client/scalable/timely-group.ts";
 export { connect } from "./client/connect.ts";
 export { Connection } from "./client/connection.ts";
 export { GroupError, type GroupErrorCode } from "./client/errors.ts";
@@ -25,8 +26,9 @@ export type {
   View,
 } from "./client/events.ts";
 export type { Group } from "./client/group.ts";
-export type { JoinOptions, ScalableJoinOptions } from "./client/join-options.ts";
+export type { JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./client/join-options.ts";
 export type { GroupSendOptions, Payload, Receipt, SendOptions } from "./client/send.ts";
 export { SERVICES, type Service } from "./ordering/service.ts";
 export type { NodeFigures, NodeStatistics, RegionFigures, RegionStatistics } from "./wire/native/node-statistics.ts";
+export type { Repairs } from "./wire/timely/repairs.ts";
 export type { ViewCause, ViewId } from "./wire/spread/membership.ts";

@@ -65,14 +65,14 @@ export const commonOptions = {
   },
   quality: {
     kind: "choice",
-    choices: ["ordered", "scalable"],
+    choices: ["ordered", "scalable", "timely"],
     otherwise: "ordered",
-    help: "how messages travel: ordered by the daemons, or straight between members; a group has one quality",
+    help: "ordered by the daemons; or straight between members: scalable, or timely (at once, and repaired); a group has one quality",
   },
   "node-host": {
     kind: "text",
     value: "ADDRESS",
-    help: "for scalable groups: this host's address for the other members, if the daemon's view of it will not do",
+    help: "for scalable and timely groups: this host's address for the other members, if the daemon's view of it will not do",
   },
   protocol: {
     kind: "choice",

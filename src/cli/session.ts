@@ -5,6 +5,7 @@ import {
   type Group,
   type ScalableGroup,
   type ScalableJoinOptions,
+  type TimelyGroup,
 } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { credentialsOf } from "./credentials.ts";
@@ -42,19 +43,31 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
   return connection;
 }
 
+/** What a command joins. */
+export type AnyGroup = Group | ScalableGroup | TimelyGroup;
+
 /** Joins a group with the quality that `--quality` names. */
 export function joinGroup(
   connection: Connection,
   group: string,
   args: Arguments,
   { sendOnly = false, ...options }: Pick<ScalableJoinOptions, "slow" | "signal" | "sendOnly"> = {},
-): Promise<Group | ScalableGroup> {
-  if (!isScalable(args)) return connection.join(group, options);
-  return connection.join(group, { ...options, sendOnly, quality: "scalable" });
+): Promise<AnyGroup> {
+  const { slow, ...rest } = options;
+  switch (qualityOf(args)) {
+    case "ordered":
+      return connection.join(group, options);
+    case "scalable":
+      return connection.join(group, { ...options, sendOnly, quality: "scalable" });
+    case "timely":
+      if (slow === "wait") throw usageError("nobody waits in a timely group: --slow drop, or --slow expel");
+      return connection.join(group, { ...rest, ...(slow && { slow }), sendOnly, quality: "timely" });
+  }
 }
 
-export function isScalable(args: Arguments): boolean {
-  return args.text("quality") === "scalable";
+export function qualityOf(args: Arguments): "ordered" | "scalable" | "timely" {
+  const quality = args.text("quality");
+  return quality === "scalable" || quality === "timely" ? quality : "ordered";
 }
 
 /** An event that is no message, in one line for people. */
@@ -83,13 +96,13 @@ export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" 
     case "left":
       return `${event.group}: left${event.reason === "slow" ? ", as this client read too slowly" : ""}`;
     case "lost":
-      return `${event.group}: what ${event.sender} had sent is lost (${event.packets} packets): it failed, and nobody has it`;
+      return `${event.group}: ${event.packets} packets of ${event.sender} are lost`;
     case "suspended":
       return event.reason === "minority"
-        ? "scalable groups are suspended: the daemon is on the lesser side of a split"
-        : "scalable groups are suspended: no daemon is connected";
+        ? "memberships of scalable and timely groups are suspended: the daemon is on the lesser side of a split"
+        : "memberships of scalable and timely groups are suspended: no daemon is connected";
     case "resumed":
-      return "scalable groups go on";
+      return "memberships of scalable and timely groups go on";
     case "expelled":
       return `${event.group}: declared failed by the daemons; ${event.unconfirmed} own messages may not have been accepted`;
     case "disconnected":

@@ -15,12 +15,13 @@ import { closedError, GroupError } from "./errors.ts";
 import { type EventQueue, NO_DELIVERY } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
 import { Group, type GroupOwner } from "./group.ts";
-import type { Joining, JoinOptions, ScalableJoinOptions } from "./join-options.ts";
+import type { Joining, JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
 import type { ScalableGroup } from "./scalable/group.ts";
 import { ScalableGroups } from "./scalable/groups.ts";
+import type { TimelyGroup } from "./scalable/timely-group.ts";
 import { Unaccepted } from "./unaccepted.ts";
 import { unlessAborted, ViewWaits } from "./view-waits.ts";
 import {
@@ -174,12 +175,20 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    */
   join(group: string, options: ScalableJoinOptions): Promise<ScalableGroup>;
   /**
+   * Joins a timely group, whose members deliver at once and repair each other. The connection becomes a node, as for a scalable group, and so it
+   * resolves and rejects.
+   */
+  join(group: string, options: TimelyJoinOptions): Promise<TimelyGroup>;
+  /**
    * Joins a group. Resolves when its first view has arrived, which is also the first event of the group's stream.
    * Rejects with a `GroupError` (`ILLEGAL_NAME`, `ALREADY_JOINED`, `GROUP_REFUSED`, `CLOSED`, `DISCONNECTED`) or with the
    * signal's reason.
    */
   join(group: string, options?: JoinOptions): Promise<Group>;
-  async join(group: string, options: JoinOptions | ScalableJoinOptions = {}): Promise<Group | ScalableGroup> {
+  async join(
+    group: string,
+    options: JoinOptions | ScalableJoinOptions | TimelyJoinOptions = {},
+  ): Promise<Group | ScalableGroup | TimelyGroup> {
     const unfit = checkGroup(group) ?? this.#ended();
     if (unfit) throw unfit;
     while (this.#memberships.isLeaving(group) || this.#scalable?.leaving(group)) {
@@ -190,9 +199,11 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (this.#memberships.has(group) || this.#scalable?.has(group)) {
       throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
     }
-    if (options.quality === "scalable") return this.#nodeFor(group).join(group, options);
+    if (options.quality === "scalable" || options.quality === "timely") {
+      return this.#nodeFor(group, options.quality).join(group, options);
+    }
     if (options.quality !== undefined && options.quality !== "ordered") {
-      throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable"`);
+      throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable", "timely"`);
     }
     if (options.slow !== undefined && this.protocol === "spread") {
       throw new GroupError(
@@ -289,12 +300,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   /** What carries scalable groups; throws if that is not possible for this connection. */
-  #nodeFor(group: string): ScalableGroups {
+  #nodeFor(group: string, quality: string): ScalableGroups {
     if (this.#scalable !== undefined) return this.#scalable;
     const { nodes } = this.#transport;
     if (this.protocol === "spread" || nodes === undefined) {
       const who = nodes === undefined ? "this transport has no datagrams" : "a stock Spread daemon has none";
-      throw new GroupError("GROUP_REFUSED", `${group} cannot be joined as a scalable group: ${who}`);
+      throw new GroupError("GROUP_REFUSED", `${group} cannot be joined as a ${quality} group: ${who}`);
     }
     this.#scalable = new ScalableGroups(this.#config.node, this.#config, nodes, {
       submit: (outgoing) => {

@@ -16,7 +16,7 @@ import { Code } from "../wire/spread/codes.ts";
  * | `BUSY` | too much has been sent that no daemon has accepted yet | await `send` |
  * | `FLUSHING` | the view of a flush group is closing, or was not asked to | send in the next view |
  * | `VIEW_ENDED` | the view that the message belonged to ended first, at a reconnection elsewhere | send it again |
- * | `NOT_TOLD` | a stock Spread daemon does not report this | join a destination group, or use a native daemon |
+ * | `NOT_TOLD` | a stock Spread daemon does not report this; nor do members of a timely group | join a destination group, or use a native daemon |
  * | `EXPELLED` | a slow receiver is out of the group; or, of a message to a scalable group: the node was declared failed before it was known to be everywhere | read faster, or choose another policy; send it again |
  */
 export type GroupErrorCode =

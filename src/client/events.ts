@@ -17,6 +17,8 @@ export type Message = {
   readonly own: boolean;
   /** The sender's integers are big endian; only of interest if the payload holds integers in native order. */
   readonly bigEndian: boolean;
+  /** In a timely group, of others' messages: it came, or was rebuilt from repairs, or was asked for. */
+  readonly arrival?: "received" | "rebuilt" | "resent";
 };
 
 /**
@@ -78,7 +80,8 @@ export type Left = { readonly kind: "left"; readonly group: string; readonly rea
 
 /**
  * Scalable groups: what a sender that has failed had sent here is nowhere any more, and nobody in this member's region delivers it; members
- * in other regions may have.
+ * in other regions may have. Timely groups: packets of this sender were lost here, and neither repairs nor requests have brought them; others
+ * may have them.
  */
 export type Lost = {
   readonly kind: "lost";
@@ -136,7 +139,7 @@ export type Primary = { readonly kind: "primary"; readonly primary: boolean };
 /** What a group's stream consists of. */
 export type GroupEvent = Message | View | Primary | Transitional | Gap | FlushRequest | Left;
 
-/** What the stream of a scalable group consists of. */
+/** What the stream of a scalable group, and of a timely one, consists of. */
 export type ScalableEvent = Message | View | Gap | Lost | Suspended | Resumed | Expelled | Left;
 
 /** What the connection's stream consists of: everything of all groups, private messages, and its own state. */

@@ -1,3 +1,4 @@
+import type { Repairs } from "../wire/timely/repairs.ts";
 import type { Group } from "./group.ts";
 
 /** How a group is joined. */
@@ -29,6 +30,24 @@ export type ScalableJoinOptions = {
    */
   readonly slow?: "wait" | "drop" | "expel";
   /** No messages of this group are delivered here: only members send, and who only sends need not read. Views and the like still come. */
+  readonly sendOnly?: boolean;
+};
+
+/** How a timely group is joined. */
+export type TimelyJoinOptions = {
+  /** Members multicast straight to each other and deliver at once; what is lost they rebuild from repairs that others send unasked. */
+  readonly quality: "timely";
+  /**
+   * How members repair each other: after every `every` packets (2 to 32, default 8) that a member has received it sends a repair of them, so that
+   * repairs of `copies` others (0 to 64, default 5) cover each packet at each member. `targets`: how it is chosen who repairs whom; leave it at
+   * `auto` unless you compare. The first join of a group fixes them; one that names none takes what there is.
+   */
+  readonly repairs?: Partial<Repairs>;
+  /** Gives up waiting for the first view; the group is left again. */
+  readonly signal?: AbortSignal;
+  /** What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group. */
+  readonly slow?: "drop" | "expel";
+  /** No messages of this group are delivered here. Views and the like still come. */
   readonly sendOnly?: boolean;
 };
 

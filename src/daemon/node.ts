@@ -19,7 +19,7 @@ import type {
   SessionsOutbox,
 } from "../session/outbox.ts";
 import { Sessions } from "../session/sessions.ts";
-import { encodeGroupPolicy } from "../wire/native/node-facts.ts";
+import { encodeGroupFacts } from "../wire/native/node-facts.ts";
 import { ChangeLog } from "./change-log.ts";
 import { GroupsOverview } from "./groups-overview.ts";
 import { HeldGroups } from "./held-groups.ts";
@@ -137,7 +137,8 @@ export class DaemonNode implements Machine {
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
         nodeJoins: (session, node) => this.#ofSession(session, (one) => this.#regions.joins(one, node)),
-        policyFixed: (session, group, policy) => this.#sessions.tell(session, encodeGroupPolicy({ group, policy })),
+        optionsFixed: (session, group, { slow, repairs }) =>
+          this.#sessions.tell(session, encodeGroupFacts({ group, policy: slow, repairs })),
         scalableChanged: (daemon, user, group, joined) =>
           this.#regions.service.changed(daemon, user, group, joined, this.#now),
         clientEnded: (daemon, user) => this.#regions.service.ended(daemon, user, this.#now),
@@ -411,7 +412,7 @@ export class DaemonNode implements Machine {
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       hasScalable: () => this.#groups.hasScalable,
-      isScalable: (group) => this.#groups.isScalable(group),
+      nodeQualityOf: (group) => this.#groups.nodeQualityOf(group),
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => addresses,

@@ -25,11 +25,27 @@ test("a join of a scalable group says where its node receives, and which node it
   expect(more).toEqual({ options, node: { address: read, place, isMore: true } });
 });
 
+test("a join of a timely group says where its node receives, and may say how members repair each other", () => {
+  const read = { host: "10.0.0.1", controlPort: 1, repairPort: 2, dataPort: 65_535 };
+  const timely = (wanted: object) => parse(JSON.stringify({ quality: "timely", node: address, ...wanted }));
+  const node = { address: read, place: undefined, isMore: false };
+  expect(timely({})).toEqual({ options: { slow: undefined, quality: "timely" }, node });
+  const repairs = { every: 4, copies: 3, targets: "random" };
+  expect(timely({ slow: "drop", repairs })).toEqual({ options: { slow: "drop", quality: "timely", repairs }, node });
+  expect(timely({ slow: "wait" })).toContain("nobody waits");
+  expect(timely({ repairs: { every: 99 } })).toContain('"repairs.every"');
+  expect(parse('{"quality":"timely"}')).toContain('"node"');
+  expect(asked({ ...address })).toMatchObject({ options: { quality: "scalable" } });
+  expect(parse(JSON.stringify({ quality: "scalable", node: address, repairs }))).toContain(
+    'for groups of quality "timely"',
+  );
+});
+
 test("what is not understood is refused with a reason", () => {
   expect(parse("{")).toBe("join options are not JSON");
   expect(parse("[1]")).toBe("join options are not a JSON object");
   expect(parse('{"slow":"hurry"}')).toContain('"hurry"');
-  expect(parse('{"quality":"timely"}')).toContain('"timely"');
+  expect(parse('{"quality":"hasty"}')).toContain('"hasty"');
   expect(parse(" ".repeat(1025))).toContain("1024");
 });
 

@@ -1,6 +1,6 @@
 import { type GroupOptions, optionsOf, DEFAULT_OPTIONS } from "./options.ts";
 
-/** What a session that joins a scalable group says of its process: where it receives datagrams, and which node it is already. */
+/** What a session that joins a group of nodes says of its process: where it receives datagrams, and which node it is already. */
 export type NodeJoin = {
   readonly address: {
     readonly host: string;
@@ -16,7 +16,7 @@ export type NodeJoin = {
 
 export type JoinRequest = {
   readonly options: GroupOptions;
-  /** Of a join that asks for quality "scalable". */
+  /** Of a join that asks for a quality of which nodes send to each other. */
   readonly node: NodeJoin | undefined;
 };
 
@@ -36,7 +36,7 @@ export function parseJoin(data: Uint8Array): JoinRequest | string {
   if (!isObject(json)) return "join options are not a JSON object";
   const options = optionsOf(json);
   if (typeof options === "string") return options;
-  if (options.quality !== "scalable") return { options, node: undefined };
+  if (options.quality === "ordered") return { options, node: undefined };
   const node = nodeOf(json["node"]);
   return typeof node === "string" ? node : { options, node };
 }
@@ -46,7 +46,7 @@ const HOST_CHARACTERS_MAX = 255;
 
 function nodeOf(node: unknown): NodeJoin | string {
   if (!isObject(node)) {
-    return 'a join of a scalable group needs "node": {"host", "control", "repair", "data"}, where its process receives datagrams';
+    return 'a join of a group of this quality needs "node": {"host", "control", "repair", "data"}, where its process receives datagrams';
   }
   const { host, control, repair, data, place, more } = node;
   if (typeof host !== "string" || host.length > HOST_CHARACTERS_MAX || !/^[!-~]+$/.test(host)) {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { REPAIRS_DEFAULT } from "../wire/timely/repairs.ts";
 import {
   agreeOnOptions,
   DEFAULT_OPTIONS,
@@ -38,7 +39,31 @@ test("of two components' policies the one that loses less stays, whichever is as
   expect(mergeOptions(drop, DEFAULT_OPTIONS)).toEqual(drop);
 });
 
+test("the first join of a timely group fixes its repairs, by name or not, and others take them", () => {
+  const timely: GroupOptions = { slow: undefined, quality: "timely" };
+  const usual = agreeOnOptions(undefined, timely) as GroupOptions;
+  expect(usual.repairs).toEqual(REPAIRS_DEFAULT);
+  const special: GroupOptions = { ...timely, repairs: { every: 4, copies: 2, targets: "random" } };
+  expect(agreeOnOptions(undefined, special)).toEqual(special);
+  expect(agreeOnOptions(special, timely)).toEqual(special);
+  expect(agreeOnOptions(special, special)).toEqual(special);
+  expect(agreeOnOptions(special, { ...timely, slow: "drop" })).toEqual({ ...special, slow: "drop" });
+  expect(agreeOnOptions(usual, special)).toContain("the group's repairs are (8, 5) auto, not (4, 2) random");
+  expect(agreeOnOptions(timely, DEFAULT_OPTIONS)).toContain('"timely", not "ordered"');
+  // Of two components' either may stay, but the same at all daemons.
+  expect(mergeOptions(usual, special)).toEqual(mergeOptions(special, usual));
+  expect(mergeOptions(usual, { slow: undefined, quality: "scalable" }).quality).toBe("scalable");
+});
+
 test("codes are of exactly the known options", () => {
   for (let code = 0; code < 8; code++) expect(optionsCode(optionsOfCode(code) as GroupOptions)).toBe(code);
+  for (const slow of [undefined, "drop", "expel"] as const) {
+    const timely: GroupOptions = { slow, quality: "timely", repairs: REPAIRS_DEFAULT };
+    expect(optionsOfCode(optionsCode(timely))).toEqual(timely);
+  }
+  // Timely and without repairs; not timely and with them.
   expect(optionsOfCode(8)).toBeUndefined();
+  expect(
+    optionsOfCode(optionsCode({ slow: undefined, quality: "scalable", repairs: REPAIRS_DEFAULT })),
+  ).toBeUndefined();
 });

@@ -1,3 +1,12 @@
+import {
+  REPAIRS_DEFAULT,
+  type Repairs,
+  repairsCode,
+  repairsOf,
+  repairsOfCode,
+  shownRepairs,
+} from "../wire/timely/repairs.ts";
+
 /**
  * What a daemon does about a member that receives more slowly than the group sends: hold the senders back, skip
  * messages and say so with a gap notice, or expel the member. In the order in which less is lost.
@@ -6,10 +15,10 @@ export const SLOW_POLICIES = ["wait", "drop", "expel"] as const;
 export type SlowPolicy = (typeof SLOW_POLICIES)[number];
 
 /**
- * Which machinery carries a group's messages: the totally ordered stream of the daemons, or regions of nodes that send straight to
- * each other (QSM), for which the daemons keep the membership only.
+ * Which machinery carries a group's messages: the totally ordered stream of the daemons, or nodes that send straight to each other, for which the
+ * daemons keep the membership only: in regions (`scalable`, QSM) or at once, with repairs between receivers (`timely`, Ricochet).
  */
-export const QUALITIES = ["ordered", "scalable"] as const;
+export const QUALITIES = ["ordered", "scalable", "timely"] as const;
 export type Quality = (typeof QUALITIES)[number];
 
 /** Facts of a group that are the same at all daemons, fixed by the joins that name them. */
@@ -17,6 +26,8 @@ export type GroupOptions = {
   /** `undefined`: no join has named one, each daemon follows its own default. */
   readonly slow: SlowPolicy | undefined;
   readonly quality: Quality;
+  /** Of a timely group how receivers repair each other; a join that does not name any takes what there is. */
+  readonly repairs?: Repairs;
 };
 
 export const DEFAULT_OPTIONS: GroupOptions = { slow: undefined, quality: "ordered" };
@@ -26,48 +37,77 @@ export const DEFAULT_OPTIONS: GroupOptions = { slow: undefined, quality: "ordere
  * that. A text that says why not, if the group has another one. `fixed`: undefined for a group that nobody is in.
  */
 export function agreeOnOptions(fixed: GroupOptions | undefined, wanted: GroupOptions): GroupOptions | string {
-  if (fixed === undefined) return wanted;
+  if (fixed === undefined) return founded(wanted);
   if (wanted.quality !== fixed.quality) {
     return `the group's quality is "${fixed.quality}", not "${wanted.quality}": join it with { quality: "${fixed.quality}" }`;
   }
+  if (wanted.repairs !== undefined && repairsCode(wanted.repairs) !== repairsCode(fixed.repairs)) {
+    const [is, asked] = [fixed.repairs ?? REPAIRS_DEFAULT, wanted.repairs].map(shownRepairs);
+    return `the group's repairs are ${is}, not ${asked}: join without naming any, or name these`;
+  }
   if (wanted.slow === undefined || wanted.slow === fixed.slow) return fixed;
-  if (fixed.slow === undefined) return wanted;
+  if (fixed.slow === undefined) return { ...fixed, slow: wanted.slow };
   return `the group's slow-receiver policy is "${fixed.slow}", not "${wanted.slow}": join without naming one, or name this one`;
 }
 
 /**
  * Two components met: of different policies the one that loses less, whichever component asks. A group that one of them has as an ordered
- * one is that: only one of them can have been primary, and so have made regions.
+ * one is that: only one of them can have been primary, and so have made regions. Of different repairs those that come first stay: all daemons
+ * come to the same answer.
  */
 export function mergeOptions(a: GroupOptions, b: GroupOptions): GroupOptions {
-  if (a.quality !== b.quality) return a.quality === "ordered" ? a : b;
-  if (a.slow === b.slow || b.slow === undefined) return a;
-  if (a.slow === undefined) return b;
-  return SLOW_POLICIES.indexOf(a.slow) <= SLOW_POLICIES.indexOf(b.slow) ? a : b;
+  if (a.quality !== b.quality) return QUALITIES.indexOf(a.quality) < QUALITIES.indexOf(b.quality) ? a : b;
+  const { repairs } = repairsCode(a.repairs) <= repairsCode(b.repairs) ? a : b;
+  return { slow: gentler(a.slow, b.slow), quality: a.quality, ...(repairs && { repairs }) };
+}
+
+function gentler(a: SlowPolicy | undefined, b: SlowPolicy | undefined): SlowPolicy | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return SLOW_POLICIES.indexOf(a) <= SLOW_POLICIES.indexOf(b) ? a : b;
+}
+
+function founded(wanted: GroupOptions): GroupOptions {
+  return wanted.quality === "timely" ? { ...wanted, repairs: wanted.repairs ?? REPAIRS_DEFAULT } : wanted;
 }
 
 const POLICY_CODES = SLOW_POLICIES.length + 1;
+const BASIC_CODES = POLICY_CODES * QUALITIES.length;
 
-/** On the wire: the policy, 0 for none, otherwise one more than its place in `SLOW_POLICIES`; and the quality above it. */
-export function optionsCode({ slow, quality }: GroupOptions): number {
-  return (slow === undefined ? 0 : SLOW_POLICIES.indexOf(slow) + 1) + QUALITIES.indexOf(quality) * POLICY_CODES;
+/** On the wire: the policy, 0 for none, otherwise one more than its place in `SLOW_POLICIES`; the quality above it; and the repairs above that. */
+export function optionsCode({ slow, quality, repairs }: GroupOptions): number {
+  const policy = slow === undefined ? 0 : SLOW_POLICIES.indexOf(slow) + 1;
+  return policy + QUALITIES.indexOf(quality) * POLICY_CODES + repairsCode(repairs) * BASIC_CODES;
 }
 
 export function optionsOfCode(code: number): GroupOptions | undefined {
-  const quality = QUALITIES[Math.floor(code / POLICY_CODES)];
-  const policy = code % POLICY_CODES;
-  return quality && { slow: policy === 0 ? undefined : SLOW_POLICIES[policy - 1], quality };
+  const basic = code % BASIC_CODES;
+  const quality = QUALITIES[Math.floor(basic / POLICY_CODES)];
+  const policy = basic % POLICY_CODES;
+  const repairs = repairsOfCode(Math.floor(code / BASIC_CODES));
+  // A timely group has repairs, and only such a group.
+  if (quality === undefined || repairs === undefined || (quality === "timely") !== (repairs !== "none"))
+    return undefined;
+  const slow = policy === 0 ? undefined : SLOW_POLICIES[policy - 1];
+  return { slow, quality, ...(repairs !== "none" && { repairs }) };
 }
 
 /** The options that a join asks for, as JSON has them; a text says what is wrong with one that is not understood. */
-export function optionsOf({ slow, quality }: { slow?: unknown; quality?: unknown }): GroupOptions | string {
+export function optionsOf(wanted: { slow?: unknown; quality?: unknown; repairs?: unknown }): GroupOptions | string {
+  const { slow, quality } = wanted;
   const known = QUALITIES.find((one) => one === (quality ?? "ordered"));
   if (known === undefined) {
-    return `group quality ${JSON.stringify(quality)} is not served here: only ${QUALITIES.map((one) => `"${one}"`).join(" and ")}`;
+    return `group quality ${JSON.stringify(quality)} is not served here: only ${QUALITIES.map((one) => `"${one}"`).join(", ")}`;
   }
   const policy = SLOW_POLICIES.find((one) => one === slow);
   if (slow !== undefined && policy === undefined) {
     return `slow-receiver policy ${JSON.stringify(slow)} is none of "wait", "drop", "expel"`;
   }
-  return { slow: policy, quality: known };
+  if (known !== "timely") {
+    if (wanted.repairs !== undefined) return `"repairs" are for groups of quality "timely", not "${known}"`;
+    return { slow: policy, quality: known };
+  }
+  if (policy === "wait") return 'in a timely group nobody waits for a slow receiver: name the policy "drop" or "expel"';
+  if (wanted.repairs === undefined) return { slow: policy, quality: known };
+  const repairs = repairsOf(wanted.repairs);
+  return typeof repairs === "string" ? repairs : { slow: policy, quality: known, repairs };
 }

@@ -326,6 +326,20 @@ describe("scalable groups", () => {
     expect(t.node(4).groups.scalableGroupsOf(2, "y")).toEqual([]);
   });
 
+  test("members of a timely group are told how they repair each other", () => {
+    const t = town();
+    const join = (host: string, wanted: object) =>
+      JSON.stringify({ quality: "timely", node: { host, control: 1, repair: 2, data: 3 }, ...wanted });
+    t.request("x", TypeBit.join, ["s"], { data: join("hx", { repairs: { copies: 3 } }), numbered: numbered(1, 1) });
+    expect(t.seen()).toContain("x is told that s is (8, 3) auto");
+    t.request("y", TypeBit.join, ["s"], { data: join("hy", { slow: "drop" }), numbered: numbered(2, 1) });
+    const seen = t.seen();
+    for (const line of ["y is told that s is (8, 3) auto", "x is told that s is drop, (8, 3) auto"])
+      expect(seen).toContain(line);
+    t.request("z", TypeBit.join, ["s"], { data: join("hz", { repairs: {} }), numbered: numbered(3, 1) });
+    expect(t.seen().find((line) => line.startsWith("z refused"))).toContain("(8, 3) auto, not (8, 5) auto");
+  });
+
   test("a Spread client cannot be told why it is refused: it is told that it is not in the group", () => {
     const t = town();
     t.request("x", TypeBit.join, ["s"], { data: node("hx"), numbered: numbered(1, 1) });

@@ -5,7 +5,7 @@ import { Directory } from "../directory/directory.ts";
 import type { Group } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
 import { type JoinRequest, parseJoin } from "../directory/join-request.ts";
-import { DEFAULT_OPTIONS, type GroupOptions } from "../directory/options.ts";
+import { DEFAULT_OPTIONS, type GroupOptions, optionsCode, type Quality } from "../directory/options.ts";
 import { Content } from "../ordering/content.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
@@ -73,7 +73,7 @@ export class Groups implements Upcalls {
   #told: Uint8Array | undefined;
   /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
   #held: Delivery[] = [];
-  /** Names of scalable groups, some of which may have ended, or be ordered ones by now. */
+  /** Names of groups of nodes (quality scalable or timely), some of which may have ended, or be ordered ones by now. */
   readonly #scalable = new Set<string>();
   /** Numbered sessions to forget when states have been merged. */
   #forgotten: string[] = [];
@@ -143,11 +143,13 @@ export class Groups implements Upcalls {
     return this.#scalable.size > 0;
   }
 
-  isScalable(group: string): boolean {
-    if (!this.#scalable.has(group)) return false;
-    if (this.optionsOf(group)?.quality === "scalable") return true;
+  /** The quality of a group whose members are nodes; `undefined` for any other group. */
+  nodeQualityOf(group: string): Exclude<Quality, "ordered"> | undefined {
+    if (!this.#scalable.has(group)) return undefined;
+    const quality = this.optionsOf(group)?.quality;
+    if (quality !== undefined && quality !== "ordered") return quality;
     this.#scalable.delete(group);
-    return false;
+    return undefined;
   }
 
   optionsOf(group: string): GroupOptions | undefined {
@@ -340,28 +342,28 @@ export class Groups implements Upcalls {
   #merge(other: CompleteSet): void {
     assert(other.state !== undefined, "another set's state is kept");
     const scalable: Group[] = [];
-    const policies = new Map<Group, GroupOptions["slow"]>();
-    for (const { name, options } of other.state.groups) {
+    const options = new Map<Group, GroupOptions>();
+    for (const { name, options: theirs } of other.state.groups) {
       const group = this.#directory.get(name);
-      if (options.quality === "scalable") this.#scalable.add(name);
+      if (theirs.quality !== "ordered") this.#scalable.add(name);
       if (group === undefined || isOrdered(group)) continue;
-      if (options.quality === "ordered") scalable.push(group);
-      else policies.set(group, group.options.slow);
+      if (theirs.quality === "ordered") scalable.push(group);
+      else options.set(group, group.options);
     }
     this.#directory.merge(other.state);
     for (const group of scalable) this.#follow(group);
-    for (const [group, before] of policies) if (group.options.slow !== before) this.#tellPolicy(group);
+    for (const [group, before] of options) this.#tellOptions(group, before);
     const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
     this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
   }
 
-  /** The members here of a scalable group that has a policy now are told so. */
-  #tellPolicy({ name, parts, options }: Group): void {
-    const { slow } = options;
+  /** The members here of a group of nodes are told what is fixed of it, if that is new. */
+  #tellOptions({ name, parts, options }: Group, before: GroupOptions | undefined): void {
+    if (!hasFacts(options) || (before !== undefined && optionsCode(before) === optionsCode(options))) return;
     const part = parts.find(({ roster }) => roster.daemon === this.#config.me);
-    for (const { user } of (slow && part?.members) ?? []) {
+    for (const { user } of part?.members ?? []) {
       const session = this.#local.sessionOf(user);
-      if (session !== undefined && slow !== undefined) this.#outbox.policyFixed(session, name, slow);
+      if (session !== undefined) this.#outbox.optionsFixed(session, name, options);
     }
   }
 
@@ -448,7 +450,7 @@ export class Groups implements Upcalls {
     if (!isGroupName(name)) return;
     // Only native sessions, which number their messages, know of options.
     const request = number === 0 ? SPREAD_JOIN : parseJoin(data);
-    const policyBefore = this.#directory.get(name)?.options.slow;
+    const before = this.#directory.get(name)?.options;
     const joined =
       typeof request === "string"
         ? ({ kind: "refused", why: request } as const)
@@ -461,14 +463,14 @@ export class Groups implements Upcalls {
     const node = typeof request === "string" ? undefined : request.node;
     if (session !== undefined && node !== undefined) {
       this.#outbox.nodeJoins(session, node);
-      if (policyBefore !== undefined) this.#outbox.policyFixed(session, name, policyBefore);
+      if (before !== undefined && hasFacts(before)) this.#outbox.optionsFixed(session, name, before);
     }
     if (joined.kind !== "joined") return;
 
     const { group, member } = joined;
     if (!isOrdered(group)) {
       this.#scalable.add(name);
-      if (group.options.slow !== policyBefore) this.#tellPolicy(group);
+      this.#tellOptions(group, before);
       this.#outbox.scalableChanged(delivery.sender, user, name, true);
       return;
     }
@@ -614,6 +616,11 @@ const SPREAD_JOIN: JoinRequest = { options: DEFAULT_OPTIONS, node: undefined };
 
 function isOrdered({ options }: Group): boolean {
   return options.quality === "ordered";
+}
+
+/** Whether there is something to tell members of a group of nodes. */
+function hasFacts({ slow, repairs }: GroupOptions): boolean {
+  return slow !== undefined || repairs !== undefined;
 }
 
 function requestOf(type: number): "join" | "leave" | "kill" {

@@ -1,6 +1,6 @@
 import type { DaemonId } from "../base/ids.ts";
 import type { NodeJoin } from "../directory/join-request.ts";
-import type { SlowPolicy } from "../directory/options.ts";
+import type { GroupOptions } from "../directory/options.ts";
 import type { Service } from "../ordering/service.ts";
 
 /**
@@ -28,9 +28,12 @@ export interface GroupsOutbox {
   ended(session: SessionNumber): void;
   /** A session of this daemon joins a scalable group, or is in it: it asks to be this node. Comes before its `scalableChanged`. */
   nodeJoins(session: SessionNumber, node: NodeJoin): void;
-  /** A session of this daemon is in a scalable group, whose slow-receiver policy is this one, from now on or for it. */
-  policyFixed(session: SessionNumber, group: string, policy: SlowPolicy): void;
-  /** A client of any daemon has joined, or left, a group with quality "scalable". Told by all daemons at the same position of the order. */
+  /** A session of this daemon is in a group of nodes, of which these options are fixed, from now on or for it. */
+  optionsFixed(session: SessionNumber, group: string, options: GroupOptions): void;
+  /**
+   * A client of any daemon has joined, or left, a group with quality "scalable" or "timely". Told by all daemons at the same position of the
+   * order.
+   */
   scalableChanged(daemon: DaemonId, user: string, group: string, joined: boolean): void;
   /** The end of a client of any daemon has been ordered: it is in no group any more. Told like `scalableChanged`, which it stands for. */
   clientEnded(daemon: DaemonId, user: string): void;

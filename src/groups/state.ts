@@ -13,7 +13,7 @@ import { isGroupName, isUserName } from "../wire/spread/names.ts";
  *   version u8
  *   clock; sessions: count, each token 16 B, number, used, overtaken: count, each distance from the one before
  *   rosters: count, each daemon u32, users: count, each name
- *   groups: count, each name, id (leader u32, time, index), flags u8 (bit 0 changed, from bit 1 options),
+ *   groups: count, each name, id (leader u32, time, index), flags varint (bit 0 changed, above it the options),
  *     parts: count, each roster index, configuration (leader u32, time),
  *       members: count, each the distance from the user before
  *
@@ -90,7 +90,7 @@ function readRoster(reader: Reader): RosterState {
 function writeGroup(writer: Writer, group: GroupState): void {
   writeName(writer, group.name);
   writeConfiguration(writer, group.id.configuration);
-  writer.varint(group.id.index).u8((group.changed ? 1 : 0) | (optionsCode(group.options) << 1));
+  writer.varint(group.id.index).varint((group.changed ? 1 : 0) + 2 * optionsCode(group.options));
   writer.varint(group.parts.length);
   for (const part of group.parts) {
     writer.varint(part.roster);
@@ -109,8 +109,8 @@ function writeGroup(writer: Writer, group: GroupState): void {
 function readGroup(reader: Reader, rosters: readonly RosterState[], ids: ConfigurationIds): GroupState {
   const name = readName(reader);
   const id: GroupId = { configuration: ids.read(reader), index: reader.varint() };
-  const flags = reader.u8();
-  const options = optionsOfCode(flags >>> 1);
+  const flags = reader.varint();
+  const options = optionsOfCode(Math.floor(flags / 2));
   const parts = readList(reader, 8, (from) => readPart(from, rosters, ids));
   if (!isGroupName(name) || options === undefined || parts.length === 0) {
     reader.fail();
@@ -120,7 +120,7 @@ function readGroup(reader: Reader, rosters: readonly RosterState[], ids: Configu
   for (let i = 1; i < parts.length; i++) {
     if ((parts[i] as PartState).roster <= (parts[i - 1] as PartState).roster) reader.fail();
   }
-  return { name, id, changed: (flags & 1) !== 0, options, parts };
+  return { name, id, changed: flags % 2 !== 0, options, parts };
 }
 
 function readPart(reader: Reader, rosters: readonly RosterState[], ids: ConfigurationIds): PartState {

@@ -54,6 +54,7 @@ class Station {
       retired: () => {},
       inquire: () => {},
       settled: () => {},
+      timely: { deliver: () => {}, lost: () => {} },
     };
     this.host = new NodeHost(
       { ...nodeDefaults, me: id, cluster: 7, tokenRate: 50, windowBytes: 64 * 1024 },

@@ -4,15 +4,31 @@ import { type PacketClass, TurnLoop, type TurnOptions } from "../machine/turn-lo
 import type { NodeConfig } from "../qsm/config.ts";
 import { Node } from "../qsm/node.ts";
 import type { NodeChannel, NodeOutbox } from "../qsm/outbox.ts";
+import { type TimelyConfig, timelyDefaults } from "../ricochet/config.ts";
+import { TimelyGroups, type TimelyGroupsOutbox } from "../ricochet/timely-groups.ts";
+import { headFault, isTimelyKind, kindOf } from "../wire/region/head.ts";
+import type { Repairs } from "../wire/timely/repairs.ts";
 import { TurnClock } from "./clock.ts";
 import { LoopDelay } from "./loop-delay.ts";
 import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import type { NodeNetwork } from "./node-sockets.ts";
 
 /** What a node tells its application and its session with the membership service. Called inside turns: it should be short. */
-export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random">;
+export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
+  /** Of groups that were said to be timely. */
+  readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
+};
 
-type Outgoing = { readonly group: GroupNumber; readonly payload: Uint8Array; readonly number: number };
+/** A message; without a number to a timely group. */
+type Outgoing = { readonly group: GroupNumber; readonly payload: Uint8Array; readonly number: number | undefined };
+
+export type NodeHostOptions = {
+  readonly turns?: Partial<TurnOptions>;
+  /** What is different from the defaults. */
+  readonly timely?: Partial<TimelyConfig>;
+};
+
+const NOBODY_FAILED = { failed: [] };
 
 const CLASSES: Readonly<Record<NodeChannel, PacketClass>> = { control: "token", repair: "repair", data: "data" };
 const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control", repair: "repair", data: "data" };
@@ -21,14 +37,20 @@ const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control",
 const LATENESS_MS = 200;
 /** Messages that an application may send from inside a turn before it is told to wait. */
 const WAITING_MAX = 4_096;
+/** Repairs of timely groups that may wait for the end of a turn. */
+const REPAIRS_MAX = 16_384;
 
 /**
  * A node on real sockets. Its turn (protocols.md A.11, J7): sockets are drained into queues by class; these are processed, control before
  * repairs before data; then what is due; then what the application asks for; and at last the node fills the room that the sockets
  * have. Nothing but control leaves before that, so that nothing is sent which a packet that is already here would change.
+ *
+ * Timely groups (src/ricochet/) share the node's sockets and views. What they send leaves at once. What repairs them is processed last: a packet that
+ * is already here need not be rebuilt.
  */
 export class NodeHost {
   readonly node: Node;
+  readonly timely: TimelyGroups;
   readonly #me: NodeId;
   readonly #network: NodeNetwork;
   readonly #clock = new TurnClock();
@@ -41,16 +63,20 @@ export class NodeHost {
   #inTurn = false;
   /** The node has taken more than it wants to have waiting. */
   #isFull = false;
+  /** The network had no room when a packet was sent to a timely group, of which nothing waits here. */
+  #isBlocked = false;
   /** The application was told to wait. */
   #owesWritable = false;
   /** Datagrams that a multicast takes. */
   #fanOut = 1;
+  #repairs: Uint8Array[] = [];
+  #repairsDropped = 0;
 
   constructor(
     config: NodeConfig,
     network: NodeNetwork,
     application: NodeApplication,
-    turns: Partial<TurnOptions> = {},
+    { turns = {}, timely = {} }: NodeHostOptions = {},
   ) {
     const clock = this.#clock;
     this.#me = config.me;
@@ -81,15 +107,38 @@ export class NodeHost {
     );
     node.room = 0;
     this.node = node;
+    const { me, cluster, datagramBytes } = config;
+    const groups = new TimelyGroups(
+      { ...timelyDefaults, datagramBytes, ...timely, me, cluster },
+      {
+        multicast: (address, bytes, members) => {
+          if (network.canMulticast) network.multicast(address, bytes);
+          else this.#toEach(members, bytes);
+        },
+        unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+        deliver: (packet, payload, how, now, waitedMs) =>
+          application.timely.deliver(packet, payload, how, now, waitedMs),
+        lost: (first, now, count) => application.timely.lost(first, now, count),
+        random: () => Math.random(),
+      },
+      clock.now(),
+    );
+    this.timely = groups;
     this.#loop = new TurnLoop(
       {
         get deadline() {
-          return node.deadline;
+          return Math.min(node.deadline, groups.deadline);
         },
-        tick: (now) => node.tick(now),
+        tick: (now) => {
+          if (node.deadline <= now) node.tick(now);
+          if (groups.deadline <= now) groups.tick(now);
+        },
         // A token acts on what it finds; what is younger than the last round it does not ask about (A31).
         prefersToken: true,
-        receive: (packetClass, bytes, now) => node.receive(CHANNELS[packetClass], bytes, now),
+        receive: (packetClass, bytes, now) => {
+          if (isTimely(bytes)) groups.receive(bytes, now);
+          else node.receive(CHANNELS[packetClass], bytes, now);
+        },
       },
       {
         now: () => clock.now(),
@@ -104,14 +153,23 @@ export class NodeHost {
     );
     clock.drive({ run: () => this.#turn() });
     network.start(
-      (channel, bytes) => this.#loop.packet(CLASSES[channel], bytes),
+      (channel, bytes) => {
+        if (channel === "repair" && isTimely(bytes)) this.#takeRepair(bytes);
+        else this.#loop.packet(CLASSES[channel], bytes);
+      },
       () => clock.schedule(),
     );
   }
 
   /** Datagrams that were dropped here, because too many waited to be processed. */
   get dropped(): number {
-    return this.#loop.dropped;
+    return this.#loop.dropped + this.#repairsDropped;
+  }
+
+  /** A group that this node is in is timely, and repaired like this. To be told from within `installed`, or later when it changes. */
+  setTimely(group: GroupNumber, repairs: Repairs): void {
+    this.timely.set(group, repairs);
+    this.#loop.request((now) => this.timely.apply(this.node.views, NOBODY_FAILED, now));
   }
 
   /**
@@ -119,14 +177,12 @@ export class NodeHost {
    * message was taken all the same.
    */
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean {
-    // Behind what was sent from inside the last turn and waits for the next one.
-    if (this.#inTurn || this.#waiting.length > 0) this.#waiting.push({ group, payload, number });
-    else {
-      this.#isFull = !this.node.send(group, payload, number, this.#clock.now());
-      this.#clock.schedule();
-    }
-    this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable;
+    return this.#send({ group, payload, number });
+  }
+
+  /** Sends a packet to a timely group, as `send`; if the node is not in it any more nothing is sent. */
+  sendTimely(group: GroupNumber, payload: Uint8Array): boolean {
+    return this.#send({ group, payload, number: undefined });
   }
 
   /**
@@ -141,6 +197,7 @@ export class NodeHost {
       if (regionsChanged.some(({ added }) => added.some(isHere))) this.#network.loopBack();
       try {
         this.node.apply(change, now);
+        this.timely.apply(this.node.views, change, now);
       } catch (error) {
         onFault(error as Error);
       }
@@ -155,7 +212,7 @@ export class NodeHost {
       figures: {
         ...figures,
         loopDelayUs: Math.round(this.#lateness.medianMs * 1_000),
-        dropsOverrun: this.#loop.dropped,
+        dropsOverrun: this.dropped,
         dropsUnsent: network.unsent,
         receiveBufferBytes: network.receiveBufferBytes,
         multicast: Number(network.canMulticast),
@@ -176,6 +233,17 @@ export class NodeHost {
     await this.#network.close();
   }
 
+  #send(one: Outgoing): boolean {
+    // Behind what was sent from inside the last turn and waits for the next one.
+    if (this.#inTurn || this.#waiting.length > 0) this.#waiting.push(one);
+    else {
+      this.#hand(one, this.#clock.now());
+      this.#clock.schedule();
+    }
+    this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
+    return !this.#owesWritable && !this.#isBlocked;
+  }
+
   #turn(): void {
     this.#inTurn = true;
     try {
@@ -185,13 +253,34 @@ export class NodeHost {
     }
   }
 
+  #takeRepair(bytes: Uint8Array): void {
+    if (this.#repairs.length >= REPAIRS_MAX) this.#repairsDropped++;
+    else this.#repairs.push(bytes);
+    this.#clock.schedule();
+  }
+
+  #hand({ group, payload, number }: Outgoing, now: number): void {
+    if (number !== undefined) this.#isFull = !this.node.send(group, payload, number, now);
+    else {
+      if (this.timely.has(group)) this.timely.send(group, payload, now);
+      this.#isBlocked ||= this.#network.room === 0;
+    }
+  }
+
   #flush(application: NodeApplication): void {
     const now = this.#clock.now();
+    const repairs = this.#repairs;
+    this.#repairs = [];
+    for (const bytes of repairs) this.timely.receive(bytes, now);
     if (now >= this.#latenessAt + LATENESS_MS) {
       this.#latenessAt = now;
       this.#lateness = this.#delay.take();
     }
     this.#takeWaiting(now, application);
+    if (this.#isBlocked && this.#network.room > 0) {
+      this.#isBlocked = false;
+      application.writable();
+    }
     const { room, isHeldUp } = this.#network;
     this.node.isHeldUp = isHeldUp;
     this.node.relays = !this.#network.canMulticast;
@@ -208,7 +297,7 @@ export class NodeHost {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { group, payload, number } of waiting) this.#isFull = !this.node.send(group, payload, number, now);
+    for (const one of waiting) this.#hand(one, now);
     if (!this.#isFull) this.#tellWritable(application);
   }
 
@@ -223,6 +312,10 @@ export class NodeHost {
     this.#fanOut = Math.max(1, members.length - 1);
     for (const { id, address } of members) if (id !== this.#me) this.#network.unicast(address, "data", bytes);
   }
+}
+
+function isTimely(bytes: Uint8Array): boolean {
+  return headFault(bytes) === undefined && isTimelyKind(kindOf(bytes));
 }
 
 function fail(error: Error): never {

@@ -1,5 +1,5 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
-import type { Targets } from "./config.ts";
+import type { Targets } from "../wire/timely/repairs.ts";
 
 /** A group as repairs see it. */
 export type GroupShape = {

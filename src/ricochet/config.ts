@@ -1,7 +1,5 @@
 import type { NodeId } from "../base/ids.ts";
-
-/** How members to repair are chosen: `auto` takes aligned for regions of `alignedMin` members and assigned for the rest. */
-export type Targets = "random" | "assigned" | "aligned" | "auto";
+import type { Targets } from "../wire/timely/repairs.ts";
 
 /** Settings of a node's timely groups. Times in ms. */
 export type TimelyConfig = {

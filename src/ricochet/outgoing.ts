@@ -43,9 +43,14 @@ export class Outgoing {
     return { group: this.group, from: this.from, began: this.#viewFrom, last: this.#last };
   }
 
+  /** The first packet that was sent to this member. */
+  beginsFor(member: NodeId): number {
+    return this.#since.get(member) ?? this.#first;
+  }
+
   /** And one member, that asks. */
   stateFor(member: NodeId): StreamState {
-    return { ...this.state, began: this.#since.get(member) ?? this.#first };
+    return { ...this.state, began: this.beginsFor(member) };
   }
 
   /** How many packets have been sent in the present view. */

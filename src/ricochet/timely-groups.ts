@@ -9,19 +9,11 @@ import {
 } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { PacketId } from "../wire/timely/data.ts";
+import type { Repairs } from "../wire/timely/repairs.ts";
 import type { GroupShape } from "./bin-plan.ts";
-import type { Targets, TimelyConfig } from "./config.ts";
+import type { TimelyConfig } from "./config.ts";
 import type { DecoderStatistics } from "./decoder.ts";
 import { type Arrival, TimelyNode, type TimelyStatistics } from "./timely-node.ts";
-
-/** How the packets of a group are repaired: a fact of the group, the same at all its members. */
-export type Repairs = {
-  /** r of the rate of fire (r, c): packets that make a repair. */
-  readonly every: number;
-  /** c: repairs of so many others cover each packet at each member; 0: there are none, what is lost is asked for. */
-  readonly copies: number;
-  readonly targets: Targets;
-};
 
 /** What timely groups ask of the world. Who sends `bytes` gives them away: they are never changed afterwards. */
 export interface TimelyGroupsOutbox {

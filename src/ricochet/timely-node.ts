@@ -15,13 +15,14 @@ import {
 } from "../wire/timely/data.ts";
 import { decodeTimelyNak, encodeTimelyNak, NAK_GROUPS_MAX, type Nak } from "../wire/timely/nak.ts";
 import { decodeRepair, encodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
+import type { Targets } from "../wire/timely/repairs.ts";
 import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import { AlignedBins } from "./aligned-bins.ts";
 import { AssignedBins } from "./assigned-bins.ts";
 import { type GroupShape, planBins } from "./bin-plan.ts";
 import type { BinPacket, Bins } from "./bins.ts";
 import { checksumOf } from "./checksum.ts";
-import type { Targets, TimelyConfig } from "./config.ts";
+import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -65,6 +66,8 @@ export type TimelyStatistics = {
   foreign: number;
 };
 
+/** No datagram is longer, whatever other nodes are set to. */
+const PACKET_BYTES_MAX = 65_536;
 /** Requests that fall due within this time of each other are made together. */
 const ASK_MS = 5;
 /** The time between two requests for the same packet doubles so often. */
@@ -133,8 +136,8 @@ export class TimelyNode implements Machine {
     this.#config = config;
     this.#outbox = outbox;
     this.#now = now;
-    this.#xor = new Xor(config.datagramBytes);
-    this.#decoder = new Decoder({ find: (id) => this.#find(id) }, config.repairsMax, config.datagramBytes);
+    this.#xor = new Xor(PACKET_BYTES_MAX);
+    this.#decoder = new Decoder({ find: (id) => this.#find(id) }, config.repairsMax, PACKET_BYTES_MAX);
   }
 
   /** Longest payload that repairs of so many packets have room for. */
@@ -346,9 +349,9 @@ export class TimelyNode implements Machine {
   }
 
   #onState(sender: NodeId, { group, from, began, last }: StreamState, isAnswer: boolean): void {
-    const stream = this.#stream({ sender, group, seq: Math.max(1, last) });
-    if (stream === undefined || stream.departure !== undefined) return;
     const begin = Math.max(from, began);
+    const stream = this.#stream({ sender, group, seq: begin });
+    if (stream === undefined || stream.departure !== undefined) return;
     this.#reachBack(stream, begin);
     if (isAnswer) stream.begin(begin, this.#now, this.#now, 0);
     for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
@@ -367,8 +370,10 @@ export class TimelyNode implements Machine {
         continue;
       }
       let asksState = missing.isEmpty;
+      const begin = outgoing.beginsFor(from);
       for (const seq of missing.numbers()) {
-        const sent = outgoing.kept.get(seq);
+        // What was sent before the asking node was a member is not for it.
+        const sent = seq < begin ? undefined : outgoing.kept.get(seq);
         if (sent === undefined) asksState ||= seq <= outgoing.last;
         // The rest is asked for again.
         else if (resent < RESENDS_MAX) {

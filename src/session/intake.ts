@@ -309,8 +309,9 @@ export class Intake {
     if (!this.#knowledge.hasScalable()) return undefined;
     for (let n = groupCountOf(bytes, frame) - 1; n >= 0; n--) {
       const group = groupOf(bytes, frame, n);
-      if (!this.#knowledge.isScalable(group)) continue;
-      const text = `The group's quality is "scalable", and only its members send to it: join it with { quality: "scalable" }.`;
+      const quality = this.#knowledge.nodeQualityOf(group);
+      if (quality === undefined) continue;
+      const text = `The group's quality is "${quality}", and only its members send to it: join it with { quality: "${quality}" }.`;
       return { group, text };
     }
     return undefined;

@@ -67,7 +67,7 @@ export interface SessionsKnowledge {
   policyOf(group: string): SlowPolicy;
   /** Whether there may be scalable groups; and whether this is one, to which nobody sends through a daemon. */
   hasScalable(): boolean;
-  isScalable(group: string): boolean;
+  nodeQualityOf(group: string): "scalable" | "timely" | undefined;
   /** The greatest number of this token's client that has been ordered; 0 for one never seen. */
   lastOrdered(token: Uint8Array): number;
   /** For tickets: bytes that nobody can guess. */

@@ -59,7 +59,7 @@ export class GroupDaemon {
         refused: () => undefined,
         ended: () => undefined,
         nodeJoins: () => undefined,
-        policyFixed: () => undefined,
+        optionsFixed: () => undefined,
         scalableChanged: () => undefined,
         clientEnded: () => undefined,
         toldDaemon: () => undefined,

@@ -6,14 +6,17 @@ import type {
   Dissemination,
   NodeApplication,
   NodeSeat,
+  NodeSetup,
   NodeWorld,
   RunningNode,
   SeatRequest,
 } from "../../src/client/scalable/node-world.ts";
 import type { NodeConfig } from "../../src/qsm/config.ts";
-import { encodeGroupPolicy, encodeNodeSite } from "../../src/wire/native/node-facts.ts";
+import type { TimelyConfig } from "../../src/ricochet/config.ts";
+import { encodeGroupFacts, encodeNodeSite } from "../../src/wire/native/node-facts.ts";
 import { decodeNodeReport, encodeNodeNews, encodeNodeReport } from "../../src/wire/native/node-frames.ts";
 import { NODE_COUNTERS, NODE_GAUGES, noFigures } from "../../src/wire/native/node-statistics.ts";
+import type { Repairs } from "../../src/wire/timely/repairs.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
 import { NO_CHANGE } from "../../src/cms/no-change.ts";
 import type { FakeDaemon, Sent } from "./fake-daemon.ts";
@@ -27,6 +30,9 @@ export class FakeNode implements NodeSeat {
   readonly settled: SettledStream[] = [];
   accepted: readonly number[] = [];
   config: NodeConfig | undefined;
+  timelyConfig: Partial<TimelyConfig> | undefined;
+  /** The groups that it was told are timely. */
+  readonly timely = new Map<number, Repairs>();
   dissemination: Dissemination | undefined;
   application: NodeApplication | undefined;
   isHeld = false;
@@ -38,8 +44,9 @@ export class FakeNode implements NodeSeat {
     this.address = { host: "10.0.0.1", controlPort: number, repairPort: number + 1, dataPort: number + 2 };
   }
 
-  begin(config: NodeConfig, dissemination: Dissemination, application: NodeApplication): RunningNode {
-    this.config = config;
+  begin({ node, timely }: NodeSetup, dissemination: Dissemination, application: NodeApplication): RunningNode {
+    this.config = node;
+    this.timelyConfig = timely;
     this.dissemination = dissemination;
     this.application = application;
     return {
@@ -55,6 +62,11 @@ export class FakeNode implements NodeSeat {
         this.sent.push({ group, text: new TextDecoder().decode(payload), number });
         return this.takes;
       },
+      sendTimely: (group, payload) => {
+        this.sent.push({ group, text: new TextDecoder().decode(payload), number: 0 });
+        return this.takes;
+      },
+      setTimely: (group, repairs) => this.timely.set(group, repairs),
       apply: (change) => {
         try {
           this.views.apply(change);
@@ -141,8 +153,8 @@ export class NodeDaemon {
     this.news({ change: encodeChange({ ...NO_CHANGE, seq, n: seq, ...change }) });
   }
 
-  policy(group: string, policy: "wait" | "drop" | "expel"): void {
-    this.daemon.deliver(encodeGroupPolicy({ group, policy }));
+  facts(group: string, policy: "wait" | "drop" | "expel" | undefined, repairs?: Repairs): void {
+    this.daemon.deliver(encodeGroupFacts({ group, policy, repairs }));
   }
 
   /** Acknowledges the reports that have come. */

@@ -61,14 +61,14 @@ test("the members of a scalable group are told its policy: from when a join fixe
   const world = new RegionWorld(["one", "two"]);
   const ann = world.node("ann", "one", "g");
   world.run(BATCH_MS);
-  expect(ann.policies).toEqual([]);
+  expect(ann.facts).toEqual([]);
   const bob = world.node("bob", "two");
   const node = '{"host":"bob","control":1,"repair":2,"data":3}';
   bob.ask(TypeBit.join, "g", `{"quality":"scalable","slow":"drop","node":${node}}`);
   world.run(BATCH_MS);
   const eve = world.node("eve", "one", "g");
   world.run(BATCH_MS);
-  for (const one of [ann, bob, eve]) expect(one.policies).toEqual([{ group: "g", policy: "drop" }]);
+  for (const one of [ann, bob, eve]) expect(one.facts).toEqual([{ group: "g", policy: "drop", repairs: undefined }]);
   expect(regionsOf(eve)).toEqual(["g: ann bob eve"]);
 });
 

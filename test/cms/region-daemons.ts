@@ -15,12 +15,7 @@ import {
   encodeNodeReport,
   type NodeNews,
 } from "../../src/wire/native/node-frames.ts";
-import {
-  decodeGroupPolicy,
-  decodeNodeSite,
-  type GroupPolicy,
-  type NodeSite,
-} from "../../src/wire/native/node-facts.ts";
+import { decodeGroupFacts, decodeNodeSite, type GroupFacts, type NodeSite } from "../../src/wire/native/node-facts.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
 import { encodeFrame } from "../../src/wire/spread/frame.ts";
 import { join } from "../session/one-daemon.ts";
@@ -140,7 +135,7 @@ export class RawNode {
   /** Everything else that the daemon has delivered. */
   readonly deliveries: Uint8Array[] = [];
   site: NodeSite | undefined;
-  readonly policies: GroupPolicy[] = [];
+  readonly facts: GroupFacts[] = [];
   acknowledged = 0;
   resumption: string | undefined;
   reports = true;
@@ -252,7 +247,7 @@ export class RawNode {
     if (news !== undefined) this.#hear(news);
     else if (decodeNodeReport("acknowledged", frame, 0) !== undefined) this.acknowledged++;
     else if (decodeNodeSite(frame, 0) !== undefined) this.site = decodeNodeSite(frame, 0);
-    else if (decodeGroupPolicy(frame, 0) !== undefined) this.policies.push(decodeGroupPolicy(frame, 0) as GroupPolicy);
+    else if (decodeGroupFacts(frame, 0) !== undefined) this.facts.push(decodeGroupFacts(frame, 0) as GroupFacts);
     else this.deliveries.push(frame.slice());
   }
 

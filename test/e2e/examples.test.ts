@@ -84,6 +84,30 @@ describe("the examples", () => {
     await bob.connection.close();
   });
 
+  it("alarms are delivered at once, from member to member", async () => {
+    const text = readFileSync(new URL("alarms.ts", EXAMPLES), "utf8")
+      .replace("4803@localhost", site.address("alpha"))
+      .replace("../src/index.ts", new URL("../../src/index.ts", import.meta.url).href);
+    const file = join(site.folder, "alarms.mts");
+    writeFileSync(file, text);
+    const example = run(file);
+    await until("its alarm is there", () => example.output.includes("#ann#alpha: boiler 7: 2.1 bar"));
+    const bob = await Member.connect(site.address("beta"), "bob");
+    const alarms = await bob.connection.join("alarms", { quality: "timely" });
+    await alarms.send("boiler 7: 9.8 bar");
+    await until("it is told", () => example.output.includes("#bob#beta: boiler 7: 9.8 bar"));
+    await alarms.send("all clear");
+    expect(await example.exit, example.output).toBe(0);
+    expect(example.output.trimEnd().split("\n")).toEqual([
+      "members: #ann#alpha",
+      "#ann#alpha: boiler 7: 2.1 bar",
+      "members: #ann#alpha, #bob#beta",
+      "#bob#beta: boiler 7: 9.8 bar",
+      "#bob#beta: all clear",
+    ]);
+    await bob.connection.close();
+  });
+
   it("state transfer gives a late copy the state, and lets it write", async () => {
     const example = run(fileURLToPath(new URL("state-transfer.ts", EXAMPLES)), [site.address("beta")]);
     expect(await example.exit, example.output).toBe(0);

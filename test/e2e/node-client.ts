@@ -7,7 +7,10 @@ import { until } from "./until.ts";
 
 const PROGRAM = fileURLToPath(new URL("./node-process.mjs", import.meta.url));
 
-/** What a member has of one sender's numbered messages: all from the first to the last, in order, unless there are faults. */
+/**
+ * What a member has of one sender's numbered messages: all from the first to the last, in order, unless there are faults; of a timely group so many of
+ * them, each once.
+ */
 export type StreamReport = {
   readonly first: number;
   readonly last: number;
@@ -75,8 +78,8 @@ export class NodeClient {
     return client;
   }
 
-  join(group: string, slow?: "wait" | "drop" | "expel"): Promise<unknown> {
-    return this.#ask({ kind: "join", group, ...(slow && { slow }) });
+  join(group: string, slow?: "wait" | "drop" | "expel", quality: "scalable" | "timely" = "scalable"): Promise<unknown> {
+    return this.#ask({ kind: "join", group, quality, ...(slow && { slow }) });
   }
 
   leave(group: string): Promise<unknown> {

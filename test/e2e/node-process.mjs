@@ -2,7 +2,7 @@
  * A member of scalable groups in a process of its own, as a program uses the client: from dist/. Arguments: JSON of { addresses, options }.
  * It ends with its parent. What it is asked over IPC it answers by the same `kind`, with `error` if that failed:
  *
- *   join    { group, slow }            answered when the first view is there
+ *   join    { group, slow, quality }   answered when the first view is there
  *   leave   { group }
  *   flood   { group, bytes, everyMs }  numbered messages to the group, a few per tick, until `stop`
  *   stop    {}                         answered when what was sent is everywhere, or is known not to be; says how many of each group
@@ -28,6 +28,9 @@ const floods = new Set();
 class Log {
   events = [];
   streams = new Map();
+  isTimely = false;
+  /** Numbers of a timely group that have come, by sender. */
+  had = new Map();
   sent = 0;
   accepted = 0;
   stable = 0;
@@ -38,8 +41,14 @@ class Log {
     const key = `${sender} ${life}`;
     const stream = this.streams.get(key) ?? { first: Number(number), last: Number(number) - 1, count: 0, faults: [] };
     this.streams.set(key, stream);
-    if (Number(number) !== stream.last + 1) stream.faults.push(`${number} after ${stream.last}`);
-    stream.last = Number(number);
+    const had = this.had.get(key) ?? new Set();
+    this.had.set(key, had);
+    // A timely group has no order.
+    if (had.has(number)) stream.faults.push(`${number} twice`);
+    else if (!this.isTimely && Number(number) !== stream.last + 1) stream.faults.push(`${number} after ${stream.last}`);
+    if (this.isTimely) had.add(number);
+    stream.first = Math.min(stream.first, Number(number));
+    stream.last = this.isTimely ? Math.max(stream.last, Number(number)) : Number(number);
     stream.count++;
   }
 }
@@ -63,8 +72,9 @@ function logOf(group) {
 }
 
 const ANSWERS = {
-  async join({ group, slow }) {
-    const joined = await connection.join(group, { quality: "scalable", ...(slow && { slow }) });
+  async join({ group, slow, quality = "scalable" }) {
+    logOf(group).isTimely = quality === "timely";
+    const joined = await connection.join(group, { quality, ...(slow && { slow }) });
     groups.set(group, joined);
     return { members: joined.view.members };
   },
@@ -84,6 +94,7 @@ const ANSWERS = {
           (receipt) => {
             waiting--;
             log.accepted++;
+            if (log.isTimely) return void log.stable++;
             receipt.delivered.then(
               () => log.stable++,
               () => log.failed++,

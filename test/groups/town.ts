@@ -1,5 +1,6 @@
 import type { DaemonId } from "../../src/base/ids.ts";
 import type { Service } from "../../src/ordering/service.ts";
+import { shownRepairs } from "../../src/wire/timely/repairs.ts";
 import { TypeBit, typeOfService } from "../../src/wire/spread/codes.ts";
 import { encodeFrame } from "../../src/wire/spread/frame.ts";
 import { decodeMembership } from "../../src/wire/spread/membership.ts";
@@ -45,8 +46,10 @@ export class Town {
         },
         ended: (session) => this.lines.push(`${this.#user(node.id, session)} ended`),
         nodeJoins: (session, { address }) => this.lines.push(`${this.#user(node.id, session)} is node ${address.host}`),
-        policyFixed: (session, group, policy) =>
-          this.lines.push(`${this.#user(node.id, session)} is told that ${group} is ${policy}`),
+        optionsFixed: (session, group, { slow, repairs }) => {
+          const facts = [slow, repairs && shownRepairs(repairs)].filter((fact) => fact !== undefined);
+          this.lines.push(`${this.#user(node.id, session)} is told that ${group} is ${facts.join(", ")}`);
+        },
         scalableChanged: (daemon, user, group, joined) =>
           this.lines.push(`at ${node.id}: ${user}@${daemon} ${joined ? "in" : "out of"} ${group}`),
         clientEnded: (daemon, user) => this.ends.push(`at ${node.id}: ${user}@${daemon}`),

@@ -44,7 +44,7 @@ export class Witness implements Observer {
       ordered: () => {},
       refused: () => {},
       nodeJoins: () => {},
-      policyFixed: () => {},
+      optionsFixed: () => {},
       scalableChanged: () => {},
       clientEnded: () => {},
       toldDaemon: () => {},

@@ -154,8 +154,8 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     return this.scalable.size > 0;
   }
 
-  isScalable(group: string): boolean {
-    return this.scalable.has(group);
+  nodeQualityOf(group: string): "scalable" | undefined {
+    return this.scalable.has(group) ? "scalable" : undefined;
   }
 
   policyOf(group: string): SlowPolicy {

@@ -1,10 +1,10 @@
-import type { Connection, ConnectionEvent, Group, Message, ScalableGroup, View } from "../../index.ts";
+import type { Connection, ConnectionEvent, Message, View } from "../../index.ts";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CHAT_COMMANDS, ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
 import { type LineEditor, openLineEditor } from "../line-editor.ts";
-import { describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
+import { type AnyGroup, describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
 export const chat = defineCommand({
@@ -76,8 +76,8 @@ class ChatRoom {
   readonly #connection: Connection;
   readonly #terminal: Terminal;
   readonly #editor: LineEditor;
-  readonly #join: (group: string) => Promise<Group | ScalableGroup>;
-  readonly #groups = new Map<string, Group | ScalableGroup>();
+  readonly #join: (group: string) => Promise<AnyGroup>;
+  readonly #groups = new Map<string, AnyGroup>();
   readonly #views = new Map<string, View>();
   readonly #undelivered = new Set<Promise<void>>();
   #current: string | undefined;
@@ -89,7 +89,7 @@ class ChatRoom {
     terminal: Terminal,
     editor: LineEditor,
     service: Service,
-    join: (group: string) => Promise<Group | ScalableGroup>,
+    join: (group: string) => Promise<AnyGroup>,
   ) {
     this.#join = join;
     this.#connection = connection;
@@ -183,8 +183,8 @@ class ChatRoom {
         return;
       case "send": {
         const groups = line.groups.length > 0 ? line.groups : [this.#needCurrent()];
-        const isScalable = groups.some((name) => this.#quality(name) === "scalable");
-        const options = isScalable ? {} : { service: line.service ?? this.#service };
+        const isOfNodes = groups.some((name) => this.#quality(name) !== "ordered");
+        const options = isOfNodes ? {} : { service: line.service ?? this.#service };
         const { delivered } = await this.#connection.send(groups, line.text, options);
         const settled: Promise<void> = delivered.catch(() => {}).finally(() => this.#undelivered.delete(settled));
         this.#undelivered.add(settled);
@@ -198,7 +198,7 @@ class ChatRoom {
     }
   }
 
-  #quality(name: string): "ordered" | "scalable" {
+  #quality(name: string): "ordered" | "scalable" | "timely" {
     const group = this.#groups.get(name);
     return group !== undefined && "quality" in group ? group.quality : "ordered";
   }
@@ -239,7 +239,8 @@ class ChatRoom {
 
   /** The service, or that it came from the sender itself. */
   #how({ groups, service }: Message): string {
-    return groups.some((group) => this.#quality(group) === "scalable") ? "scalable" : service;
+    const quality = groups.map((group) => this.#quality(group)).find((one) => one !== "ordered");
+    return quality ?? service;
   }
 
   #showViews(): void {

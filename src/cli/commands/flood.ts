@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { shownBytes, shownNumber, table } from "../format.ts";
 import { Progress } from "../progress.ts";
-import { isScalable, joinGroup, openConnection } from "../session.ts";
+import { joinGroup, openConnection, qualityOf } from "../session.ts";
 
 /** A message of this command: its number (u32, big endian), then filling. */
 const HEAD_BYTES = 4;
+/** Nobody holds the senders of a timely group back. */
+const TIMELY_RATE = 10_000;
 
 export const flood = defineCommand({
   name: "flood",
@@ -43,6 +46,13 @@ export const flood = defineCommand({
       otherwise: 900,
       help: "messages that may be sent and not yet received",
     },
+    rate: {
+      kind: "number",
+      value: "N",
+      min: 1,
+      max: 999_999_999,
+      help: "messages per second, at most; in a timely group, where no sender waits for receivers, 10,000 unless given",
+    },
     json: commonOptions.json,
     quality: commonOptions.quality,
     "node-host": commonOptions["node-host"],
@@ -65,7 +75,9 @@ export const flood = defineCommand({
     const total = args.number("count") ?? 0;
     const size = args.number("size") ?? 0;
     const window = args.number("window") ?? 1;
-    const service = isScalable(args) ? "scalable" : args.service();
+    const quality = qualityOf(args);
+    const service = quality === "ordered" ? args.service() : quality;
+    const rate = args.number("rate") ?? (quality === "timely" ? TIMELY_RATE : Number.POSITIVE_INFINITY);
     const group = await joinGroup(connection, args.text("group") ?? "flood", args);
     const filling = new Uint8Array(size - HEAD_BYTES).fill(0x2e);
 
@@ -86,9 +98,11 @@ export const flood = defineCommand({
           });
         }
         if (failure !== undefined) return;
+        const aheadMs = (number * 1_000) / rate - (performance.now() - startedAt);
+        if (aheadMs > 1) await sleep(aheadMs);
         const head = new Uint8Array(HEAD_BYTES);
         new DataView(head.buffer).setUint32(0, number);
-        const accepted =
+        const accepted: Promise<unknown> =
           "quality" in group ? group.send([head, filling]) : group.send([head, filling], { service: args.service() });
         accepted.catch((error: unknown) => {
           failure ??= error;

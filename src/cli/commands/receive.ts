@@ -22,7 +22,7 @@ export const receive = defineCommand({
       kind: "choice",
       choices: ["wait", "drop", "expel"],
       otherwise: "wait",
-      help: "what happens if this reader is too slow; the group's first join decides",
+      help: "what happens if this reader is too slow; the group's first join decides (scalable: expel, timely: drop unless given)",
     },
     json: commonOptions.json,
     quality: commonOptions.quality,
@@ -38,6 +38,10 @@ export const receive = defineCommand({
       does: "with senders, services and views",
     },
     { line: "amalgam receive prices --quality scalable", does: "straight from the members that send" },
+    {
+      line: "amalgam receive alarms --quality timely",
+      does: "and at once, in no order, repaired by the other members",
+    },
     {
       line: "amalgam receive backups --lengths --count 1 | tail -c +5 > dump.tar",
       does: "one binary message into a file",

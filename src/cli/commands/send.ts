@@ -2,7 +2,7 @@ import { GroupError, type Receipt } from "../../index.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { messagesOf } from "../framing.ts";
-import { isScalable, joinGroup, openConnection } from "../session.ts";
+import { joinGroup, openConnection, qualityOf } from "../session.ts";
 
 /** Receipts that may be outstanding: enough to keep the daemon busy, few enough to bound memory. */
 const OUTSTANDING_MAX = 1_000;
@@ -10,11 +10,11 @@ const OUTSTANDING_MAX = 1_000;
 export const send = defineCommand({
   name: "send",
   summary: "send messages from arguments or a pipe",
-  description: `Sends to one or several groups, without joining them, unless they are scalable. Messages come from --message, or from the
+  description: `Sends to one or several groups, without joining them, unless they are scalable or timely. Messages come from --message, or from the
     standard input: one per line, or each behind a four-byte length (--lengths), or all of it as one (--whole).
 
-    It ends when every message has been delivered with its service's guarantee, as far as the daemon tells: a stock
-    Spread daemon does not.`,
+    It ends when every message has been delivered with its service's guarantee, as far as that is told: a stock
+    Spread daemon does not, nor do members of a timely group.`,
   positionals: [
     { name: "GROUP", help: "groups, or private groups such as '#bob#localhost'", required: true, many: true },
   ],
@@ -75,12 +75,13 @@ export const send = defineCommand({
         .finally(() => outstanding.delete(done));
       outstanding.add(done);
     };
-    if (isScalable(args)) {
+    const isOfNodes = qualityOf(args) !== "ordered";
+    if (isOfNodes) {
       await Promise.all(args.positionals.map((group) => joinGroup(connection, group, args, { sendOnly: true })));
     }
     for await (const payload of source) {
-      // Members of a scalable group are not reached together with those of another.
-      if (isScalable(args)) for (const group of args.positionals) watch(await connection.send(group, payload));
+      // Members of such a group are not reached together with those of another.
+      if (isOfNodes) for (const group of args.positionals) watch(await connection.send(group, payload));
       else watch(await connection.send(args.positionals, payload, options));
       if (outstanding.size >= OUTSTANDING_MAX) await Promise.race(outstanding);
     }

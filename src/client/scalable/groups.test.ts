@@ -350,7 +350,7 @@ describe("a member that reads too slowly", () => {
 
   test("waits: holds its senders until half is read", async () => {
     const { group, node, nodes } = await joined(limits);
-    nodes.policy("g", "wait");
+    nodes.facts("g", "wait");
     await settle();
     for (let i = 0; i < 6; i++) node.deliver(GROUP, 9, `${i}`);
     expect(node.isHeld).toBe(true);
@@ -362,7 +362,7 @@ describe("a member that reads too slowly", () => {
 
   test("drops: a gap in their place says how many messages of whom", async () => {
     const { group, node, nodes } = await joined(limits);
-    nodes.policy("g", "drop");
+    nodes.facts("g", "drop");
     await settle();
     for (let i = 0; i < 8; i++) node.deliver(GROUP, 9, `${i}`);
     node.deliver(GROUP, ME, "mine");
@@ -388,7 +388,7 @@ describe("a member that reads too slowly", () => {
 
   test("what waits in the connection's stream counts as well", async () => {
     const { connection, node, nodes } = await joined(limits);
-    nodes.policy("g", "wait");
+    nodes.facts("g", "wait");
     await settle();
     const events = connection[Symbol.asyncIterator]();
     for (let i = 0; i < 6; i++) node.deliver(GROUP, 9, `${i}`);

@@ -1,11 +1,13 @@
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { Change } from "../../cms/views.ts";
+import { TimelyNode } from "../../ricochet/timely-node.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
-import type { GroupPolicy, NodeSite } from "../../wire/native/node-facts.ts";
+import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
+import { type Repairs, repairsOf } from "../../wire/timely/repairs.ts";
 import { GroupError } from "../errors.ts";
 import type { ScalableEvent, Message, View } from "../events.ts";
-import type { ScalableJoinOptions } from "../join-options.ts";
+import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
 import { type Payload, piecesOf, type Receipt, type SendOptions } from "../send.ts";
 import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
@@ -14,14 +16,17 @@ import { Membership } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
 import { NodeSession } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
-import { nodeConfig, type NodeSettings } from "./options.ts";
+import { type NodeSettings, nodeSetup } from "./options.ts";
 import { type Difference, groupsTouched, isOnlyCarried, type Roster, Rosters } from "./rosters.ts";
 import { expelledError, leftError, SendWindow } from "./send-window.ts";
+import { TimelyGroup } from "./timely-group.ts";
 
 /** How long a group is without word of the daemons before its members' programs are told that it is suspended (region-views.md, rule 12). */
 const LEASE_MS = 3_000;
 /** How long leaving, or closing, waits for what was sent to be everywhere. */
 const DRAIN_MS = 5_000;
+/** And so long after the last message to a timely group, as members ask for what they lack in that time, or never. */
+const LINGER_MS = 500;
 
 /** What scalable groups ask of their connection. */
 export interface ScalableHost {
@@ -46,7 +51,7 @@ export interface ScalableHost {
 export type ScalableLimits = { readonly unacceptedMax: number; readonly unacceptedBytesMax: number };
 
 /**
- * The scalable groups of a connection, and the node that carries them all: made at the first join, taken along to other daemons, made anew when
+ * The scalable and timely groups of a connection, and the node that carries them all: made at the first join, taken along to other daemons, made anew when
  * the daemons have declared it failed.
  */
 export class ScalableGroups {
@@ -55,6 +60,8 @@ export class ScalableGroups {
   readonly #host: ScalableHost;
   readonly #session: NodeSession;
   readonly #window: SendWindow;
+  /** Messages to timely groups, which wait for nothing but the network. */
+  readonly #timelyWindow: SendWindow;
   readonly #memberships = new Map<string, Membership>();
   #byNumber = new Map<GroupNumber, Membership>();
   #names = new NodeNames();
@@ -75,6 +82,7 @@ export class ScalableGroups {
     this.#world = world;
     this.#host = host;
     this.#window = new SendWindow({ ...limits, windowBytesMax: settings.windowBytesMax });
+    this.#timelyWindow = new SendWindow({ ...limits, windowBytesMax: 0 });
     this.#session = new NodeSession({
       submit: (outgoing) => host.submit(outgoing),
       registered: (node, site) => void this.#begin(node, site),
@@ -82,7 +90,7 @@ export class ScalableGroups {
       change: (change) => this.#onChange(change),
       suspended: (suspended) => this.#suspend(suspended ? "minority" : undefined),
       expelled: (settled) => void this.#onExpelled(settled),
-      policy: (policy) => this.#onPolicy(policy),
+      facts: (facts) => this.#onFacts(facts),
     });
   }
 
@@ -101,18 +109,20 @@ export class ScalableGroups {
     return membership?.isLeaving === true ? membership.gone : undefined;
   }
 
-  async join(name: string, { slow, signal, sendOnly }: ScalableJoinOptions): Promise<ScalableGroup> {
+  async join(name: string, options: ScalableJoinOptions | TimelyJoinOptions): Promise<ScalableGroup | TimelyGroup> {
+    const { quality, slow, signal, sendOnly } = options;
+    const repairs = options.quality === "timely" ? wantedRepairs(options) : undefined;
     signal?.throwIfAborted();
-    const membership = this.#add(name);
+    const membership = this.#add(name, quality);
     membership.isSendOnly = sendOnly === true;
-    const joined = new Promise<ScalableGroup>((resolve, reject) => membership.awaited(resolve, reject));
+    const joined = new Promise<ScalableGroup | TimelyGroup>((resolve, reject) => membership.awaited(resolve, reject));
     const abort = (): void => this.#abandon(membership, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await this.#seated();
       // Given up before anything was asked for: there is nothing to leave.
       if (membership.status === "abandoned") this.#remove(membership, undefined, undefined);
-      else if (this.#memberships.get(name) === membership) this.#session.join(name, { slow });
+      else if (this.#memberships.get(name) === membership) this.#session.join(name, { quality, slow, repairs });
     } catch (error) {
       membership.fail(error);
       this.#remove(membership, undefined, undefined);
@@ -126,28 +136,41 @@ export class ScalableGroups {
 
   async send(name: string, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
     const bytes = joinedPieces(piecesOf(payload));
-    const max = this.#host.payloadBytesMax();
-    if (bytes.length > max) {
-      const text = `a message of ${bytes.length} bytes: this site takes at most ${max}; split it`;
-      throw new GroupError("TOO_LARGE", text);
-    }
     if (this.#error !== undefined) throw this.#error;
     const membership = this.#memberships.get(name);
-    if (membership === undefined || membership.isLeaving) throw leftError({ name, number: undefined, isLeaving: true });
-    return this.#window.send(membership, bytes, signal);
+    if (membership === undefined || membership.isLeaving) throw leftError(name);
+    this.#checkSize(membership, bytes);
+    if (membership.quality === "timely") membership.sentAt = this.#host.now();
+    return this.#windowOf(membership).send(membership, bytes, signal);
   }
 
-  /** Sends to the one of these groups that is scalable, if any is: it has to be alone, and without what it cannot have. */
+  #checkSize({ name, quality, repairs }: Membership, { length }: Uint8Array): void {
+    const siteMax = this.#host.payloadBytesMax();
+    const max =
+      quality === "timely" ? TimelyNode.payloadBytesMax(this.#settings.datagramBytes, repairs.every) : siteMax;
+    if (length <= Math.min(max, siteMax)) return;
+    const what =
+      max < siteMax ? `${name} is timely, and a packet takes at most ${max}` : `this site takes at most ${siteMax}`;
+    throw new GroupError("TOO_LARGE", `a message of ${length} bytes: ${what}; split it`);
+  }
+
+  #windowOf({ quality }: Membership): SendWindow {
+    return quality === "timely" ? this.#timelyWindow : this.#window;
+  }
+
+  /** Sends to the one of these groups that is of nodes, if any is: it has to be alone, and without what it cannot have. */
   sendAmong(list: readonly string[], payload: Payload, options: SendOptions): Promise<Receipt> | undefined {
     const group = list.find((name) => this.has(name));
     if (group === undefined) return undefined;
     if (list.length > 1) {
-      const text = `${group} is a scalable group: what is sent to it goes to no other group`;
+      const text = `${group} is a ${this.#memberships.get(group)?.quality} group: what is sent to it goes to no other group`;
       return Promise.reject(new GroupError("GROUP_REFUSED", text));
     }
     const { service, type, selfDiscard } = options;
     if (service !== undefined || type !== undefined || selfDiscard !== undefined) {
-      return Promise.reject(new RangeError(`service, type, selfDiscard: not in a scalable group such as ${group}`));
+      return Promise.reject(
+        new RangeError(`service, type, selfDiscard: not in a scalable or timely group such as ${group}`),
+      );
     }
     return this.send(group, payload, {});
   }
@@ -195,8 +218,19 @@ export class ScalableGroups {
   }
 
   /** Resolves when what was sent is everywhere, or that takes too long. */
-  drain(): Promise<void> {
-    return this.#window.idle(undefined, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
+  async drain(): Promise<void> {
+    await Promise.all([this.#idle(this.#window), this.#idle(this.#timelyWindow)]);
+    await this.#linger(Math.max(...[...this.#memberships.values()].map(({ sentAt }) => sentAt)));
+  }
+
+  #idle(window: SendWindow, to?: Membership): Promise<void> {
+    return window.idle(to, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
+  }
+
+  /** Whoever has just sent to a timely group stays for those who have to ask for it. */
+  async #linger(sentAt: number): Promise<void> {
+    const until = sentAt + LINGER_MS;
+    if (until > this.#host.now()) await new Promise<void>((resolve) => this.#host.alarm(until, resolve));
   }
 
   /** The connection has ended; `error`: not because it was closed. */
@@ -204,6 +238,7 @@ export class ScalableGroups {
     this.#error = why;
     this.#cancelLease?.();
     this.#window.end(why);
+    this.#timelyWindow.end(why);
     for (const membership of this.#memberships.values()) {
       membership.fail(why);
       membership.end(undefined, error, () => {});
@@ -217,12 +252,13 @@ export class ScalableGroups {
 
   // ---- memberships ------------------------------------------------------------------------------------------------
 
-  #add(name: string): Membership {
+  #add(name: string, quality: Membership["quality"]): Membership {
     let whenLeft = (): void => {};
     const left = new Promise<void>((resolve) => {
       whenLeft = resolve;
     });
-    const inbox: Inbox = new Inbox(name, this.#settings, {
+    // What is late is of little use in a timely group.
+    const inbox: Inbox = new Inbox(name, quality === "timely" ? "drop" : "expel", this.#settings, {
       tell: (event) => this.#tell(membership, event),
       hold: (isHeld) => this.#hold(isHeld),
       expel: () => this.#leaveSlow(membership),
@@ -231,10 +267,16 @@ export class ScalableGroups {
       get view(): View | undefined {
         return membership.view;
       },
+      get repairs(): Repairs {
+        return membership.repairs;
+      },
       send: (payload: Payload, options: ScalableSendOptions) => this.send(name, payload, options),
       leave: () => this.#askToLeave(membership),
     };
-    const group = new ScalableGroup(name, owner, inbox.events, left);
+    const group =
+      quality === "timely"
+        ? new TimelyGroup(name, owner, inbox.events, left)
+        : new ScalableGroup(name, owner, inbox.events, left);
     const membership: Membership = new Membership(name, group, inbox, whenLeft);
     if (this.#host.isIterated()) inbox.events.mute();
     this.#memberships.set(name, membership);
@@ -256,7 +298,8 @@ export class ScalableGroups {
   async #askToLeave(membership: Membership): Promise<void> {
     if (this.#memberships.get(membership.name) !== membership) return;
     if (membership.status === "joined") {
-      await this.#window.idle(membership, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
+      await this.#idle(this.#windowOf(membership), membership);
+      await this.#linger(membership.sentAt);
     }
     this.#startLeaving(membership);
     await membership.group.left;
@@ -269,8 +312,8 @@ export class ScalableGroups {
       membership.status = "leaving";
       this.#session.leave(membership.name);
     }
-    this.#window.changed(membership);
-    this.#window.pump();
+    this.#windowOf(membership).changed(membership);
+    this.#windowOf(membership).pump();
   }
 
   /** The program does not read, and the group's policy is to leave then. */
@@ -291,13 +334,17 @@ export class ScalableGroups {
     if (membership.number !== undefined) this.#byNumber.delete(membership.number);
     membership.end(event, error, (last) => this.#tell(membership, last));
     membership.remove();
-    this.#window.changed(membership);
-    this.#window.pump();
+    this.#windowOf(membership).changed(membership);
+    this.#windowOf(membership).pump();
   }
 
-  #onPolicy({ group, policy }: GroupPolicy): void {
+  #onFacts({ group, policy, repairs }: GroupFacts): void {
     const membership = this.#memberships.get(group);
-    if (membership !== undefined) membership.inbox.policy = policy;
+    if (membership === undefined) return;
+    if (policy !== undefined) membership.inbox.policy = policy;
+    if (repairs === undefined || membership.quality !== "timely") return;
+    membership.repairs = repairs;
+    if (membership.number !== undefined) this.#running?.setTimely(membership.number, repairs);
   }
 
   #hold(isHeld: boolean): void {
@@ -352,9 +399,8 @@ export class ScalableGroups {
     const seat = await this.#seat;
     if (seat === undefined || this.#session.node !== me) return;
     if (this.#settings.dissemination === "multicast" && site.pool === undefined) this.#refuseMulticast();
-    const config = nodeConfig(this.#settings, me, site.cluster);
     const running = seat.begin(
-      config,
+      nodeSetup(this.#settings, me, site.cluster),
       this.#dissemination(site),
       this.#application(me, () => running),
     );
@@ -362,6 +408,7 @@ export class ScalableGroups {
     running.hold(this.#holding > 0);
     for (const change of this.#changes) running.apply(change);
     this.#window.begin((group, payload, number) => running.send(group, payload, number));
+    this.#timelyWindow.begin((group, payload) => running.sendTimely(group, payload));
   }
 
   #refuseMulticast(): void {
@@ -396,11 +443,26 @@ export class ScalableGroups {
           this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
         }
       },
+      timely: {
+        deliver: ({ group, sender }, payload, how) => {
+          const membership = this.#byNumber.get(group);
+          if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
+          membership.inbox.message(membership.packet(this.#names.of(sender), payload, how));
+        },
+        lost: ({ group, sender }, _now, packets) => {
+          const membership = this.#byNumber.get(group);
+          if (membership === undefined || membership.isLeaving || !isCurrent()) return;
+          this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
+        },
+      },
       // What the application is told of views follows from the changes: a group's view does not name what happens in a region.
       view: () => {},
       left: () => {},
       stable: (number) => this.#window.stable(number),
-      writable: () => this.#window.writable(),
+      writable: () => {
+        this.#window.writable();
+        this.#timelyWindow.writable();
+      },
       installed: (n, sealed) => {
         if (!isCurrent()) return;
         this.#session.installed(n, sealed);
@@ -422,7 +484,8 @@ export class ScalableGroups {
   }
 
   /** The node has applied the next change: tells of groups that have come, changed and gone. */
-  #onInstalled({ node }: RunningNode): void {
+  #onInstalled(running: RunningNode): void {
+    const { node } = running;
     const change = this.#changes.shift();
     if (change === undefined) return;
     const { views } = node;
@@ -449,6 +512,7 @@ export class ScalableGroups {
       if (membership.number !== number) {
         membership.number = number;
         this.#byNumber.set(number, membership);
+        if (membership.quality === "timely") running.setTimely(number, membership.repairs);
       }
       if (membership.status === "abandoned") {
         membership.status = "leaving";
@@ -460,7 +524,7 @@ export class ScalableGroups {
       const difference = rosters.difference(roster, membership.roster);
       if (difference !== undefined) this.#show(membership, roster, difference, change, views.n);
       if (membership.status === "joining") membership.joined();
-      this.#window.changed(membership);
+      this.#windowOf(membership).changed(membership);
     }
     this.#names.prune(node);
   }
@@ -500,6 +564,7 @@ export class ScalableGroups {
     this.#byNumber = new Map();
     this.#names = new NodeNames();
     const counts = this.#window.expel(expelledError());
+    this.#timelyWindow.expel(expelledError());
     for (const membership of this.#memberships.values()) {
       membership.number = undefined;
       if (membership.isLeaving) {
@@ -524,6 +589,17 @@ export class ScalableGroups {
       for (const membership of this.#memberships.values()) this.#remove(membership, undefined, error);
     }
   }
+}
+
+/** Throws a `RangeError` that names the culprit. */
+function wantedRepairs({ repairs, slow }: TimelyJoinOptions): Repairs | undefined {
+  if ((slow as string | undefined) === "wait") {
+    throw new RangeError('slow: "wait" is not for timely groups, where nobody waits: "drop" or "expel"');
+  }
+  if (repairs === undefined) return undefined;
+  const complete = repairsOf(repairs);
+  if (typeof complete === "string") throw new RangeError(complete);
+  return complete;
 }
 
 function joinedPieces(pieces: readonly Uint8Array[]): Uint8Array {

@@ -22,8 +22,8 @@ export type InboxLimits = { readonly waitingMax: number; readonly waitingBytesMa
  */
 export class Inbox {
   readonly events: EventQueue<ScalableEvent>;
-  /** Fixed by the first join that named one; as long as none has, `expel`. */
-  policy: SlowPolicy = "expel";
+  /** Fixed by the first join that named one; until then as the group's quality has it. */
+  policy: SlowPolicy;
   readonly #group: string;
   readonly #limits: InboxLimits;
   readonly #host: InboxHost;
@@ -34,7 +34,8 @@ export class Inbox {
   /** Dropped since the last gap, by sender. */
   #missed = new Map<string, number>();
 
-  constructor(group: string, limits: InboxLimits, host: InboxHost) {
+  constructor(group: string, policy: SlowPolicy, limits: InboxLimits, host: InboxHost) {
+    this.policy = policy;
     this.#group = group;
     this.#limits = limits;
     this.#host = host;

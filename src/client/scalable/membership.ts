@@ -2,15 +2,23 @@ import type { GroupNumber } from "../../base/ids.ts";
 import { GroupError } from "../errors.ts";
 import type { ScalableEvent, Message, View } from "../events.ts";
 import type { ScalableGroup } from "./group.ts";
+import type { TimelyGroup } from "./timely-group.ts";
+import type { Arrival } from "../../ricochet/timely-node.ts";
+import { REPAIRS_DEFAULT, type Repairs } from "../../wire/timely/repairs.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Roster } from "./rosters.ts";
 import type { Destination } from "./send-window.ts";
 
-/** A scalable group that the connection is in, or is about to be: what of it is promised to whom. */
+/** A scalable or timely group that the connection is in, or is about to be: what of it is promised to whom. */
 export class Membership implements Destination {
   readonly name: string;
-  readonly group: ScalableGroup;
+  readonly quality: "scalable" | "timely";
+  readonly group: ScalableGroup | TimelyGroup;
   readonly inbox: Inbox;
+  /** Of a timely group: as the daemons say. */
+  repairs: Repairs = REPAIRS_DEFAULT;
+  /** When the last message was sent to a timely group; milliseconds on the connection's clock. */
+  sentAt = Number.NEGATIVE_INFINITY;
   /**
    * `joining`: until the first view, of this node. `leaving`: until the daemons say that it is left; nothing more is delivered. An abandoned
    * one is left as soon as it is joined: what is left before it was joined would never be told.
@@ -28,11 +36,14 @@ export class Membership implements Destination {
   #whenGone: () => void = () => {};
   #isOver = false;
   /** The promise of `join`, until the first view. */
-  #joining: { readonly resolve: (group: ScalableGroup) => void; readonly reject: (error: unknown) => void } | undefined;
+  #joining:
+    | { readonly resolve: (group: ScalableGroup | TimelyGroup) => void; readonly reject: (error: unknown) => void }
+    | undefined;
 
-  constructor(name: string, group: ScalableGroup, inbox: Inbox, whenLeft: () => void) {
+  constructor(name: string, group: ScalableGroup | TimelyGroup, inbox: Inbox, whenLeft: () => void) {
     this.name = name;
     this.group = group;
+    this.quality = group.quality;
     this.inbox = inbox;
     this.#destinations = [name];
     this.#whenLeft = whenLeft;
@@ -45,7 +56,11 @@ export class Membership implements Destination {
     return this.status === "leaving" || this.status === "abandoned";
   }
 
-  awaited(resolve: (group: ScalableGroup) => void, reject: (error: unknown) => void): void {
+  get isConfirmed(): boolean {
+    return this.quality === "scalable";
+  }
+
+  awaited(resolve: (group: ScalableGroup | TimelyGroup) => void, reject: (error: unknown) => void): void {
     this.#joining = { resolve, reject };
   }
 
@@ -59,6 +74,12 @@ export class Membership implements Destination {
   fail(error: unknown): void {
     this.#joining?.reject(error);
     this.#joining = undefined;
+  }
+
+  /** A packet of a timely group. */
+  packet(sender: string, payload: Uint8Array, how: Arrival): Message {
+    const message = this.message(sender, payload, how === "sent", false);
+    return how === "sent" ? message : { ...message, arrival: how };
   }
 
   message(sender: string, payload: Uint8Array, own: boolean, isFifo: boolean): Message {

@@ -5,8 +5,9 @@ import { decodeNodeTelling, encodeNodeTelling, type NodeTelling } from "../../cm
 import { decodeSettled, type SettledStream } from "../../cms/settled.ts";
 import type { Change, NodeAddress } from "../../cms/views.ts";
 import { encodeUtf8 } from "../../wire/native/fields.ts";
-import { decodeGroupPolicy, decodeNodeSite, type GroupPolicy, type NodeSite } from "../../wire/native/node-facts.ts";
+import { decodeGroupFacts, decodeNodeSite, type GroupFacts, type NodeSite } from "../../wire/native/node-facts.ts";
 import { decodeNodeNews, decodeNodeReport, NodeFrame, type NodeNews } from "../../wire/native/node-frames.ts";
+import type { Repairs } from "../../wire/timely/repairs.ts";
 import { TypeBit } from "../../wire/spread/codes.ts";
 import { groupCountOf } from "../../wire/spread/frame.ts";
 import { Outgoing } from "../outgoing.ts";
@@ -26,11 +27,16 @@ export interface NodeSessionHost {
   suspended(suspended: boolean): void;
   /** The daemons have declared the node failed, or do not know it: it is over. */
   expelled(settled: readonly SettledStream[]): void;
-  policy(policy: GroupPolicy): void;
+  facts(facts: GroupFacts): void;
 }
 
-/** The slow-receiver policy that a join asks for, if it asks for one. */
-export type WantedGroup = { readonly slow: "wait" | "drop" | "expel" | undefined };
+/** What a join asks for, as far as it asks for anything. */
+export type WantedGroup = {
+  readonly quality: "scalable" | "timely";
+  readonly slow?: "wait" | "drop" | "expel" | undefined;
+  /** Of a timely group. */
+  readonly repairs?: Repairs | undefined;
+};
 
 /** Requests that are remembered before those that are ordered are forgotten. */
 const REQUESTS = 256;
@@ -136,14 +142,14 @@ export class NodeSession {
       this.#reports.acknowledge(telling);
       return true;
     }
-    const policy = decodeGroupPolicy(bytes, at);
-    if (policy !== undefined) this.#host.policy(policy);
-    const site = policy === undefined ? decodeNodeSite(bytes, at) : undefined;
+    const facts = decodeGroupFacts(bytes, at);
+    if (facts !== undefined) this.#host.facts(facts);
+    const site = facts === undefined ? decodeNodeSite(bytes, at) : undefined;
     if (site !== undefined) {
       this.#site = site;
       if (this.#node !== undefined) this.#host.siteChanged(site);
     }
-    return policy !== undefined || site !== undefined;
+    return facts !== undefined || site !== undefined;
   }
 
   /** The node has applied changes. */
@@ -207,8 +213,10 @@ export class NodeSession {
       ...(this.#node === undefined ? {} : { place: { node: this.#node, seq: this.#seq } }),
       ...(more ? { more } : {}),
     };
-    const slow = this.#groups.get(group)?.slow;
-    const options = { quality: "scalable", ...(slow === undefined ? {} : { slow }), node };
+    const wanted = this.#groups.get(group);
+    assert(wanted !== undefined, "what is joined is wanted");
+    const { quality, slow, repairs } = wanted;
+    const options = { quality, slow, repairs, node };
     return this.#request(new Outgoing("join", TypeBit.join, [group], 0, [encodeUtf8(JSON.stringify(options))]));
   }
 

@@ -3,16 +3,24 @@ import type { Change, NodeAddress } from "../../cms/views.ts";
 import type { NodeConfig } from "../../qsm/config.ts";
 import type { Node } from "../../qsm/node.ts";
 import type { NodeOutbox } from "../../qsm/outbox.ts";
+import type { TimelyConfig } from "../../ricochet/config.ts";
+import type { TimelyGroupsOutbox } from "../../ricochet/timely-groups.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { SitePool } from "../../wire/native/node-facts.ts";
+import type { Repairs } from "../../wire/timely/repairs.ts";
 
 /** What a node tells its connection. Called inside the node's turns: nothing of it may take long. */
 export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
+  /** Of groups that were said to be timely. */
+  readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
   /** For the daemon, about once a second: what the node counts (wire/native/node-statistics.ts). */
   report(statistics: Uint8Array): void;
   /** A change does not fit, and was not applied, or not whole: the node is of no use any more. */
   fault(error: Error): void;
 };
+
+/** How the parts of a node are set up. */
+export type NodeSetup = { readonly node: NodeConfig; readonly timely: Partial<TimelyConfig> };
 
 /** Where a node is to receive datagrams. */
 export type SeatRequest = {
@@ -44,7 +52,7 @@ export interface NodeWorld {
 export interface NodeSeat {
   readonly address: NodeAddress;
   /** Makes the node, once. */
-  begin(config: NodeConfig, dissemination: Dissemination, application: NodeApplication): RunningNode;
+  begin(config: NodeSetup, dissemination: Dissemination, application: NodeApplication): RunningNode;
   /** From now on its packets go this way. */
   disseminate(dissemination: Dissemination): void;
   /** Ends the node and frees the place. */
@@ -57,6 +65,10 @@ export interface RunningNode {
   readonly node: Pick<Node, "views" | "regions" | "expelled">;
   /** Takes a message; false: too much waits, there will be a `writable`. */
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean;
+  /** Takes a packet to a timely group; false: as for `send`. */
+  sendTimely(group: GroupNumber, payload: Uint8Array): boolean;
+  /** The group is timely: to be told from within `installed` of the change that tells of it, and when its repairs change. */
+  setTimely(group: GroupNumber, repairs: Repairs): void;
   /** Applies a change, soon; `installed` tells when, or `fault` that it cannot be. */
   apply(change: Change): void;
   /** `Node.hold`. */

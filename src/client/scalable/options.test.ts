@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type NodeOptions, nodeConfig, nodeSettings } from "./options.ts";
+import { type NodeOptions, nodeSetup, nodeSettings } from "./options.ts";
 
 test("a wrong option is named", () => {
   const wrong: readonly [NodeOptions, string][] = [
@@ -12,11 +12,12 @@ test("a wrong option is named", () => {
     [{ roundsPerSecond: 0 }, "node.roundsPerSecond"],
     [{ windowBytesMax: -1 }, "node.windowBytesMax"],
     [{ waitingMax: Number.NaN }, "node.waitingMax"],
+    [{ burstPackets: 0 }, "node.burstPackets"],
   ];
   for (const [options, name] of wrong) expect(() => nodeSettings(options)).toThrow(name);
 });
 
 test("a node never sends faster than it may, from the start", () => {
-  const config = nodeConfig(nodeSettings({ packetsPerSecondMax: 100 }), 7, 1);
+  const config = nodeSetup(nodeSettings({ packetsPerSecondMax: 100 }), 7, 1).node;
   expect(config).toMatchObject({ me: 7, cluster: 1, rateMax: 100, rateStart: 100 });
 });

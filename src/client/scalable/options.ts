@@ -1,6 +1,8 @@
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
+import { timelyDefaults } from "../../ricochet/config.ts";
+import type { NodeSetup } from "./node-world.ts";
 
-/** How a connection takes part in scalable groups: its node, which is made with the first join of one. Every field has a default. */
+/** How a connection takes part in scalable and timely groups: its node, which is made with the first join of one. Every field has a default. */
 export type NodeOptions = {
   /**
    * The address of this host, a number, at which the other nodes reach it. Default: the one at which the daemons know this host, if one
@@ -27,6 +29,11 @@ export type NodeOptions = {
   readonly delivery?: "fifo" | "onReceipt";
   /** Payload bytes that may be sent and not be known to be everywhere; then `send` waits. Default 16 MiB. */
   readonly windowBytesMax?: number;
+  /**
+   * Longest burst of losses, in packets, that repairs of timely groups are spread against: the same at all members. Repairs come later by that
+   * factor. Default 1.
+   */
+  readonly burstPackets?: number;
   /** Messages and payload bytes of a group that may wait to be read; then its policy for slow receivers applies. Default 65,536; 16 MiB. */
   readonly waitingMax?: number;
   readonly waitingBytesMax?: number;
@@ -41,6 +48,8 @@ export type NodeSettings = Required<Omit<NodeOptions, "host" | "port">> & {
 const DATAGRAM_BYTES_MIN = 512;
 const DATAGRAM_BYTES_MAX = 65_507;
 
+const BURST_MAX = 100;
+
 /** Completes and checks options; throws a `RangeError` that names the culprit. */
 export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   const settings: NodeSettings = {
@@ -52,6 +61,7 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
     roundsPerSecond: options.roundsPerSecond ?? 5,
     delivery: options.delivery ?? "fifo",
     windowBytesMax: options.windowBytesMax ?? nodeDefaults.windowBytes,
+    burstPackets: options.burstPackets ?? timelyDefaults.burstPackets,
     waitingMax: options.waitingMax ?? 65_536,
     waitingBytesMax: options.waitingBytesMax ?? 16 * 1024 * 1024,
   };
@@ -76,14 +86,23 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   if (!(packetsPerSecondMax >= nodeDefaults.rateMin)) {
     throw new RangeError(`node.packetsPerSecondMax: ${packetsPerSecondMax} is less than ${nodeDefaults.rateMin}`);
   }
+  const { burstPackets } = settings;
+  if (!(Number.isInteger(burstPackets) && burstPackets >= 1 && burstPackets <= BURST_MAX)) {
+    throw new RangeError(`node.burstPackets: ${burstPackets} is not an integer of 1 to ${BURST_MAX}`);
+  }
   for (const name of ["roundsPerSecond", "windowBytesMax", "waitingMax", "waitingBytesMax"] as const) {
     if (!(settings[name] > 0)) throw new RangeError(`node.${name}: ${settings[name]} is not a positive number`);
   }
   return settings;
 }
 
-/** What the settings mean for the node machine. */
-export function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeConfig {
+/** What the settings mean for the parts of a node. */
+export function nodeSetup(settings: NodeSettings, me: number, cluster: number): NodeSetup {
+  const { datagramBytes, burstPackets } = settings;
+  return { node: nodeConfig(settings, me, cluster), timely: { datagramBytes, burstPackets } };
+}
+
+function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeConfig {
   const { dissemination, packetsPerSecondMax, datagramBytes, roundsPerSecond, delivery, windowBytesMax } = settings;
   return {
     ...nodeDefaults,

@@ -10,6 +10,8 @@ export interface Destination {
   readonly number: GroupNumber | undefined;
   /** The program is leaving it, or it is over. */
   readonly isLeaving: boolean;
+  /** Whether it will be known when all members have a message. */
+  readonly isConfirmed: boolean;
 }
 
 /** What takes messages: the node. False: too much waits there, `SendWindow.writable` follows. */
@@ -65,7 +67,7 @@ export class SendWindow {
   /** Resolves when the node has taken the message. */
   send(to: Destination, payload: Uint8Array, signal: AbortSignal | undefined): Promise<Receipt> {
     signal?.throwIfAborted();
-    if (this.#waitingCount === 0 && this.#admits(payload) && to.number !== undefined) {
+    if (this.#waitingCount === 0 && this.#admits(to, payload) && to.number !== undefined) {
       this.#open(to);
       return Promise.resolve(this.#hand(to, to.number, payload));
     }
@@ -196,27 +198,34 @@ export class SendWindow {
     while (this.#head < this.#waiting.length) {
       const one = this.#waiting[this.#head] as Waiting;
       const { to, payload } = one;
-      if (!one.isGivenUp && !to.isLeaving && to.number !== undefined && !this.#admits(payload)) return;
+      if (!one.isGivenUp && !to.isLeaving && to.number !== undefined && !this.#admits(to, payload)) return;
       this.#shift();
       if (one.isGivenUp) continue;
-      if (to.isLeaving) one.reject(leftError(to));
+      if (to.isLeaving) one.reject(leftError(to.name));
       else if (to.number !== undefined) one.resolve(this.#hand(to, to.number, payload));
       else this.#park(one);
     }
   }
 
-  #admits({ length }: Uint8Array): boolean {
+  #admits({ isConfirmed }: Destination, { length }: Uint8Array): boolean {
     if (this.#take === undefined || this.#isFull) return false;
+    if (!isConfirmed) return true;
     return this.#unstable.size === 0 || this.#unstableBytes + length + MESSAGE_BYTES <= this.#limits.windowBytesMax;
   }
 
   #hand(to: Destination, group: GroupNumber, payload: Uint8Array): Receipt {
     const receipt = new StableReceipt();
-    const bytes = payload.length + MESSAGE_BYTES;
     const number = ++this.#number;
-    this.#unstable.set(number, { to, bytes, receipt });
-    this.#unstableBytes += bytes;
+    if (to.isConfirmed) {
+      const bytes = payload.length + MESSAGE_BYTES;
+      this.#unstable.set(number, { to, bytes, receipt });
+      this.#unstableBytes += bytes;
+    } else
+      receipt.settle(
+        new GroupError("NOT_TOLD", `${to.name} is a timely group: nobody says whether all have a message`),
+      );
     if (this.#take?.(group, payload, number) === false) this.#isFull = true;
+    if (!to.isConfirmed) this.#close(to);
     return receipt;
   }
 
@@ -252,7 +261,7 @@ export class SendWindow {
   }
 }
 
-export function leftError({ name }: Destination): GroupError {
+export function leftError(name: string): GroupError {
   return new GroupError("CLOSED", `${name} was left: join it again`);
 }
 

@@ -32,9 +32,9 @@ class SocketSeat implements NodeSeat {
     return this.#sockets.address;
   }
 
-  begin(...[config, dissemination, application]: Parameters<NodeSeat["begin"]>) {
+  begin(...[setup, dissemination, application]: Parameters<NodeSeat["begin"]>) {
     this.disseminate(dissemination);
-    const host = new NodeHost(config, this.#sockets, application);
+    const host = new NodeHost(setup.node, this.#sockets, application, { timely: setup.timely });
     const reporter = new NodeReporter(
       () => host.statistics(),
       (statistics) => application.report(statistics),
@@ -44,6 +44,8 @@ class SocketSeat implements NodeSeat {
     return {
       node: host.node,
       send: host.send.bind(host),
+      sendTimely: host.sendTimely.bind(host),
+      setTimely: host.setTimely.bind(host),
       apply: (change: Change) => host.apply(change, (error) => application.fault(error)),
       hold: (isHeld: boolean) => host.node.hold(isHeld),
       statistics: () => host.statistics(),

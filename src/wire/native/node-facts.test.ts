@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { TypeBit } from "../spread/codes.ts";
 import { encodeFrame } from "../spread/frame.ts";
-import { decodeGroupPolicy, decodeNodeSite, encodeGroupPolicy, encodeNodeSite } from "./node-facts.ts";
+import { decodeGroupFacts, decodeNodeSite, encodeGroupFacts, encodeNodeSite } from "./node-facts.ts";
+import { REPAIRS_DEFAULT } from "../timely/repairs.ts";
 
 test("what a node is told of its site and its groups comes back as it was", () => {
   const pool = { base: 0xefc0_0000, size: 65_536, port: 4_805, ttl: 1 };
@@ -12,12 +13,14 @@ test("what a node is told of its site and its groups comes back as it was", () =
     { cluster: 2, pool: undefined, usesMulticast: false },
   ]) {
     expect(decodeNodeSite(encodeNodeSite(site), 0)).toEqual(site);
-    expect(decodeGroupPolicy(encodeNodeSite(site), 0)).toBeUndefined();
+    expect(decodeGroupFacts(encodeNodeSite(site), 0)).toBeUndefined();
   }
-  for (const policy of ["wait", "drop", "expel"] as const) {
-    const one = { group: "prices", policy };
-    expect(decodeGroupPolicy(encodeGroupPolicy(one), 0)).toEqual(one);
-    expect(decodeNodeSite(encodeGroupPolicy(one), 0)).toBeUndefined();
+  for (const policy of ["wait", "drop", "expel", undefined] as const) {
+    for (const repairs of [undefined, REPAIRS_DEFAULT]) {
+      const one = { group: "prices", policy, repairs };
+      expect(decodeGroupFacts(encodeGroupFacts(one), 0)).toEqual(one);
+      expect(decodeNodeSite(encodeGroupFacts(one), 0)).toBeUndefined();
+    }
   }
 });
 
@@ -26,7 +29,7 @@ test("other messages are none of these, and arbitrary bytes never throw", () => 
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 30 }), (data) => {
       decodeNodeSite(encodeFrame(TypeBit.agreed, "", [], 4, data), 0);
-      decodeGroupPolicy(encodeFrame(TypeBit.agreed, "", [], 5, data), 0);
+      decodeGroupFacts(encodeFrame(TypeBit.agreed, "", [], 5, data), 0);
     }),
   );
 });

@@ -1,4 +1,5 @@
 import { Reader, Writer } from "../bytes.ts";
+import { type Repairs, repairsCode, repairsOfCode } from "../timely/repairs.ts";
 import { TypeBit } from "../spread/codes.ts";
 import { dataBytesOf, encodeFrame, groupCountOf, HEADER_BYTES, messageTypeOf } from "../spread/frame.ts";
 import { decodeUtf8, encodeUtf8 } from "./fields.ts";
@@ -9,7 +10,7 @@ import { NodeFrame } from "./node-frames.ts";
  *
  *   4 SITE    daemon to node   cluster u32, flags u8 (1: multicast is used, 2: there is a pool), and with a pool: base u32, size u32,
  *                              port u16, ttl u8
- *   5 POLICY  daemon to node   policy u8 (its place in POLICIES, from 1), and the group's name
+ *   5 FACTS   daemon to node   policy u8 (its place in POLICIES, from 1; 0: none), repairs u16 (timely/repairs.ts), and the group's name
  */
 
 const MULTICAST = 1;
@@ -35,7 +36,14 @@ export type NodeSite = {
   readonly usesMulticast: boolean;
 };
 
-export type GroupPolicy = { readonly group: string; readonly policy: (typeof POLICIES)[number] };
+/** What is fixed of a group whose members are nodes. */
+export type GroupFacts = {
+  readonly group: string;
+  /** What becomes of a member that reads too slowly. */
+  readonly policy: (typeof POLICIES)[number] | undefined;
+  /** Of a timely group. */
+  readonly repairs: Repairs | undefined;
+};
 
 export function encodeNodeSite({ cluster, pool, usesMulticast }: NodeSite): Uint8Array {
   const out = new Writer(16).u32(cluster).u8((usesMulticast ? MULTICAST : 0) | (pool === undefined ? 0 : POOL));
@@ -55,17 +63,20 @@ export function decodeNodeSite(bytes: Uint8Array, at: number): NodeSite | undefi
   return { cluster, pool, usesMulticast: (flags & MULTICAST) !== 0 };
 }
 
-export function encodeGroupPolicy({ group, policy }: GroupPolicy): Uint8Array {
-  const out = new Writer(32).u8(POLICIES.indexOf(policy) + 1).raw(encodeUtf8(group));
-  return encodeFrame(TypeBit.agreed, "", [], NodeFrame.policy, out.finish());
+export function encodeGroupFacts({ group, policy, repairs }: GroupFacts): Uint8Array {
+  const out = new Writer(40).u8(policy === undefined ? 0 : POLICIES.indexOf(policy) + 1).u16(repairsCode(repairs));
+  return encodeFrame(TypeBit.agreed, "", [], NodeFrame.facts, out.raw(encodeUtf8(group)).finish());
 }
 
 /** Of a whole frame at `at`; `undefined` if it is another message, or not well formed. */
-export function decodeGroupPolicy(bytes: Uint8Array, at: number): GroupPolicy | undefined {
-  const input = readerOf(bytes, at, NodeFrame.policy);
-  const policy = POLICIES[(input?.u8() ?? 0) - 1];
-  if (input === undefined || policy === undefined) return undefined;
-  return { group: decodeUtf8(input.raw(input.remaining)), policy };
+export function decodeGroupFacts(bytes: Uint8Array, at: number): GroupFacts | undefined {
+  const input = readerOf(bytes, at, NodeFrame.facts);
+  if (input === undefined) return undefined;
+  const code = input.u8();
+  const repairs = repairsOfCode(input.u16());
+  if (input.failed || code > POLICIES.length || repairs === undefined) return undefined;
+  const group = decodeUtf8(input.raw(input.remaining));
+  return { group, policy: POLICIES[code - 1], repairs: repairs === "none" ? undefined : repairs };
 }
 
 /** Whether these are multicast addresses (224.0.0.0/4), and a port. */

@@ -11,10 +11,10 @@ import { dataBytesOf, encodeFrame, groupCountOf, HEADER_BYTES, messageTypeOf } f
  *                                  nothing; with flag 2 what was accepted of the node (cms/settled.ts)
  *   2 REPORT        node to daemon   what the node has applied, or which view has ended (cms/node-report.ts)
  *   3 ACKNOWLEDGED  daemon to node   a report, as in REPORT: the node need not repeat it
- *   4 SITE, 5 POLICY                 wire/native/node-facts.ts
+ *   4 SITE, 5 FACTS                 wire/native/node-facts.ts
  */
 
-export const NodeFrame = { change: 1, report: 2, acknowledged: 3, site: 4, policy: 5 } as const;
+export const NodeFrame = { change: 1, report: 2, acknowledged: 3, site: 4, facts: 5 } as const;
 
 const SUSPENDED = 1;
 const EXPELLED = 2;

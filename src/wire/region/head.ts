@@ -41,6 +41,11 @@ export const NodeKind = {
   timelyNak: 0x43,
 } as const;
 
+/** Whether it is a packet of timely groups. */
+export function isTimelyKind(kind: number): boolean {
+  return kind >= NodeKind.timelyData && kind <= NodeKind.timelyNak;
+}
+
 const SEALED = 0x80;
 
 /** Begins a packet at `at`; `setPacketEnd` has to follow once its body is there. */
