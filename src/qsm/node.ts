@@ -37,6 +37,7 @@ import { RegionMessage, type RegionSender } from "./sender.ts";
 import { Sending, type SendingHost } from "./sending.ts";
 import { StandingDelay } from "./standing-delay.ts";
 import { addCounters, collectStatistics, noNodeFigures } from "./statistics.ts";
+import { Tombstones } from "./tombstones.ts";
 import { UnknownViews } from "./unknown-views.ts";
 import { ViewTable } from "./view-table.ts";
 
@@ -54,8 +55,6 @@ export type NodeDrops = {
   untold: number;
 };
 
-/** Views that were retired here are known so many of: later packets of them need no answer but this. */
-const TOMBSTONES_MAX = 4_096;
 /** Packets that one turn sends, before the sockets are looked at again. */
 const TURN_PACKETS_MAX = 256;
 /**
@@ -92,8 +91,7 @@ export class Node implements Machine, RegionHost, SendingHost {
   #barred: RegionMember[] = [];
   readonly #sending: Sending;
   readonly #unknown: UnknownViews;
-  /** Of views that were retired here: who was their leader then, by `regionViewKey`. */
-  readonly #tombstones = new Map<string, NodeId>();
+  readonly #tombstones = new Tombstones();
   readonly #fenced = new Set<NodeId>();
   /** Groups of this node's (approximate) region that it is not in. */
   #absent: ReadonlySet<GroupNumber> = new Set();
@@ -214,7 +212,10 @@ export class Node implements Machine, RegionHost, SendingHost {
     const { opened, superseded } = this.#views.apply(change);
     const left = [...change.groupsDeleted.filter((group) => !this.#absent.has(group)), ...unwanted];
     this.#absent = absent;
-    if (left.length > 0) for (const member of [...this.#members, ...this.#barred]) member.leave(left);
+    if (left.length > 0) {
+      for (const member of [...this.#members, ...this.#barred]) member.leave(left);
+      this.#tombstones.leave(left);
+    }
     for (const view of opened) this.#enter(view);
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
@@ -228,7 +229,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const { id, nodes } of merged(change.viewsFailed)) {
       this.#members.of(id)?.failed(nodes, change.n, now);
       // The leader has failed, perhaps before it could say so. As long as it lives others may not have heard of the end, and it sees to them.
-      const leader = this.#tombstones.get(regionViewKey(id));
+      const leader = this.#tombstones.leaderOf(id);
       if (leader === undefined || !nodes.includes(leader)) continue;
       cover("regions retire again");
       this.#outbox.retired(id);
@@ -341,6 +342,13 @@ export class Node implements Machine, RegionHost, SendingHost {
     return member === undefined || (member.streams.get(sender)?.passed ?? 0) >= last;
   }
 
+  passOver(sealed: SealedView, sender: NodeId): void {
+    const lost = this.#tombstones.lost(sealed, sender);
+    if (lost === undefined) return;
+    cover("regions lost lately");
+    this.#outbox.lost(lost.groups, sender, lost.count);
+  }
+
   admissibleRate(now: number): number | undefined {
     if (this.#admission.isDue(now)) {
       const all = { ...this.#past };
@@ -356,12 +364,10 @@ export class Node implements Machine, RegionHost, SendingHost {
   }
 
   retired(member: RegionMember): void {
-    const key = regionViewKey(member.id);
     add(this.#past, member.reception);
     addCounters(this.#counters, member);
     this.#members.delete(member.id);
-    if (this.#tombstones.size >= TOMBSTONES_MAX) this.#tombstones.clear();
-    this.#tombstones.set(key, member.leader);
+    this.#tombstones.add(member.id, member.tombstone);
     this.#unlisten(member.view.address);
     if (member.isLeader) this.#outbox.retired(member.id);
     this.#unbar();
@@ -699,14 +705,14 @@ export class Node implements Machine, RegionHost, SendingHost {
   /** A view that this node has not been told of yet, or one that is over. */
   #onUnknown(id: RegionViewId, channel: NodeChannel, packet: Uint8Array): void {
     const known = this.#views.regions.get(id.region)?.id.view ?? 0;
-    if (id.view > known && !this.#tombstones.has(regionViewKey(id))) return this.#unknown.add(id, channel, packet);
+    if (id.view > known && !this.#tombstones.has(id)) return this.#unknown.add(id, channel, packet);
     cover("regions drop retired");
     this.drops.retired++;
   }
 
   /** Who still has something to do with a view that is over here has not heard of its end. False if it is not over. */
   #tellRetired(to: NodeId, id: RegionViewId): boolean {
-    if (!this.#tombstones.has(regionViewKey(id))) return false;
+    if (!this.#tombstones.has(id)) return false;
     cover("regions retired told");
     this.tell(to, { kind: "retired", id });
     return true;

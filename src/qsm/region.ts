@@ -21,6 +21,7 @@ import { Recent } from "./recent.ts";
 import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
 import { REGION_COUNTERS, type RegionCounters } from "./statistics.ts";
 import { Stream } from "./stream.ts";
+import type { Tombstone } from "./tombstones.ts";
 
 /** What a region view asks of its node. */
 export interface RegionHost {
@@ -34,6 +35,8 @@ export interface RegionHost {
   lost(groups: readonly GroupNumber[], sender: NodeId, count: number): void;
   /** Whether everything of a sender up to a number has come in another view of which this node is a member (rule 11). */
   hasAll(sealed: SealedView, sender: NodeId): boolean;
+  /** Nobody waits for more of this sender there: tells what of it is lost, if the view has ended without. */
+  passOver(sealed: SealedView, sender: NodeId): void;
   /** Packets of this view wait for those of others, from now on and perhaps for longer than the view lives. */
   barred(region: RegionMember): void;
   /** Views from before this one in which packets of a sender wait, and up to where: nothing else of it is under way there. */
@@ -115,11 +118,6 @@ export class RegionMember implements Machine, RingHost {
   /** The rates of the last round that this member led. */
   get rates(): AdmissibleRates {
     return this.#rates;
-  }
-
-  /** Who creates its tokens, as far as failures are known here. */
-  get leader(): NodeId {
-    return this.#idAt(this.#members.leader);
   }
 
   get isLeader(): boolean {
@@ -260,6 +258,7 @@ export class RegionMember implements Machine, RingHost {
     let hasAny = false;
     for (const [sender, sealed] of this.#bars) {
       if (sealed.some((view) => !this.#host.hasAll(view, sender))) continue;
+      for (const view of sealed) this.#host.passOver(view, sender);
       this.#bars.delete(sender);
       this.streams.get(sender)?.unbar();
       hasAny = true;
@@ -270,6 +269,13 @@ export class RegionMember implements Machine, RingHost {
   /** What has come of a sender and waits; `undefined`: nothing. */
   behindBar(sender: NodeId): SealedView | undefined {
     return this.#bars.has(sender) ? { id: this.id, last: this.streams.get(sender)?.contiguous ?? 0 } : undefined;
+  }
+
+  /** The view ends here. */
+  get tombstone(): Tombstone {
+    const ended = new Map<NodeId, number>();
+    for (const sender of this.ring.failedSenders) ended.set(sender, this.streams.get(sender)?.maxSeen ?? 0);
+    return { leader: this.#idAt(this.#members.leader), ended, groups: new Set(this.#groups()) };
   }
 
   get hasBars(): boolean {
@@ -286,8 +292,7 @@ export class RegionMember implements Machine, RingHost {
         lost: (count) => {
           this.counters.lost += count;
           this.#assemblies.get(sender)?.clear();
-          const groups = this.view.groups.filter((group) => !this.#left.has(group));
-          this.#host.lost(groups, sender, count);
+          this.#host.lost(this.#groups(), sender, count);
         },
       });
       this.streams.set(sender, stream);
@@ -389,14 +394,22 @@ export class RegionMember implements Machine, RingHost {
 
   #barBehind(stream: Stream, before: readonly SealedView[]): void {
     const { sender } = stream;
-    const waiting = before.filter(({ id, last }) => {
-      return !sameRegionView(id, this.id) && !this.#host.hasAll({ id, last }, sender);
+    const waiting = before.filter((view) => {
+      if (sameRegionView(view.id, this.id)) return false;
+      if (!this.#host.hasAll(view, sender)) return true;
+      this.#host.passOver(view, sender);
+      return false;
     });
     if (waiting.length === 0) return;
     cover("regions order barred");
     stream.bar();
     if (!this.hasBars) this.#host.barred(this);
     this.#bars.set(sender, waiting);
+  }
+
+  /** Those of the view in which the node is. */
+  #groups(): GroupNumber[] {
+    return this.view.groups.filter((group) => !this.#left.has(group));
   }
 
   #deliver(sender: NodeId, packet: Uint8Array): void {

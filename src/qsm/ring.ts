@@ -140,6 +140,11 @@ export class RegionRing implements Machine {
     return this.#final !== undefined;
   }
 
+  /** Senders that have failed in the view, members or not. */
+  get failedSenders(): Iterable<NodeId> {
+    return this.#settlements.keys();
+  }
+
   get isQuiescent(): boolean {
     return this.#isQuiescent;
   }
@@ -180,7 +185,7 @@ export class RegionRing implements Machine {
     } else {
       cover("regions wake");
       this.#host.wake(this.#members.leader);
-      this.#wakeAt = now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
+      this.#wakeAt = this.#isEndAwaited ? this.#endAsked(now) : this.#wanted(now);
     }
   }
 
@@ -217,6 +222,7 @@ export class RegionRing implements Machine {
     }
     this.#failure = failure;
     this.#round = 0;
+    this.#wakeAt = NEVER;
     this.#out.clear();
     this.#gathers.clear();
     const ahead = this.#ahead;
@@ -257,8 +263,8 @@ export class RegionRing implements Machine {
     }
     if (token.round >= this.#round) {
       this.#round = token.round;
-      this.#wakeAt = NEVER;
       this.#isQuiescent = false;
+      this.#wakeAt = this.#isEndAwaited ? this.#endAsked(now) : NEVER;
     } else if (!this.#canOverlap || token.phase === "open" || token.phase === "visit") {
       cover("regions token stale");
       return;
@@ -347,8 +353,20 @@ export class RegionRing implements Machine {
   }
 
   #wantToken(now: number): void {
-    if (this.#wakeAt !== NEVER) return;
-    this.#wakeAt = now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
+    if (this.#wakeAt === NEVER) this.#wakeAt = this.#wanted(now);
+  }
+
+  #wanted(now: number): number {
+    return now + this.#periodMs * (WAKE_PERIODS + this.#host.random());
+  }
+
+  /** Tokens come until the view is retired. If none does the leader may have retired it, and its word of it may have got lost. */
+  get #isEndAwaited(): boolean {
+    return this.#final !== undefined && !this.#isQuiescent;
+  }
+
+  #endAsked(now: number): number {
+    return now + this.#settings.tokenLossMs * (1 + this.#host.random());
   }
 
   // ---- the leader -----------------------------------------------------------------------------------------------

@@ -60,6 +60,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 50000414: a view that some have retired does not end before its leader says so", () =>
     expectPassed(runRegions(50000414)));
 
+  test("seed 50000888: what a failed sender names of a view that has ended without is told as lost", () =>
+    expectPassed(runRegions(50000888)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );

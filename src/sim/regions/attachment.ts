@@ -97,10 +97,12 @@ export function attachBySession(
     heard: () => {},
     ended: () => {},
     failOver: (forMs) => run(() => session.hangUp(forMs)),
-    lag: (byMs) => {
-      run(() => session.pause());
-      after(byMs, () => session.resume());
-    },
+    // One that is frozen may do both when it runs again, and in any order, unless one follows from the other.
+    lag: (byMs) =>
+      run(() => {
+        session.pause();
+        after(byMs, () => session.resume());
+      }),
     installed: (n, sealed) => session.report({ n, sealed }),
     retired: (id) => session.report({ retired: [id] }),
     inquire: (inquired) => session.report({ inquired }),

@@ -82,6 +82,7 @@ export const REGION_CELLS: CoverageTable = {
     // Rule 11.
     "regions order barred",
     "regions order waits",
+    "regions lost lately",
   ],
   fatal: [
     // Nodes of one system understand each other, and count the members of a view alike.
