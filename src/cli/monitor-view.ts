@@ -124,6 +124,7 @@ function rateOf(earlier: DaemonStatus | undefined, status: DaemonStatus) {
 
 /** What says most of a change comes first. */
 const EVIDENCE: readonly ConfigurationChange["cause"]["kind"][] = [
+  "reload",
   "tokenLoss",
   "leave",
   "join",

@@ -71,6 +71,8 @@ export class ChangeLog {
       case "formTimeout":
       case "recoveryStall":
         return cause("formFailed", undefined, first.silentMs);
+      case "reconfigured":
+        return cause("reload");
       case "exhausted":
         return cause("request");
     }

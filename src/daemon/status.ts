@@ -199,7 +199,16 @@ export type ConfigurationChange = {
 
 /** The evidence that made this daemon leave its ring. */
 export type ChangeCause = {
-  readonly kind: "start" | "tokenLoss" | "memberLost" | "join" | "foreign" | "leave" | "formFailed" | "request";
+  readonly kind:
+    | "start"
+    | "tokenLoss"
+    | "memberLost"
+    | "join"
+    | "foreign"
+    | "leave"
+    | "formFailed"
+    | "request"
+    | "reload";
   /** The daemon that the evidence names, if any. */
   readonly daemon: string | undefined;
   /** How long there had been no token or no progress, for `tokenLoss` and `formFailed`. */
@@ -236,6 +245,8 @@ export function describeCause({ kind, daemon, lateMs }: ChangeCause): string {
       return `${who} said that it leaves`;
     case "formFailed":
       return `a new ring could not be formed${late}`;
+    case "reload":
+      return "another configuration was put in force";
     case "request":
       return daemon === undefined ? "a new ring was needed" : `${daemon} called for a new ring`;
   }

@@ -28,4 +28,7 @@ export type EvsConfig = {
   readonly versionMax: number;
 };
 
+/** What all daemons have to agree on. It changes when they go over to another configuration file together (`Evs.reconfigure`). */
+export type Agreement = Pick<EvsConfig, "layout" | "primary" | "confHash">;
+
 export const WIRE_VERSION_DEFAULT = WIRE_VERSION_MAX;

@@ -21,6 +21,8 @@ export type Evidence =
   /** An attempt to form did not finish in time. */
   | { readonly kind: "formTimeout"; readonly silentMs: number }
   | { readonly kind: "recoveryStall"; readonly silentMs: number }
+  /** This daemon goes over to another configuration file, with the others. */
+  | { readonly kind: "reconfigured" }
   /** The stamps of the configuration were used up. */
   | { readonly kind: "exhausted" };
 

@@ -19,7 +19,7 @@ import { encodeRingControl } from "../wire/ring-control.ts";
 import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
-import type { EvsConfig } from "./config.ts";
+import type { Agreement, EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
 import type { EvsEvent, MembershipStateName } from "./events.ts";
 import { DatagramIntake, type DropStatistics, type IntakeOutbox } from "./intake.ts";
@@ -52,6 +52,7 @@ type Forming = { readonly configuration: Configuration; readonly recovery: Recov
  * membership, the packing and the ordering together; each of them knows nothing of the others.
  */
 export class Evs implements Machine {
+  /** Of its own, and shared with its parts: `reconfigure` changes it. */
   readonly #config: EvsConfig;
   readonly #outbox: EvsOutbox;
   readonly #me: DaemonId;
@@ -85,12 +86,12 @@ export class Evs implements Machine {
   #hasDataSinceStep = false;
 
   constructor(config: EvsConfig, outbox: EvsOutbox, now: number) {
-    this.#config = config;
+    this.#config = { ...config };
     this.#outbox = outbox;
     this.#me = config.me;
     this.#ringConfig = config.ring;
     this.#now = now;
-    this.#intake = new DatagramIntake(config, this.#intakeOutbox());
+    this.#intake = new DatagramIntake(this.#config, this.#intakeOutbox());
     this.#maxTime = Math.max(this.#clockSeconds(), config.incarnation);
     // Before the first form a daemon is a configuration of its own that nobody has seen.
     this.#configuration = new Configuration({ leader: this.#me, time: this.#maxTime }, [this.#me], [SITE], SITE);
@@ -105,7 +106,7 @@ export class Evs implements Machine {
       () => this.#orderer.delivered,
       (message) => this.#sentUnreliable(message),
     );
-    this.#membership = new Membership(config, this.#membershipOutbox(), now);
+    this.#membership = new Membership(this.#config, this.#membershipOutbox(), now);
   }
 
   // ---- for the layers above ---------------------------------------------------------------------------------------
@@ -155,6 +156,25 @@ export class Evs implements Machine {
     // While a ring forms that counts on this daemon it stays until that is done, rather than make the others wait.
     const counted = this.state === "represented" || this.state === "form" || this.state === "recovery";
     if (!counted) this.#afterLeave(now);
+  }
+
+  /**
+   * Goes over to another set of daemons, with those of the configuration that do the same; what was sent in the configuration so far is
+   * carried over as in any change. This daemon is one of the new ones. Not to be called from an upcall.
+   */
+  reconfigure(agreement: Agreement, now: number): void {
+    assert(agreement.layout.has(this.#me), "who goes over to other daemons is one of them");
+    this.#now = now;
+    if (this.#left) return;
+    Object.assign(this.#config, agreement);
+    this.#membership.reconfigured(now);
+    this.#endStep(now);
+  }
+
+  /** Ends without a word: for a daemon that the others do not count any more. */
+  depart(now: number): void {
+    this.#now = now;
+    this.#afterLeave(now);
   }
 
   get configuration(): Configuration {
@@ -232,6 +252,12 @@ export class Evs implements Machine {
     return {
       own: (prefix, bytes) => this.#onOwnPacket(prefix, bytes),
       data: (prefix, bytes, now) => this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now),
+      earlierData: (prefix, bytes) => {
+        if (!isOfConfiguration(bytes, this.#configuration.id)) return false;
+        if (!this.#configuration.isMember(prefix.origin)) return false;
+        this.#onOldData(prefix, prefix.routed ? this.#route(bytes) : bytes);
+        return true;
+      },
       token: (from, token, now) => {
         const ring = this.#ringOf(token.configuration);
         if (ring === undefined) return true;
@@ -553,6 +579,7 @@ export class Evs implements Machine {
     this.#packer.restart();
     this.#unreliablePacker.restart();
     this.#configuration = configuration;
+    this.#intake.installedHash = this.#config.confHash;
     this.#orderer = this.#newOrderer(configuration);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
     this.#obligation = new Set([this.#me]);

@@ -23,6 +23,11 @@ export type DropStatistics = {
 export interface IntakeOutbox {
   /** A packet that this daemon made, which another one has sent again. */
   own(prefix: Prefix, bytes: Uint8Array): void;
+  /**
+   * RING_DATA with the hash of the configuration installed last, while daemons go over to another hash: recovery still needs what
+   * was sent before. False when it is of no use.
+   */
+  earlierData(prefix: Prefix, bytes: Uint8Array): boolean;
   /** RING_DATA or RING_UNRELIABLE, long enough to have its head. */
   data(prefix: Prefix, bytes: Uint8Array, now: number): boolean;
   token(from: DaemonId, token: Token, now: number): boolean;
@@ -50,12 +55,15 @@ export class DatagramIntake {
     unknownSender: 0,
     stale: 0,
   };
+  /** What the packets of the configuration carry that was installed last. */
+  installedHash: number;
   readonly #config: EvsConfig;
   readonly #outbox: IntakeOutbox;
 
   constructor(config: EvsConfig, outbox: IntakeOutbox) {
     this.#config = config;
     this.#outbox = outbox;
+    this.installedHash = config.confHash;
   }
 
   /** Takes a datagram, which may hold several packets; `bytes` are kept. */
@@ -76,6 +84,8 @@ export class DatagramIntake {
   #receivePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
     const { origin, confHash } = prefix;
     if (confHash !== this.#config.confHash) {
+      const isEarlier = confHash === this.installedHash && prefix.kind === Kind.ringData && isRingData(prefix);
+      if (isEarlier && this.#outbox.earlierData(prefix, bytes)) return;
       // What comes back to its own maker needs no complaint.
       if (origin === this.#config.me) return;
       this.drops.configMismatch++;

@@ -32,7 +32,6 @@ export class Membership implements Machine {
   readonly #config: EvsConfig;
   readonly #outbox: MembershipOutbox;
   readonly #me: DaemonId;
-  readonly #mySegment: number;
   #state: MembershipState;
   /** Representatives to ask besides those that answer by themselves. */
   #potential = new Set<DaemonId>();
@@ -51,7 +50,6 @@ export class Membership implements Machine {
     this.#config = config;
     this.#outbox = outbox;
     this.#me = config.me;
-    this.#mySegment = config.layout.segmentOf(config.me);
     this.#reachability = new Reachability(config.timeouts.lookupMs);
     this.#calls = new Reachability(config.timeouts.lookupMs);
     this.#state = { name: "left" };
@@ -118,6 +116,24 @@ export class Membership implements Machine {
     }
     this.#outbox.freeze();
     this.#becomeSegment(now);
+  }
+
+  /**
+   * The daemons have changed, and the hash of all packets with them. Members that go over at the same time form at once, and those that have yet to
+   * do it hear of it by an announcement with the new hash.
+   */
+  reconfigured(now: number): void {
+    if (this.#state.name === "left") return;
+    const { layout, timeouts } = this.#config;
+    const rest = this.#outbox.ringMembers.filter((member) => layout.has(member));
+    const isServing = this.isTokenAlive;
+    this.#potential = new Set();
+    this.#outbox.evidence({ kind: "reconfigured" }, now);
+    this.#outbox.freeze();
+    if (!isServing) this.#becomeSegment(now);
+    else if (rest[0] === this.#me) this.#createForm1(rest, [], now);
+    else this.#become({ name: "represented", by: rest[0] as DaemonId, until: now + timeouts.repMs });
+    if (isServing) this.#sendAlive();
   }
 
   onAlive(from: DaemonId, alive: Alive, now: number): void {
@@ -279,6 +295,10 @@ export class Membership implements Machine {
   /** This daemon has left. */
   leave(): void {
     this.#become({ name: "left" });
+  }
+
+  get #mySegment(): number {
+    return this.#config.layout.segmentOf(this.#me);
   }
 
   #stateDeadline(): number {

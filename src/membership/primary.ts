@@ -15,7 +15,17 @@ export type PrimaryPolicy =
   /** Every configuration: for those whose data may diverge. */
   | { readonly name: "all" }
   /** None. */
-  | { readonly name: "none" };
+  | { readonly name: "none" }
+  /**
+   * By both rules: for daemons that have just gone over from `before` to what is configured now, while those that have not may still decide by the
+   * old rule. Each such decision then has a daemon in common with each of this one's.
+   */
+  | {
+      readonly name: "joint";
+      readonly now: PrimaryPolicy;
+      readonly before: PrimaryPolicy;
+      readonly layoutBefore: Layout;
+    };
 
 export function isPrimary(policy: PrimaryPolicy, layout: Layout, members: readonly DaemonId[]): boolean {
   switch (policy.name) {
@@ -29,5 +39,10 @@ export function isPrimary(policy: PrimaryPolicy, layout: Layout, members: readon
       return true;
     case "none":
       return false;
+    case "joint": {
+      const { now, before, layoutBefore } = policy;
+      const sorted = layoutBefore.sorted(members.filter((member) => layoutBefore.has(member)));
+      return isPrimary(now, layout, members) && isPrimary(before, layoutBefore, sorted);
+    }
   }
 }
