@@ -3,11 +3,10 @@
  * started and each configuration; answers { kind: "status" } and { kind: "usage" }. With AMALGAM_PROFILE=folder it writes a
  * CPU profile of the time between two requests for its usage there.
  */
-import { writeFileSync } from "node:fs";
-import { Session } from "node:inspector";
 import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
+import { profile } from "./cpu-profile.mjs";
+import { takePauses } from "./gc-watch.mjs";
 
-let inspector;
 const [file, name] = process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
 const { site } = await loadSiteConfig(file);
@@ -28,8 +27,14 @@ async function answer(kind) {
       process.send({ kind, status: await daemon.status() });
       break;
     case "usage":
-      profile();
-      process.send({ kind, cpu: process.cpuUsage(), memory: process.memoryUsage(), at: performance.now() });
+      profile(name);
+      process.send({
+        kind,
+        cpu: process.cpuUsage(),
+        memory: process.memoryUsage(),
+        at: performance.now(),
+        gc: takePauses(),
+      });
       break;
     case "stop":
       await daemon.stop();
@@ -37,18 +42,4 @@ async function answer(kind) {
   }
 }
 
-function profile() {
-  const folder = process.env.AMALGAM_PROFILE;
-  if (folder === undefined) return;
-  if (inspector === undefined) {
-    inspector = new Session();
-    inspector.connect();
-    inspector.post("Profiler.enable");
-    inspector.post("Profiler.start");
-  } else {
-    inspector.post("Profiler.stop", (_error, { profile }) =>
-      writeFileSync(`${folder}/${name}.cpuprofile`, JSON.stringify(profile)),
-    );
-  }
-}
 process.send({ kind: "started", address: daemon.address });

@@ -1,64 +1,104 @@
 /*
- * The clients of one daemon in a throughput benchmark: a sending and a receiving connection in one process.
- * Arguments: address, payload bytes, service, group, window (messages in flight to the daemon), "send" or "listen".
- * Says { kind: "ready" } once it has joined; then { kind: "start" } makes it send, { kind: "count" } asks for how much
- * was received so far.
+ * The clients of one daemon in a benchmark: a receiving connection and, if asked for, a sending one in the same process.
+ * Argument, as JSON: { address, payloadBytes, service, groups (how many), window (messages in flight to the daemon), sends,
+ * rate (messages/s; 0: as many as the window lets) }. Says { kind: "ready" } once it has joined; then { kind: "start" }
+ * makes it send, { kind: "count" } asks for how much was received so far. With a rate each message carries its time,
+ * and { kind: "latency" } asks for what it took, in ms, of all since the last time.
  */
 import { connect } from "../dist/index.js";
+import { profile } from "./cpu-profile.mjs";
+import { takePauses } from "./gc-watch.mjs";
 
-const [address, payloadText, service, group, windowText, role] = process.argv.slice(2);
-const payloadBytes = Number(payloadText);
-const window = Number(windowText);
+const SAMPLES_MAX = 2_000_000;
+const options = JSON.parse(process.argv[2]);
+const { address, payloadBytes, service, window, rate } = options;
+const groups = Array.from({ length: options.groups }, (_, i) => `bench${i}`);
 process.on("disconnect", () => process.exit(0));
 
 const receiver = await connect(address, { eventsMax: 100_000 });
 let received = 0;
 let firstPayload = -1;
+let latencies = [];
 void (async () => {
   for await (const event of receiver) {
     if (event.kind !== "message") continue;
     received += 1;
     firstPayload = event.payload.length;
+    if (rate > 0 && latencies.length < SAMPLES_MAX) latencies.push(now() - sentAt(event.payload));
   }
 })();
-await receiver.join(group);
-const sender = role === "send" ? await connect(address) : undefined;
+await Promise.all(groups.map((group) => receiver.join(group)));
+const sender = options.sends ? await connect(address) : undefined;
 
 let inFlight = 0;
 let accepted = 0;
+let next = 0;
 let sending = false;
+let begunAt = 0;
+let paced = 0;
 const payload = new Uint8Array(payloadBytes).fill(0x61);
 const onAccepted = () => {
   inFlight -= 1;
   accepted += 1;
-  if (sending && inFlight <= window / 2) pump();
+  if (sending && rate === 0 && inFlight <= window / 2) pump(window);
 };
 const onError = (error) => {
   console.error(`sending failed: ${error.message}`);
   process.exit(1);
 };
-function pump() {
-  while (inFlight < window) {
-    inFlight += 1;
-    sender.send(group, payload, { service, selfDiscard: false }).then(onAccepted, onError);
+
+function pump(limit) {
+  while (inFlight < limit) send(payload);
+}
+
+function send(bytes) {
+  inFlight += 1;
+  next = next + 1 === groups.length ? 0 : next + 1;
+  sender.send(groups[next], bytes, { service, selfDiscard: false }).then(onAccepted, onError);
+}
+
+/** What is due by the clock, as far as the window lets. */
+function pace() {
+  const due = ((now() - begunAt) * rate) / 1000;
+  for (; paced < due; paced++) {
+    // What does not fit is not made up for: latency is that of a rate which the system takes.
+    if (inFlight < window) send(stamped());
   }
 }
 
+/** Milliseconds of a clock that all processes of a machine share. */
+function now() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+function stamped() {
+  const bytes = new Uint8Array(payloadBytes);
+  new DataView(bytes.buffer).setFloat64(0, now());
+  return bytes;
+}
+
+function sentAt({ buffer, byteOffset }) {
+  return new DataView(buffer, byteOffset).getFloat64(0);
+}
+
 process.on("message", ({ kind }) => {
-  if (kind === "start" && sender !== undefined) {
-    sending = true;
-    pump();
-  }
-  if (kind === "stop") sending = false;
-  if (kind === "count") {
-    process.send({
-      kind,
-      received,
-      accepted,
-      payloadBytes: firstPayload,
-      at: performance.now(),
-      cpu: process.cpuUsage(),
-    });
+  switch (kind) {
+    case "start":
+      if (sender === undefined) return;
+      sending = true;
+      begunAt = now();
+      if (rate > 0) setInterval(pace, 1);
+      else pump(window);
+      return;
+    case "count": {
+      profile(`client-${address}`);
+      const [cpu, at] = [process.cpuUsage(), performance.now()];
+      process.send({ kind, received, accepted, payloadBytes: firstPayload, at, cpu, gc: takePauses() });
+      return;
+    }
+    case "latency":
+      process.send({ kind, latencies: latencies.sort((a, b) => a - b) });
+      latencies = [];
   }
 });
 process.send({ kind: "ready" });

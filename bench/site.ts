@@ -14,10 +14,14 @@ const PORT = 15_000 + (process.pid % 30) * 200;
 /** Clients find Unix sockets here and nowhere else: so ports differ, also between namespaces. */
 const SOCKET_FOLDER = "/tmp";
 
+/** What the garbage collector has done since it was asked for last. */
+export type Pauses = { readonly pauses: number; readonly totalMs: number; readonly longestMs: number };
+
 export type Usage = {
   readonly cpu: { readonly user: number; readonly system: number };
   readonly memory: { readonly rss: number; readonly heapUsed: number };
   readonly at: number;
+  readonly gc: Pauses;
 };
 
 type DaemonMessage = { readonly kind: string; readonly members?: readonly string[] };

@@ -1,0 +1,171 @@
+import type { ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { percentile } from "./report.ts";
+import { BenchSite, type Pauses, told, type Usage } from "./site.ts";
+
+const FLOOD = fileURLToPath(new URL("./flood-process.mjs", import.meta.url));
+/** Messages that a sending client may have on the way to its daemon. */
+const WINDOW: Readonly<Record<number, number>> = { 100: 2_000, 1000: 500, 10_000: 100, 100_000: 20 };
+/** V8 compiles what is hot in the first seconds; what counts is a system that runs. */
+const WARM_UP_MS = 3_000;
+
+/** Messages through daemons in network namespaces of their own, each with a receiving client. */
+export type Flow = {
+  readonly daemons: number;
+  /** The first of the daemons have a sending client too, in one process with the receiving one. */
+  readonly senders: number;
+  readonly payloadBytes: number;
+  readonly service: string;
+  /** How long is measured, after the warm-up. */
+  readonly ms: number;
+  /** All receivers are in all of them; senders take them in turn. */
+  readonly groups?: number;
+  /** Share of the datagrams that do not reach the second daemon. */
+  readonly loss?: number;
+  /** Messages/s of each sender; without it they send what they can. */
+  readonly rate?: number;
+  /** Lines for the site's configuration. */
+  readonly settings?: string;
+};
+
+export type FlowResult = {
+  /** Messages/s of each receiver. */
+  readonly perReceiver: readonly number[];
+  /** CPU time per delivered message of all daemons, and of all clients, in us. */
+  readonly daemonCpu: number;
+  readonly clientCpu: number;
+  readonly visitsPerSecond: number;
+  readonly packetsPerVisit: number;
+  readonly retransmissions: number;
+  /** Of the garbage collector: the daemon, and the client, with the longest. */
+  readonly daemonPauses: Pauses;
+  readonly clientPauses: Pauses;
+  /** How data passed between the daemons and their kernel, and why so. */
+  readonly datagrams: string;
+  /** With a rate: what messages took from send to delivery, over all receivers; the worst receiver's percentiles. */
+  readonly latencyMs: { readonly median: number; readonly p99: number; readonly max: number } | undefined;
+};
+
+type Count = {
+  readonly kind: "count";
+  readonly received: number;
+  readonly payloadBytes: number;
+  readonly at: number;
+  readonly cpu: Usage["cpu"];
+  readonly gc: Pauses;
+};
+
+export async function measureFlow(flow: Flow): Promise<FlowResult> {
+  const site = await BenchSite.start(flow.daemons, { namespaces: true, settings: flow.settings ?? "" });
+  const clients: ChildProcess[] = [];
+  try {
+    for (let daemon = 0; daemon < flow.daemons; daemon++) {
+      const child = startFlood(site, daemon, flow);
+      clients.push(child);
+      await told(child, "ready");
+    }
+    if (flow.loss !== undefined && flow.loss > 0) site.lab?.setLoss(1, flow.loss);
+    for (const child of clients) child.send({ kind: "start" });
+    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+    return await measure(site, clients, flow);
+  } finally {
+    for (const child of clients) child.kill("SIGKILL");
+    site.close();
+  }
+}
+
+/** Messages/s at the receiver that got least. */
+export function slowest({ perReceiver }: FlowResult): number {
+  return Math.min(...perReceiver);
+}
+
+/** A client process of a daemon (flood-process.mjs); to be killed by its owner. */
+export function startFlood(
+  site: BenchSite,
+  daemon: number,
+  flow: Pick<Flow, "senders" | "payloadBytes" | "service" | "groups" | "rate"> & { readonly window?: number },
+): ChildProcess {
+  const { payloadBytes, service } = flow;
+  const options = {
+    address: site.address(daemon),
+    payloadBytes,
+    service,
+    groups: flow.groups ?? 1,
+    window: flow.window ?? WINDOW[payloadBytes] ?? 500,
+    sends: daemon < flow.senders,
+    rate: flow.rate ?? 0,
+  };
+  return site.spawn(daemon, FLOOD, [JSON.stringify(options)]);
+}
+
+export function countOf(child: ChildProcess): Promise<Count> {
+  const answer = told<Count>(child, "count");
+  child.send({ kind: "count" });
+  return answer;
+}
+
+async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: Flow): Promise<FlowResult> {
+  const daemons = site.names.map((_, i) => i);
+  if (flow.rate !== undefined) await Promise.all(clients.map(latenciesOf));
+  const begin = await Promise.all(clients.map(countOf));
+  const daemonsBegin = await Promise.all(daemons.map((i) => site.usage(i)));
+  const ringsBegin = await rings(site);
+  await new Promise((resolve) => setTimeout(resolve, flow.ms));
+  const end = await Promise.all(clients.map(countOf));
+  const daemonsEnd = await Promise.all(daemons.map((i) => site.usage(i)));
+  const ringsEnd = await rings(site);
+  const latencies = flow.rate === undefined ? [] : await Promise.all(clients.map(latenciesOf));
+  const perReceiver = end.map((last, i) => {
+    const first = begin[i] as Count;
+    if (last.payloadBytes !== flow.payloadBytes) throw new Error(`received ${last.payloadBytes} bytes`);
+    return ((last.received - first.received) / (last.at - first.at)) * 1000;
+  });
+  const messages = end.reduce((sum, last, i) => sum + last.received - (begin[i] as Count).received, 0);
+  const { path, because } = (await site.status(0)).site.datagrams;
+  return {
+    perReceiver,
+    daemonCpu: cpuMicros(daemonsBegin, daemonsEnd) / messages,
+    clientCpu: cpuMicros(begin, end) / messages,
+    visitsPerSecond: ((ringsEnd.visits - ringsBegin.visits) / (ringsEnd.at - ringsBegin.at)) * 1000,
+    packetsPerVisit: (ringsEnd.packets - ringsBegin.packets) / (ringsEnd.visits - ringsBegin.visits),
+    retransmissions: ringsEnd.retransmissions - ringsBegin.retransmissions,
+    daemonPauses: worst(daemonsEnd),
+    clientPauses: worst(end),
+    datagrams: `${path} (${because})`,
+    latencyMs: latencies.length === 0 ? undefined : worstLatency(latencies),
+  };
+}
+
+function worstLatency(all: readonly (readonly number[])[]): FlowResult["latencyMs"] {
+  const of = (share: number): number => Math.max(...all.map((latencies) => percentile(latencies, share)));
+  return { median: of(0.5), p99: of(0.99), max: of(1) };
+}
+
+async function latenciesOf(child: ChildProcess): Promise<readonly number[]> {
+  const answer = told<{ kind: "latency"; latencies: readonly number[] }>(child, "latency");
+  child.send({ kind: "latency" });
+  return (await answer).latencies;
+}
+
+/** What the daemons' rings have done so far, all together. */
+async function rings(site: BenchSite) {
+  const all = await Promise.all(site.names.map(async (_, i) => (await site.status(i)).ring));
+  const sum = (of: (ring: (typeof all)[number]) => number): number => all.reduce((total, ring) => total + of(ring), 0);
+  return {
+    visits: sum((ring) => ring.tokenRounds),
+    packets: sum((ring) => ring.packetsSent),
+    retransmissions: sum((ring) => ring.retransmissions.segment),
+    at: performance.now(),
+  };
+}
+
+function worst(list: readonly { readonly gc: Pauses }[]): Pauses {
+  return list.map(({ gc }) => gc).reduce((a, b) => (b.longestMs > a.longestMs ? b : a));
+}
+
+type WithCpu = { readonly cpu: Usage["cpu"] };
+
+function cpuMicros(begin: readonly WithCpu[], end: readonly WithCpu[]): number {
+  const sum = (list: readonly WithCpu[]): number => list.reduce((all, { cpu }) => all + cpu.user + cpu.system, 0);
+  return sum(end) - sum(begin);
+}
