@@ -40,7 +40,7 @@ export interface TimelyOutbox {
   unicast(to: NodeId, channel: "repair" | "control", bytes: Uint8Array): void;
   /**
    * Once for each packet, as soon as it is there: in no order. The payload is a view of a datagram. `waitedMs`: since this node has known that the
-   * packet was sent and is missing; 0 if it was not.
+   * packet was sent and is missing, or, as repairs tell, since it should have come; 0 if it was not missing.
    */
   deliver(id: PacketId, payload: Uint8Array, how: Arrival, now: number, waitedMs: number): void;
   /** So many packets of a sender, from this one on, will not come: it has not got them any more, or does not answer. */
@@ -285,8 +285,8 @@ export class TimelyNode implements Machine {
           this.statistics.malformed++;
           return;
         }
-        for (const id of repair.packets) this.#hearOf(id);
-        for (const id of repair.lasts) this.#hearOf(id);
+        this.#hearOfAll(repair.packets);
+        for (const id of repair.lasts) this.#hearOf(id, this.#now);
         const bytes = this.#decoder.receive(repair);
         if (bytes !== undefined) this.#onData(bytes, "rebuilt");
         return;
@@ -388,14 +388,25 @@ export class TimelyNode implements Machine {
     }
   }
 
-  #hearOf(id: PacketId): void {
+  /** The packets of a repair, in the order in which they came to its origin: one that is not here would have come before those behind it. */
+  #hearOfAll(packets: readonly PacketId[]): void {
+    let since = this.#now;
+    for (const id of packets.toReversed()) {
+      const found = this.#find(id);
+      if (found === undefined) this.#hearOf(id, since);
+      else if ("bytes" in found) since = Math.min(since, found.at);
+    }
+  }
+
+  /** The packet was sent, and is missing since then. */
+  #hearOf(id: PacketId, since: number): void {
     if (id.sender === this.#config.me) return;
     const stream = this.#stream(id);
-    if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq);
+    if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq, since);
   }
 
   /** Returns by how much the stream has advanced. */
-  #announce(stream: Incoming, seq: number): number {
+  #announce(stream: Incoming, seq: number, since = this.#now): number {
     const { missingMax, nakMs } = this.#config;
     // A sender that ran on so far without this node is not caught up with.
     if (seq - stream.highest > missingMax) {
@@ -404,7 +415,7 @@ export class TimelyNode implements Machine {
       for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
     }
     const askAt = this.#now + nakMs;
-    const advanced = stream.announce(seq, this.#now, askAt);
+    const advanced = stream.announce(seq, since, askAt);
     if (advanced > 0) this.#advance(stream.group, advanced);
     this.#note(stream, askAt);
     return advanced;
