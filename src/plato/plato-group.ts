@@ -1,0 +1,777 @@
+import { assert } from "../base/assert.ts";
+import type { NodeId } from "../base/ids.ts";
+import { RangeSet } from "../base/range-set.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
+import {
+  AGE_UNKNOWN,
+  type AckBody,
+  decodePlato,
+  encodePlato,
+  FETCH_ENTRY_BYTES,
+  FETCH_HEAD_BYTES,
+  type FetchBody,
+  FORWARD_HEAD_BYTES,
+  type MessageId,
+  ORDER_ENTRY_BYTES,
+  ORDER_HEAD_BYTES,
+  type OrderBody,
+  type OrderEntry,
+  type PlatoBody,
+  type StateBody,
+} from "../wire/plato/bodies.ts";
+import { type Closing, closing, type MemberState, StateAssembly, stateParts } from "./closing.ts";
+import type { PlatoConfig } from "./config.ts";
+import { messageKey, OrderLog } from "./log.ts";
+import { GapPredictor } from "./predictor.ts";
+
+/** A message as it is handed over. */
+export type OrderedMessage = MessageId & {
+  readonly payload: Uint8Array;
+  /** Its place in the order of the group; ascending, but some places may be left out. Of an optimistic delivery: the place that it will likely have. */
+  readonly position: number;
+  /** The place is the sequencer's; it may be another one if the sequencer fails. */
+  readonly isOrdered: boolean;
+};
+
+/** What a totally ordered group asks of its host. `deliver`, `commit` and `rollback` are one stream, in order. */
+export interface PlatoOutbox {
+  /** A timely packet to the other members (ricochet/); returns its number. */
+  multicast(body: Uint8Array): number;
+  /** A datagram to one member, that may be lost. */
+  unicast(to: NodeId, body: Uint8Array): void;
+  deliver(message: OrderedMessage): void;
+  /** What was delivered up to this place stays. */
+  commit(position: number): void;
+  /** What was delivered behind this place is taken back, the last first; it is delivered again in its right place. */
+  rollback(position: number): void;
+}
+
+export type PlatoStatistics = {
+  sent: number;
+  /** Deliveries, those that were taken back included; of these: before the order was known; taken back. */
+  delivered: number;
+  optimistic: number;
+  rolledBack: number;
+  committed: number;
+  ordersSent: number;
+  fetched: number;
+  malformed: number;
+  /** What came for a view that was not known yet, and had no room to wait. */
+  overflowed: number;
+};
+
+/** A message that is here and that not all members are known to have. */
+type Message = MessageId & {
+  readonly key: string;
+  readonly view: number;
+  readonly payload: Uint8Array;
+  /** When it came, or would have come if it had not been lost. */
+  readonly at: number;
+  /** It came as it was sent; else its time is a guess. */
+  readonly isExact: boolean;
+  isSuspect: boolean;
+  isShown: boolean;
+};
+
+type Shown = { readonly message: Message; readonly position: number };
+
+type View = {
+  readonly number: number;
+  /** By id. */
+  readonly members: readonly NodeId[];
+  readonly sequencer: NodeId;
+};
+
+type Early = {
+  readonly from: NodeId;
+  readonly seq: number | undefined;
+  readonly bytes: Uint8Array;
+  readonly waitedMs: number | undefined;
+};
+
+/** Orders that wait for the one before them. */
+const STASHED_MAX = 64;
+/** A retry is made so many times as late at most as the first. */
+const RETRY_DOUBLINGS_MAX = 4;
+
+/**
+ * One member of a totally ordered timely group (PLATO, SRDS 2006; protocols.md C). Messages come by Ricochet, in no order; the sequencer, the first
+ * member of the view, tells the order every few milliseconds. A message that came well apart from others is delivered at once, since it will
+ * hardly be ordered otherwise; if it is, it is taken back.
+ *
+ * Views are numbered, ascending, the same at all members; each member hears of them in its own time. As one begins, all its members say what they have, and
+ * from that all conclude alike how the views before it end (closing.ts).
+ */
+export class PlatoGroup implements Machine {
+  readonly statistics: PlatoStatistics = {
+    sent: 0,
+    delivered: 0,
+    optimistic: 0,
+    rolledBack: 0,
+    committed: 0,
+    ordersSent: 0,
+    fetched: 0,
+    malformed: 0,
+    overflowed: 0,
+  };
+  readonly #config: PlatoConfig;
+  readonly #outbox: PlatoOutbox;
+  readonly #predictor: GapPredictor;
+  #now: number;
+
+  #view: View | undefined;
+  /** The last view in which this member took part in the order; 0: none. */
+  #opened = 0;
+  /** Of the present view, until it is opened; its own parts as they were sent stay. */
+  #states = new Map<NodeId, MemberState>();
+  #assemblies = new Map<NodeId, StateAssembly>();
+  #myState: readonly StateBody[] = [];
+  #early: Early[] = [];
+  #earlyBytes = 0;
+
+  #log = new OrderLog(0);
+  /** Up to this place messages were for members before this one. */
+  #start = 0;
+  /** This member has all messages, and their order, up to here; all members have; has been committed. */
+  #held = 0;
+  #stable = 0;
+  #committed = 0;
+  /** Who has messages that failed members sent. */
+  #holders: ReadonlyMap<string, NodeId> = new Map();
+  readonly #stash = new Map<number, OrderBody>();
+
+  /** With their payloads; by key. */
+  readonly #messages = new Map<string, Message>();
+  /** Of the present view and without a place in the order, in the order of their times. */
+  #pending: Message[] = [];
+  /** Numbers in the streams of the present view's members that need not come again. */
+  readonly #done = new Map<NodeId, RangeSet>();
+  /** Own messages on their way to this member itself. */
+  #loop: Message[] = [];
+  #own = 0;
+  #lastArrival = Number.NEGATIVE_INFINITY;
+  #newest: Message | undefined;
+  /** Delivered and not committed. */
+  #shown: Shown[] = [];
+
+  /** The sequencer's: how far each member has everything, and knows that all have. */
+  readonly #acks = new Map<NodeId, AckBody>();
+  #toldStable = 0;
+  #orderAt = NEVER;
+  #idleAt = NEVER;
+  #optimisticAt = NEVER;
+  #ackAt = NEVER;
+  #retryAt = NEVER;
+  #retries = 0;
+  #heldAtRetry = 0;
+
+  constructor(config: PlatoConfig, outbox: PlatoOutbox, now: number) {
+    this.#config = config;
+    this.#outbox = outbox;
+    this.#predictor = new GapPredictor(config.threshold);
+    this.#now = now;
+  }
+
+  /** Longest payload of a message. */
+  static payloadBytesMax(bodyBytesMax: number): number {
+    return bodyBytesMax - FORWARD_HEAD_BYTES;
+  }
+
+  /** Messages that come closer to each other than this are not delivered before their order is known. */
+  get thresholdMs(): number {
+    // Its own order is the order.
+    return this.#isSequencer ? 0 : this.#predictor.thresholdMs;
+  }
+
+  /** Messages that are kept since not all members are known to have them. */
+  get unstable(): number {
+    return this.#messages.size;
+  }
+
+  /** The member that makes the order; undefined before the first view. */
+  get sequencer(): NodeId | undefined {
+    return this.#view?.sequencer;
+  }
+
+  /** Whether `send` takes a message: once it has part in the order, and unless too many of this node's are under way. */
+  get canSend(): boolean {
+    return this.#opened > 0 && this.#own < this.#config.windowMessages;
+  }
+
+  /** A new view of the group, this node in it; `number` is greater than that of all before. */
+  setView(number: number, members: readonly NodeId[], now: number): void {
+    this.#now = now;
+    const { me, bodyBytesMax } = this.#config;
+    assert(members.includes(me), "a member hears of views that it is in");
+    assert(number > (this.#view?.number ?? 0), "views ascend");
+    const sorted = members.toSorted((a, b) => a - b);
+    this.#view = { number, members: sorted, sequencer: sorted[0] as NodeId };
+    this.#states.clear();
+    this.#assemblies.clear();
+    this.#done.clear();
+    this.#stash.clear();
+    this.#acks.clear();
+    this.#pending = [];
+    this.#loop = [];
+    this.#newest = undefined;
+    this.#orderAt = this.#idleAt = this.#optimisticAt = this.#ackAt = NEVER;
+    const state = this.#state();
+    this.#myState = stateParts(number, state, bodyBytesMax);
+    for (const part of this.#myState) this.#multicast(part);
+    this.#states.set(me, state);
+    this.#retrySoon();
+    this.#replayEarly();
+    this.#openIfComplete();
+  }
+
+  /** Sends a message to all members, this one included; it is copied. Only if `canSend`. Returns its name. */
+  send(payload: Uint8Array, now: number): MessageId {
+    this.#now = now;
+    const { me, bodyBytesMax, loopbackMs } = this.#config;
+    assert(
+      this.canSend && this.#view !== undefined,
+      "a member sends once it has part, and what the window has room for",
+    );
+    assert(payload.length <= PlatoGroup.payloadBytesMax(bodyBytesMax), "a message fits into a body");
+    const view = this.#view.number;
+    const seq = this.#multicast({ kind: "message", view, payload });
+    const id = { sender: me, seq };
+    const key = messageKey(id);
+    const at = now + loopbackMs;
+    const message = { ...id, key, view, payload: payload.slice(), at, isExact: true, isSuspect: false, isShown: false };
+    this.#messages.set(key, message);
+    this.#own++;
+    this.statistics.sent++;
+    this.#loop.push(message);
+    this.#retrySoon();
+    return id;
+  }
+
+  /**
+   * The payload of a timely packet of another member. `waitedMs`: since when it should have come, if repairs brought it; `undefined` if it came as it was
+   * sent.
+   */
+  receive(from: NodeId, seq: number, bytes: Uint8Array, waitedMs: number | undefined, now: number): void {
+    this.#now = now;
+    this.#receive({ from, seq, bytes, waitedMs });
+  }
+
+  /** A datagram of another member to this one. */
+  receiveFrom(from: NodeId, bytes: Uint8Array, now: number): void {
+    this.#now = now;
+    this.#receive({ from, seq: undefined, bytes, waitedMs: undefined });
+  }
+
+  get deadline(): number {
+    const loopAt = this.#loop[0]?.at ?? NEVER;
+    return Math.min(loopAt, this.#optimisticAt, this.#orderAt, this.#idleAt, this.#ackAt, this.#retryAt);
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    while ((this.#loop[0]?.at ?? NEVER) <= now) this.#arrive(this.#loop.shift() as Message, false);
+    if (now >= this.#optimisticAt) this.#deliverLikely();
+    if (now >= this.#orderAt) this.#order();
+    if (now >= this.#idleAt) this.#tellOrder([]);
+    if (now >= this.#ackAt) this.#ack();
+    if (now >= this.#retryAt) this.#retry();
+  }
+
+  // ---- receiving --------------------------------------------------------------------------------------------------
+
+  #receive(packet: Early): void {
+    const body = decodePlato(packet.bytes);
+    if (body === undefined) {
+      this.statistics.malformed++;
+      return;
+    }
+    const view = this.#view;
+    const isEarly = view === undefined || body.view > view.number;
+    if (isEarly || this.#waitsForOpening(body, view)) this.#keepEarly(packet);
+    else this.#take(packet, body, view);
+  }
+
+  /** The order of a view begins when it is opened; and of messages of the views before only those count that this member has said that it has. */
+  #waitsForOpening(body: PlatoBody, view: View): boolean {
+    if (this.#opened === view.number) return false;
+    if (body.kind === "order") return body.view === view.number;
+    return (body.kind === "message" || body.kind === "forward") && body.view < view.number;
+  }
+
+  #take({ from, seq, waitedMs }: Early, body: PlatoBody, view: View): void {
+    if (body.kind === "message") {
+      if (seq !== undefined) this.#onMessage({ sender: from, seq }, body.view, body.payload, waitedMs);
+      return;
+    }
+    if (body.kind === "forward") {
+      this.#onMessage(body, body.view, body.payload, Number.POSITIVE_INFINITY);
+      return;
+    }
+    if (body.view !== view.number || !view.members.includes(from)) return;
+    if (seq !== undefined) this.#doneOf(from).add(seq);
+    switch (body.kind) {
+      case "order":
+        if (from === view.sequencer) this.#onOrder(body);
+        return;
+      case "state":
+        this.#onState(from, body);
+        return;
+      case "ack":
+        this.#onAck(from, body);
+        return;
+      case "fetch":
+        this.#onFetch(from, body);
+    }
+  }
+
+  #keepEarly(packet: Early): void {
+    this.#early.push(packet);
+    this.#earlyBytes += packet.bytes.length;
+    while (this.#earlyBytes > this.#config.earlyBytes) {
+      this.#earlyBytes -= (this.#early.shift() as Early).bytes.length;
+      this.statistics.overflowed++;
+    }
+  }
+
+  #replayEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    this.#earlyBytes = 0;
+    for (const packet of early) this.#receive(packet);
+  }
+
+  #onMessage(id: MessageId, view: number, payload: Uint8Array, waitedMs: number | undefined): void {
+    const key = messageKey(id);
+    if (this.#messages.has(key) || id.sender === this.#config.me) return;
+    const present = (this.#view as View).number;
+    const isPlaced = this.#log.positionOf(key) !== undefined;
+    // What was sent in an earlier view has its place by now, or none.
+    if (view < present && !isPlaced) return;
+    if (view >= present && this.#doneOf(id.sender).has(id.seq) && !isPlaced) return;
+    const at = this.#now - (waitedMs === undefined || waitedMs === Number.POSITIVE_INFINITY ? 0 : waitedMs);
+    const isLate = waitedMs !== undefined && waitedMs > this.#predictor.thresholdMs;
+    const isExact = waitedMs === undefined;
+    const message = { ...id, key, view, payload, at, isExact, isSuspect: isLate, isShown: false };
+
+    this.#messages.set(key, message);
+    if (view < present || isPlaced) this.#settle();
+    else this.#arrive(message, isLate);
+  }
+
+  /** A message without a place in the order: decides whether its place is doubtful. */
+  #arrive(message: Message, isLate: boolean): void {
+    if (this.#log.positionOf(message.key) !== undefined) {
+      this.#settle();
+      return;
+    }
+    this.#doneOf(message.sender).add(message.seq);
+    let at = this.#pending.length;
+    while (at > 0 && (this.#pending[at - 1] as Message).at > message.at) at--;
+    this.#pending.splice(at, 0, message);
+    if (!isLate) {
+      if (message.at - this.#lastArrival < this.thresholdMs) {
+        message.isSuspect = true;
+        if (this.#newest !== undefined) this.#newest.isSuspect = true;
+      }
+      this.#lastArrival = message.at;
+      this.#newest = message;
+    }
+    this.#orderSoon();
+    this.#deliverLikely();
+  }
+
+  // ---- order ------------------------------------------------------------------------------------------------------
+
+  #onOrder(order: OrderBody): void {
+    this.#ackAt = Math.min(this.#ackAt, this.#now + this.#config.ackMs);
+    if (order.first > this.#log.end + 1) {
+      if (this.#stash.size < STASHED_MAX) this.#stash.set(order.first, order);
+      this.#retrySoon();
+      return;
+    }
+    this.#append(order);
+    for (const [first, later] of [...this.#stash].sort(([a], [b]) => a - b)) {
+      if (first > this.#log.end + 1) break;
+      this.#stash.delete(first);
+      this.#append(later);
+    }
+    this.#stable = Math.max(this.#stable, Math.min(order.stable, this.#held));
+    this.#settle();
+  }
+
+  #append({ first, base, entries }: OrderBody): void {
+    entries.forEach((entry, i) => {
+      if (first + i <= this.#log.end) return;
+      const { key } = this.#log.append(entry);
+      this.#doneOf(entry.sender).add(entry.seq);
+      const message = this.#messages.get(key);
+      const isTelling = message?.isExact === true && entry.age !== AGE_UNKNOWN;
+      this.#predictor.learn(isTelling ? { mine: message.at, theirs: (base - entry.age) / 1_000 } : undefined);
+    });
+  }
+
+  /** Delivers, takes back and commits as the order says. */
+  #settle(): void {
+    if (this.#opened !== this.#view?.number) return;
+    while (this.#held < this.#log.end && this.#isHere(this.#held + 1)) this.#held++;
+    if (this.#pending.length > 0) {
+      this.#pending = this.#pending.filter(({ key }) => this.#log.positionOf(key) === undefined);
+    }
+    this.#showOrdered();
+    this.#commit();
+    this.#deliverLikely();
+    if (this.#held < this.#log.end || this.#stash.size > 0) this.#retrySoon();
+    this.#noteProgress();
+  }
+
+  #isHere(position: number): boolean {
+    const entry = this.#log.at(position);
+    return entry !== undefined && (position <= this.#start || entry.isVoid || this.#messages.has(entry.key));
+  }
+
+  #showOrdered(): void {
+    const { optimistic, commit } = this.#config;
+    const until = !optimistic && commit === "stable" ? Math.min(this.#stable, this.#held) : this.#held;
+    let same = 0;
+    for (let position = this.#committed + 1; position <= this.#log.end; position++) {
+      const entry = this.#log.at(position);
+      if (entry === undefined || entry.isVoid || position <= this.#start) continue;
+      const shown = this.#shown[same];
+      if (shown !== undefined && (shown.position !== position || shown.message.key !== entry.key)) this.#rollBack(same);
+      if (same === this.#shown.length) {
+        if (position > until) return;
+        this.#show(this.#messages.get(entry.key) as Message, position, true);
+      }
+      same++;
+    }
+    // Behind the order only places that follow on it are likely.
+    const next = this.#shown[same];
+    if (next !== undefined && next.position !== this.#log.end + 1) this.#rollBack(same);
+  }
+
+  #show(message: Message, position: number, isOrdered: boolean): void {
+    const { sender, seq, payload } = message;
+    message.isShown = true;
+    this.#shown.push({ message, position });
+    this.statistics.delivered++;
+    if (!isOrdered) this.statistics.optimistic++;
+    this.#outbox.deliver({ sender, seq, payload, position, isOrdered });
+  }
+
+  /** Takes back all but the first `kept` of what was delivered and not committed. */
+  #rollBack(kept: number): void {
+    const gone = this.#shown.splice(kept);
+    for (const { message } of gone) {
+      message.isShown = false;
+      message.isSuspect = true;
+    }
+    this.statistics.rolledBack += gone.length;
+    this.#outbox.rollback(this.#shown.at(-1)?.position ?? this.#committed);
+  }
+
+  #commit(): void {
+    const until = Math.min(this.#config.commit === "ordered" ? this.#held : this.#stable, this.#held);
+    let count = 0;
+    while (count < this.#shown.length && (this.#shown[count] as Shown).position <= until) count++;
+    const last = this.#shown[count - 1];
+    this.#shown.splice(0, count);
+    this.statistics.committed += count;
+    this.#committed = Math.max(this.#committed, until);
+    if (last !== undefined) this.#outbox.commit(last.position);
+    for (const { key, sender } of this.#log.trim(Math.min(this.#stable, this.#committed))) {
+      if (this.#messages.delete(key) && sender === this.#config.me) this.#own--;
+    }
+  }
+
+  /** Delivers what came well apart from others, in the order in which it came. */
+  #deliverLikely(): void {
+    this.#optimisticAt = NEVER;
+    if (!this.#config.optimistic || this.#opened !== this.#view?.number || this.#held < this.#log.end) return;
+    let position = this.#log.end;
+    for (const message of this.#pending) {
+      position++;
+      if (message.isShown) continue;
+      if (message.isSuspect) return;
+      const dueAt = message.at + this.thresholdMs;
+      if (dueAt > this.#now && message === this.#newest) {
+        this.#optimisticAt = dueAt;
+        return;
+      }
+      this.#show(message, position, false);
+    }
+  }
+
+  // ---- the sequencer ----------------------------------------------------------------------------------------------
+
+  get #isSequencer(): boolean {
+    return this.#view?.sequencer === this.#config.me && this.#opened === this.#view.number;
+  }
+
+  #orderSoon(): void {
+    if (!this.#isSequencer) return;
+    const { orderMs } = this.#config;
+    const at = orderMs === 0 ? this.#now : (Math.floor(this.#now / orderMs) + 1) * orderMs;
+    this.#orderAt = Math.min(this.#orderAt, at);
+  }
+
+  #order(): void {
+    this.#orderAt = NEVER;
+    const base = Math.floor(this.#now * 1_000);
+    const entries = this.#pending.map(({ sender, seq, at, isExact }) => ({
+      sender,
+      seq,
+      age: isExact ? Math.max(0, base - Math.floor(at * 1_000)) : AGE_UNKNOWN,
+    }));
+    if (entries.length > 0 || this.#stable > this.#toldStable) this.#tellOrder(entries, base);
+  }
+
+  #tellOrder(entries: readonly OrderEntry[], base = Math.floor(this.#now * 1_000)): void {
+    const { bodyBytesMax, idleMs } = this.#config;
+    const each = Math.floor((bodyBytesMax - ORDER_HEAD_BYTES) / ORDER_ENTRY_BYTES);
+    const view = (this.#view as View).number;
+    for (let i = 0; i === 0 || i < entries.length; i += each) {
+      const some = entries.slice(i, i + each);
+      const order: OrderBody = {
+        kind: "order",
+        view,
+        first: this.#log.end + 1,
+        stable: this.#stable,
+        base,
+        entries: some,
+      };
+      this.#multicast(order);
+      this.statistics.ordersSent++;
+      this.#append(order);
+    }
+    this.#toldStable = this.#stable;
+    this.#idleAt = this.#isQuiet ? NEVER : this.#now + idleMs;
+    this.#settle();
+  }
+
+  /** Whether all members are known to have everything, and to know that all have. */
+  get #isQuiet(): boolean {
+    return (this.#view as View).members.every((member) => {
+      if (member === this.#config.me) return this.#stable === this.#log.end;
+      const ack = this.#acks.get(member);
+      return ack !== undefined && ack.held === this.#log.end && ack.stable === this.#log.end;
+    });
+  }
+
+  #onAck(from: NodeId, ack: AckBody): void {
+    if (!this.#isSequencer) return;
+    const known = this.#acks.get(from);
+    if (known !== undefined && known.held >= ack.held && known.stable >= ack.stable) return;
+    this.#acks.set(from, ack);
+    this.#noteProgress();
+  }
+
+  /** This member, or another one, has more than before. */
+  #noteProgress(): void {
+    const view = this.#view as View;
+    if (!this.#isSequencer) return;
+    let least = this.#held;
+    for (const member of view.members) {
+      if (member !== view.sequencer) least = Math.min(least, this.#acks.get(member)?.held ?? 0);
+    }
+    if (least > this.#stable) {
+      this.#stable = least;
+      this.#showOrdered();
+      this.#commit();
+      this.#orderSoon();
+    }
+    if (this.#isQuiet) this.#idleAt = NEVER;
+  }
+
+  #ack(): void {
+    this.#ackAt = NEVER;
+    const view = this.#view as View;
+    if (view.sequencer === this.#config.me || this.#opened !== view.number) return;
+    const ack: AckBody = { kind: "ack", view: view.number, held: this.#held, stable: this.#stable };
+    this.#outbox.unicast(view.sequencer, encodePlato(ack));
+  }
+
+  // ---- a new view -------------------------------------------------------------------------------------------------
+
+  /** What this member has of the views before. */
+  #state(): MemberState {
+    const ordered = this.#log.entries.map(({ sender, seq, key, isVoid }) => ({
+      sender,
+      seq,
+      isOrdered: true,
+      isHeld: this.#messages.has(key),
+      isVoid,
+    }));
+    const others = [...this.#messages.values()].filter(({ key }) => this.#log.positionOf(key) === undefined);
+    return {
+      opened: this.#opened,
+      base: this.#log.base,
+      entries: [
+        ...ordered,
+        ...others
+          .sort((a, b) => a.at - b.at)
+          .map(({ sender, seq }) => ({ sender, seq, isOrdered: false, isHeld: true, isVoid: false })),
+      ],
+    };
+  }
+
+  #onState(from: NodeId, part: StateBody): void {
+    if (this.#states.has(from) || from === this.#config.me) return;
+    let assembly = this.#assemblies.get(from);
+    if (assembly === undefined) this.#assemblies.set(from, (assembly = new StateAssembly()));
+    const state = assembly.add(part);
+    if (state === undefined) return;
+    this.#states.set(from, state);
+    this.#openIfComplete();
+  }
+
+  #openIfComplete(): void {
+    const view = this.#view as View;
+    if (this.#opened === view.number || this.#states.size < view.members.length) return;
+    const inOrder = new Map(view.members.map((member) => [member, this.#states.get(member) as MemberState]));
+    this.#open(view, closing(inOrder));
+  }
+
+  #open(view: View, { log, holders }: Closing): void {
+    const isNew = this.#opened === 0;
+    if (!isNew) {
+      assert(this.#held >= log.base, "what is forgotten elsewhere is here");
+      this.#stable = Math.max(this.#stable, log.base);
+      this.#showOrdered();
+      this.#commit();
+    }
+    this.#log = log;
+    this.#holders = holders;
+    this.#opened = view.number;
+    if (isNew) {
+      this.#start = this.#held = this.#committed = log.end;
+      this.#stable = log.base;
+    } else this.#held = Math.max(log.base, this.#committed);
+    this.#toldStable = this.#stable;
+    for (const [key, message] of this.#messages) {
+      const isOver = message.view < view.number && log.positionOf(key) === undefined;
+      if (!isOver) continue;
+      this.#messages.delete(key);
+      if (message.sender === this.#config.me) this.#own--;
+    }
+    this.#predictor.reset();
+    this.#settle();
+    this.#retrySoon();
+    if (this.#isSequencer) this.#tellOrder([]);
+    this.#orderSoon();
+    this.#replayEarly();
+  }
+
+  // ---- what does not come -----------------------------------------------------------------------------------------
+
+  #retrySoon(): void {
+    if (this.#retryAt < NEVER) return;
+    this.#retries = 0;
+    this.#heldAtRetry = this.#held;
+    this.#retryAt = this.#now + this.#config.retryMs;
+  }
+
+  #retry(): void {
+    this.#retryAt = NEVER;
+    const view = this.#view as View;
+    const isOpen = this.#opened === view.number;
+    const isBehind = this.#held < this.#log.end || this.#stash.size > 0;
+    // What goes on by itself is not asked for.
+    const isStuck = !isOpen || (isBehind && this.#held === this.#heldAtRetry);
+    if (!isOpen) this.#fetchStates(view);
+    else if (isStuck) this.#fetchOrdered(view);
+    const [areOwnWaiting, areOwnLate] = this.#forwardOwn(view);
+    if (isOpen && !isBehind && !areOwnWaiting) return;
+    this.#retries = isStuck || areOwnLate ? this.#retries + 1 : 0;
+    this.#heldAtRetry = this.#held;
+    this.#retryAt = this.#now + this.#config.retryMs * 2 ** Math.min(this.#retries, RETRY_DOUBLINGS_MAX);
+  }
+
+  #fetchStates({ number, members }: View): void {
+    for (const member of members) {
+      if (!this.#states.has(member)) this.#fetch(member, { view: number, wantsState: true, from: 0, messages: [] });
+    }
+  }
+
+  #fetchOrdered({ number, members, sequencer }: View): void {
+    const { me, bodyBytesMax } = this.#config;
+    const most = Math.floor((bodyBytesMax - FETCH_HEAD_BYTES) / FETCH_ENTRY_BYTES);
+    const others = members.filter((member) => member !== me);
+    const wanted = new Map<NodeId, MessageId[]>();
+    for (let position = this.#held + 1; position <= this.#log.end; position++) {
+      if (this.#isHere(position)) continue;
+      const { sender, seq, key } = this.#log.at(position) as MessageId & { readonly key: string };
+      const likely = [this.#holders.get(key), sender, sequencer].filter(
+        (member): member is NodeId => member !== undefined && member !== me && members.includes(member),
+      );
+      const from = likely[this.#retries] ?? (others[(this.#retries + position) % others.length] as NodeId);
+      const list = wanted.get(from);
+      if (list === undefined) wanted.set(from, [{ sender, seq }]);
+      else if (list.length < most) list.push({ sender, seq });
+    }
+    for (const [from, messages] of wanted) {
+      this.#fetch(from, { view: number, wantsState: false, from: 0, messages });
+    }
+    if (this.#stash.size > 0) {
+      this.#fetch(sequencer, { view: number, wantsState: false, from: this.#log.end + 1, messages: [] });
+    }
+  }
+
+  #fetch(from: NodeId, wants: Omit<FetchBody, "kind">): void {
+    this.statistics.fetched++;
+    this.#outbox.unicast(from, encodePlato({ kind: "fetch", ...wants }));
+  }
+
+  /** What this member has sent and the sequencer has not ordered for long has perhaps not reached it. Whether there is such a message, and an old one. */
+  #forwardOwn({ number, sequencer }: View): readonly [boolean, boolean] {
+    const { me, retryMs } = this.#config;
+    if (this.#own === 0 || sequencer === me) return [false, false];
+    let isAny = false;
+    let isOld = false;
+    for (const message of this.#messages.values()) {
+      if (message.sender !== me || message.view !== number || this.#log.positionOf(message.key) !== undefined) continue;
+      isAny = true;
+      if (message.at > this.#now - retryMs) continue;
+      isOld = true;
+      this.#forward(sequencer, message);
+    }
+    return [isAny, isOld];
+  }
+
+  #forward(to: NodeId, { sender, seq, view, payload }: Message): void {
+    this.#outbox.unicast(to, encodePlato({ kind: "forward", view, sender, seq, payload }));
+  }
+
+  #onFetch(from: NodeId, { wantsState, from: first, messages }: FetchBody): void {
+    if (wantsState) for (const part of this.#myState) this.#outbox.unicast(from, encodePlato(part));
+    for (const id of messages) {
+      const message = this.#messages.get(messageKey(id));
+      if (message !== undefined) this.#forward(from, message);
+    }
+    if (first > 0 && this.#isSequencer) this.#repeatOrder(from, first);
+  }
+
+  #repeatOrder(to: NodeId, from: number): void {
+    const { bodyBytesMax } = this.#config;
+    const each = Math.floor((bodyBytesMax - ORDER_HEAD_BYTES) / ORDER_ENTRY_BYTES);
+    for (let first = Math.max(from, this.#log.base + 1); first <= this.#log.end; first += each) {
+      const some = this.#log.entries.slice(first - this.#log.base - 1, first - this.#log.base - 1 + each);
+      const entries = some.map(({ sender, seq }) => ({ sender, seq, age: AGE_UNKNOWN }));
+      const view = (this.#view as View).number;
+      this.#outbox.unicast(to, encodePlato({ kind: "order", view, first, stable: this.#stable, base: 0, entries }));
+    }
+  }
+
+  // ---- sending ----------------------------------------------------------------------------------------------------
+
+  #multicast(body: PlatoBody): number {
+    const seq = this.#outbox.multicast(encodePlato(body));
+    if (body.kind !== "message") this.#doneOf(this.#config.me).add(seq);
+    return seq;
+  }
+
+  #doneOf(sender: NodeId): RangeSet {
+    let done = this.#done.get(sender);
+    if (done === undefined) this.#done.set(sender, (done = new RangeSet()));
+    return done;
+  }
+}
