@@ -43,7 +43,7 @@ export class Stream {
   readonly #beyond = new RangeSet();
   /** Given up, and not known to be given up by all. */
   readonly #givenUp = new RangeSet();
-  /** All that was ever given up. */
+  /** All that was ever given up anywhere, as far as this member was told: also what it has itself. */
   readonly skipped = new RangeSet();
   /** Given up and not passed by delivery yet. */
   readonly #lost = new RangeSet();
@@ -177,11 +177,11 @@ export class Stream {
     let count = 0;
     for (const [low, high] of ranges.ranges()) {
       if (high > this.maxSeen) this.maxSeen = high;
+      this.skipped.add(low, high);
       for (let seq = low; seq <= high; seq++) {
         if (this.has(seq)) continue;
         count++;
         this.#givenUp.add(seq);
-        this.skipped.add(seq);
         if (this.#rule === "fifo" || this.#barred) this.#lost.add(seq);
         if (seq === this.#contiguous + 1) this.#advance(seq);
         else this.#beyond.add(seq);

@@ -63,6 +63,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 50000888: what a failed sender names of a view that has ended without is told as lost", () =>
     expectPassed(runRegions(50000888)));
 
+  test("seed 50001616: what was given up is not accepted, though the leader of the view has it", () =>
+    expectPassed(runRegions(50001616)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );
