@@ -252,13 +252,13 @@ class Station {
 
 function firstChange(members, count, isShared) {
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
-  const view = (region, groups) => ({ id: { region, view: 1 }, groups, address: 0, members });
+  const view = (region) => ({ id: { region, view: 1 }, address: 0, members });
   return {
     seq: 1,
     n: 1,
     failed: [],
     viewsFailed: [],
-    regionsCreated: isShared ? [view(REGION, numbers)] : numbers.map((group) => view(REGION + group, [group])),
+    regionsCreated: isShared ? [view(REGION)] : numbers.map((group) => view(REGION + group)),
     regionsChanged: [],
     regionsDeleted: [],
     groupsCreated: numbers.map((group) => ({
@@ -266,6 +266,7 @@ function firstChange(members, count, isShared) {
       name: `g${group}`,
       view: 1,
       regions: [isShared ? REGION : REGION + group],
+      places: [isShared ? group - 1 : 0],
     })),
     groupsChanged: [],
     groupsDeleted: [],

@@ -54,7 +54,7 @@ export class ScaleNet {
     const members = Array.from({ length: size }, (_, i): NodeInfo => {
       return { id: i + 1, name: `#n${i + 1}`, address: { host: "", controlPort: i, repairPort: i, dataPort: i } };
     });
-    this.view = { id: { region: 1, view: 1 }, groups: [1], address: 0, members };
+    this.view = { id: { region: 1, view: 1 }, address: 0, members };
     for (const info of members) {
       const node = new Node({ ...nodeDefaults, ...config, me: info.id, cluster: 7 }, this.#outbox(info), 0);
       this.places.push({ node, info, isUp: true, busyUntil: 0, dueAt: Number.POSITIVE_INFINITY, controls: 0 });
@@ -64,7 +64,7 @@ export class ScaleNet {
       seq: 1,
       n: 1,
       regionsCreated: [this.view],
-      groupsCreated: [{ group: 1, name: "g", view: 1, regions: [1] }],
+      groupsCreated: [{ group: 1, name: "g", view: 1, regions: [1], places: [0] }],
     };
     for (const place of this.places) this.#turn(place, () => place.node.apply(first, 0));
   }

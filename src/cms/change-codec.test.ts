@@ -15,20 +15,36 @@ const node = fc.record({
   address: fc.record({ host: fc.constantFrom("10.0.0.1", "::1"), controlPort: port, repairPort: port, dataPort: port }),
 });
 const nodes = fc.array(node, { maxLength: 4 });
+/** For each region of a list a place in it. */
+const placed = (regions: fc.Arbitrary<number[]>) =>
+  regions.chain((list) =>
+    fc.tuple(fc.constant(list), fc.array(small, { minLength: list.length, maxLength: list.length })),
+  );
 const group: fc.Arbitrary<GroupView> = fc
-  .record({ group: id, name: fc.constantFrom("red", "grün"), view: small, address: fc.option(small), regions: sorted })
-  .map(({ address, ...rest }) => (address === null ? rest : { ...rest, address }));
+  .record({
+    group: id,
+    name: fc.constantFrom("red", "grün"),
+    view: small,
+    address: fc.option(small),
+    placed: placed(sorted),
+  })
+  .map(({ address, placed: [regions, places], ...rest }) => {
+    return { ...rest, ...(address === null ? {} : { address }), regions, places };
+  });
+const groupChange = fc
+  .record({ group: id, view: small, placed: placed(ids), removed: ids })
+  .map(({ placed: [added, places], ...rest }) => ({ ...rest, added, places }));
 const list = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 3 });
 const change: fc.Arbitrary<Change> = fc.record({
   seq: small,
   n: small,
   failed: ids,
   viewsFailed: list(fc.record({ id: viewId, nodes: ids })),
-  regionsCreated: list(fc.record({ id: viewId, groups: sorted, address: small, members: nodes })),
+  regionsCreated: list(fc.record({ id: viewId, address: small, members: nodes })),
   regionsChanged: list(fc.record({ region: id, view: small, added: nodes, removed: ids })),
   regionsDeleted: ids,
   groupsCreated: list(group),
-  groupsChanged: list(fc.record({ group: id, view: small, added: ids, removed: ids })),
+  groupsChanged: list(groupChange),
   groupsDeleted: ids,
   finals: list(fc.record({ id: viewId, last: list(fc.record({ sender: id, seq: fc.nat(2 ** 31 - 1) })), failed: ids })),
 });

@@ -1,4 +1,4 @@
-import type { NodeId, RegionViewId } from "../base/ids.ts";
+import type { NodeId, RegionId, RegionViewId } from "../base/ids.ts";
 import { Reader, readU48, readU64, Writer, writeU48, writeU64 } from "../wire/bytes.ts";
 import { readText, writeShort, encodeUtf8 } from "../wire/native/fields.ts";
 import type {
@@ -21,7 +21,8 @@ import type {
  *   seq varint, n varint, failed, viewsFailed, regionsCreated, regionsChanged, regionsDeleted, groupsCreated, groupsChanged,
  *   groupsDeleted, finals
  *
- * Ids of an ascending list (groups of a region, regions of a group) are varint differences from the one before.
+ * Ids of an ascending list (regions of a group) are varint differences from the one before. Behind the regions of a group, or those that it gains,
+ * stands for each of them the group's place there, a varint.
  */
 
 /** Lists are not longer than this: more is malformed. */
@@ -43,11 +44,12 @@ export function encodeChange(change: Change): Uint8Array {
   });
   list(out, change.regionsDeleted, (id) => writeU64(out, id));
   list(out, change.groupsCreated, (group) => writeGroup(out, group));
-  list(out, change.groupsChanged, ({ group, view, address, added, removed }) => {
+  list(out, change.groupsChanged, ({ group, view, address, added, places, removed }) => {
     writeU64(out, group)
       .varint(view)
       .varint(address === undefined ? 0 : address + 1);
     list(out, added, (region) => writeU64(out, region));
+    for (const place of places) out.varint(place);
     list(out, removed, (region) => writeU64(out, region));
   });
   list(out, change.groupsDeleted, (group) => writeU64(out, group));
@@ -76,16 +78,12 @@ export function decodeChange(bytes: Uint8Array): Change | undefined {
     ),
     regionsDeleted: readList(input, readU64),
     groupsCreated: readList(input, readGroup),
-    groupsChanged: readList(
-      input,
-      (): GroupChange => ({
-        group: readU64(input),
-        view: input.varint(),
-        ...readOwnAddress(input),
-        added: readList(input, readU64),
-        removed: readList(input, readU64),
-      }),
-    ),
+    groupsChanged: readList(input, (): GroupChange => {
+      const [group, view, address] = [readU64(input), input.varint(), readOwnAddress(input)];
+      const added = readList(input, readU64);
+      const places = readPlaces(input, added);
+      return { group, view, ...address, added, places, removed: readList(input, readU64) };
+    }),
     groupsDeleted: readList(input, readU64),
     finals: readList(input, readFinal),
   };
@@ -115,9 +113,8 @@ function readNode(input: Reader): NodeInfo {
   return { id: readU64(input), name: readText(input, input.u8()), address: readAddress(input) };
 }
 
-function writeRegion(out: Writer, { id, groups, address, members, absent }: RegionView): void {
+function writeRegion(out: Writer, { id, address, members, absent }: RegionView): void {
   viewId(out, id);
-  ascending(out, groups);
   out.varint(address);
   list(out, members, (node) => writeNode(out, node));
   writeAbsent(out, absent);
@@ -126,7 +123,6 @@ function writeRegion(out: Writer, { id, groups, address, members, absent }: Regi
 function readRegion(input: Reader): RegionView {
   return {
     id: readViewId(input),
-    groups: readAscending(input),
     address: input.varint(),
     members: readList(input, readNode),
     ...readAbsent(input),
@@ -146,20 +142,25 @@ function readAbsent(input: Reader): { absent?: readonly Absence[] } {
   return absent.length === 0 ? {} : { absent };
 }
 
-function writeGroup(out: Writer, { group, name, view, address, regions }: GroupView): void {
+function writeGroup(out: Writer, { group, name, view, address, regions, places }: GroupView): void {
   writeShort(writeU64(out, group), encodeUtf8(name)).varint(view);
   out.varint(address === undefined ? 0 : address + 1);
-  ascending(
-    out,
-    regions.toSorted((a, b) => a - b),
-  );
+  ascending(out, regions);
+  for (const place of places) out.varint(place);
 }
 
 function readGroup(input: Reader): GroupView {
   const group = readU64(input);
   const name = readText(input, input.u8());
   const view = input.varint();
-  return { group, name, view, ...readOwnAddress(input), regions: readAscending(input) };
+  const address = readOwnAddress(input);
+  const regions = readAscending(input);
+  return { group, name, view, ...address, regions, places: readPlaces(input, regions) };
+}
+
+/** One for each of these regions. */
+function readPlaces(input: Reader, regions: readonly RegionId[]): number[] {
+  return regions.map(() => input.varint(COUNT_MAX));
 }
 
 /** A group's own address plus 1; 0: it has none. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { NodeId } from "../base/ids.ts";
+import { encodeChange } from "./change-codec.ts";
 import { audiences, type Loss, type Told, wholeChange } from "./changes.ts";
 import { NodeViews } from "./node-views.ts";
 import { type NodeChange, RegionMap } from "./regions.ts";
@@ -76,6 +77,12 @@ class World {
         region.groups.some((group) => own.includes(group)),
       );
       expect(mirror.regions).toEqual(new Map(near.map((region) => [region.id, region.view])));
+      for (const { id, groups } of near) {
+        for (const [place, group] of groups.entries()) {
+          expect(mirror.placeIn(id, group)).toBe(own.includes(group) ? place : undefined);
+        }
+        expect([...mirror.groupsIn(id)].sort((a, b) => a - b)).toEqual(groups.filter((group) => own.includes(group)));
+      }
 
       const fresh = new NodeViews(40);
       fresh.apply(wholeChange(this.map, node, 41, this.n));
@@ -176,4 +183,19 @@ test("what others are told does not grow with the groups of who joins and leaves
     [20, 500],
   ]);
   world.check();
+});
+
+test("what others are sent of a new region does not grow with its groups that they are not in", () => {
+  const bytesTold = (own: number): number => {
+    const world = new World();
+    const other = world.register();
+    world.apply([change(other, ["common"])]);
+    const joiner = world.register();
+    const groups = ["common", ...Array.from({ length: own }, (_, i) => `own${i}`)];
+    const told = world.apply([change(joiner, groups)]);
+    const news = told.audiences.find(({ nodes }) => nodes.some(({ id }) => id === other))?.news;
+    if (news === undefined) throw new Error("who shares a group with the joiner is told of it");
+    return encodeChange({ ...news, seq: 1, n: 1, finals: [] }).length;
+  };
+  expect(bytesTold(1_000)).toBe(bytesTold(1));
 });

@@ -128,6 +128,7 @@ class Telling {
         view: group.viewNumber,
         ...(group.view.address === undefined ? {} : { address: group.view.address }),
         added: added.map((region) => region.id),
+        places: group.placesIn(added),
         removed: removed.map((region) => region.id),
       };
       for (const region of group.regions) push(this.#groupChanges, region, change);

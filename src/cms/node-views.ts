@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId, RegionId } from "../base/ids.ts";
-import type { Change, GroupView, NodeInfo, RegionChange, RegionView } from "./views.ts";
+import type { Change, GroupChange, GroupView, NodeInfo, RegionChange, RegionView } from "./views.ts";
 
 /** What a change has done to the region views that a node knows. */
 export type ViewsStep = {
@@ -8,6 +8,8 @@ export type ViewsStep = {
   readonly opened: readonly RegionView[];
   /** Were current, or are of no interest any more: the node sends nothing new in them. */
   readonly superseded: readonly RegionView[];
+  /** Those of regions that this node has no group in common with any more. They may go on without it. */
+  readonly left: ReadonlySet<RegionId>;
 };
 
 /**
@@ -17,6 +19,8 @@ export type ViewsStep = {
 export class NodeViews {
   readonly #regions = new Map<RegionId, RegionView>();
   readonly #groups = new Map<GroupNumber, GroupView>();
+  /** Of each region, the groups that the node is in, with their places there. */
+  readonly #places = new Map<RegionId, Map<GroupNumber, number>>();
   #seq: number;
   #n = 0;
 
@@ -44,6 +48,16 @@ export class NodeViews {
     return this.#groups;
   }
 
+  /** The groups of a region that the node is in. */
+  groupsIn(region: RegionId): Iterable<GroupNumber> {
+    return this.#places.get(region)?.keys() ?? NONE;
+  }
+
+  /** How packets of a region name a group; `undefined` if the node is not in the group, or the group has not the region. */
+  placeIn(region: RegionId, group: GroupNumber): number | undefined {
+    return this.#places.get(region)?.get(group);
+  }
+
   apply(change: Change): ViewsStep {
     assert(change.seq === this.#seq + 1, "changes come in order, without gaps");
     assert(change.n >= this.#n, "changes come in the order of the log");
@@ -68,25 +82,49 @@ export class NodeViews {
       this.#regions.set(view.id.region, view);
       opened.push(view);
     }
+    const before = change.regionsDeleted.map((region) => [region, [...this.groupsIn(region)]] as const);
     this.#applyGroups(change);
-    return { opened, superseded };
+    const isLeft = (groups: readonly GroupNumber[]): boolean => groups.every((group) => !this.#groups.has(group));
+    const left = new Set(before.filter(([, groups]) => isLeft(groups)).map(([region]) => region));
+    return { opened, superseded, left };
   }
 
   #applyGroups({ groupsCreated, groupsChanged, groupsDeleted }: Change): void {
-    for (const number of groupsDeleted) assert(this.#groups.delete(number), "a group that ends was known");
-    for (const { group, view, address, added, removed } of groupsChanged) {
-      const before = this.#groups.get(group);
-      assert(before !== undefined && view === before.view + 1, "views of a group come one by one");
-      const gone = new Set(removed);
-      const regions = before.regions.filter((id) => !gone.has(id));
-      assert(before.regions.length - regions.length === gone.size, "a region that leaves a group was in it");
-      for (const id of added) regions.push(id);
-      const { name } = before;
-      this.#groups.set(group, { group, name, view, ...(address === undefined ? {} : { address }), regions });
+    for (const number of groupsDeleted) {
+      const before = this.#groups.get(number);
+      assert(before !== undefined, "a group that ends was known");
+      this.#forget(number, before.regions);
+      this.#groups.delete(number);
+    }
+    for (const change of groupsChanged) {
+      const before = this.#groups.get(change.group);
+      assert(before !== undefined && change.view === before.view + 1, "views of a group come one by one");
+      this.#forget(change.group, change.removed);
+      this.#learn(change.group, change.added, change.places);
+      this.#groups.set(change.group, nextGroupView(before, change));
     }
     for (const view of groupsCreated) {
       assert(!this.#groups.has(view.group), "a group is told whole to who does not know it");
+      this.#learn(view.group, view.regions, view.places);
       this.#groups.set(view.group, view);
+    }
+  }
+
+  #learn(group: GroupNumber, regions: readonly RegionId[], places: readonly number[]): void {
+    for (const [i, region] of regions.entries()) {
+      let known = this.#places.get(region);
+      if (known === undefined) this.#places.set(region, (known = new Map()));
+      const place = places[i];
+      assert(place !== undefined && !known.has(group), "a region that comes to a group is told with the group's place");
+      known.set(group, place);
+    }
+  }
+
+  #forget(group: GroupNumber, regions: readonly RegionId[]): void {
+    for (const region of regions) {
+      const known = this.#places.get(region);
+      assert(known?.delete(group) === true, "a region that leaves a group was in it");
+      if (known.size === 0) this.#places.delete(region);
     }
   }
 
@@ -95,6 +133,22 @@ export class NodeViews {
     assert(view !== undefined, "a region that changes is known");
     return view;
   }
+}
+
+const NONE: readonly never[] = [];
+
+function nextGroupView(before: GroupView, { group, view, address, added, places, removed }: GroupChange): GroupView {
+  const gone = new Set(removed);
+  const own = address === undefined ? {} : { address };
+  const stays = before.regions.map((region) => !gone.has(region));
+  return {
+    group,
+    name: before.name,
+    view,
+    ...own,
+    regions: [...before.regions.filter((_, i) => stays[i]), ...added],
+    places: [...before.places.filter((_, i) => stays[i]), ...places],
+  };
 }
 
 function nextView(before: RegionView, { region, view, added, removed, absent }: RegionChange): RegionView {
@@ -108,6 +162,6 @@ function nextView(before: RegionView, { region, view, added, removed, absent }: 
   }
   while (a < added.length) members.push(added[a++] as NodeInfo);
   assert(gone.size === 0, "who leaves a region was in it");
-  const { groups, address } = before;
-  return { id: { region, view }, groups, address, members, ...(absent === undefined ? {} : { absent }) };
+  const { address } = before;
+  return { id: { region, view }, address, members, ...(absent === undefined ? {} : { absent }) };
 }

@@ -1,4 +1,5 @@
 import type { GroupNumber, NodeId, RegionId } from "../base/ids.ts";
+import { placeOf } from "./ascending.ts";
 import type { GroupView, NodeInfo, RegionView } from "./views.ts";
 
 /** The nodes that are in exactly these groups, in its current view. */
@@ -19,7 +20,7 @@ export class Region {
     this.groups = groups;
     this.hash = hash;
     this.address = address;
-    this.view = { id: { region: id, view: 0 }, groups, address, members: [] };
+    this.view = { id: { region: id, view: 0 }, address, members: [] };
   }
 
   get isNew(): boolean {
@@ -50,10 +51,16 @@ export class RegionGroup {
   get view(): GroupView {
     if (this.#view?.view !== this.viewNumber) {
       const regions = Array.from(this.regions, (region) => region.id);
+      const places = this.placesIn(this.regions);
       const address = this.isHybrid && this.address !== undefined ? { address: this.address } : {};
-      this.#view = { group: this.number, name: this.name, view: this.viewNumber, ...address, regions };
+      this.#view = { group: this.number, name: this.name, view: this.viewNumber, ...address, regions, places };
     }
     return this.#view;
+  }
+
+  /** Where the group stands in the lists of these of its regions. */
+  placesIn(regions: Iterable<Region>): number[] {
+    return Array.from(regions, ({ groups }) => placeOf(groups, this.number));
   }
 }
 

@@ -224,7 +224,7 @@ export class RegionMap {
         node.region = region;
         return node.info;
       });
-      region.view = { id: { region: id, view }, groups, address, members: infos };
+      region.view = { id: { region: id, view }, address, members: infos };
       map.#insert(region);
       for (const number of groups) map.#group(number).regions.add(region);
     }
@@ -357,7 +357,6 @@ export class RegionMap {
     } else {
       after = {
         id: { region: region.id, view: view.id.view + 1 },
-        groups: region.groups,
         address: region.address,
         members,
         ...this.#absent(region, members),

@@ -1,4 +1,4 @@
-import type { GroupNumber, NodeId, RegionViewId } from "../base/ids.ts";
+import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts";
 import { Reader, Writer } from "../wire/bytes.ts";
 import type { News } from "./changes.ts";
 import type { DisseminationRule } from "./dissemination-rule.ts";
@@ -94,8 +94,8 @@ class TableWriter {
     writeIds(out, failed);
   });
   readonly #failures = new Table<ViewFailure>((out, { id, nodes }) => writeIds(writeViewId(out, id), nodes));
-  readonly #views = new Table<RegionView>((out, { id, groups, address, members, absent }) => {
-    writeViewId(out, id).varint(this.list(groups)).varint(address);
+  readonly #views = new Table<RegionView>((out, { id, address, members, absent }) => {
+    writeViewId(out, id).varint(address);
     writeList(out, members, (to, member) => void to.varint(this.node(member)));
     writeAbsent(out, absent);
   });
@@ -183,7 +183,6 @@ class TableReader {
     this.#failures = readList(input, 3, (from) => ({ id: readViewId(from), nodes: readIds(from) }));
     this.#views = readList(input, 6, (from) => ({
       id: readViewId(from),
-      groups: this.list(),
       address: from.varint(),
       members: readList(from, 1, () => this.node()),
       ...readAbsent(from),
@@ -395,12 +394,14 @@ function writeNews(out: Writer, tables: TableWriter, news: News): void {
     writeAbsent(to, absent);
   });
   writeIds(out, news.regionsDeleted);
-  writeList(out, news.groupsCreated, (to, { group, name, view, address, regions }) => {
+  writeList(out, news.groupsCreated, (to, { group, name, view, address, regions, places }) => {
     writeText(writeOptional(to.varint(group).varint(view), address), name);
     writeIds(to, regions);
+    writePlaces(to, places);
   });
-  writeList(out, news.groupsChanged, (to, { group, view, address, added, removed }) => {
+  writeList(out, news.groupsChanged, (to, { group, view, address, added, places, removed }) => {
     writeIds(writeOptional(to.varint(group).varint(view), address), added);
+    writePlaces(to, places);
     writeIds(to, removed);
   });
   writeIds(out, news.groupsDeleted);
@@ -419,11 +420,13 @@ function readNews(input: Reader, tables: TableReader): News {
     regionsDeleted: readIds(input),
     groupsCreated: readList(input, 5, (from): GroupView => {
       const [group, view, address, name] = [from.varint(), from.varint(), readOwnAddress(from), readText(from)];
-      return { group, name, view, ...address, regions: readIds(from) };
+      const regions = readIds(from);
+      return { group, name, view, ...address, regions, places: readPlaces(from, regions) };
     }),
     groupsChanged: readList(input, 5, (from): GroupChange => {
       const [group, view, address] = [from.varint(), from.varint(), readOwnAddress(from)];
-      return { group, view, ...address, added: readIds(from), removed: readIds(from) };
+      const added = readIds(from);
+      return { group, view, ...address, added, places: readPlaces(from, added), removed: readIds(from) };
     }),
     groupsDeleted: readIds(input),
   };
@@ -463,6 +466,15 @@ function readIds(input: Reader): GroupNumber[] {
   });
 }
 
+/** One for each region of a list that was written before. */
+function writePlaces(out: Writer, places: readonly number[]): void {
+  for (const place of places) out.varint(place);
+}
+
+function readPlaces(input: Reader, regions: readonly RegionId[]): number[] {
+  return regions.map(() => input.varint());
+}
+
 function writeViewId(out: Writer, { region, view }: RegionViewId): Writer {
   return out.varint(region).varint(view);
 }
@@ -496,4 +508,4 @@ function readOptional(input: Reader): number | undefined {
 
 /** Stand for what was malformed; the whole state is refused then. */
 const NO_NODE: NodeInfo = { id: 0, name: "", address: { host: "", controlPort: 0, repairPort: 0, dataPort: 0 } };
-const NO_VIEW: RegionView = { id: { region: 0, view: 0 }, groups: [], address: 0, members: [] };
+const NO_VIEW: RegionView = { id: { region: 0, view: 0 }, address: 0, members: [] };

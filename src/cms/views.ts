@@ -19,11 +19,12 @@ export type NodeInfo = {
   readonly address: NodeAddress;
 };
 
-/** An agreed membership of a region: the nodes that are in exactly these groups, or (approximate regions) about these. */
+/**
+ * An agreed membership of a region, as nodes know it: the nodes that are in exactly the same groups, or (approximate regions) in about the
+ * same. Which groups these are only its members know, and the service: others learn from views of groups which of their own have the region.
+ */
 export type RegionView = {
   readonly id: RegionViewId;
-  /** The groups whose messages come here, ascending. A packet names a group by its place in this list. */
-  readonly groups: readonly GroupNumber[];
   /** Index into the pool of multicast addresses; the same for all views of a region. */
   readonly address: number;
   /** By id; never empty. */
@@ -31,6 +32,9 @@ export type RegionView = {
   /** Approximate regions: members that are not in all of the groups. They take part in everything, and deliver nothing of those. By node. */
   readonly absent?: readonly Absence[];
 };
+
+/** A region view with the groups whose messages come there, ascending. A packet names a group by its place in this list. */
+export type WholeRegionView = RegionView & { readonly groups: readonly GroupNumber[] };
 
 /** Groups of a region that a member of it is not in. Ascending. */
 export type Absence = { readonly node: NodeId; readonly groups: readonly GroupNumber[] };
@@ -63,6 +67,8 @@ export type GroupView = {
   readonly address?: number;
   /** Disjoint; their members together are the members of the group (exact regions). Ascending. */
   readonly regions: readonly RegionId[];
+  /** The group's place in each of these regions' lists of groups: packets there name it so. It stays the same as long as the region lives. */
+  readonly places: readonly number[];
 };
 
 export type RegionChange = {
@@ -81,6 +87,8 @@ export type GroupChange = {
   /** As in the group's view from now on. */
   readonly address?: number;
   readonly added: readonly RegionId[];
+  /** The group's places in those that were added. */
+  readonly places: readonly number[];
   readonly removed: readonly RegionId[];
 };
 

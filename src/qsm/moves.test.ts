@@ -1,14 +1,22 @@
 import { expect, test } from "vitest";
 import { NO_CHANGE } from "../cms/no-change.ts";
 import { NodeNet } from "../../test/qsm/node-net.ts";
-import type { Change, GroupView, NodeInfo, RegionView } from "../cms/views.ts";
+import type { Change, GroupView, NodeInfo, WholeRegionView } from "../cms/views.ts";
 
-function region(id: number, view: number, groups: readonly number[], members: readonly NodeInfo[]): RegionView {
+/** The groups of the regions made so far. */
+const lists = new Map<number, readonly number[]>();
+
+function region(id: number, view: number, groups: readonly number[], members: readonly NodeInfo[]): WholeRegionView {
+  lists.set(id, groups);
   return { id: { region: id, view }, groups, address: id, members };
 }
 
 function group(number: number, view: number, regions: readonly number[]): GroupView {
-  return { group: number, name: `g${number}`, view, regions };
+  return { group: number, name: `g${number}`, view, regions, places: placesOf(number, regions) };
+}
+
+function placesOf(group: number, regions: readonly number[]): number[] {
+  return regions.map((id) => lists.get(id)?.indexOf(group) ?? -1);
 }
 
 /** Applies changes at a node, one after the other, from `seq` on. */
@@ -29,10 +37,10 @@ test("a sender that leaves a group and comes back goes on counting in views that
     1,
     1,
     { regionsCreated: [alone, region(200, 1, [1, 2], [two])], groupsCreated: [group(1, 1, [100, 200])] },
-    { regionsDeleted: [200], groupsChanged: [{ group: 1, view: 2, added: [], removed: [200] }] },
+    { regionsDeleted: [200], groupsChanged: [{ group: 1, view: 2, added: [], places: [], removed: [200] }] },
     {
       regionsCreated: [region(400, 1, [1, 2], [two])],
-      groupsChanged: [{ group: 1, view: 3, added: [400], removed: [] }],
+      groupsChanged: [{ group: 1, view: 3, added: [400], places: placesOf(1, [400]), removed: [] }],
     },
   );
   apply(net, 2, 1, {
@@ -44,14 +52,14 @@ test("a sender that leaves a group and comes back goes on counting in views that
   const away = {
     regionsCreated: [region(300, 1, [2], [two])],
     regionsDeleted: [100, 200],
-    groupsChanged: [{ group: 2, view: 2, added: [300], removed: [200] }],
+    groupsChanged: [{ group: 2, view: 2, added: [300], places: placesOf(2, [300]), removed: [200] }],
     groupsDeleted: [1],
   };
   const back = {
     regionsCreated: [alone, region(400, 1, [1, 2], [two])],
     regionsDeleted: [300],
     groupsCreated: [group(1, 3, [100, 400])],
-    groupsChanged: [{ group: 2, view: 3, added: [400], removed: [300] }],
+    groupsChanged: [{ group: 2, view: 3, added: [400], places: placesOf(2, [400]), removed: [300] }],
   };
   apply(net, 2, 2, away, back);
   net.send(2, 1, "after");

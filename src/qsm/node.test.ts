@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { NO_CHANGE } from "../cms/no-change.ts";
 import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
-import type { RegionView } from "../cms/views.ts";
+import type { WholeRegionView } from "../cms/views.ts";
 import type { NodeConfig } from "./config.ts";
 
 const VIEW = { region: 100, view: 1 };
@@ -10,7 +10,7 @@ const VIEW = { region: 100, view: 1 };
 function oneRegion(seed: number, count: number, config: Partial<NodeConfig> = {}): NodeNet {
   const net = new NodeNet(seed, { tokenRate: 10, ...config });
   const members = Array.from({ length: count }, (_, i) => net.add(i + 1).info);
-  const view: RegionView = { id: VIEW, groups: [1, 2], address: 0, members };
+  const view: WholeRegionView = { id: VIEW, groups: [1, 2], address: 0, members };
   for (const { id } of members) net.apply(id, firstChange(view));
   return net;
 }
@@ -216,7 +216,7 @@ describe("members that fail", () => {
 /** Groups 1 and 2 over regions of three nodes each: 1 … 3 have both, the others one. */
 function manyRegions(seed: number, regions: number, config: Partial<NodeConfig> = {}): NodeNet {
   const net = new NodeNet(seed, { tokenRate: 10, ...config });
-  const views: RegionView[] = [];
+  const views: WholeRegionView[] = [];
   for (let r = 0; r < regions; r++) {
     const members = [1, 2, 3].map((i) => net.add(r * 3 + i).info);
     views.push({ id: { region: 100 + r, view: 1 }, groups: r === 0 ? [1, 2] : [1], address: r, members });
@@ -227,7 +227,16 @@ function manyRegions(seed: number, regions: number, config: Partial<NodeConfig> 
       seq: 1,
       n: 1,
       regionsCreated: views,
-      groupsCreated: [{ group: 1, name: "g1", view: 1, regions: views.map(({ id }) => id.region), address: 50 }],
+      groupsCreated: [
+        {
+          group: 1,
+          name: "g1",
+          view: 1,
+          regions: views.map(({ id }) => id.region),
+          places: views.map(() => 0),
+          address: 50,
+        },
+      ],
     });
   }
   return net;
@@ -283,7 +292,7 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
   net.run(300);
   const id = { region: 100, view: 1 };
   const LAST = { sender: 4, seq: 1 };
-  const groupsChanged = [{ group: 1, view: 2, added: [], removed: [100] }];
+  const groupsChanged = [{ group: 1, view: 2, added: [], places: [], removed: [100] }];
   for (const { info } of net.nodes.values()) {
     // The members leave, and with them the region ends.
     const leaving = { regionsDeleted: [100, 101], groupsDeleted: [1], finals: [{ id, last: [LAST], failed: [] }] };
@@ -301,10 +310,10 @@ test("a sender whose last acknowledgement is lost with the leader hears from the
 
 test("who waits for a node that it is in no view with any more asks whether that has failed, and is calm when it has", () => {
   const net = new NodeNet(16, { tokenRate: 10, inquireMs: 1_000 });
-  const regions = [1, 2].map((id): RegionView => {
+  const regions = [1, 2].map((id): WholeRegionView => {
     return { id: { region: 100 + id, view: 1 }, groups: [1], address: id, members: [net.add(id).info] };
   });
-  const groupsCreated = [{ group: 1, name: "g", view: 1, regions: [101, 102] }];
+  const groupsCreated = [{ group: 1, name: "g", view: 1, regions: [101, 102], places: [0, 0] }];
   for (const id of [1, 2]) net.apply(id, { ...NO_CHANGE, seq: 1, n: 1, regionsCreated: regions, groupsCreated });
   net.kill(2);
   net.send(1, 1, "last words", 7);

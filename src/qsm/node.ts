@@ -209,7 +209,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     const withdrawn = this.#sending.withdraw(touched);
     const addresses = this.#addressesOf(touched);
     this.#remember(change);
-    const { opened, superseded } = this.#views.apply(change);
+    const { opened, superseded, left: leftRegions } = this.#views.apply(change);
     const left = [...change.groupsDeleted.filter((group) => !this.#absent.has(group)), ...unwanted];
     this.#absent = absent;
     if (left.length > 0) {
@@ -219,7 +219,7 @@ export class Node implements Machine, RegionHost, SendingHost {
     for (const view of opened) this.#enter(view);
     for (const address of this.#addressesOf(touched)) this.#listen(address);
     for (const address of addresses) this.#unlisten(address);
-    const sealed = this.#sending.seal(superseded, withdrawn);
+    const sealed = this.#sending.seal(superseded, leftRegions, withdrawn);
     if (withdrawn.length > 0) cover("regions message moved");
     for (const message of withdrawn) this.#sending.enqueue(message);
     this.#tellViews(change, wanted, left, now);
@@ -406,6 +406,10 @@ export class Node implements Machine, RegionHost, SendingHost {
     return this.#absent.has(group) ? undefined : this.#views.groups.get(group);
   }
 
+  placeIn(region: RegionId, group: GroupNumber): number | undefined {
+    return this.#views.placeIn(region, group);
+  }
+
   relaysTo(members: number): boolean {
     return this.relays && this.#config.relays && members > RELAY_WIDTH + 1;
   }
@@ -526,9 +530,16 @@ export class Node implements Machine, RegionHost, SendingHost {
   #enter(view: RegionView): void {
     if (placeOf(view.members, this.#config.me) === undefined) return;
     this.#listen(view.address);
-    const member = new RegionMember(view, this.#views.seq, this.#config, this);
+    const member = new RegionMember(view, this.#groupsOf(view), this.#views.seq, this.#config, this);
     member.hold(this.#isHeld);
     this.#members.add(member);
+  }
+
+  /** All groups of a region that this node is a member of, by their places. */
+  #groupsOf({ id: { region } }: RegionView): readonly GroupNumber[] {
+    const groups: GroupNumber[] = [];
+    for (const group of this.#views.groupsIn(region)) groups[this.#views.placeIn(region, group) as number] = group;
+    return groups;
   }
 
   /** The groups of this node's region that it is not in once this change is applied. */

@@ -66,6 +66,8 @@ const WANTED_MAX = 16_384;
 /** One region view at one of its members: streams of its senders, and the ring that keeps them whole. */
 export class RegionMember implements Machine, RingHost {
   readonly view: RegionView;
+  /** By their places: packets name them so. */
+  readonly groups: readonly GroupNumber[];
   /** Its node's views, as they followed each other there. */
   readonly order: number;
   readonly ring: RegionRing;
@@ -95,8 +97,9 @@ export class RegionMember implements Machine, RingHost {
   #received = 0;
   #gaps = 0;
 
-  constructor(view: RegionView, order: number, config: NodeConfig, host: RegionHost) {
+  constructor(view: RegionView, groups: readonly GroupNumber[], order: number, config: NodeConfig, host: RegionHost) {
     this.view = view;
+    this.groups = groups;
     this.order = order;
     this.#config = config;
     this.#host = host;
@@ -275,7 +278,7 @@ export class RegionMember implements Machine, RingHost {
   get tombstone(): Tombstone {
     const ended = new Map<NodeId, number>();
     for (const sender of this.ring.failedSenders) ended.set(sender, this.streams.get(sender)?.maxSeen ?? 0);
-    return { leader: this.#idAt(this.#members.leader), ended, groups: new Set(this.#groups()) };
+    return { leader: this.#idAt(this.#members.leader), ended, groups: new Set(this.#ownGroups()) };
   }
 
   get hasBars(): boolean {
@@ -292,7 +295,7 @@ export class RegionMember implements Machine, RingHost {
         lost: (count) => {
           this.counters.lost += count;
           this.#assemblies.get(sender)?.clear();
-          this.#host.lost(this.#groups(), sender, count);
+          this.#host.lost(this.#ownGroups(), sender, count);
         },
       });
       this.streams.set(sender, stream);
@@ -408,13 +411,13 @@ export class RegionMember implements Machine, RingHost {
   }
 
   /** Those of the view in which the node is. */
-  #groups(): GroupNumber[] {
-    return this.view.groups.filter((group) => !this.#left.has(group));
+  #ownGroups(): GroupNumber[] {
+    return this.groups.filter((group) => !this.#left.has(group));
   }
 
   #deliver(sender: NodeId, packet: Uint8Array): void {
     const cursor = this.#cursor;
-    const { groups } = this.view;
+    const { groups } = this;
     const isHybrid = kindOf(packet) === NodeKind.regionHybrid;
     cursor.open(packet, isHybrid ? hybridItemsAt(packet) : itemsAt(packet));
     while (cursor.advance()) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { NO_CHANGE } from "../cms/no-change.ts";
 import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { RegionView } from "../cms/views.ts";
+import type { WholeRegionView } from "../cms/views.ts";
 import type { NodeConfig } from "./config.ts";
 
 const VIEW = { region: 100, view: 1 };
@@ -13,7 +13,7 @@ function oneRegion(seed: number, count: number, config: Partial<NodeConfig>): No
   const net = new NodeNet(seed, { tokenRate: 10, ...config });
   net.latencyMs = HOP_MS;
   const members = Array.from({ length: count }, (_, i) => net.add(i + 1).info);
-  const view: RegionView = { id: VIEW, groups: [1], address: 0, members };
+  const view: WholeRegionView = { id: VIEW, groups: [1], address: 0, members };
   for (const { id } of members) net.apply(id, firstChange(view));
   return net;
 }

@@ -63,7 +63,8 @@ export class RegionSender {
   #queueHead = 0;
   #offset = 0;
   #queuedBytes = 0;
-  readonly #indexes: ReadonlyMap<GroupNumber, number>;
+  /** Of groups with messages for this view: how packets name them. */
+  readonly #places = new Map<GroupNumber, number>();
   readonly #slab = new Slab();
   readonly #unstable = new PacketStore();
   /** Numbered, and not sent yet: of messages that had to get their numbers at once. */
@@ -84,18 +85,10 @@ export class RegionSender {
   #resent = 0;
 
   /**
-   * `after`: views that were sealed for this one, where not everything is stable. `indexes`: place of each group in the view. `last`: greatest
-   * number that this node has assigned in the view before; all of that is stable.
+   * `after`: views that were sealed for this one, where not everything is stable. `last`: greatest number that this node has assigned in the view before; all of that is stable.
    */
-  constructor(
-    view: RegionView,
-    indexes: ReadonlyMap<GroupNumber, number>,
-    after: readonly SealedView[],
-    settings: SenderSettings,
-    last = 0,
-  ) {
+  constructor(view: RegionView, after: readonly SealedView[], settings: SenderSettings, last = 0) {
     this.view = view;
-    this.#indexes = indexes;
     this.#after = after;
     this.#settings = settings;
     this.#last = this.#stable = last;
@@ -158,8 +151,10 @@ export class RegionSender {
     return this.#last > this.#stable ? this.#toldAt + this.#settings.lastMs : NEVER;
   }
 
-  enqueue(message: RegionMessage): void {
+  /** `place`: of the message's group in the region's list. */
+  enqueue(message: RegionMessage, place: number): void {
     assert(!this.isSealed, "nothing is sent in a view that is superseded");
+    this.#places.set(message.group, place);
     this.#queue.push(message);
     this.#addQueued(message.payload.length);
   }
@@ -375,8 +370,8 @@ export class RegionSender {
   #writeItem(bytes: Uint8Array, at: number, seq: number): number {
     const message = this.#queue[this.#queueHead] as RegionMessage;
     const { payload, group } = message;
-    const index = this.#indexes.get(group);
-    assert(index !== undefined, "a message goes to a region of its group");
+    const index = this.#places.get(group);
+    assert(index !== undefined, "a message comes with its group's place");
     const room = bytes.length - at;
     const left = payload.length - this.#offset;
     const isWhole = itemHeadBytes(index, left) + left <= room;

@@ -23,12 +23,16 @@ class Site implements SendingHost {
 
   region(region: number): RegionView | undefined {
     if (region > this.#count) return undefined;
-    return { id: { region, view: 1 }, groups: [region], address: 0, members: [me] };
+    return { id: { region, view: 1 }, address: 0, members: [me] };
   }
 
   group(group: number): GroupView | undefined {
     if (group > this.#count) return undefined;
-    return { group, name: `g${group}`, view: 1, regions: [group] };
+    return { group, name: `g${group}`, view: 1, regions: [group], places: [0] };
+  }
+
+  placeIn(): number {
+    return 0;
   }
 
   send(group: number, number: number): void {

@@ -14,6 +14,8 @@ import { ViewTable } from "./view-table.ts";
 export interface SendingHost {
   region(id: RegionId): RegionView | undefined;
   group(group: GroupNumber): GroupView | undefined;
+  /** How packets of a region name a group; `undefined` if the group has not the region. */
+  placeIn(region: RegionId, group: GroupNumber): number | undefined;
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void;
   /** Whether packets to so many are to be passed on by those who get them. */
   relaysTo(members: number): boolean;
@@ -151,10 +153,11 @@ export class Sending {
   }
 
   /**
-   * These views are superseded, and the present views are known: assigns nothing more in them, and says up to where something was.
+   * These views are superseded, and the present views are known: assigns nothing more in them, and says up to where something was. `left`: regions
+   * that may go on without this node.
    * Messages for regions that are no more go to `withdrawn`.
    */
-  seal(superseded: readonly RegionView[], withdrawn: RegionMessage[]): Sealed[] {
+  seal(superseded: readonly RegionView[], left: ReadonlySet<RegionId>, withdrawn: RegionMessage[]): Sealed[] {
     const resent: { readonly view: RegionView; readonly messages: readonly RegionMessage[] }[] = [];
     this.#seals++;
     const sealed = superseded.map((view) => {
@@ -162,13 +165,13 @@ export class Sending {
       const sender = this.#current.get(id.region);
       if (sender === undefined) {
         const last = this.#lastIn(id);
-        this.#remember(view, last);
+        this.#remember(id, last, left);
         return { id, last };
       }
       this.#current.delete(id.region);
       const rest = sender.seal(this.#seals);
       if (!sender.isDone) this.#sealed.add(sender);
-      this.#remember(view, sender.last);
+      this.#remember(id, sender.last, left);
       const next = this.#host.region(id.region);
       if (next === undefined) withdrawn.push(...rest);
       else if (rest.length > 0) resent.push({ view: next, messages: rest });
@@ -233,7 +236,9 @@ export class Sending {
 
   #enqueueIn(view: RegionView, message: RegionMessage): void {
     const sender = this.#senderOf(view);
-    sender.enqueue(message);
+    const place = this.#host.placeIn(view.id.region, message.group);
+    assert(place !== undefined, "a message goes to a region of its group");
+    sender.enqueue(message, place);
     this.#busy.add(sender);
   }
 
@@ -255,8 +260,7 @@ export class Sending {
       this.#sealed.delete(view.id);
       sender.reopen();
     } else {
-      const indexes = new Map(view.groups.map((group, index) => [group, index]));
-      sender = new RegionSender(view, indexes, this.#sealedFor(view), this.#settings, last);
+      sender = new RegionSender(view, this.#sealedFor(view), this.#settings, last);
     }
     this.#current.set(region, sender);
     return sender;
@@ -269,10 +273,10 @@ export class Sending {
   }
 
   /** A view that this node has left goes on without it, and it may come back to it: it goes on counting then. */
-  #remember({ id, groups }: RegionView, last: number): void {
-    this.#left.delete(id.region);
-    if (last === 0 || groups.some((group) => this.#host.group(group) !== undefined)) return;
-    this.#left.set(id.region, { view: id.view, last });
+  #remember({ region, view }: RegionViewId, last: number, left: ReadonlySet<RegionId>): void {
+    this.#left.delete(region);
+    if (last === 0 || !left.has(region)) return;
+    this.#left.set(region, { view, last });
     const [oldest] = this.#left.keys();
     if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
@@ -282,11 +286,10 @@ export class Sending {
    * before that, its packets wait for themselves.
    */
   #sealedFor(view: RegionView): SealedView[] {
-    const groups = new Set(view.groups);
     const rest = new Set(view.members.map(({ id }) => id));
     const before: SealedView[] = [];
     for (const sender of [...this.#sealed].sort((a, b) => b.sealed - a.sealed)) {
-      if (sender.isDone || !sender.view.groups.some((group) => groups.has(group))) continue;
+      if (sender.isDone) continue;
       const { size } = rest;
       for (const { id } of sender.view.members) rest.delete(id);
       if (rest.size < size) before.push({ id: sender.id, last: sender.last });

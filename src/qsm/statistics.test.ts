@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { NO_CHANGE } from "../cms/no-change.ts";
 import { firstChange, NodeNet } from "../../test/qsm/node-net.ts";
-import type { RegionView } from "../cms/views.ts";
+import type { WholeRegionView } from "../cms/views.ts";
 import type { NodeCounter } from "../wire/native/node-statistics.ts";
 
 const VIEW = { region: 100, view: 1 };
@@ -10,7 +10,7 @@ const VIEW = { region: 100, view: 1 };
 function lossyRegion(count: number): { readonly net: NodeNet; readonly sum: (...names: NodeCounter[]) => number } {
   const net = new NodeNet(11, { tokenRate: 10, packing: false });
   const members = Array.from({ length: count }, (_, i) => net.add(i + 1).info);
-  const view: RegionView = { id: VIEW, groups: [1, 2], address: 0, members };
+  const view: WholeRegionView = { id: VIEW, groups: [1, 2], address: 0, members };
   for (const { id } of members) net.apply(id, firstChange(view));
   net.loses = () => net.random.chance(0.1);
   const sum = (...names: NodeCounter[]): number =>

@@ -363,8 +363,8 @@ export class RegionWorld {
 /** The regions that the node knows, each as its groups and members by name. */
 export function regionsOf({ views }: RawNode): string[] {
   const names = new Map([...views.groups.values()].map(({ group, name }) => [group, name]));
-  const shown = [...views.regions.values()].map(({ groups, members }) => {
-    const of = groups.map((group) => names.get(group) ?? "?").sort();
+  const shown = [...views.regions.values()].map(({ id, members }) => {
+    const of = [...views.groupsIn(id.region)].map((group) => names.get(group) ?? "?").sort();
     return `${of.join("+")}: ${members.map(({ address }) => address.host).join(" ")}`;
   });
   return shown.sort();

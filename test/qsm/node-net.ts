@@ -1,7 +1,7 @@
 import type { GroupNumber, NodeId } from "../../src/base/ids.ts";
 import { Random } from "../../src/base/random.ts";
 import { NO_CHANGE } from "../../src/cms/no-change.ts";
-import type { Change, GroupView, NodeInfo, RegionView } from "../../src/cms/views.ts";
+import type { Change, GroupView, NodeInfo, WholeRegionView } from "../../src/cms/views.ts";
 import { type NodeConfig, nodeDefaults } from "../../src/qsm/config.ts";
 import { Node } from "../../src/qsm/node.ts";
 import type { NodeChannel } from "../../src/qsm/outbox.ts";
@@ -194,12 +194,13 @@ function isBefore(a: Event, b: Event): boolean {
 }
 
 /** A region view of these nodes with these groups, and the first change that tells of it. */
-export function firstChange(view: RegionView): Change {
-  const groups: GroupView[] = view.groups.map((group) => ({
+export function firstChange(view: WholeRegionView): Change {
+  const groups: GroupView[] = view.groups.map((group, place) => ({
     group,
     name: `g${group}`,
     view: 1,
     regions: [view.id.region],
+    places: [place],
   }));
   return { ...NO_CHANGE, seq: 1, n: 1, regionsCreated: [view], groupsCreated: groups };
 }

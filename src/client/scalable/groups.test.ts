@@ -39,11 +39,10 @@ async function start(options: ConnectOptions = {}, names = ["a", "b"]): Promise<
 
 /** The first change of a node: it is in one region of these groups, with these others. */
 function first(groups: readonly string[], others: readonly number[] = []) {
-  const numbers = groups.map((_, i) => GROUP + i);
   const members = [info(ME, "#ann#a"), ...others.map((id) => info(id))];
   return {
-    regionsCreated: [{ id: { region: REGION, view: 1 }, groups: numbers, address: 0, members }],
-    groupsCreated: groups.map((name, i) => ({ group: GROUP + i, name, view: 1, regions: [REGION] })),
+    regionsCreated: [{ id: { region: REGION, view: 1 }, address: 0, members }],
+    groupsCreated: groups.map((name, i) => ({ group: GROUP + i, name, view: 1, regions: [REGION], places: [i] })),
   };
 }
 
@@ -406,11 +405,9 @@ describe("when the daemon is lost", () => {
     await settle();
     nodes.change({
       ...first(["g", "h"], [9]),
-      regionsCreated: [
-        { id: { region: 200, view: 1 }, groups: [1, 2], address: 1, members: [info(ME, "#ann#a"), info(9)] },
-      ],
-      groupsCreated: [{ group: 2, name: "h", view: 1, regions: [200] }],
-      groupsChanged: [{ group: GROUP, view: 2, added: [200], removed: [REGION] }],
+      regionsCreated: [{ id: { region: 200, view: 1 }, address: 1, members: [info(ME, "#ann#a"), info(9)] }],
+      groupsCreated: [{ group: 2, name: "h", view: 1, regions: [200], places: [1] }],
+      groupsChanged: [{ group: GROUP, view: 2, added: [200], places: [0], removed: [REGION] }],
       regionsDeleted: [REGION],
     });
     await group.send("under way");
@@ -449,11 +446,9 @@ describe("when the daemon is lost", () => {
     await settle();
     nodes.order();
     nodes.change({
-      regionsCreated: [
-        { id: { region: 200, view: 1 }, groups: [1, 2], address: 1, members: [info(ME, "#ann#a"), info(9)] },
-      ],
-      groupsCreated: [{ group: 2, name: "h", view: 1, regions: [200] }],
-      groupsChanged: [{ group: GROUP, view: 2, added: [200], removed: [REGION] }],
+      regionsCreated: [{ id: { region: 200, view: 1 }, address: 1, members: [info(ME, "#ann#a"), info(9)] }],
+      groupsCreated: [{ group: 2, name: "h", view: 1, regions: [200], places: [1] }],
+      groupsChanged: [{ group: GROUP, view: 2, added: [200], places: [0], removed: [REGION] }],
       regionsDeleted: [REGION],
     });
     const h = await other;
@@ -472,10 +467,8 @@ describe("when the daemon is lost", () => {
     ).toEqual([["g", { node: ME, seq: 2 }, undefined]]);
     nodes.news({});
     nodes.change({
-      regionsCreated: [
-        { id: { region: 300, view: 1 }, groups: [1], address: 1, members: [info(ME, "#ann#a"), info(9)] },
-      ],
-      groupsChanged: [{ group: GROUP, view: 3, added: [300], removed: [200] }],
+      regionsCreated: [{ id: { region: 300, view: 1 }, address: 1, members: [info(ME, "#ann#a"), info(9)] }],
+      groupsChanged: [{ group: GROUP, view: 3, added: [300], places: [0], removed: [200] }],
       groupsDeleted: [2],
       regionsDeleted: [200],
     });
@@ -529,10 +522,8 @@ describe("when the daemon is lost", () => {
     nodes.register();
     await settle();
     nodes.change({
-      regionsCreated: [
-        { id: { region: 300, view: 1 }, groups: [GROUP], address: 2, members: [info(9), info(11, "#ann#a")] },
-      ],
-      groupsCreated: [{ group: GROUP, name: "g", view: 5, regions: [300] }],
+      regionsCreated: [{ id: { region: 300, view: 1 }, address: 2, members: [info(9), info(11, "#ann#a")] }],
+      groupsCreated: [{ group: GROUP, name: "g", view: 5, regions: [300], places: [0] }],
     });
     await waiting;
     expect(world.nodes[1]?.sent).toMatchObject([{ group: GROUP }]);

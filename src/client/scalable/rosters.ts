@@ -17,10 +17,12 @@ export type KnownViews = {
   readonly n: number;
   readonly regions: ReadonlyMap<RegionId, RegionView>;
   readonly groups: ReadonlyMap<GroupNumber, GroupView>;
+  /** The groups of a region that the node is in. */
+  groupsIn(region: RegionId): Iterable<GroupNumber>;
 };
 
 /** The groups whose members a change may have changed, of those that are known now: group views do not name what happens in a region. */
-export function groupsTouched(change: Change, { regions, groups }: KnownViews): ReadonlySet<GroupNumber> {
+export function groupsTouched(change: Change, views: KnownViews): ReadonlySet<GroupNumber> {
   const touched = new Set<GroupNumber>();
   for (const { group } of [...change.groupsCreated, ...change.groupsChanged]) touched.add(group);
   const renewed = [
@@ -28,7 +30,7 @@ export function groupsTouched(change: Change, { regions, groups }: KnownViews): 
     ...change.regionsCreated.map(({ id }) => id.region),
   ];
   for (const region of renewed) {
-    for (const group of regions.get(region)?.groups ?? []) if (groups.has(group)) touched.add(group);
+    for (const group of views.groupsIn(region)) touched.add(group);
   }
   return touched;
 }

@@ -38,10 +38,8 @@ async function joined(join: Partial<TimelyJoinOptions> = {}, options: ConnectOpt
   nodes.facts("g", join.slow, { ...REPAIRS_DEFAULT, ...join.repairs });
   await settle();
   nodes.change({
-    regionsCreated: [
-      { id: { region: 100, view: 1 }, groups: [GROUP], address: 0, members: [info(ME, "#ann#a"), info(9)] },
-    ],
-    groupsCreated: [{ group: GROUP, name: "g", view: 1, regions: [100] }],
+    regionsCreated: [{ id: { region: 100, view: 1 }, address: 0, members: [info(ME, "#ann#a"), info(9)] }],
+    groupsCreated: [{ group: GROUP, name: "g", view: 1, regions: [100], places: [0] }],
   });
   const group = await joining;
   return { transport, connection, nodes, world, group, node: world.nodes[0] as FakeNode };

@@ -1,12 +1,12 @@
 import { assert } from "../../base/assert.ts";
 import type { GroupNumber, RegionId } from "../../base/ids.ts";
 import { NO_CHANGE } from "../../cms/no-change.ts";
-import type { Change, GroupView, NodeInfo, RegionView } from "../../cms/views.ts";
+import type { Change, GroupView, NodeInfo, WholeRegionView } from "../../cms/views.ts";
 
 /** Views that a membership service would have computed: the first ones, of a system that does not change. */
 export type Layout = {
   readonly nodes: readonly NodeInfo[];
-  readonly regions: readonly RegionView[];
+  readonly regions: readonly WholeRegionView[];
   readonly groups: ReadonlyMap<GroupNumber, GroupView>;
   /** What each node is told when it comes. */
   changeFor(node: number): Change;
@@ -24,19 +24,20 @@ export function layoutOf(groupsOf: readonly (readonly number[])[]): Layout {
     if (region === undefined) byKey.set(key, (region = { groups, members: [] }));
     region.members.push(nodes[i] as NodeInfo);
   });
-  const regions: RegionView[] = [...byKey.values()].map(({ groups, members }, i) => {
+  const regions: WholeRegionView[] = [...byKey.values()].map(({ groups, members }, i) => {
     return { id: { region: i + 1, view: 1 }, groups, address: i, members };
   });
-  const regionsOf = new Map<GroupNumber, RegionId[]>();
+  const regionsOf = new Map<GroupNumber, { readonly regions: RegionId[]; readonly places: number[] }>();
   for (const { id, groups } of regions) {
-    for (const group of groups) {
-      const of = regionsOf.get(group);
-      if (of === undefined) regionsOf.set(group, [id.region]);
-      else of.push(id.region);
+    for (const [place, group] of groups.entries()) {
+      let of = regionsOf.get(group);
+      if (of === undefined) regionsOf.set(group, (of = { regions: [], places: [] }));
+      of.regions.push(id.region);
+      of.places.push(place);
     }
   }
   const groups = new Map<GroupNumber, GroupView>();
-  for (const [group, of] of regionsOf) groups.set(group, { group, name: `g${group}`, view: 1, regions: of });
+  for (const [group, of] of regionsOf) groups.set(group, { group, name: `g${group}`, view: 1, ...of });
   const changes = new Map<readonly number[], Change>();
   return {
     nodes,
@@ -64,7 +65,7 @@ function infoOf(index: number): NodeInfo {
 function changeOf(
   own: readonly number[],
   groups: ReadonlyMap<GroupNumber, GroupView>,
-  regions: readonly RegionView[],
+  regions: readonly WholeRegionView[],
 ): Change {
   const groupsCreated = own.map((group) => groups.get(group) as GroupView);
   const known = new Set(groupsCreated.flatMap(({ regions: of }) => of));

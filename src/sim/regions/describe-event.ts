@@ -12,9 +12,9 @@ export function describeEvent(event: RegionEvent, history: RegionsHistory): stri
     case "failed":
       return `service ${event.n}: ${nodeName(history, event.failed)} has failed`;
     case "opened": {
-      const { id, members, groups } = event.view;
+      const { id, members } = event.view;
       const names = members.map((member) => numberOf(member.id)).join(", ");
-      return `service ${event.n}: ${viewName(id)} of groups ${groups.map(numberOf).join(", ")}: {${names}}`;
+      return `service ${event.n}: ${viewName(id)}: {${names}}`;
     }
     case "superseded":
       return `service ${event.n}: ${viewName(event.id)} is superseded`;

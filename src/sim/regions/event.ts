@@ -1,5 +1,5 @@
 import type { GroupNumber, NodeId, RegionViewId } from "../../base/ids.ts";
-import type { Change, GroupView, LastSeq, RegionView } from "../../cms/views.ts";
+import type { Change, GroupView, LastSeq, RegionView, WholeRegionView } from "../../cms/views.ts";
 import type { NodeChannel } from "../../qsm/outbox.ts";
 import type { RegionMessage } from "../../wire/region/message.ts";
 import type { RegionToken } from "../../wire/region/token.ts";
@@ -42,7 +42,7 @@ export type RegionEvent = { readonly at: number } & (
       readonly kind: "map";
       readonly n: number;
       readonly groups: readonly GroupView[];
-      readonly regions: readonly RegionView[];
+      readonly regions: readonly WholeRegionView[];
       /** Of each node, the groups that it is in. */
       readonly members: ReadonlyMap<NodeId, readonly GroupNumber[]>;
     }

@@ -312,11 +312,13 @@ function changeBetween(before: RegionView, after: RegionView): RegionChange {
 
 function groupChangeBetween(before: GroupView, after: GroupView): GroupChange {
   const [old, young] = [new Set(before.regions), new Set(after.regions)];
+  const isNew = after.regions.map((id) => !old.has(id));
   return {
     group: after.group,
     view: after.view,
     ...(after.address === undefined ? {} : { address: after.address }),
-    added: after.regions.filter((id) => !old.has(id)),
+    added: after.regions.filter((_, i) => isNew[i]),
+    places: after.places.filter((_, i) => isNew[i]),
     removed: before.regions.filter((id) => !young.has(id)),
   };
 }

@@ -466,7 +466,7 @@ function contentOf(map: RegionMap, nodes: Iterable<NodeId>) {
   for (const node of nodes) if (map.node(node) !== undefined) members.set(node, map.groupsOf(node));
   return {
     groups: [...map.groups.values()].map(({ view }) => view),
-    regions: [...map.regions.values()].map(({ view }) => view),
+    regions: [...map.regions.values()].map(({ view, groups }) => ({ ...view, groups })),
     members,
   };
 }

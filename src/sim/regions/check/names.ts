@@ -19,6 +19,6 @@ export function viewName({ region, view }: { readonly region: number; readonly v
 }
 
 /** All that must be the same wherever a view is known. */
-export function contentOf({ groups, members, address, absent }: RegionView): string {
-  return `${groups.join(" ")} / ${members.map(({ id }) => id).join(" ")} / ${address} / ${JSON.stringify(absent)}`;
+export function contentOf({ members, address, absent }: RegionView): string {
+  return `${members.map(({ id }) => id).join(" ")} / ${address} / ${JSON.stringify(absent)}`;
 }

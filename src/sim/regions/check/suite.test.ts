@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { RangeSet } from "../../../base/range-set.ts";
-import type { GroupView, RegionView } from "../../../cms/views.ts";
+import type { GroupView, WholeRegionView } from "../../../cms/views.ts";
 import { newPartitionPart, type RegionToken, type TokenRecord } from "../../../wire/region/token.ts";
 import { messageNumber } from "../../trace.ts";
 import type { HeldStream, RegionEvent } from "../event.ts";
@@ -13,7 +13,7 @@ const [A, B, C] = [1, 2, 3];
 const G = 50;
 const ID = { region: 100, view: 1 };
 
-function view(members: readonly number[], number = 1): RegionView {
+function view(members: readonly number[], number = 1): WholeRegionView {
   const infos = members.map((id) => ({
     id,
     name: `n${id}`,
@@ -22,7 +22,7 @@ function view(members: readonly number[], number = 1): RegionView {
   return { id: { region: 100, view: number }, groups: [G], address: 0, members: infos };
 }
 
-const GROUP: GroupView = { group: G, name: "g", view: 1, regions: [100] };
+const GROUP: GroupView = { group: G, name: "g", view: 1, regions: [100], places: [0] };
 
 /** The nodes A, B and C in one region of one group. */
 function beginning(members: readonly number[] = [A, B, C]): Happening[] {
@@ -39,7 +39,7 @@ function beginning(members: readonly number[] = [A, B, C]): Happening[] {
 const message = (sender: number, counter: number): number => messageNumber(sender, counter);
 
 /** A message of a sender, sent in a packet of its own with the same number. */
-function sent(node: number, counter: number, pinned: RegionView = view([A, B, C])): Happening[] {
+function sent(node: number, counter: number, pinned: WholeRegionView = view([A, B, C])): Happening[] {
   const number = message(node, counter);
   return [
     { kind: "submit", node, group: G, message: number },

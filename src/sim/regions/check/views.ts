@@ -1,16 +1,16 @@
 import { type NodeId, type RegionId, regionViewKey } from "../../../base/ids.ts";
-import { absentOf, type RegionView } from "../../../cms/views.ts";
+import { absentOf, type WholeRegionView } from "../../../cms/views.ts";
 import type { RegionCheckerFactory } from "./checker.ts";
 import { contentOf, nodeName, viewName } from "./names.ts";
 
 /**
  * K33: at each position of the log, nodes that are in the same groups are in the same region, and the regions of a group are disjoint and
- * have exactly its members, and those of whom their views say that they are not in it.
+ * have exactly its members, and those of whom their views say that they are not in it. Views of groups say where the group stands in their lists.
  */
 export const exactness: RegionCheckerFactory = (history, report) => ({
   observe(event) {
     if (event.kind !== "map") return;
-    const regionOf = new Map<NodeId, RegionView>();
+    const regionOf = new Map<NodeId, WholeRegionView>();
     for (const view of event.regions) {
       for (const { id } of view.members) {
         if (regionOf.has(id)) report(`${nodeName(history, id)} is in two regions at ${event.n}`, event.at);
@@ -35,7 +35,11 @@ export const exactness: RegionCheckerFactory = (history, report) => ({
       }
       bySignature.set(signature, region);
     }
-    for (const { group, regions } of event.groups) {
+    const lists = new Map(event.regions.map(({ id, groups }) => [id.region, groups]));
+    for (const { group, regions, places } of event.groups) {
+      if (regions.some((region, i) => lists.get(region)?.[places[i] as number] !== group)) {
+        report(`group ${group} has not its places in the lists of its regions, at ${event.n}`, event.at);
+      }
       const members = new Set<NodeId>();
       for (const view of event.regions) {
         if (!regions.includes(view.id.region)) continue;
@@ -86,9 +90,9 @@ export const agreement: RegionCheckerFactory = (history, report) => {
       }
       if (event.kind === "left") groupViews.delete(`${event.node} ${event.group}`);
       if (event.kind === "group") {
-        const { group, view, regions } = event.view;
+        const { group, view, regions, places } = event.view;
         const who = nodeName(history, event.node);
-        if (!same(groupContents, `${group} ${view}`, regions.join(" "))) {
+        if (!same(groupContents, `${group} ${view}`, `${regions.join(" ")} / ${places.join(" ")}`)) {
           report(`${who} has another view ${view} of group ${group} than others`, event.at);
         }
         const key = `${event.node} ${group}`;
