@@ -18,6 +18,7 @@ const ALL = [
   "groups",
   "qsm",
   "overlap",
+  "timely",
   "scale",
   "sim",
 ];
