@@ -20,50 +20,39 @@ let received = 0;
 let firstPayload = -1;
 let latencies = [];
 void (async () => {
-  for await (const event of receiver) {
-    if (event.kind !== "message") continue;
-    received += 1;
-    firstPayload = event.payload.length;
-    if (rate > 0 && latencies.length < SAMPLES_MAX) latencies.push(now() - sentAt(event.payload));
+  for await (const events of receiver.batches()) {
+    for (const event of events) {
+      if (event.kind !== "message") continue;
+      received += 1;
+      firstPayload = event.payload.length;
+      if (rate > 0 && latencies.length < SAMPLES_MAX) latencies.push(now() - sentAt(event.payload));
+    }
   }
 })();
 await Promise.all(groups.map((group) => receiver.join(group)));
-const sender = options.sends ? await connect(address) : undefined;
+const sender = options.sends ? await connect(address, { unacceptedMax: window }) : undefined;
 
-let inFlight = 0;
-let accepted = 0;
 let next = 0;
-let sending = false;
 let begunAt = 0;
 let paced = 0;
 const payload = new Uint8Array(payloadBytes).fill(0x61);
-const onAccepted = () => {
-  inFlight -= 1;
-  accepted += 1;
-  if (sending && rate === 0 && inFlight <= window / 2) pump(window);
-};
-const onError = (error) => {
-  console.error(`sending failed: ${error.message}`);
-  process.exit(1);
-};
 
-function pump(limit) {
-  while (inFlight < limit) send(payload);
+async function flood() {
+  for (;;) {
+    while (post(payload));
+    await sender.room();
+  }
 }
 
-function send(bytes) {
-  inFlight += 1;
+function post(bytes) {
   next = next + 1 === groups.length ? 0 : next + 1;
-  sender.send(groups[next], bytes, { service, selfDiscard: false }).then(onAccepted, onError);
+  return sender.post(groups[next], bytes, { service, selfDiscard: false });
 }
 
-/** What is due by the clock, as far as the window lets. */
+/** What is due by the clock. What does not fit is not made up for: latency is that of a rate which the system takes. */
 function pace() {
   const due = ((now() - begunAt) * rate) / 1000;
-  for (; paced < due; paced++) {
-    // What does not fit is not made up for: latency is that of a rate which the system takes.
-    if (inFlight < window) send(stamped());
-  }
+  for (; paced < due; paced++) post(stamped());
 }
 
 /** Milliseconds of a clock that all processes of a machine share. */
@@ -85,15 +74,14 @@ process.on("message", ({ kind }) => {
   switch (kind) {
     case "start":
       if (sender === undefined) return;
-      sending = true;
       begunAt = now();
       if (rate > 0) setInterval(pace, 1);
-      else pump(window);
+      else void flood();
       return;
     case "count": {
       profile(`client-${address}`);
       const [cpu, at] = [process.cpuUsage(), performance.now()];
-      process.send({ kind, received, accepted, payloadBytes: firstPayload, at, cpu, gc: takePauses() });
+      process.send({ kind, received, payloadBytes: firstPayload, at, cpu, gc: takePauses() });
       return;
     }
     case "latency":

@@ -323,6 +323,51 @@ describe("a connection to a native daemon", () => {
     await Promise.all(sends);
   });
 
+  test("who posts is told when there is no room, and when there is again", async () => {
+    const { connection, daemon } = await start({ unacceptedMax: 4 });
+    daemon.automatic = false;
+    const posted = ["1", "2", "3", "4", "5"].map((text) => connection.post("g", text));
+    expect(posted).toEqual([true, true, true, true, false]);
+    let hasRoom = false;
+    const room = connection.room().then(() => {
+      hasRoom = true;
+    });
+    await settle();
+    expect(daemon.sent.map(({ data }) => data)).toEqual(["1", "2", "3", "4"]);
+    daemon.send({ kind: "accepted", number: 1 });
+    await settle();
+    expect(hasRoom).toBe(false);
+    daemon.send({ kind: "accepted", number: 2 });
+    await room;
+    expect(connection.post("g", "5")).toBe(true);
+    await settle();
+    expect(daemon.sent.at(-1)?.data).toBe("5");
+  });
+
+  test("a post that cannot be sent at all throws, and whoever waits for room when the connection ends goes on", async () => {
+    const { connection, daemon, transport } = await start({ unacceptedMax: 1, reconnect: false });
+    daemon.automatic = false;
+    expect(() => connection.post("no name", "1")).toThrow(expect.objectContaining({ code: "ILLEGAL_NAME" }));
+    expect(connection.post("g", "1")).toBe(true);
+    const room = connection.room();
+    transport.streams.at(-1)?.close("reset");
+    await room;
+    expect(() => connection.post("g", "2")).toThrow(expect.objectContaining({ code: "DISCONNECTED" }));
+  });
+
+  test("what has been posted is waited for by close", async () => {
+    const { connection, daemon } = await start();
+    daemon.automatic = false;
+    connection.post("g", "1");
+    const closed = connection.close();
+    await settle();
+    expect(daemon.sent.map(({ data }) => data)).toEqual(["1"]);
+    daemon.send({ kind: "accepted", number: 1 });
+    daemon.automatic = true;
+    await closed;
+    expect(await connection.closed).toBeUndefined();
+  });
+
   test("what cannot be reached or is refused rejects with a code", async () => {
     const transport = new FakeTransport();
     transport.onOpen = (stream) => stream.close("connection refused");

@@ -72,6 +72,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #delivery = 0;
   #lastDelivery = 0;
   readonly #unaccepted = new Unaccepted();
+  /** Who waits for room to post. */
+  readonly #whenRoom: (() => void)[] = [];
+  /** Of all posted messages: one function, and no promise. */
+  readonly #onPosted = (): void => {
+    this.#unaccepted.finish();
+    if (this.#whenRoom.length > 0 && this.#engine.isHalfEmpty) this.#letPost();
+  };
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
   #whenEnded: (error: GroupError | undefined) => void = () => {};
   #error: GroupError | undefined;
@@ -255,8 +262,59 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return this.#send(outgoing);
   }
 
+  /**
+   * Sends as `send` does, without a promise for each message: for programs that send as much as they can. False: so much
+   * waits to be accepted that this message was not taken; `room` resolves when there is room again. What becomes of a message is not told: a
+   * later one, such as the last, may be sent with `send` for that. Throws a `GroupError` where `send` would reject with another one
+   * than `BUSY`, and a `RangeError` for a group that is not an ordered one or in flush mode.
+   */
+  post(groups: string | readonly string[], payload: Payload, options: SendOptions = {}): boolean {
+    const list = typeof groups === "string" ? [groups] : [...groups];
+    const error = checkDestinations(list);
+    if (error) throw error;
+    for (const group of list) {
+      if (this.#scalable?.has(group)) throw new RangeError(`post: ${group} is no ordered group: use send`);
+      if (this.#memberships.isFlushed(group)) throw new RangeError(`post: ${group} is in flush mode: use send`);
+    }
+    const word = typeWord(options, false);
+    const outgoing = new Outgoing("data", word, list, messageType(options, false), piecesOf(payload));
+    const tooLarge = this.#tooLarge(outgoing);
+    if (tooLarge) throw tooLarge;
+    if (!this.#engine.isEnded && !this.#engine.hasRoomFor(outgoing.payloadBytes)) return false;
+    const refusal = this.#engine.submit(outgoing, true);
+    if (refusal) throw this.#error ?? refusal;
+    this.#unaccepted.begin();
+    outgoing.onAccepted = this.#onPosted;
+    this.#driver.schedulePump();
+    return true;
+  }
+
+  /**
+   * Resolves when half of what may wait to be accepted (`unacceptedMax`, `unacceptedBytesMax`) is free, or the connection has
+   * ended: then the next `post` throws.
+   */
+  room(): Promise<void> {
+    if (this.#engine.isHalfEmpty || this.#engine.isEnded) return Promise.resolve();
+    this.#gate.begin();
+    return new Promise((resolve) =>
+      this.#whenRoom.push(() => {
+        this.#gate.finish();
+        resolve();
+      }),
+    );
+  }
+
+  /** Everything of this connection, several events at a time, as in `Group.batches`. */
+  batches(): AsyncIterableIterator<readonly ConnectionEvent[]> {
+    return this.#everything().batches();
+  }
+
   /** Everything of this connection, from the first call on. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionEvent> {
+    return this.#everything();
+  }
+
+  #everything(): EventQueue<ConnectionEvent> {
     if (this.#events === undefined) {
       this.#events = this.#gate.queue<ConnectionEvent>((event, by) => {
         if (event.kind === "message") this.#scalable?.counted(event, by);
@@ -375,12 +433,20 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return this.#send(new Outgoing("data", typeWord(options, options.onlyTo !== undefined), to, type, parts));
   }
 
-  #send(outgoing: Outgoing): Promise<Receipt> {
+  #tooLarge({ payloadBytes }: Outgoing): GroupError | undefined {
     const max = this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY;
-    if (outgoing.payloadBytes > max) {
-      const text = `a message of ${outgoing.payloadBytes} bytes: this daemon takes at most ${max}; split it`;
-      return Promise.reject(new GroupError("TOO_LARGE", text));
-    }
+    if (payloadBytes <= max) return undefined;
+    const text = `a message of ${payloadBytes} bytes: this daemon takes at most ${max}; split it`;
+    return new GroupError("TOO_LARGE", text);
+  }
+
+  #letPost(): void {
+    for (const resolve of this.#whenRoom.splice(0)) resolve();
+  }
+
+  #send(outgoing: Outgoing): Promise<Receipt> {
+    const tooLarge = this.#tooLarge(outgoing);
+    if (tooLarge) return Promise.reject(tooLarge);
     const refusal = this.#engine.submit(outgoing, true);
     if (refusal) return Promise.reject(this.#error ?? refusal);
     const receipt = new DeliveryReceipt(outgoing, this.#gate);
@@ -605,6 +671,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     for (const group of this.#groups.values()) group.end(error);
     this.#scalable?.end(error, why);
     this.#held.releaseAll();
+    this.#letPost();
     this.#events?.end(error);
     this.#whenUp?.(why);
     this.#whenEnded(error);

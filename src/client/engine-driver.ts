@@ -7,7 +7,7 @@ export class EngineDriver {
   readonly #engine: Engine;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #isPumping = false;
-  #isLooking = false;
+  #isAcknowledging = false;
 
   constructor(transport: Transport, engine: Engine) {
     this.#transport = transport;
@@ -39,14 +39,13 @@ export class EngineDriver {
     });
   }
 
-  /** The program has consumed an event: the engine is asked for its alarm once per turn, not once per event. */
+  /** The program has consumed an event. It is acknowledged behind what the turn does, and not within the taking of the event. */
   consumed(bytes: number): void {
-    this.#engine.consumed(bytes, this.#transport.now());
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (!this.#engine.consumed(bytes) || this.#isAcknowledging) return;
+    this.#isAcknowledging = true;
     queueMicrotask(() => {
-      this.#isLooking = false;
-      this.enter(() => {});
+      this.#isAcknowledging = false;
+      this.enter(() => this.#engine.acknowledgeConsumed(this.#transport.now()));
     });
   }
 

@@ -179,10 +179,8 @@ export class Engine implements Machine {
    */
   submit(outgoing: Outgoing, bounded: boolean): GroupError | undefined {
     if (this.#phase.name === "ended" || this.#phase.name === "closing") return closedError();
-    const { unacceptedBytesMax, unacceptedMax } = this.#config;
     const { unacceptedBytes, unacceptedCount } = this.#window;
-    const tooMany = unacceptedCount >= unacceptedMax;
-    if (bounded && (tooMany || (unacceptedBytes > 0 && unacceptedBytes + outgoing.payloadBytes > unacceptedBytesMax))) {
+    if (bounded && !this.hasRoomFor(outgoing.payloadBytes)) {
       return new GroupError(
         "BUSY",
         `${unacceptedCount} messages of ${unacceptedBytes} bytes have not been accepted yet: await send() now and then`,
@@ -191,6 +189,20 @@ export class Engine implements Machine {
     if (unacceptedCount === 0) this.#acceptedAt = this.#now;
     this.#window.add(outgoing);
     return undefined;
+  }
+
+  /** Whether a message of so many bytes would not be refused because too much waits to be accepted. */
+  hasRoomFor(payloadBytes: number): boolean {
+    const { unacceptedBytesMax, unacceptedMax } = this.#config;
+    const { unacceptedBytes, unacceptedCount } = this.#window;
+    if (unacceptedCount >= unacceptedMax) return false;
+    return unacceptedBytes === 0 || unacceptedBytes + payloadBytes <= unacceptedBytesMax;
+  }
+
+  /** Whether half of what may wait to be accepted is free, or more. */
+  get isHalfEmpty(): boolean {
+    const { unacceptedBytes, unacceptedCount } = this.#window;
+    return unacceptedCount * 2 <= this.#config.unacceptedMax && unacceptedBytes * 2 <= this.#config.unacceptedBytesMax;
   }
 
   /** Writes what is queued, as far as the stream takes it. */
@@ -216,9 +228,17 @@ export class Engine implements Machine {
     return this.#window.outstanding();
   }
 
-  /** The program has consumed an event of about so many bytes. */
-  consumed(bytes: number, now: number): void {
+  /**
+   * The program has consumed an event of about so many bytes. Whether `acknowledgeConsumed` is to be called: it is not for nearly
+   * all events, which then cost neither a look at the clock nor one at the alarm.
+   */
+  consumed(bytes: number): boolean {
     this.#consumedBytes += bytes;
+    return this.#acknowledgeAt === NEVER || this.#consumedBytes >= this.#acknowledgeBytes;
+  }
+
+  /** Acknowledges what was consumed, if it is much, or else soon. */
+  acknowledgeConsumed(now: number): void {
     if (this.#consumedBytes >= this.#acknowledgeBytes) {
       this.#now = now;
       this.#acknowledge();

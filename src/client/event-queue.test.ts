@@ -26,6 +26,25 @@ test("the oldest delivery is that of the first event that came with one", async 
   expect(queue.oldestDelivery).toBe(9);
 });
 
+test("a batch is all that waits, and the next one waits for something", async () => {
+  const queue = new EventQueue<string>(silent);
+  queue.push("a", 1);
+  queue.push("b", 2);
+  const batches = queue.batches();
+  expect(queue.isIterated).toBe(true);
+  expect(await batches.next()).toEqual({ value: ["a", "b"], done: false });
+  expect(queue.oldestDelivery).toBeUndefined();
+  const next = batches.next();
+  queue.push("c", 3);
+  queue.push("d", 4);
+  // Who waited is woken by the first, and takes along what came until it runs.
+  expect(await next).toEqual({ value: ["c", "d"], done: false });
+  queue.push("e", 5);
+  queue.end(new Error("lost"));
+  expect(await batches.next()).toEqual({ value: ["e"], done: false });
+  await expect(batches.next()).rejects.toThrow("lost");
+});
+
 test("also in a queue so long that what was read is let go", async () => {
   const queue = new EventQueue<number>(silent);
   for (let i = 1; i <= 20_000; i++) queue.push(i, i % 2 === 0 ? i : NO_DELIVERY);

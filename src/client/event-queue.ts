@@ -90,17 +90,35 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     }
   }
 
-  async next(): Promise<IteratorResult<Event>> {
+  /** Not an `async` function, which would cost a second promise for each event. */
+  next(): Promise<IteratorResult<Event>> {
     this.#iterated = true;
     this.#muted = false;
-    if (this.#head < this.#events.length) return { value: this.#take(), done: false };
+    if (this.#head < this.#events.length) return Promise.resolve({ value: this.#take(), done: false });
     if (this.#error) {
       const error = this.#error;
       this.#error = undefined;
-      throw error;
+      return Promise.reject(error);
     }
-    if (this.#ended) return { value: undefined, done: true };
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
+  }
+
+  /** All that waits, at least one event, in one array; none when nothing more comes. Throws like `next`. */
+  batches(): AsyncIterableIterator<readonly Event[]> {
+    this.#iterated = true;
+    this.#muted = false;
+    return this.#batches();
+  }
+
+  async *#batches(): AsyncGenerator<readonly Event[], void, undefined> {
+    for (;;) {
+      const first = await this.next();
+      if (first.done === true) return;
+      const batch = [first.value];
+      while (this.#head < this.#events.length) batch.push(this.#take());
+      yield batch;
+    }
   }
 
   /** Leaving a loop does not end the queue: a later loop goes on where this one stopped. */

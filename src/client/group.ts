@@ -80,6 +80,14 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     return this.events[Symbol.asyncIterator]();
   }
 
+  /**
+   * The same events, several at a time: all that wait, at least one. For programs that read so much that a promise for each event is
+   * too much.
+   */
+  batches(): AsyncIterableIterator<readonly GroupEvent[]> {
+    return this.events.batches();
+  }
+
   /** For the connection only: nothing more comes. */
   end(error: Error | undefined): void {
     this.events.end(error);

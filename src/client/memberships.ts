@@ -62,6 +62,7 @@ export class Memberships {
   readonly #names = new Names();
   readonly #entries = new Map<string, Entry>();
   #self = "";
+  #lastGroups: readonly string[] = [];
 
   constructor(host: MembershipsHost) {
     this.#host = host;
@@ -232,8 +233,7 @@ export class Memberships {
     const service = serviceOfType(type);
     if (service === undefined) return undefined;
     const count = groupCountOf(bytes, at);
-    const groups: string[] = [];
-    for (let i = 0; i < count; i++) groups.push(this.#names.read(bytes, at + HEADER_BYTES + i * NAME_BYTES));
+    const groups = this.#groupsOf(bytes, at, count);
     const sender = this.#names.read(bytes, at + 4);
     const message: Message = {
       kind: "message",
@@ -254,6 +254,18 @@ export class Memberships {
     }
     if (plain) this.#host.event(message);
     return message;
+  }
+
+  /** The destinations of a frame. Most messages have the one that the message before them had: they share the array. */
+  #groupsOf(bytes: Uint8Array, at: number, count: number): readonly string[] {
+    if (count === 1) {
+      const group = this.#names.read(bytes, at + HEADER_BYTES);
+      if (this.#lastGroups[0] !== group) this.#lastGroups = Object.freeze([group]);
+      return this.#lastGroups;
+    }
+    const groups: string[] = [];
+    for (let i = 0; i < count; i++) groups.push(this.#names.read(bytes, at + HEADER_BYTES + i * NAME_BYTES));
+    return groups;
   }
 
   /** True if the message goes to the connection's stream as it is. */
