@@ -2,10 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Experiment, Figure, Outcome, Point, Sweep } from "../sim/load/experiment.ts";
-import type { LoadResult } from "../sim/load/load-meter.ts";
-import { runLoad } from "../sim/load/load-run.ts";
-import { experiments } from "../sim/load/qsm-experiments.ts";
+import type { Figure, Outcome, Point, Suite, Sweep } from "../sim/load/experiment.ts";
 import { nearest } from "../daemon/config/suggest.ts";
 import type { Arguments } from "./arguments.ts";
 import { ExitCode, usageError } from "./exit-codes.ts";
@@ -19,24 +16,35 @@ const WORKER = new URL("./experiment-worker.js", import.meta.url);
 /** The sources have no worker: Node starts no thread from TypeScript. */
 const hasWorker = !import.meta.url.endsWith(".ts");
 
-/** `amalgam sim qsm`: lists the experiments, or runs those that are named. */
-export async function runExperiments(names: readonly string[], args: Arguments, terminal: Terminal): Promise<number> {
+/** What a thread is asked to do. */
+export type ExperimentTask = { readonly suite: string; readonly scenario: unknown };
+
+type AnyExperiment = Suite["experiments"][number];
+type AnyOutcome = Outcome<unknown>;
+
+/** `amalgam sim qsm` and the like: lists the experiments of the suite, or runs those that are named. */
+export async function runExperiments(
+  suite: Suite,
+  names: readonly string[],
+  args: Arguments,
+  terminal: Terminal,
+): Promise<number> {
   if (names.length === 0) {
-    terminal.print(listed());
+    terminal.print(listed(suite));
     return ExitCode.ok;
   }
-  const chosen = names.includes("all") ? experiments : names.map(experimentNamed);
+  const chosen = names.includes("all") ? suite.experiments : names.map((name) => experimentNamed(suite, name));
   const sweeps = [...new Set(chosen.flatMap((experiment) => experiment.sweeps))];
   const points = sweeps.flatMap((sweep) => sweep.points.map((point) => ({ sweep, point })));
   const jobs = Math.min(points.length, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
   if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
   const out = args.text("out");
 
-  const outcomes = new Map<string, Outcome[]>(sweeps.map(({ name }) => [name, []]));
-  const progress = new Progress(terminal, "sim qsm", points.length, performance.now());
+  const outcomes = new Map<string, AnyOutcome[]>(sweeps.map(({ name }) => [name, []]));
+  const progress = new Progress(terminal, `sim ${suite.name}`, points.length, performance.now());
   let done = 0;
   try {
-    for await (const result of results(points, jobs, terminal.signal)) {
+    for await (const result of results(suite, points, jobs, terminal.signal)) {
       const { sweep, point } = points[done++] as (typeof points)[number];
       outcomes.get(sweep.name)?.push({ series: point.series, x: point.x, result });
       progress.update(done, performance.now(), nameOf(sweep, point));
@@ -53,20 +61,20 @@ export async function runExperiments(names: readonly string[], args: Arguments, 
     else terminal.print(described(experiment, figures, terminal));
   }
   if (out === undefined) return ExitCode.ok;
-  await writeReport(out, chosen, outcomes);
+  await writeReport(out, suite, chosen, outcomes);
   terminal.note(`written to ${join(out, "data")} and ${join(out, "plots")}`);
   return ExitCode.ok;
 }
 
-function listed(): string {
+function listed({ name: protocol, experiments }: Suite): string {
   const rows = experiments.map(({ name, title, sweeps }) => {
     const runs = sweeps.reduce((sum, { points }) => sum + points.length, 0);
     return [name, title, String(runs)];
   });
-  return `${table([["name", "experiment", "runs"], ...rows])}\n\nRun some with their names, or all: amalgam sim qsm q1 q5`;
+  return `${table([["name", "experiment", "runs"], ...rows])}\n\nRun some with their names, or all: amalgam sim ${protocol} ${experiments[0]?.name}`;
 }
 
-function experimentNamed(name: string): Experiment {
+function experimentNamed({ experiments }: Suite, name: string): AnyExperiment {
   const found = experiments.find((experiment) => experiment.name === name);
   if (found !== undefined) return found;
   const names = experiments.map((experiment) => experiment.name);
@@ -75,60 +83,65 @@ function experimentNamed(name: string): Experiment {
   throw usageError(`there is no experiment ${name}: ${hint}`);
 }
 
-type Named = { readonly sweep: Sweep; readonly point: Point };
+type Named = { readonly sweep: Sweep<unknown>; readonly point: Point<unknown> };
 
-async function* results(points: readonly Named[], jobs: number, signal: AbortSignal): AsyncGenerator<LoadResult, void> {
+async function* results(
+  suite: Suite,
+  points: readonly Named[],
+  jobs: number,
+  signal: AbortSignal,
+): AsyncGenerator<unknown, void> {
   if (jobs > 1) {
-    const names = new Map(points.map(({ sweep, point }) => [point, nameOf(sweep, point)]));
-    yield* answersInOrder<Point, LoadResult>({
+    const tasks = points.map(({ point }): ExperimentTask => ({ suite: suite.name, scenario: point.scenario }));
+    const names = new Map(points.map(({ sweep, point }, i) => [tasks[i], nameOf(sweep, point)]));
+    yield* answersInOrder<ExperimentTask, unknown>({
       worker: WORKER,
       threads: jobs,
-      tasks: points.map(({ point }) => point),
-      nameOf: (point) => names.get(point) ?? point.series,
+      tasks,
+      nameOf: (task) => names.get(task) ?? task.suite,
       signal,
     });
     return;
   }
   for (const { point } of points) {
     if (signal.aborted) return;
-    yield runLoad(point.scenario);
+    yield suite.run(point.scenario);
     // Signals arrive, and output leaves, between two turns of the loop.
     await nextTurn();
   }
 }
 
-function nameOf({ name }: Sweep, { series, x }: Point): string {
+function nameOf({ name }: Sweep<unknown>, { series, x }: Point<unknown>): string {
   return `${name}: ${series}, ${x}`;
 }
 
 /** Writes what was run and what has come of it, one file per sweep, and a plot per figure. */
 export async function writeReport(
   out: string,
-  chosen: readonly Experiment[],
-  outcomes: ReadonlyMap<string, readonly Outcome[]>,
+  suite: Suite,
+  chosen: readonly AnyExperiment[],
+  outcomes: ReadonlyMap<string, readonly AnyOutcome[]>,
 ): Promise<void> {
-  await writeData(out, [...new Set(chosen.flatMap(({ sweeps }) => sweeps))], outcomes);
+  await writeData(out, suite, [...new Set(chosen.flatMap(({ sweeps }) => sweeps))], outcomes);
   for (const experiment of chosen) await writePlots(out, experiment.figures(outcomes));
 }
 
 async function writeData(
   out: string,
-  sweeps: readonly Sweep[],
-  outcomes: ReadonlyMap<string, readonly Outcome[]>,
+  suite: Suite,
+  sweeps: readonly Sweep<unknown>[],
+  outcomes: ReadonlyMap<string, readonly AnyOutcome[]>,
 ): Promise<void> {
   const folder = join(out, "data");
   await mkdir(folder, { recursive: true });
   for (const { name, points } of sweeps) {
-    const runs = (outcomes.get(name) ?? []).map((outcome, i) => ({ ...outcome, scenario: told(points[i] as Point) }));
+    const runs = (outcomes.get(name) ?? []).map((outcome, i) => ({
+      ...outcome,
+      scenario: suite.told(points[i]?.scenario),
+    }));
     const lines = runs.map((run) => JSON.stringify(run, (_key, value: unknown) => shortened(value)));
     await writeFile(join(folder, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
   }
-}
-
-/** A scenario without what is the same for each of its nodes. */
-function told({ scenario }: Point) {
-  const { groupsOf, ...rest } = scenario;
-  return { ...rest, nodes: groupsOf.length, groups: groupsOf[0]?.length ?? 0 };
 }
 
 /** Six digits are more than any of these figures is good for. */
@@ -145,7 +158,7 @@ async function writePlots(out: string, figures: readonly Figure[]): Promise<void
 /** A curve with more points than this is told by some of them. */
 const SHOWN_MAX = 9;
 
-function described({ name, title }: Experiment, figures: readonly Figure[], terminal: Terminal): string {
+function described({ name, title }: AnyExperiment, figures: readonly Figure[], terminal: Terminal): string {
   const parts = figures.map((figure) => {
     const rows = figure.curves.map((curve) => {
       const step = Math.max(1, Math.ceil(curve.points.length / SHOWN_MAX));

@@ -14,6 +14,7 @@ import {
   replayOnLayer,
   shrinkOnLayer,
 } from "../../sim/layer.ts";
+import { suiteNamed, suites } from "../../sim/suites.ts";
 import type { ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
@@ -48,11 +49,12 @@ export const sim = defineCommand({
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule). Many are run on
     all cores (--jobs), and reported in the order of their seeds: results do not depend on the number of threads.
 
-    With "qsm" it runs experiments instead: those of the paper on QuickSilver Scalable Multicast, with up to 192 nodes
-    under full load and a model of what their computers cost. Alone it lists them; with their names, or "all", it runs
-    them, and --out writes results and plots.`,
+    With the name of a protocol it runs experiments instead. "qsm": those of the paper on QuickSilver Scalable Multicast,
+    with up to 192 nodes under full load and a model of what their computers cost. "plato": how soon timely messages are
+    delivered in total order. Alone it lists them; with their names, or "all", it runs them, and --out writes results and
+    plots.`,
   positionals: [
-    { name: "qsm", help: "experiments instead of schedules", required: false, many: false },
+    { name: "PROTOCOL", help: "experiments instead of schedules", required: false, many: false },
     { name: "NAME", help: "experiments to run, such as q1; all: every one", required: false, many: true },
   ],
   options: {
@@ -143,8 +145,14 @@ export const sim = defineCommand({
   failure: "a guarantee was broken, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
     const [what, ...names] = args.positionals;
-    if (what === "qsm") return runExperiments(names, args, terminal);
-    if (what !== undefined) throw usageError(`there is no "${what}" to simulate: there is qsm, or no name at all`);
+    if (what !== undefined) {
+      const suite = suiteNamed(what);
+      const known = suites.map(({ name }) => name).join(", ");
+      if (suite === undefined) {
+        throw usageError(`there is no "${what}" to simulate: there are ${known}, or no name at all`);
+      }
+      return runExperiments(suite, names, args, terminal);
+    }
     const given = scheduleOptions(args);
     const chosen = args.text("layer");
     const file = args.text("schedule");

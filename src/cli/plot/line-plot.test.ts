@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { linePlot } from "./line-plot.ts";
-import { niceTicks, tickLabel } from "./ticks.ts";
+import { logTicks, niceTicks, tickLabel } from "./ticks.ts";
 
 test("ticks are evenly spaced round numbers that enclose the range", () => {
   expect(niceTicks([0, 192], 8)).toEqual([0, 25, 50, 75, 100, 125, 150, 175, 200]);
@@ -60,4 +60,20 @@ test("a plot without points, or with one, is drawn all the same", () => {
     const svg = linePlot({ title: "t", x: "x", y: "y", curves: [{ name: "c", points }] });
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
   }
+});
+
+test("an axis of factors has ticks of powers, and leaves out what is not above 0", () => {
+  expect(logTicks([1, 1_024], 8)).toEqual([1, 10, 100, 1_000, 10_000]);
+  expect(logTicks([3, 60], 8)).toEqual([2, 5, 10, 20, 50, 100]);
+  const points = [1, 10, 100].map((x) => ({ x, y: x, ci: x / 2 }));
+  const svg = linePlot({
+    title: "t",
+    x: "x",
+    y: "y",
+    log: "both",
+    curves: [{ name: "c", points: [{ x: 0, y: 0 }, ...points] }],
+  });
+  // Each step is as long as the other.
+  expect(svg).toMatch(/d="M70 \d+(\.\d)?L340 \d+(\.\d)?L610 /);
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
 });

@@ -1,4 +1,4 @@
-import { niceTicks, tickLabel } from "./ticks.ts";
+import { logTicks, niceTicks, tickLabel } from "./ticks.ts";
 
 /** A curve of a plot; `ci`: half the length of an error bar. */
 export type PlotCurve = {
@@ -14,6 +14,8 @@ export type Plot = {
   readonly y: string;
   /** Axes begin at 0, but for the one that is cut. */
   readonly cut?: "x" | "y";
+  /** Axes on which each step is a factor; what is not above 0 is not drawn. */
+  readonly log?: "x" | "y" | "both";
   readonly curves: readonly PlotCurve[];
 };
 
@@ -46,24 +48,23 @@ const STYLE = `
   }`;
 
 /** A line plot as an SVG document that stands alone, in light or dark as its reader has it. */
-export function linePlot({ title, x, y, cut, curves }: Plot): string {
-  const shown = curves.filter(({ points }) => points.length > 0);
+export function linePlot({ title, x, y, cut, log, curves }: Plot): string {
+  const [isLogX, isLogY] = [log === "x" || log === "both", log === "y" || log === "both"];
+  const shown = curves
+    .map((curve) => ({ ...curve, points: curve.points.filter((p) => (!isLogX || p.x > 0) && (!isLogY || p.y > 0)) }))
+    .filter(({ points }) => points.length > 0);
   const all = shown.flatMap(({ points }) => points);
-  const xTicks = niceTicks(
-    range(
-      all.map((point) => point.x),
-      cut !== "x",
-    ),
-    8,
-  );
-  const low = all.map((point) => point.y - (point.ci ?? 0));
+  const xs = all.map((point) => point.x);
+  const xTicks = isLogX && xs.length > 0 ? logTicks(range(xs, false), 8) : niceTicks(range(xs, cut !== "x"), 8);
+  const low = all.map((point) => point.y - (isLogY ? 0 : (point.ci ?? 0)));
   const high = all.map((point) => point.y + (point.ci ?? 0));
-  const yTicks = niceTicks(range([...low, ...high], cut !== "y"), 6);
+  const ys = [...low, ...high];
+  const yTicks = isLogY && ys.length > 0 ? logTicks(range(ys, false), 6) : niceTicks(range(ys, cut !== "y"), 6);
   const rows = legendRows(shown);
   const bottom = TOP + PLOT_HEIGHT;
   const height = bottom + BOTTOM + rows.length * LEGEND_ROW + 8;
-  const atX = scale(xTicks, LEFT, WIDTH - RIGHT);
-  const atY = scale(yTicks, bottom, TOP);
+  const atX = scale(xTicks, LEFT, WIDTH - RIGHT, isLogX);
+  const atY = scale(yTicks, bottom, TOP, isLogY);
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
     `<title>${escaped(title)}</title>`,
@@ -93,15 +94,18 @@ export function linePlot({ title, x, y, cut, curves }: Plot): string {
 type Scale = (value: number) => number;
 
 /** From the first tick to the last. */
-function scale(ticks: readonly number[], from: number, to: number): Scale {
-  const [low, high] = [ticks[0] as number, ticks.at(-1) as number];
-  return (value) => rounded(from + ((value - low) / (high - low)) * (to - from));
+function scale(ticks: readonly number[], from: number, to: number, isLog: boolean): Scale {
+  // An error bar may reach below what a logarithmic axis shows.
+  const place = (value: number) => (isLog ? Math.log(Math.max(value, ticks[0] as number)) : value);
+  const [low, high] = [place(ticks[0] as number), place(ticks.at(-1) as number)];
+  return (value) => rounded(from + ((place(value) - low) / (high - low)) * (to - from));
 }
 
 function range(values: readonly number[], fromZero: boolean): readonly [number, number] {
   const low = fromZero ? Math.min(0, ...values) : Math.min(...values);
   const high = Math.max(...values);
   if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  if (low === high && !fromZero && low > 0) return [low / 2, low * 2];
   return low === high ? [Math.min(0, low), high === 0 ? 1 : high * 1.1] : [low, high];
 }
 

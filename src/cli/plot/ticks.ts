@@ -10,6 +10,21 @@ export function niceTicks([low, high]: readonly [number, number], count: number)
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
+/** Round numbers, each some times the one before, that enclose a range above 0: powers of ten, and 2 and 5 between them where these are few. */
+export function logTicks([low, high]: readonly [number, number], count: number): number[] {
+  const from = Math.floor(Math.log10(low) + 1e-9);
+  const to = Math.ceil(Math.log10(high) - 1e-9);
+  const steps = to - from <= count / 3 ? [1, 2, 5] : [1];
+  const all: number[] = [];
+  for (let power = from; power <= to; power++) {
+    for (const step of steps) all.push(Number((step * 10 ** power).toPrecision(12)));
+  }
+  const first = all.findLastIndex((tick) => tick <= low * (1 + 1e-9));
+  const last = all.findIndex((tick) => tick >= high * (1 - 1e-9));
+  const ticks = all.slice(Math.max(0, first), last + 1);
+  return ticks.length > 1 ? ticks : [low / 2, low * 2];
+}
+
 /** A tick's number, with the decimals that its neighbours need and thousands set apart. */
 export function tickLabel(tick: number, ticks: readonly number[]): string {
   const decimals = Math.max(...ticks.map((other) => (String(other).split(".")[1] ?? "").length));

@@ -2,13 +2,17 @@ import type { LoadResult } from "./load-meter.ts";
 import type { LoadScenario } from "./scenario.ts";
 
 /** A run of a sweep. `series` and `x` say which point of which curve it is. */
-export type Point = { readonly series: string; readonly x: number; readonly scenario: LoadScenario };
+export type Point<Scenario = LoadScenario> = {
+  readonly series: string;
+  readonly x: number;
+  readonly scenario: Scenario;
+};
 
 /** Runs that differ in one thing, or in two; several experiments may look at them. */
-export type Sweep = { readonly name: string; readonly points: readonly Point[] };
+export type Sweep<Scenario = LoadScenario> = { readonly name: string; readonly points: readonly Point<Scenario>[] };
 
 /** What has come of a point. */
-export type Outcome = { readonly series: string; readonly x: number; readonly result: LoadResult };
+export type Outcome<Result = LoadResult> = { readonly series: string; readonly x: number; readonly result: Result };
 
 export type CurvePoint = {
   readonly x: number;
@@ -32,26 +36,37 @@ export type Figure = {
   readonly y: string;
   /** The axis that need not begin at 0. */
   readonly cut?: "x" | "y";
+  /** Axes on which each step is a factor; what is not above 0 is not drawn. */
+  readonly log?: "x" | "y" | "both";
   readonly curves: readonly Curve[];
 };
 
 /** The outcomes of sweeps, by the name of the sweep. */
-export type Outcomes = ReadonlyMap<string, readonly Outcome[]>;
+export type Outcomes<Result = LoadResult> = ReadonlyMap<string, readonly Outcome<Result>[]>;
 
-/** A question of the paper's evaluation (protocols.md A.12), the sweeps that answer it, and what is shown of them. */
-export type Experiment = {
+/** A question of a paper's evaluation, the sweeps that answer it, and what is shown of them. */
+export type Experiment<Scenario = LoadScenario, Result = LoadResult> = {
   readonly name: string;
   readonly title: string;
-  readonly sweeps: readonly Sweep[];
-  figures(outcomes: Outcomes): readonly Figure[];
+  readonly sweeps: readonly Sweep<Scenario>[];
+  figures(outcomes: Outcomes<Result>): readonly Figure[];
 };
 
+/** The experiments of one protocol. What they give can be sent between threads. */
+export interface Suite<Scenario = unknown, Result = unknown> {
+  readonly name: string;
+  readonly experiments: readonly Experiment<Scenario, Result>[];
+  run(scenario: Scenario): Result;
+  /** A scenario as it is written down beside its result. */
+  told(scenario: Scenario): unknown;
+}
+
 /** A curve of one series of a sweep. */
-export function curveOf(
-  outcomes: readonly Outcome[] | undefined,
+export function curveOf<Result = LoadResult>(
+  outcomes: readonly Outcome<Result>[] | undefined,
   series: string,
   name: string,
-  value: (result: LoadResult) => { readonly mean: number; readonly ci95?: number } | number,
+  value: (result: Result) => { readonly mean: number; readonly ci95?: number } | number,
 ): Curve {
   const points = (outcomes ?? [])
     .filter((outcome) => outcome.series === series)

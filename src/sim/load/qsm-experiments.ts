@@ -7,8 +7,11 @@ import {
   type Outcome,
   type Outcomes,
   published,
+  type Suite,
 } from "./experiment.ts";
 import type { LoadResult } from "./load-meter.ts";
+import { runLoad } from "./load-run.ts";
+import type { LoadScenario } from "./scenario.ts";
 import { groups, incidents, loss, pairs, plans, rates, replication, sizes, sleep, tokenRates } from "./qsm-sweeps.ts";
 
 const NODES = "nodes in the region";
@@ -29,7 +32,7 @@ function figure(name: string, title: string, x: string, y: string, curves: reado
 function each(
   outcomes: readonly Outcome[] | undefined,
   names: readonly string[],
-  value: Parameters<typeof curveOf>[3],
+  value: Parameters<typeof curveOf<LoadResult>>[3],
 ): Curve[] {
   return names.map((name) => curveOf(outcomes, name, name, value));
 }
@@ -471,3 +474,12 @@ function fallOf(from: number, share: number): (readonly [number, number])[] {
     [192, from * (1 - share)],
   ];
 }
+
+/** The experiments on QSM. */
+export const qsmSuite: Suite<LoadScenario, LoadResult> = {
+  name: "qsm",
+  experiments,
+  run: (scenario) => runLoad(scenario),
+  // Without what is the same for each of its nodes.
+  told: ({ groupsOf, ...rest }) => ({ ...rest, nodes: groupsOf.length, groups: groupsOf[0]?.length ?? 0 }),
+};
