@@ -13,13 +13,15 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector";
+import { chooseDatagrams, wantedDatagrams } from "../dist/host/datagrams.js";
 import { NodeHost } from "../dist/host/node-host.js";
 import { NodeSockets } from "../dist/host/node-sockets.js";
 import { nodeDefaults } from "../dist/qsm/config.js";
 import { seqOf } from "../dist/wire/region/data.js";
-import { kindOf, NodeKind, originOf } from "../dist/wire/region/head.js";
+import { kindOf, NodeKind, originOf, packetAt } from "../dist/wire/region/head.js";
 
 const [host] = process.argv.slice(2);
+const datagrams = chooseDatagrams(wantedDatagrams(process.env.AMALGAM_DATAGRAMS), [host]);
 const SAMPLE_MS = 20;
 const REGION = 1_000;
 
@@ -38,7 +40,8 @@ const ANSWERS = {
   async open({ nodes, ports, pool, config, loss }) {
     for (const [i, id] of nodes.entries()) {
       const [controlPort, repairPort, dataPort] = ports[i];
-      const options = { host, controlPort, repairPort, dataPort, multicast: pool };
+      const { native } = await datagrams;
+      const options = { host, controlPort, repairPort, dataPort, multicast: pool, native };
       const sockets = await NodeSockets.open(options);
       stations.set(id, new Station(id, sockets, config, loss));
     }
@@ -222,12 +225,14 @@ class Station {
     const start = sockets.start.bind(sockets);
     let left = 0;
     sockets.start = (receive, onRoom) =>
-      start((channel, bytes) => {
-        if (left === 0 && Math.random() < share / burst / (1 - share)) left = burst;
-        const isDropped = left > 0;
-        if (isDropped) left--;
-        this.#note(channel, bytes, isDropped);
-        if (!isDropped) receive(channel, bytes);
+      start((channel, joined) => {
+        for (const bytes of packetsIn(joined)) {
+          if (left === 0 && Math.random() < share / burst / (1 - share)) left = burst;
+          const isDropped = left > 0;
+          if (isDropped) left--;
+          this.#note(channel, bytes, isDropped);
+          if (!isDropped) receive(channel, bytes);
+        }
       }, onRoom);
   }
 
@@ -272,6 +277,13 @@ function firstChange(members, count, isShared) {
     groupsDeleted: [],
     finals: [],
   };
+}
+
+/** One datagram, or several that the kernel has joined. */
+function packetsIn(bytes) {
+  const packets = [];
+  for (let at = 0; at < bytes.length; at += packets.at(-1).length) packets.push(packetAt(bytes, at));
+  return packets;
 }
 
 /** Datagrams that this host's kernel dropped because a socket's buffer was full. */

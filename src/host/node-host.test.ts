@@ -3,6 +3,8 @@ import { firstChange } from "../../test/qsm/node-net.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { NodeAddress, NodeInfo } from "../cms/views.ts";
 import { nodeDefaults } from "../qsm/config.ts";
+import { chooseDatagrams } from "./datagrams.ts";
+import type { NativeUdp } from "./native-udp.ts";
 import { type NodeApplication, NodeHost } from "./node-host.ts";
 import { type MulticastPool, type NodeNetwork, type NodeReceive, NodeSockets } from "./node-sockets.ts";
 
@@ -88,10 +90,15 @@ function join(list: readonly Station[]): void {
 }
 
 /** Nodes of one region on this machine. */
-async function region(count: number, multicast: MulticastPool | undefined, network = asIs): Promise<Station[]> {
+async function region(
+  count: number,
+  multicast: MulticastPool | undefined,
+  network = asIs,
+  native?: NativeUdp,
+): Promise<Station[]> {
   const list: Station[] = [];
   for (let id = 1; id <= count; id++) {
-    const station = new Station(id, network(await NodeSockets.open({ host: "127.0.0.1", multicast })));
+    const station = new Station(id, network(await NodeSockets.open({ host: "127.0.0.1", multicast, native })));
     stations.push(station);
     list.push(station);
   }
@@ -115,12 +122,18 @@ function losing(every: number): (network: NodeNetwork) => NodeNetwork {
   };
 }
 
-describe.each([
-  ["by multicast", POOL],
-  ["by unicast", undefined],
-])("nodes on real sockets, %s", (_name, pool) => {
+const { native: offloading } = await chooseDatagrams("auto");
+const PATHS = [
+  { name: "by multicast", pool: POOL, native: undefined },
+  { name: "by unicast", pool: undefined, native: undefined },
+  { name: "by multicast, offloaded", pool: POOL, native: offloading },
+  { name: "by unicast, offloaded", pool: undefined, native: offloading },
+];
+
+// Where the offloaded path is not possible, it is not tried.
+describe.each(PATHS.slice(0, offloading === undefined ? 2 : 4))("nodes on real sockets, $name", ({ pool, native }) => {
   it("deliver to all members in the sender's order, and tell when messages are stable", async () => {
-    const list = await region(3, pool);
+    const list = await region(3, pool, asIs, native);
     const [first, second] = list as [Station, Station];
     const sent = Array.from({ length: 300 }, (_, i) => `m${i} ${"x".repeat(500)}`);
     sent.forEach((text, i) => first.send(1 + (i % 2), text, i));
@@ -138,7 +151,7 @@ describe.each([
   });
 
   it("repair what the network loses", async () => {
-    const list = await region(3, pool, losing(10));
+    const list = await region(3, pool, losing(10), native);
     const sent = Array.from({ length: 200 }, (_, i) => `m${i} ${"x".repeat(900)}`);
     sent.forEach((text, i) => list[0]?.send(1, text, i));
     for (const station of list) {
@@ -148,7 +161,7 @@ describe.each([
   });
 
   it("can send from what they deliver, and go on when there is room again", async () => {
-    const [first, second] = (await region(2, pool)) as [Station, Station];
+    const [first, second] = (await region(2, pool, asIs, native)) as [Station, Station];
     second.onDeliver = ({ sender, text }) => {
       if (sender === 1) second.send(2, `re: ${text}`);
     };
@@ -182,6 +195,7 @@ class ScriptedNetwork implements NodeNetwork {
     this.sent.push(index);
   }
   unicast(): void {}
+  flush(): void {}
   loopBack(): void {}
   listen(): void {}
   unlisten(): void {}

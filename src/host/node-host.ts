@@ -287,6 +287,7 @@ export class NodeHost {
     // At least one: a multicast to many members may take more than there is room for.
     this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));
     this.node.flush(now);
+    this.#network.flush();
     // The room has been used up, and the sockets took it all: there is more.
     const hasMore = this.node.room === 0 && room > 0 && this.#network.room > 0;
     // Or an application that was told that it may send again has done so.

@@ -1,6 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import type { NodeAddress } from "../cms/views.ts";
 import type { NodeChannel } from "../qsm/outbox.ts";
+import { BatchSender } from "./batch-sender.ts";
+import type { Destination } from "./datagram-sender.ts";
+import type { NativeUdp } from "./native-udp.ts";
 
 /** The multicast addresses of regions: `base` and those that follow it, all with one port. */
 export type MulticastPool = {
@@ -26,6 +29,8 @@ export type NodeSocketsOptions = {
   readonly receiveBufferBytes: number;
   /** Datagrams that the kernel has refused and that wait for it, at most so many before nothing more is sent (protocols.md A53). */
   readonly outstandingMax: number;
+  /** With it data passes to and from the kernel many datagrams at a time (docs/adr/0010-offloaded-datagrams.md). */
+  readonly native: NativeUdp | undefined;
 };
 
 export const nodeSocketsDefaults: Omit<NodeSocketsOptions, "host"> = {
@@ -35,6 +40,7 @@ export const nodeSocketsDefaults: Omit<NodeSocketsOptions, "host"> = {
   multicast: undefined,
   receiveBufferBytes: 4 * 1024 * 1024,
   outstandingMax: 500,
+  native: undefined,
 };
 
 export type NodeSocketsCounters = {
@@ -49,7 +55,7 @@ export type NodeSocketsCounters = {
   controlDropped: number;
 };
 
-/** Datagrams for a node. The bytes belong to who is given them. */
+/** Datagrams for a node: one, or several that came one behind the other. The bytes belong to who is given them. */
 export type NodeReceive = (channel: NodeChannel, bytes: Uint8Array) => void;
 
 /** What carries the datagrams of a node. `NodeSockets` is the real one. */
@@ -64,6 +70,8 @@ export interface NodeNetwork {
   readonly room: number;
   /** Whether some of those wait for the kernel: others that are sent now will do so too. */
   readonly isHeldUp: boolean;
+  /** The end of a turn: what was sent leaves now at the latest. */
+  flush(): void;
   /** To be called once, before anything else. */
   start(receive: NodeReceive, onRoom: () => void): void;
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void;
@@ -111,7 +119,11 @@ export class NodeSockets implements NodeNetwork {
   usesMulticast = true;
   #pool: MulticastPool | undefined;
   readonly #regions = new Map<number, Socket>();
-  readonly #addresses = new Map<number, string>();
+  readonly #groups = new Map<number, Destination>();
+  /** Where nodes receive data. */
+  readonly #nodes = new WeakMap<NodeAddress, Destination>();
+  /** With the offloaded path. */
+  readonly #batches: BatchSender | undefined;
   #receive: NodeReceive = () => {};
   #onRoom: () => void = () => {};
   #isFull = false;
@@ -123,9 +135,20 @@ export class NodeSockets implements NodeNetwork {
     this.#onRoom();
   };
 
-  private constructor(options: NodeSocketsOptions, sockets: Readonly<Record<NodeChannel, Socket>>) {
+  private constructor(
+    options: NodeSocketsOptions,
+    sockets: Readonly<Record<NodeChannel, Socket>>,
+    dataFd: number | undefined,
+  ) {
     this.#options = options;
     this.#sockets = sockets;
+    const { native } = options;
+    if (native !== undefined && dataFd !== undefined) {
+      this.#batches = new BatchSender(sockets.data, {
+        setSegmentBytes: (bytes) => native.setSegmentBytes(dataFd, bytes),
+        sent: (_packets, error) => this.#sent(error ?? null),
+      });
+    }
     this.address = {
       host: options.host,
       controlPort: sockets.control.address().port,
@@ -162,12 +185,13 @@ export class NodeSockets implements NodeNetwork {
     const complete = { ...nodeSocketsDefaults, ...options };
     checkPool(complete.multicast);
     const opened: Socket[] = [];
+    const { host, native } = complete;
     const open = async (port: number): Promise<Socket> => {
-      const socket = newSocket(complete.host, false);
+      const socket = newSocket(host, false);
       opened.push(socket);
       await new Promise<void>((resolve, reject) => {
         socket.once("error", reject);
-        socket.bind({ port, address: complete.host, exclusive: true }, () => {
+        socket.bind({ port, address: host, exclusive: true }, () => {
           socket.off("error", reject);
           resolve();
         });
@@ -178,7 +202,12 @@ export class NodeSockets implements NodeNetwork {
       const { controlPort, repairPort, dataPort } = complete;
       const control = await open(controlPort);
       const repair = await open(repairPort);
-      return new NodeSockets(complete, { control, repair, data: await open(dataPort) });
+      if (native === undefined)
+        return new NodeSockets(complete, { control, repair, data: await open(dataPort) }, undefined);
+      const data = newSocket(host, false);
+      opened.push(data);
+      const fd = bindNative(native, data, host, dataPort, false);
+      return new NodeSockets(complete, { control, repair, data }, fd);
     } catch (error) {
       for (const socket of opened) socket.close();
       throw error;
@@ -218,7 +247,7 @@ export class NodeSockets implements NodeNetwork {
   }
 
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void {
-    if (channel === "data") return this.#send("data", bytes, to.dataPort, to.host);
+    if (channel === "data") return this.#sendData(bytes, this.#placeOf(to));
     if (channel === "repair") return this.#send("repair", bytes, to.repairPort, to.host);
     if (this.#sockets.control.getSendQueueCount() >= this.#options.outstandingMax) this.counters.controlDropped += 1;
     else this.#send("control", bytes, to.controlPort, to.host);
@@ -226,7 +255,11 @@ export class NodeSockets implements NodeNetwork {
 
   multicast(index: number, bytes: Uint8Array): void {
     const pool = this.#pool;
-    if (pool !== undefined) this.#send("data", bytes, pool.port, this.#addressOf(index));
+    if (pool !== undefined) this.#sendData(bytes, this.#groupOf(index, pool));
+  }
+
+  flush(): void {
+    if (!this.#isClosed) this.#batches?.flush();
   }
 
   loopBack(): void {
@@ -236,8 +269,8 @@ export class NodeSockets implements NodeNetwork {
   listen(index: number): void {
     const pool = this.#pool;
     if (pool === undefined || this.#isClosed || this.#regions.has(index)) return;
-    const { host } = this.#options;
-    const group = this.#addressOf(index);
+    const { host, native } = this.#options;
+    const group = this.#groupOf(index, pool).address;
     // Other nodes of this machine may listen to the same region.
     const socket = newSocket(host, true);
     const { dataPort } = this.address;
@@ -249,7 +282,8 @@ export class NodeSockets implements NodeNetwork {
     this.#regions.set(index, socket);
     try {
       // Bound to the group's address, it gets nothing but the group's datagrams. Numeric addresses are bound to at once.
-      socket.bind({ port: pool.port, address: group, exclusive: true });
+      if (native === undefined) socket.bind({ port: pool.port, address: group, exclusive: true });
+      else bindNative(native, socket, group, pool.port, true);
       socket.addMembership(group, host);
       this.#grow(socket);
     } catch (error) {
@@ -272,16 +306,27 @@ export class NodeSockets implements NodeNetwork {
 
   get #outstanding(): number {
     if (this.#isClosed) return 0;
-    return this.#sockets.data.getSendQueueCount() + this.#sockets.repair.getSendQueueCount();
+    const data = this.#batches?.waiting ?? this.#sockets.data.getSendQueueCount();
+    return data + this.#sockets.repair.getSendQueueCount();
   }
 
-  #addressOf(index: number): string {
-    let address = this.#addresses.get(index);
-    if (address === undefined) {
-      address = poolAddress(this.#pool as MulticastPool, index);
-      this.#addresses.set(index, address);
-    }
-    return address;
+  #groupOf(index: number, pool: MulticastPool): Destination {
+    let group = this.#groups.get(index);
+    if (group === undefined) this.#groups.set(index, (group = { address: poolAddress(pool, index), port: pool.port }));
+    return group;
+  }
+
+  #placeOf(to: NodeAddress): Destination {
+    let place = this.#nodes.get(to);
+    if (place === undefined) this.#nodes.set(to, (place = { address: to.host, port: to.dataPort }));
+    return place;
+  }
+
+  #sendData(bytes: Uint8Array, to: Destination): void {
+    if (this.#batches === undefined) return this.#send("data", bytes, to.port, to.address);
+    this.counters.packetsSent += 1;
+    this.counters.bytesSent += bytes.length;
+    this.#batches.send(bytes, to);
   }
 
   #send(channel: NodeChannel, bytes: Uint8Array, port: number, host: string): void {
@@ -323,6 +368,19 @@ export class NodeSockets implements NodeNetwork {
 
 function newSocket(host: string, reuseAddr: boolean): Socket {
   return createSocket({ type: host.includes(":") ? "udp6" : "udp4", reuseAddr, lookup: numericLookup });
+}
+
+/** Binds a socket of Node's to a number, with runs of datagrams received as one; returns its descriptor. Throws what `bind` says. */
+function bindNative(native: NativeUdp, socket: Socket, address: string, port: number, shared: boolean): number {
+  const fd = native.open(address.includes(":") ? "ipv6" : "ipv4", address, port, shared);
+  try {
+    native.coalesce(fd);
+    socket.bind({ fd, exclusive: true });
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+  return fd;
 }
 
 /** The address of a pool with this index; throws a `RangeError` beyond its end. */

@@ -268,12 +268,12 @@ export class Node implements Machine, RegionHost, SendingHost {
     this.#sending.expelled(settled);
   }
 
-  /** A datagram, given away. */
+  /** A datagram, or several that the kernel has joined; given away. */
   receive(channel: NodeChannel, bytes: Uint8Array, now: number): void {
     this.#now = now;
-    this.#counters.datagramsReceived++;
     this.#counters.bytesReceived += bytes.length;
     for (let at = 0; at < bytes.length; ) {
+      this.#counters.datagramsReceived++;
       const fault = headFault(bytes, at);
       if (fault !== undefined) {
         cover("regions drop malformed");

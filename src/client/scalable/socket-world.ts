@@ -1,4 +1,6 @@
 import { networkInterfaces } from "node:os";
+import { chooseDatagrams, wantedDatagrams } from "../../host/datagrams.ts";
+import type { NativeUdp } from "../../host/native-udp.ts";
 import { NodeHost } from "../../host/node-host.ts";
 import { NodeReporter } from "../../host/node-reporter.ts";
 import { NodeSockets } from "../../host/node-sockets.ts";
@@ -13,8 +15,9 @@ export const socketWorld: NodeWorld = {
     const host = hostOf(request, ownAddresses());
     const { port } = request;
     const ports = port === undefined ? {} : { controlPort: port, repairPort: port + 1, dataPort: port + 2 };
+    const native = await offloading(host);
     return new SocketSeat(
-      await NodeSockets.open({ host, ...ports }).catch((error: unknown) => explain(error, host, port)),
+      await NodeSockets.open({ host, native, ...ports }).catch((error: unknown) => explain(error, host, port)),
     );
   },
 };
@@ -62,6 +65,14 @@ class SocketSeat implements NodeSeat {
     this.#reporter?.stop();
     await (this.#host ?? this.#sockets).close();
   }
+}
+
+/** The calls of the offloaded path of datagrams; `undefined`: the portable one. Throws what AMALGAM_DATAGRAMS asks for in vain. */
+async function offloading(host: string): Promise<NativeUdp | undefined> {
+  const wanted = wantedDatagrams(process.env["AMALGAM_DATAGRAMS"]);
+  const { native, because } = await chooseDatagrams(wanted, [host]);
+  if (wanted !== "offload" || native !== undefined) return native;
+  throw new Error(`AMALGAM_DATAGRAMS is offload, which is not possible here: ${because}`);
 }
 
 /** The address at which others are to reach this host. Throws an error that says what to do if it cannot be told. */
