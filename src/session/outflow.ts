@@ -89,7 +89,7 @@ export class Outflow {
     if (session.connection?.gone || this.#expelIfFull(session)) return;
     const deliveryNumber = ++native.lastDelivery;
     const bytes = encodeNative({ kind: "configuration", deliveryNumber, primary, daemons });
-    native.retention.append(deliveryNumber, bytes, undefined);
+    appendNotice(native, deliveryNumber, bytes);
     this.#kept(session, native, bytes.length, "queue");
   }
 
@@ -225,10 +225,11 @@ export class Outflow {
   ): void {
     if (native.gaps.has(about.group)) this.#tellGap(native, about.group);
     const number = ++native.lastDelivery;
-    const head = this.#slab.take(about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES);
-    writeDeliverHead(head, 0, number, about.own, about.primary, frame.length);
-    native.retention.append(number, head, frame);
-    this.#kept(session, native, frame.length + head.length, about.admission);
+    const { retention } = native;
+    const headBytes = about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES;
+    const at = retention.append(number, headBytes, frame);
+    writeDeliverHead(retention.memory, at, number, about.own, about.primary, frame.length);
+    this.#kept(session, native, headBytes + frame.length, about.admission);
   }
 
   /** One more delivery waits. */
@@ -262,7 +263,7 @@ export class Outflow {
     const { first, count } = gap;
     // The notice has a delivery number of its own: it is acknowledged, and repeated after an interruption, like a delivery.
     const last = ++native.lastDelivery;
-    native.retention.append(last, encodeNative({ kind: "gap", group, reason: "slow", count, first, last }), undefined);
+    appendNotice(native, last, encodeNative({ kind: "gap", group, reason: "slow", count, first, last }));
   }
 
   /** What becomes of one more message: nobody asks while the connection keeps up. */
@@ -306,6 +307,11 @@ export class Outflow {
     }
     return policy;
   }
+}
+
+function appendNotice({ retention }: NativeState, number: number, bytes: Uint8Array): void {
+  const at = retention.append(number, bytes.length, undefined);
+  retention.memory.set(bytes, at);
 }
 
 type Admission = "queue" | "wait" | "drop" | "expel";
