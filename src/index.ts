@@ -8,6 +8,7 @@ export { connect } from "./client/connect.ts";
 export { Connection } from "./client/connection.ts";
 export { GroupError, type GroupErrorCode } from "./client/errors.ts";
 export type {
+  Commit,
   ConnectionEvent,
   Disconnected,
   Expelled,
@@ -20,8 +21,10 @@ export type {
   Primary,
   Reconnected,
   Resumed,
+  Rollback,
   ScalableEvent,
   Suspended,
+  TimelyEvent,
   Transitional,
   View,
 } from "./client/events.ts";

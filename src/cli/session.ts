@@ -97,6 +97,10 @@ export function describeEvent(event: Exclude<ConnectionEvent, { kind: "message" 
       return `${event.group}: left${event.reason === "slow" ? ", as this client read too slowly" : ""}`;
     case "lost":
       return `${event.group}: ${event.packets} packets of ${event.sender} are lost`;
+    case "commit":
+      return `${event.group}: all up to ${event.position} is committed`;
+    case "rollback":
+      return `${event.group}: all behind ${event.position} is taken back`;
     case "suspended":
       return event.reason === "minority"
         ? "memberships of scalable and timely groups are suspended: the daemon is on the lesser side of a split"

@@ -59,6 +59,9 @@ function short(event: ConnectionEvent): string {
       return `suspended ${event.reason}`;
     case "lost":
       return `lost ${event.packets} of ${event.sender}`;
+    case "commit":
+    case "rollback":
+      return `${event.kind} ${event.position}`;
     case "expelled":
       return `expelled ${event.unconfirmed}`;
   }

@@ -19,6 +19,8 @@ export type Message = {
   readonly bigEndian: boolean;
   /** In a timely group, of others' messages: it came, or was rebuilt from repairs, or was asked for. */
   readonly arrival?: "received" | "rebuilt" | "resent";
+  /** In a totally ordered group: its place, or the one that it will likely have. Places ascend; some are left out. */
+  readonly position?: number;
 };
 
 /**
@@ -139,8 +141,20 @@ export type Primary = { readonly kind: "primary"; readonly primary: boolean };
 /** What a group's stream consists of. */
 export type GroupEvent = Message | View | Primary | Transitional | Gap | FlushRequest | Left;
 
-/** What the stream of a scalable group, and of a timely one, consists of. */
+/** Totally ordered groups: what was delivered up to this place stays, and is the same at all members. */
+export type Commit = { readonly kind: "commit"; readonly group: string; readonly position: number };
+
+/**
+ * Totally ordered groups: all messages that were delivered behind this place are taken back, the last first; they are delivered again in their right
+ * places.
+ */
+export type Rollback = { readonly kind: "rollback"; readonly group: string; readonly position: number };
+
+/** What the stream of a scalable group consists of. */
 export type ScalableEvent = Message | View | Gap | Lost | Suspended | Resumed | Expelled | Left;
 
+/** What the stream of a timely group consists of. */
+export type TimelyEvent = ScalableEvent | Commit | Rollback;
+
 /** What the connection's stream consists of: everything of all groups, private messages, and its own state. */
-export type ConnectionEvent = GroupEvent | ScalableEvent | Disconnected | Reconnected;
+export type ConnectionEvent = GroupEvent | TimelyEvent | Disconnected | Reconnected;

@@ -43,9 +43,19 @@ export type TimelyJoinOptions = {
    * `auto` unless you compare. The first join of a group fixes them; one that names none takes what there is.
    */
   readonly repairs?: Partial<Repairs>;
+  /**
+   * All members get the messages in one order (PLATO): each is delivered as soon as its place is likely, `rollback` takes back what was ordered
+   * otherwise, and `commit` says what stays. A fact of the group, fixed by its first join.
+   */
+  readonly order?: "total";
+  /** In a totally ordered group, of this member: `false` delivers only what is committed, so nothing is ever taken back. Default `true`. */
+  readonly optimistic?: boolean;
   /** Gives up waiting for the first view; the group is left again. */
   readonly signal?: AbortSignal;
-  /** What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group. */
+  /**
+   * What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group.
+   * A totally ordered group has `expel`.
+   */
   readonly slow?: "drop" | "expel";
   /** No messages of this group are delivered here. Views and the like still come. */
   readonly sendOnly?: boolean;

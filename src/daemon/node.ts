@@ -137,8 +137,10 @@ export class DaemonNode implements Machine {
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
         nodeJoins: (session, node) => this.#ofSession(session, (one) => this.#regions.joins(one, node)),
-        optionsFixed: (session, group, { slow, repairs }) =>
-          this.#sessions.tell(session, encodeGroupFacts({ group, policy: slow, repairs })),
+        optionsFixed: (session, group, { slow, repairs, order }) => {
+          const facts = { group, policy: slow, repairs, isOrdered: order !== undefined };
+          this.#sessions.tell(session, encodeGroupFacts(facts));
+        },
         scalableChanged: (daemon, user, group, joined) =>
           this.#regions.service.changed(daemon, user, group, joined, this.#now),
         clientEnded: (daemon, user) => this.#regions.service.ended(daemon, user, this.#now),

@@ -6,6 +6,7 @@ import {
   type GroupOptions,
   mergeOptions,
   optionsCode,
+  optionsOf,
   optionsOfCode,
 } from "./options.ts";
 
@@ -53,6 +54,19 @@ test("the first join of a timely group fixes its repairs, by name or not, and ot
   // Of two components' either may stay, but the same at all daemons.
   expect(mergeOptions(usual, special)).toEqual(mergeOptions(special, usual));
   expect(mergeOptions(usual, { slow: undefined, quality: "scalable" }).quality).toBe("scalable");
+});
+
+test("whether a timely group is totally ordered is fixed by its first join, named or not", () => {
+  const plain = agreeOnOptions(undefined, { slow: undefined, quality: "timely" }) as GroupOptions;
+  const total: GroupOptions = { ...plain, order: "total" };
+  expect(agreeOnOptions(total, { slow: undefined, quality: "timely", order: "total" })).toEqual(total);
+  expect(agreeOnOptions(total, plain)).toContain('"total", not "none": join it with { order: "total" }');
+  expect(agreeOnOptions(plain, total)).toContain('"none", not "total": join it without `order`');
+  expect(mergeOptions(plain, total)).toEqual(total);
+  expect(optionsOfCode(optionsCode(total))).toEqual(total);
+  expect(optionsOf({ quality: "scalable", order: "total" })).toContain('"order" is for');
+  expect(optionsOf({ quality: "timely", order: "partial" })).toContain('not "partial"');
+  expect(optionsOf({ quality: "timely", order: "total", slow: "drop" })).toContain("nothing is dropped");
 });
 
 test("codes are of exactly the known options", () => {

@@ -28,6 +28,8 @@ export type GroupOptions = {
   readonly quality: Quality;
   /** Of a timely group how receivers repair each other; a join that does not name any takes what there is. */
   readonly repairs?: Repairs;
+  /** Of a timely group whose messages are totally ordered (PLATO). */
+  readonly order?: "total";
 };
 
 export const DEFAULT_OPTIONS: GroupOptions = { slow: undefined, quality: "ordered" };
@@ -40,6 +42,11 @@ export function agreeOnOptions(fixed: GroupOptions | undefined, wanted: GroupOpt
   if (fixed === undefined) return founded(wanted);
   if (wanted.quality !== fixed.quality) {
     return `the group's quality is "${fixed.quality}", not "${wanted.quality}": join it with { quality: "${fixed.quality}" }`;
+  }
+  if (wanted.order !== fixed.order) {
+    const [is, asked] = [fixed.order, wanted.order].map((order) => order ?? "none");
+    const join = fixed.order === undefined ? "without `order`" : `with { order: "${fixed.order}" }`;
+    return `the group's order is "${is}", not "${asked}": join it ${join}`;
   }
   if (wanted.repairs !== undefined && repairsCode(wanted.repairs) !== repairsCode(fixed.repairs)) {
     const [is, asked] = [fixed.repairs ?? REPAIRS_DEFAULT, wanted.repairs].map(shownRepairs);
@@ -58,7 +65,8 @@ export function agreeOnOptions(fixed: GroupOptions | undefined, wanted: GroupOpt
 export function mergeOptions(a: GroupOptions, b: GroupOptions): GroupOptions {
   if (a.quality !== b.quality) return QUALITIES.indexOf(a.quality) < QUALITIES.indexOf(b.quality) ? a : b;
   const { repairs } = repairsCode(a.repairs) <= repairsCode(b.repairs) ? a : b;
-  return { slow: gentler(a.slow, b.slow), quality: a.quality, ...(repairs && { repairs }) };
+  const order = a.order ?? b.order;
+  return { slow: gentler(a.slow, b.slow), quality: a.quality, ...(repairs && { repairs }), ...(order && { order }) };
 }
 
 function gentler(a: SlowPolicy | undefined, b: SlowPolicy | undefined): SlowPolicy | undefined {
@@ -71,28 +79,38 @@ function founded(wanted: GroupOptions): GroupOptions {
 }
 
 const POLICY_CODES = SLOW_POLICIES.length + 1;
+const REPAIRS_CODES = 2 ** 16;
 const BASIC_CODES = POLICY_CODES * QUALITIES.length;
 
-/** On the wire: the policy, 0 for none, otherwise one more than its place in `SLOW_POLICIES`; the quality above it; and the repairs above that. */
-export function optionsCode({ slow, quality, repairs }: GroupOptions): number {
+/** On the wire: the policy, 0 for none, otherwise one more than its place in `SLOW_POLICIES`; the quality above it; above that the repairs, and the order. */
+export function optionsCode({ slow, quality, repairs, order }: GroupOptions): number {
   const policy = slow === undefined ? 0 : SLOW_POLICIES.indexOf(slow) + 1;
-  return policy + QUALITIES.indexOf(quality) * POLICY_CODES + repairsCode(repairs) * BASIC_CODES;
+  const timely = repairsCode(repairs) + (order === undefined ? 0 : REPAIRS_CODES);
+  return policy + QUALITIES.indexOf(quality) * POLICY_CODES + timely * BASIC_CODES;
 }
 
 export function optionsOfCode(code: number): GroupOptions | undefined {
   const basic = code % BASIC_CODES;
   const quality = QUALITIES[Math.floor(basic / POLICY_CODES)];
   const policy = basic % POLICY_CODES;
-  const repairs = repairsOfCode(Math.floor(code / BASIC_CODES));
+  const timely = Math.floor(code / BASIC_CODES);
+  if (timely >= 2 * REPAIRS_CODES) return undefined;
+  const repairs = repairsOfCode(timely % REPAIRS_CODES);
+  const isOrdered = timely >= REPAIRS_CODES;
   // A timely group has repairs, and only such a group.
   if (quality === undefined || repairs === undefined || (quality === "timely") !== (repairs !== "none"))
     return undefined;
   const slow = policy === 0 ? undefined : SLOW_POLICIES[policy - 1];
-  return { slow, quality, ...(repairs !== "none" && { repairs }) };
+  return { slow, quality, ...(repairs !== "none" && { repairs }), ...(isOrdered && { order: "total" }) };
 }
 
 /** The options that a join asks for, as JSON has them; a text says what is wrong with one that is not understood. */
-export function optionsOf(wanted: { slow?: unknown; quality?: unknown; repairs?: unknown }): GroupOptions | string {
+export function optionsOf(wanted: {
+  slow?: unknown;
+  quality?: unknown;
+  repairs?: unknown;
+  order?: unknown;
+}): GroupOptions | string {
   const { slow, quality } = wanted;
   const known = QUALITIES.find((one) => one === (quality ?? "ordered"));
   if (known === undefined) {
@@ -104,10 +122,18 @@ export function optionsOf(wanted: { slow?: unknown; quality?: unknown; repairs?:
   }
   if (known !== "timely") {
     if (wanted.repairs !== undefined) return `"repairs" are for groups of quality "timely", not "${known}"`;
+    if (wanted.order !== undefined) return `"order" is for groups of quality "timely", not "${known}"`;
     return { slow: policy, quality: known };
   }
   if (policy === "wait") return 'in a timely group nobody waits for a slow receiver: name the policy "drop" or "expel"';
-  if (wanted.repairs === undefined) return { slow: policy, quality: known };
+  if (wanted.order !== undefined && wanted.order !== "total") {
+    return `"order" has to be "total" or nothing, not ${JSON.stringify(wanted.order)}`;
+  }
+  if (wanted.order !== undefined && policy === "drop") {
+    return 'in a totally ordered group nothing is dropped: name the policy "expel"';
+  }
+  const order = wanted.order === undefined ? {} : ({ order: "total" } as const);
+  if (wanted.repairs === undefined) return { slow: policy, quality: known, ...order };
   const repairs = repairsOf(wanted.repairs);
-  return typeof repairs === "string" ? repairs : { slow: policy, quality: known, repairs };
+  return typeof repairs === "string" ? repairs : { slow: policy, quality: known, repairs, ...order };
 }

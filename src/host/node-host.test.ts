@@ -57,6 +57,7 @@ class Station {
       inquire: () => {},
       settled: () => {},
       timely: { deliver: () => {}, lost: () => {} },
+      ordered: { deliver: () => {}, commit: () => {}, rollback: () => {} },
     };
     this.host = new NodeHost(
       { ...nodeDefaults, me: id, cluster: 7, tokenRate: 50, windowBytes: 64 * 1024 },

@@ -4,6 +4,8 @@ import { type PacketClass, TurnLoop, type TurnOptions } from "../machine/turn-lo
 import type { NodeConfig } from "../qsm/config.ts";
 import { Node } from "../qsm/node.ts";
 import type { NodeChannel, NodeOutbox } from "../qsm/outbox.ts";
+import { platoDefaults } from "../plato/config.ts";
+import { OrderedGroups, type OrderedGroupsOutbox } from "../plato/ordered-groups.ts";
 import { type TimelyConfig, timelyDefaults } from "../ricochet/config.ts";
 import { TimelyGroups, type TimelyGroupsOutbox } from "../ricochet/timely-groups.ts";
 import { headFault, isTimelyKind, kindOf } from "../wire/region/head.ts";
@@ -17,6 +19,8 @@ import type { NodeNetwork } from "./node-sockets.ts";
 export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
   /** Of groups that were said to be timely. */
   readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
+  /** And of those that were said to be totally ordered. */
+  readonly ordered: Pick<OrderedGroupsOutbox, "deliver" | "commit" | "rollback">;
 };
 
 /** A message; without a number to a timely group. */
@@ -51,6 +55,7 @@ const REPAIRS_MAX = 16_384;
 export class NodeHost {
   readonly node: Node;
   readonly timely: TimelyGroups;
+  readonly ordered: OrderedGroups;
   readonly #me: NodeId;
   readonly #network: NodeNetwork;
   readonly #clock = new TurnClock();
@@ -65,6 +70,8 @@ export class NodeHost {
   #isFull = false;
   /** The network had no room when a packet was sent to a timely group, of which nothing waits here. */
   #isBlocked = false;
+  /** Too much of what was sent to an ordered group is under way. */
+  #isHeldBack = false;
   /** The application was told to wait. */
   #owesWritable = false;
   /** Datagrams that a multicast takes. */
@@ -116,22 +123,43 @@ export class NodeHost {
           else this.#toEach(members, bytes);
         },
         unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
-        deliver: (packet, payload, how, now, waitedMs) =>
-          application.timely.deliver(packet, payload, how, now, waitedMs),
-        lost: (first, now, count) => application.timely.lost(first, now, count),
+        deliver: (packet, payload, how, now, waitedMs) => {
+          const { group, sender, seq } = packet;
+          if (!ordered.has(group)) application.timely.deliver(packet, payload, how, now, waitedMs);
+          else if (how !== "sent") {
+            ordered.receive(group, sender, seq, payload, how === "received" ? undefined : waitedMs, now);
+          }
+        },
+        told: (from, group, body, now) => ordered.receiveFrom(group, from, body, now),
+        // What is lost of an ordered group is asked for again until it is there.
+        lost: (first, now, count) => {
+          if (!ordered.has(first.group)) application.timely.lost(first, now, count);
+        },
         random: () => Math.random(),
       },
       clock.now(),
     );
     this.timely = groups;
+    const ordered = new OrderedGroups(
+      { ...platoDefaults, me },
+      {
+        multicast: (group, body) => groups.send(group, body, clock.now()).seq,
+        unicast: (group, to, body) => groups.tell(group, to, body),
+        deliver: (group, message) => application.ordered.deliver(group, message),
+        commit: (group, position) => application.ordered.commit(group, position),
+        rollback: (group, position) => application.ordered.rollback(group, position),
+      },
+    );
+    this.ordered = ordered;
     this.#loop = new TurnLoop(
       {
         get deadline() {
-          return Math.min(node.deadline, groups.deadline);
+          return Math.min(node.deadline, groups.deadline, ordered.deadline);
         },
         tick: (now) => {
           if (node.deadline <= now) node.tick(now);
           if (groups.deadline <= now) groups.tick(now);
+          if (ordered.deadline <= now) ordered.tick(now);
         },
         // A token acts on what it finds; what is younger than the last round it does not ask about (A31).
         prefersToken: true,
@@ -169,7 +197,14 @@ export class NodeHost {
   /** A group that this node is in is timely, and repaired like this. To be told from within `installed`, or later when it changes. */
   setTimely(group: GroupNumber, repairs: Repairs): void {
     this.timely.set(group, repairs);
-    this.#loop.request((now) => this.timely.apply(this.node.views, NOBODY_FAILED, now));
+    this.#loop.request((now) => this.#applyTimely(NOBODY_FAILED, now));
+  }
+
+  /** It is totally ordered, too. `optimistic`: messages are delivered before their order is known, if that is likely. Once, instead of `setTimely`. */
+  setOrdered(group: GroupNumber, repairs: Repairs, optimistic: boolean): void {
+    if (this.ordered.has(group)) return;
+    this.setTimely(group, repairs);
+    this.ordered.set(group, optimistic, this.timely.payloadBytesMax(repairs), this.#clock.now());
   }
 
   /**
@@ -197,7 +232,7 @@ export class NodeHost {
       if (regionsChanged.some(({ added }) => added.some(isHere))) this.#network.loopBack();
       try {
         this.node.apply(change, now);
-        this.timely.apply(this.node.views, change, now);
+        this.#applyTimely(change, now);
       } catch (error) {
         onFault(error as Error);
       }
@@ -241,7 +276,7 @@ export class NodeHost {
       this.#clock.schedule();
     }
     this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable && !this.#isBlocked;
+    return !this.#owesWritable && !this.#isBlocked && !(one.number === undefined && this.#isHeldBack);
   }
 
   #turn(): void {
@@ -253,6 +288,11 @@ export class NodeHost {
     }
   }
 
+  #applyTimely(change: Pick<Change, "failed">, now: number): void {
+    this.timely.apply(this.node.views, change, now);
+    this.ordered.apply(this.node.views.n, (group) => this.timely.membersOf(group), now);
+  }
+
   #takeRepair(bytes: Uint8Array): void {
     if (this.#repairs.length >= REPAIRS_MAX) this.#repairsDropped++;
     else this.#repairs.push(bytes);
@@ -262,7 +302,9 @@ export class NodeHost {
   #hand({ group, payload, number }: Outgoing, now: number): void {
     if (number !== undefined) this.#isFull = !this.node.send(group, payload, number, now);
     else {
-      if (this.timely.has(group)) this.timely.send(group, payload, now);
+      if (this.ordered.has(group)) this.#isHeldBack = !this.ordered.send(group, payload, now);
+      // Not if the node is in it no more, or the group's repairs have changed while the message waited, and leave less room.
+      else if (this.timely.takes(group, payload)) this.timely.send(group, payload, now);
       this.#isBlocked ||= this.#network.room === 0;
     }
   }
@@ -277,7 +319,9 @@ export class NodeHost {
       this.#lateness = this.#delay.take();
     }
     this.#takeWaiting(now, application);
-    if (this.#isBlocked && this.#network.room > 0) {
+    const goesOn = this.ordered.pump(now) && this.#isHeldBack;
+    if (goesOn) this.#isHeldBack = false;
+    if (goesOn || (this.#isBlocked && this.#network.room > 0)) {
       this.#isBlocked = false;
       application.writable();
     }

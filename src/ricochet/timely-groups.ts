@@ -22,6 +22,8 @@ export interface TimelyGroupsOutbox {
   unicast(to: NodeAddress, channel: "repair" | "control", bytes: Uint8Array): void;
   /** Once for each packet, in no order: `TimelyOutbox.deliver`. */
   deliver(packet: PacketId, payload: Uint8Array, how: Arrival, now: number, waitedMs: number): void;
+  /** What a member has said to this node alone. */
+  told(from: NodeId, group: GroupNumber, body: Uint8Array, now: number): void;
   /** So many packets of the sender, from this one on, will not come. */
   lost(first: PacketId, now: number, count: number): void;
   /** Uniformly from 0 to 1. */
@@ -70,6 +72,7 @@ export class TimelyGroups implements Machine {
           if (address !== undefined) outbox.unicast(address, channel, bytes);
         },
         deliver: (packet, payload, how, at, waitedMs) => outbox.deliver(packet, payload, how, at, waitedMs),
+        told: (from, group, body, at) => outbox.told(from, group, body, at),
         lost: (first, at, count) => outbox.lost(first, at, count),
         random: () => outbox.random(),
       },
@@ -151,6 +154,22 @@ export class TimelyGroups implements Machine {
     const gone = new Set(failed);
     this.#node.setGroups(shapes, now, (id) => gone.has(id));
     this.#addresses = addresses;
+  }
+
+  /** Who is in the group, by id; `undefined` if this node is not, or does not know that it is timely. */
+  membersOf(group: GroupNumber): readonly NodeId[] | undefined {
+    return this.#groups.get(group)?.members.map(({ id }) => id);
+  }
+
+  /** Says something to one member of the group, which may be lost. */
+  tell(group: GroupNumber, to: NodeId, body: Uint8Array): void {
+    this.#node.tell(group, to, body);
+  }
+
+  /** Whether a packet to the group takes this payload. */
+  takes(group: GroupNumber, { length }: Uint8Array): boolean {
+    const known = this.#groups.get(group);
+    return known !== undefined && length <= this.payloadBytesMax(known.repairs);
   }
 
   /** Sends a packet to one of the groups, and delivers it here. The payload is copied. */

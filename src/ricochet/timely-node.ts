@@ -17,6 +17,7 @@ import { decodeTimelyNak, encodeTimelyNak, NAK_GROUPS_MAX, type Nak } from "../w
 import { decodeRepair, encodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
 import type { Targets } from "../wire/timely/repairs.ts";
 import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
+import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
 import { AlignedBins } from "./aligned-bins.ts";
 import { AssignedBins } from "./assigned-bins.ts";
 import { type GroupShape, planBins } from "./bin-plan.ts";
@@ -45,6 +46,8 @@ export interface TimelyOutbox {
   deliver(id: PacketId, payload: Uint8Array, how: Arrival, now: number, waitedMs: number): void;
   /** So many packets of a sender, from this one on, will not come: it has not got them any more, or does not answer. */
   lost(first: PacketId, now: number, count: number): void;
+  /** What a member has said to this one alone; the bytes are a view of a datagram. */
+  told?(from: NodeId, group: GroupNumber, body: Uint8Array, now: number): void;
   /** Uniformly from 0 to 1. */
   random(): number;
 }
@@ -240,6 +243,12 @@ export class TimelyNode implements Machine {
     return id;
   }
 
+  /** Says something to one member of the group, which may be lost. */
+  tell(group: GroupNumber, to: NodeId, body: Uint8Array): void {
+    const { cluster, me } = this.#config;
+    this.#outbox.unicast(to, "control", encodeTimelyTell(cluster, me, { group, body }));
+  }
+
   /** A datagram, given away. */
   receive(bytes: Uint8Array, now: number): void {
     this.#now = now;
@@ -301,6 +310,13 @@ export class TimelyNode implements Machine {
         const naks = decodeTimelyNak(packet);
         if (naks === undefined) this.statistics.malformed++;
         else this.#onNak(originOf(packet), naks);
+        return;
+      }
+      case NodeKind.timelyTell: {
+        const telling = decodeTimelyTell(packet);
+        if (telling === undefined) this.statistics.malformed++;
+        else if (!this.#groups.has(telling.group)) this.statistics.foreign++;
+        else this.#outbox.told?.(originOf(packet), telling.group, telling.body, this.#now);
         return;
       }
       default:

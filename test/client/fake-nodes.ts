@@ -33,6 +33,8 @@ export class FakeNode implements NodeSeat {
   timelyConfig: Partial<TimelyConfig> | undefined;
   /** The groups that it was told are timely. */
   readonly timely = new Map<number, Repairs>();
+  /** And totally ordered: whether optimistically. */
+  readonly ordered = new Map<number, boolean>();
   dissemination: Dissemination | undefined;
   application: NodeApplication | undefined;
   isHeld = false;
@@ -67,6 +69,10 @@ export class FakeNode implements NodeSeat {
         return this.takes;
       },
       setTimely: (group, repairs) => this.timely.set(group, repairs),
+      setOrdered: (group, repairs, optimistic) => {
+        this.timely.set(group, repairs);
+        this.ordered.set(group, optimistic);
+      },
       apply: (change) => {
         try {
           this.views.apply(change);
@@ -153,8 +159,8 @@ export class NodeDaemon {
     this.news({ change: encodeChange({ ...NO_CHANGE, seq, n: seq, ...change }) });
   }
 
-  facts(group: string, policy: "wait" | "drop" | "expel" | undefined, repairs?: Repairs): void {
-    this.daemon.deliver(encodeGroupFacts({ group, policy, repairs }));
+  facts(group: string, policy: "wait" | "drop" | "expel" | undefined, repairs?: Repairs, isOrdered = false): void {
+    this.daemon.deliver(encodeGroupFacts({ group, policy, repairs, isOrdered }));
   }
 
   /** Acknowledges the reports that have come. */

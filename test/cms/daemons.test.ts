@@ -68,7 +68,8 @@ test("the members of a scalable group are told its policy: from when a join fixe
   world.run(BATCH_MS);
   const eve = world.node("eve", "one", "g");
   world.run(BATCH_MS);
-  for (const one of [ann, bob, eve]) expect(one.facts).toEqual([{ group: "g", policy: "drop", repairs: undefined }]);
+  for (const one of [ann, bob, eve])
+    expect(one.facts).toEqual([{ group: "g", policy: "drop", repairs: undefined, isOrdered: false }]);
   expect(regionsOf(eve)).toEqual(["g: ann bob eve"]);
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { connect, type Connection, type TimelyGroup } from "../../src/index.ts";
 import { type GroupReport, NodeClient } from "./node-client.ts";
 import { Site } from "./site.ts";
 import { sleep, until } from "./until.ts";
@@ -25,6 +26,40 @@ async function start(name: string, daemon: string): Promise<NodeClient> {
 }
 
 const join = (client: NodeClient, group = "t", slow?: "drop" | "expel") => client.join(group, slow, "timely");
+
+/** A member of a totally ordered group in this process, and what it may rely on. */
+class OrderedMember {
+  readonly connection: Connection;
+  readonly group: TimelyGroup;
+  readonly committed: string[] = [];
+  readonly faults: string[] = [];
+  rollbacks = 0;
+  #likely: { readonly position: number; readonly text: string }[] = [];
+
+  constructor(connection: Connection, group: TimelyGroup) {
+    this.connection = connection;
+    this.group = group;
+    void this.#read().catch((error: unknown) => this.faults.push(String(error)));
+  }
+
+  async #read(): Promise<void> {
+    for await (const event of this.group) {
+      if (event.kind === "message") {
+        const position = event.position ?? 0;
+        const text = `${event.sender} ${new TextDecoder().decode(event.payload)}`;
+        if (position <= (this.#likely.at(-1)?.position ?? 0)) this.faults.push(`${text} at ${position}`);
+        this.#likely.push({ position, text });
+      } else if (event.kind === "commit") {
+        const stays = this.#likely.filter(({ position }) => position <= event.position);
+        this.#likely = this.#likely.filter(({ position }) => position > event.position);
+        this.committed.push(...stays.map(({ text }) => text));
+      } else if (event.kind === "rollback") {
+        this.rollbacks++;
+        this.#likely = this.#likely.filter(({ position }) => position <= event.position);
+      } else if (event.kind !== "view" && event.kind !== "left") this.faults.push(event.kind);
+    }
+  }
+}
 
 /** What a member has of a sender, by the sender's life. */
 function ofSender({ streams }: GroupReport, life: string): GroupReport["streams"][string] | undefined {
@@ -109,10 +144,51 @@ describe("members of timely groups, in processes of their own", () => {
     });
   });
 
+  it("of a totally ordered group commit the same messages in one order, also when the one that orders them leaves", async () => {
+    const members = await Promise.all(
+      DAEMONS.map(async (daemon, i) => {
+        const connection = await connect(site.addressesFrom(daemon), { name: `m${i}` });
+        const group = await connection.join("o", { quality: "timely", order: "total", optimistic: i !== 2 });
+        return new OrderedMember(connection, group);
+      }),
+    );
+    const [first, second, third] = members as [OrderedMember, OrderedMember, OrderedMember];
+    await until("all see all", () => members.every(({ group }) => group.view?.members.length === 3));
+    const flood = async (member: OrderedMember, from: number): Promise<void> => {
+      for (let i = from; i < from + 60; i++) {
+        await member.group.send(`${i}`);
+        if (i % 4 === 0) await sleep(2);
+      }
+    };
+    await Promise.all(members.map((member) => flood(member, 0)));
+    await until("all is committed", () => members.every(({ committed }) => committed.length >= 180));
+    await first.connection.close();
+    await Promise.all([second, third].map((member) => flood(member, 60)));
+    const inAll = () => Math.min(second.committed.length, third.committed.length);
+    await until("what was sent after that is committed", () => inAll() >= 300);
+    for (const member of [first, second, third]) {
+      expect(member.faults).toEqual([]);
+      const last = Math.min(member.committed.length, second.committed.length);
+      expect(member.committed.slice(0, last)).toEqual(second.committed.slice(0, last));
+    }
+    // Who wants nothing taken back has nothing taken back.
+    expect(third.rollbacks).toBe(0);
+    await expect(third.connection.join("o2", { quality: "timely", order: "total", slow: "drop" })).rejects.toThrow(
+      "drop",
+    );
+    await Promise.all([second, third].map(({ connection }) => connection.close()));
+  });
+
   it("a group has one quality, and what a join asks for has to fit", async () => {
     const [ann, bob] = await Promise.all([start("ann", "alpha"), start("bob", "beta")]);
     await Promise.all([join(ann), bob.join("s")]);
     await expect(bob.join("t")).rejects.toThrow('the group\'s quality is "timely", not "scalable"');
+    const dan = await connect(site.addressesFrom("alpha"), { name: "dan" });
+    await expect(dan.join("t", { quality: "timely", order: "total" })).rejects.toMatchObject({ code: "GROUP_REFUSED" });
+    await expect(dan.join("t", { quality: "timely", repairs: { copies: 2 } })).rejects.toThrow(
+      "(8, 5) auto, not (8, 2)",
+    );
+    await dan.close();
     await expect(join(ann, "s")).rejects.toThrow('the group\'s quality is "scalable", not "timely"');
   });
 });

@@ -85,6 +85,9 @@ function short(event: ConnectionEvent): string {
       return `lost ${event.packets} of ${event.sender}`;
     case "suspended":
       return `suspended ${event.reason}`;
+    case "commit":
+    case "rollback":
+      return `${event.kind} ${event.position}`;
     case "expelled":
       return `expelled ${event.unconfirmed}`;
     case "left":

@@ -1,12 +1,14 @@
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { Change } from "../../cms/views.ts";
+import { PlatoGroup } from "../../plato/plato-group.ts";
 import { TimelyNode } from "../../ricochet/timely-node.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
 import { type Repairs, repairsOf } from "../../wire/timely/repairs.ts";
 import { GroupError } from "../errors.ts";
-import type { ScalableEvent, Message, View } from "../events.ts";
+import type { EventQueue } from "../event-queue.ts";
+import type { Message, ScalableEvent, TimelyEvent, View } from "../events.ts";
 import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
 import { type Payload, piecesOf, type Receipt, type SendOptions } from "../send.ts";
@@ -33,7 +35,7 @@ export interface ScalableHost {
   /** To the daemon, behind all that was sent before. */
   submit(outgoing: Outgoing): void;
   /** For the connection's stream. */
-  event(event: ScalableEvent): void;
+  event(event: TimelyEvent): void;
   /** The daemon does not keep to the protocol: the connection ends. */
   broken(what: string): void;
   /** To the daemon, which shows it: what the node counts. */
@@ -62,6 +64,8 @@ export class ScalableGroups {
   readonly #window: SendWindow;
   /** Messages to timely groups, which wait for nothing but the network. */
   readonly #timelyWindow: SendWindow;
+  /** To totally ordered ones: until too many of this node's are under way there. */
+  readonly #orderedWindow: SendWindow;
   readonly #memberships = new Map<string, Membership>();
   #byNumber = new Map<GroupNumber, Membership>();
   #names = new NodeNames();
@@ -83,6 +87,7 @@ export class ScalableGroups {
     this.#host = host;
     this.#window = new SendWindow({ ...limits, windowBytesMax: settings.windowBytesMax });
     this.#timelyWindow = new SendWindow({ ...limits, windowBytesMax: 0 });
+    this.#orderedWindow = new SendWindow({ ...limits, windowBytesMax: 0 });
     this.#session = new NodeSession({
       submit: (outgoing) => host.submit(outgoing),
       registered: (node, site) => void this.#begin(node, site),
@@ -111,10 +116,13 @@ export class ScalableGroups {
 
   async join(name: string, options: ScalableJoinOptions | TimelyJoinOptions): Promise<ScalableGroup | TimelyGroup> {
     const { quality, slow, signal, sendOnly } = options;
-    const repairs = options.quality === "timely" ? wantedRepairs(options) : undefined;
+    const timely = options.quality === "timely" ? options : undefined;
+    const repairs = timely && wantedRepairs(timely);
+    const order = timely?.order;
     signal?.throwIfAborted();
-    const membership = this.#add(name, quality);
+    const membership = this.#add(name, quality, order);
     membership.isSendOnly = sendOnly === true;
+    membership.isOptimistic = timely?.optimistic ?? true;
     const joined = new Promise<ScalableGroup | TimelyGroup>((resolve, reject) => membership.awaited(resolve, reject));
     const abort = (): void => this.#abandon(membership, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -122,7 +130,7 @@ export class ScalableGroups {
       await this.#seated();
       // Given up before anything was asked for: there is nothing to leave.
       if (membership.status === "abandoned") this.#remove(membership, undefined, undefined);
-      else if (this.#memberships.get(name) === membership) this.#session.join(name, { quality, slow, repairs });
+      else if (this.#memberships.get(name) === membership) this.#session.join(name, { quality, slow, repairs, order });
     } catch (error) {
       membership.fail(error);
       this.#remove(membership, undefined, undefined);
@@ -144,18 +152,20 @@ export class ScalableGroups {
     return this.#windowOf(membership).send(membership, bytes, signal);
   }
 
-  #checkSize({ name, quality, repairs }: Membership, { length }: Uint8Array): void {
+  #checkSize({ name, quality, repairs, order }: Membership, { length }: Uint8Array): void {
     const siteMax = this.#host.payloadBytesMax();
-    const max =
-      quality === "timely" ? TimelyNode.payloadBytesMax(this.#settings.datagramBytes, repairs.every) : siteMax;
+    const packetMax = TimelyNode.payloadBytesMax(this.#settings.datagramBytes, repairs.every);
+    const timelyMax = order === undefined ? packetMax : PlatoGroup.payloadBytesMax(packetMax);
+    const max = quality === "timely" ? timelyMax : siteMax;
     if (length <= Math.min(max, siteMax)) return;
     const what =
       max < siteMax ? `${name} is timely, and a packet takes at most ${max}` : `this site takes at most ${siteMax}`;
     throw new GroupError("TOO_LARGE", `a message of ${length} bytes: ${what}; split it`);
   }
 
-  #windowOf({ quality }: Membership): SendWindow {
-    return quality === "timely" ? this.#timelyWindow : this.#window;
+  #windowOf({ quality, order }: Membership): SendWindow {
+    if (quality === "scalable") return this.#window;
+    return order === undefined ? this.#timelyWindow : this.#orderedWindow;
   }
 
   /** Sends to the one of these groups that is of nodes, if any is: it has to be alone, and without what it cannot have. */
@@ -219,7 +229,7 @@ export class ScalableGroups {
 
   /** Resolves when what was sent is everywhere, or that takes too long. */
   async drain(): Promise<void> {
-    await Promise.all([this.#idle(this.#window), this.#idle(this.#timelyWindow)]);
+    await Promise.all([this.#window, this.#timelyWindow, this.#orderedWindow].map((window) => this.#idle(window)));
     await this.#linger(Math.max(...[...this.#memberships.values()].map(({ sentAt }) => sentAt)));
   }
 
@@ -239,6 +249,7 @@ export class ScalableGroups {
     this.#cancelLease?.();
     this.#window.end(why);
     this.#timelyWindow.end(why);
+    this.#orderedWindow.end(why);
     for (const membership of this.#memberships.values()) {
       membership.fail(why);
       membership.end(undefined, error, () => {});
@@ -252,13 +263,14 @@ export class ScalableGroups {
 
   // ---- memberships ------------------------------------------------------------------------------------------------
 
-  #add(name: string, quality: Membership["quality"]): Membership {
+  #add(name: string, quality: Membership["quality"], order: "total" | undefined): Membership {
     let whenLeft = (): void => {};
     const left = new Promise<void>((resolve) => {
       whenLeft = resolve;
     });
-    // What is late is of little use in a timely group.
-    const inbox: Inbox = new Inbox(name, quality === "timely" ? "drop" : "expel", this.#settings, {
+    // What is late is of little use in a timely group; but an order with holes is none.
+    const policy = quality === "timely" && order === undefined ? "drop" : "expel";
+    const inbox: Inbox = new Inbox(name, policy, this.#settings, {
       tell: (event) => this.#tell(membership, event),
       hold: (isHeld) => this.#hold(isHeld),
       expel: () => this.#leaveSlow(membership),
@@ -270,20 +282,22 @@ export class ScalableGroups {
       get repairs(): Repairs {
         return membership.repairs;
       },
+      order,
       send: (payload: Payload, options: ScalableSendOptions) => this.send(name, payload, options),
       leave: () => this.#askToLeave(membership),
     };
     const group =
       quality === "timely"
         ? new TimelyGroup(name, owner, inbox.events, left)
-        : new ScalableGroup(name, owner, inbox.events, left);
+        : new ScalableGroup(name, owner, inbox.events as EventQueue<ScalableEvent>, left);
     const membership: Membership = new Membership(name, group, inbox, whenLeft);
+    membership.order = order;
     if (this.#host.isIterated()) inbox.events.mute();
     this.#memberships.set(name, membership);
     return membership;
   }
 
-  #tell(membership: Membership, event: ScalableEvent): void {
+  #tell(membership: Membership, event: TimelyEvent): void {
     membership.inbox.events.push(event, 0);
     this.#host.event(event);
   }
@@ -321,7 +335,7 @@ export class ScalableGroups {
     this.#startLeaving(membership);
     const { name } = membership;
     const text = `${name} was left, since too much waited to be read: read faster, or join with another policy`;
-    const left: ScalableEvent = { kind: "left", group: name, reason: "slow" };
+    const left: TimelyEvent = { kind: "left", group: name, reason: "slow" };
     membership.end(left, new GroupError("EXPELLED", text), (event) => this.#tell(membership, event));
   }
 
@@ -329,7 +343,7 @@ export class ScalableGroups {
     this.#remove(membership, { kind: "left", group: membership.name }, undefined);
   }
 
-  #remove(membership: Membership, event: ScalableEvent | undefined, error: GroupError | undefined): void {
+  #remove(membership: Membership, event: TimelyEvent | undefined, error: GroupError | undefined): void {
     if (this.#memberships.get(membership.name) === membership) this.#memberships.delete(membership.name);
     if (membership.number !== undefined) this.#byNumber.delete(membership.number);
     membership.end(event, error, (last) => this.#tell(membership, last));
@@ -344,7 +358,14 @@ export class ScalableGroups {
     if (policy !== undefined) membership.inbox.policy = policy;
     if (repairs === undefined || membership.quality !== "timely") return;
     membership.repairs = repairs;
-    if (membership.number !== undefined) this.#running?.setTimely(membership.number, repairs);
+    if (this.#running !== undefined) this.#setTimely(membership, this.#running);
+  }
+
+  /** The node is told what it does not know from its views. */
+  #setTimely({ quality, number, repairs, order, isOptimistic }: Membership, running: RunningNode): void {
+    if (quality !== "timely" || number === undefined) return;
+    if (order === undefined) running.setTimely(number, repairs);
+    else running.setOrdered(number, repairs, isOptimistic);
   }
 
   #hold(isHeld: boolean): void {
@@ -358,7 +379,7 @@ export class ScalableGroups {
       this.#cancelLease = undefined;
     }
     if (this.#suspended === reason) return;
-    const event: ScalableEvent = reason === undefined ? { kind: "resumed" } : { kind: "suspended", reason };
+    const event: TimelyEvent = reason === undefined ? { kind: "resumed" } : { kind: "suspended", reason };
     this.#suspended = reason;
     // Once for all groups, in the connection's stream.
     for (const membership of this.#memberships.values()) {
@@ -409,6 +430,7 @@ export class ScalableGroups {
     for (const change of this.#changes) running.apply(change);
     this.#window.begin((group, payload, number) => running.send(group, payload, number));
     this.#timelyWindow.begin((group, payload) => running.sendTimely(group, payload));
+    this.#orderedWindow.begin((group, payload) => running.sendTimely(group, payload));
   }
 
   #refuseMulticast(): void {
@@ -455,6 +477,16 @@ export class ScalableGroups {
           this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
         },
       },
+      ordered: {
+        deliver: (group, message) => {
+          const membership = this.#byNumber.get(group);
+          if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
+          const { sender } = message;
+          membership.inbox.message(membership.ordered(this.#names.of(sender), message, sender === me));
+        },
+        commit: (group, position) => this.#tellOrder("commit", group, position, isCurrent()),
+        rollback: (group, position) => this.#tellOrder("rollback", group, position, isCurrent()),
+      },
       // What the application is told of views follows from the changes: a group's view does not name what happens in a region.
       view: () => {},
       left: () => {},
@@ -462,6 +494,7 @@ export class ScalableGroups {
       writable: () => {
         this.#window.writable();
         this.#timelyWindow.writable();
+        this.#orderedWindow.writable();
       },
       installed: (n, sealed) => {
         if (!isCurrent()) return;
@@ -475,6 +508,12 @@ export class ScalableGroups {
         isCurrent() && this.#host.broken(`a change that does not follow from the one before: ${error.message}`),
       settled: (stream) => isCurrent() && this.#session.settled(stream),
     };
+  }
+
+  #tellOrder(kind: "commit" | "rollback", group: GroupNumber, position: number, isCurrent: boolean): void {
+    const membership = this.#byNumber.get(group);
+    if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent) return;
+    this.#tell(membership, { kind, group: membership.name, position });
   }
 
   #onChange(change: Change): void {
@@ -512,7 +551,7 @@ export class ScalableGroups {
       if (membership.number !== number) {
         membership.number = number;
         this.#byNumber.set(number, membership);
-        if (membership.quality === "timely") running.setTimely(number, membership.repairs);
+        this.#setTimely(membership, running);
       }
       if (membership.status === "abandoned") {
         membership.status = "leaving";
@@ -565,6 +604,7 @@ export class ScalableGroups {
     this.#names = new NodeNames();
     const counts = this.#window.expel(expelledError());
     this.#timelyWindow.expel(expelledError());
+    this.#orderedWindow.expel(expelledError());
     for (const membership of this.#memberships.values()) {
       membership.number = undefined;
       if (membership.isLeaving) {
@@ -592,9 +632,18 @@ export class ScalableGroups {
 }
 
 /** Throws a `RangeError` that names the culprit. */
-function wantedRepairs({ repairs, slow }: TimelyJoinOptions): Repairs | undefined {
+function wantedRepairs({ repairs, slow, order, optimistic }: TimelyJoinOptions): Repairs | undefined {
   if ((slow as string | undefined) === "wait") {
     throw new RangeError('slow: "wait" is not for timely groups, where nobody waits: "drop" or "expel"');
+  }
+  if (order !== undefined && order !== "total") {
+    throw new RangeError(`order: ${JSON.stringify(order)} is not "total"; leave it out for a group without order`);
+  }
+  if (order !== undefined && slow === "drop") {
+    throw new RangeError('slow: "drop" is not for totally ordered groups, where nothing is left out: "expel"');
+  }
+  if (order === undefined && optimistic !== undefined) {
+    throw new RangeError('optimistic is for totally ordered groups: { order: "total" }');
   }
   if (repairs === undefined) return undefined;
   const complete = repairsOf(repairs);

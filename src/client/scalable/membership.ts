@@ -1,8 +1,9 @@
 import type { GroupNumber } from "../../base/ids.ts";
 import { GroupError } from "../errors.ts";
-import type { ScalableEvent, Message, View } from "../events.ts";
+import type { TimelyEvent, Message, View } from "../events.ts";
 import type { ScalableGroup } from "./group.ts";
 import type { TimelyGroup } from "./timely-group.ts";
+import type { OrderedMessage } from "../../plato/plato-group.ts";
 import type { Arrival } from "../../ricochet/timely-node.ts";
 import { REPAIRS_DEFAULT, type Repairs } from "../../wire/timely/repairs.ts";
 import type { Inbox } from "./inbox.ts";
@@ -17,6 +18,9 @@ export class Membership implements Destination {
   readonly inbox: Inbox;
   /** Of a timely group: as the daemons say. */
   repairs: Repairs = REPAIRS_DEFAULT;
+  /** Of a timely group: whether it is totally ordered, and its messages are delivered here before that order is known. */
+  order: "total" | undefined;
+  isOptimistic = true;
   /** When the last message was sent to a timely group; milliseconds on the connection's clock. */
   sentAt = Number.NEGATIVE_INFINITY;
   /**
@@ -82,13 +86,18 @@ export class Membership implements Destination {
     return how === "sent" ? message : { ...message, arrival: how };
   }
 
+  /** A message of a totally ordered group. */
+  ordered(sender: string, { payload, position }: OrderedMessage, own: boolean): Message {
+    return { ...this.message(sender, payload, own, false), service: "agreed", position };
+  }
+
   message(sender: string, payload: Uint8Array, own: boolean, isFifo: boolean): Message {
     const service = isFifo ? "fifo" : "reliable";
     return { kind: "message", sender, groups: this.#destinations, service, type: 0, payload, own, bigEndian: false };
   }
 
   /** The last event, and the end of the stream, with an error where the program did not ask for it. */
-  end(event: ScalableEvent | undefined, error: GroupError | undefined, tell: (event: ScalableEvent) => void): void {
+  end(event: TimelyEvent | undefined, error: GroupError | undefined, tell: (event: TimelyEvent) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.inbox.close();

@@ -36,6 +36,7 @@ export type WantedGroup = {
   readonly slow?: "wait" | "drop" | "expel" | undefined;
   /** Of a timely group. */
   readonly repairs?: Repairs | undefined;
+  readonly order?: "total" | undefined;
 };
 
 /** Requests that are remembered before those that are ordered are forgotten. */
@@ -215,8 +216,8 @@ export class NodeSession {
     };
     const wanted = this.#groups.get(group);
     assert(wanted !== undefined, "what is joined is wanted");
-    const { quality, slow, repairs } = wanted;
-    const options = { quality, slow, repairs, node };
+    const { quality, slow, repairs, order } = wanted;
+    const options = { quality, slow, repairs, order, node };
     return this.#request(new Outgoing("join", TypeBit.join, [group], 0, [encodeUtf8(JSON.stringify(options))]));
   }
 

@@ -3,6 +3,7 @@ import type { Change, NodeAddress } from "../../cms/views.ts";
 import type { NodeConfig } from "../../qsm/config.ts";
 import type { Node } from "../../qsm/node.ts";
 import type { NodeOutbox } from "../../qsm/outbox.ts";
+import type { OrderedGroupsOutbox } from "../../plato/ordered-groups.ts";
 import type { TimelyConfig } from "../../ricochet/config.ts";
 import type { TimelyGroupsOutbox } from "../../ricochet/timely-groups.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
@@ -13,6 +14,8 @@ import type { Repairs } from "../../wire/timely/repairs.ts";
 export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
   /** Of groups that were said to be timely. */
   readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
+  /** And of those that were said to be totally ordered. */
+  readonly ordered: Pick<OrderedGroupsOutbox, "deliver" | "commit" | "rollback">;
   /** For the daemon, about once a second: what the node counts (wire/native/node-statistics.ts). */
   report(statistics: Uint8Array): void;
   /** A change does not fit, and was not applied, or not whole: the node is of no use any more. */
@@ -69,6 +72,8 @@ export interface RunningNode {
   sendTimely(group: GroupNumber, payload: Uint8Array): boolean;
   /** The group is timely: to be told from within `installed` of the change that tells of it, and when its repairs change. */
   setTimely(group: GroupNumber, repairs: Repairs): void;
+  /** It is timely, and totally ordered; `optimistic`: messages are delivered before their order is known, if that is likely. */
+  setOrdered(group: GroupNumber, repairs: Repairs, optimistic: boolean): void;
   /** Applies a change, soon; `installed` tells when, or `fault` that it cannot be. */
   apply(change: Change): void;
   /** `Node.hold`. */

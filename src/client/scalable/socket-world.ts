@@ -49,6 +49,7 @@ class SocketSeat implements NodeSeat {
       send: host.send.bind(host),
       sendTimely: host.sendTimely.bind(host),
       setTimely: host.setTimely.bind(host),
+      setOrdered: host.setOrdered.bind(host),
       apply: (change: Change) => host.apply(change, (error) => application.fault(error)),
       hold: (isHeld: boolean) => host.node.hold(isHeld),
       statistics: () => host.statistics(),

@@ -1,6 +1,6 @@
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import type { EventQueue } from "../event-queue.ts";
-import type { ScalableEvent, View } from "../events.ts";
+import type { TimelyEvent, View } from "../events.ts";
 import type { Payload } from "../send.ts";
 import type { ScalableSendOptions } from "./group.ts";
 
@@ -8,6 +8,7 @@ import type { ScalableSendOptions } from "./group.ts";
 export interface TimelyGroupOwner {
   readonly view: View | undefined;
   readonly repairs: Repairs;
+  readonly order: "total" | undefined;
   send(payload: Payload, options: ScalableSendOptions): Promise<unknown>;
   leave(): Promise<void>;
 }
@@ -20,16 +21,16 @@ export interface TimelyGroupOwner {
  * The iteration ends after `left`, and throws a `GroupError` if the connection is lost for good or the group was left because this program
  * reads too slowly (`EXPELLED`). Leaving a loop does not leave the group; a later loop goes on where the last one stopped.
  */
-export class TimelyGroup implements AsyncIterable<ScalableEvent>, AsyncDisposable {
+export class TimelyGroup implements AsyncIterable<TimelyEvent>, AsyncDisposable {
   readonly quality = "timely";
   readonly name: string;
   /** Resolves when this is no member any more, for whatever reason. */
   readonly left: Promise<void>;
   readonly #owner: TimelyGroupOwner;
-  readonly #events: EventQueue<ScalableEvent>;
+  readonly #events: EventQueue<TimelyEvent>;
 
   /** Made by `Connection.join`. */
-  constructor(name: string, owner: TimelyGroupOwner, events: EventQueue<ScalableEvent>, left: Promise<void>) {
+  constructor(name: string, owner: TimelyGroupOwner, events: EventQueue<TimelyEvent>, left: Promise<void>) {
     this.name = name;
     this.left = left;
     this.#owner = owner;
@@ -46,9 +47,14 @@ export class TimelyGroup implements AsyncIterable<ScalableEvent>, AsyncDisposabl
     return this.#owner.repairs;
   }
 
+  /** Whether its messages are totally ordered. */
+  get order(): "total" | undefined {
+    return this.#owner.order;
+  }
+
   /**
    * Sends to all members, in one datagram. Resolves when it is on its way; whether it has come nobody says. It waits only while the network takes
-   * nothing. Rejects with a `GroupError` (`BUSY`, `TOO_LARGE`, `CLOSED`, `DISCONNECTED`) or the signal's reason.
+   * nothing; in a totally ordered group also while too many of this member's messages are not known to be everywhere. Rejects with a `GroupError` (`BUSY`, `TOO_LARGE`, `CLOSED`, `DISCONNECTED`) or the signal's reason.
    */
   async send(payload: Payload, options: ScalableSendOptions = {}): Promise<void> {
     await this.#owner.send(payload, options);
@@ -67,7 +73,7 @@ export class TimelyGroup implements AsyncIterable<ScalableEvent>, AsyncDisposabl
     await this.leave();
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<ScalableEvent> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<TimelyEvent> {
     return this.#events[Symbol.asyncIterator]();
   }
 }

@@ -6,7 +6,7 @@ import { REPAIRS_DEFAULT } from "../../wire/timely/repairs.ts";
 import type { Arrival } from "../../ricochet/timely-node.ts";
 import type { ConnectOptions } from "../config.ts";
 import { Connection } from "../connection.ts";
-import type { ScalableEvent } from "../events.ts";
+import type { TimelyEvent } from "../events.ts";
 import type { TimelyJoinOptions } from "../join-options.ts";
 import type { TimelyGroup } from "./timely-group.ts";
 
@@ -50,10 +50,10 @@ function deliver(node: FakeNode, text: string, how: Arrival = "received", sender
   node.application?.timely.deliver(packet, new TextEncoder().encode(text), how, 0, 0);
 }
 
-async function next(group: TimelyGroup, count: number): Promise<ScalableEvent[]> {
+async function next(group: TimelyGroup, count: number): Promise<TimelyEvent[]> {
   const iterator = group[Symbol.asyncIterator]();
-  const events: ScalableEvent[] = [];
-  for (let i = 0; i < count; i++) events.push((await iterator.next()).value as ScalableEvent);
+  const events: TimelyEvent[] = [];
+  for (let i = 0; i < count; i++) events.push((await iterator.next()).value as TimelyEvent);
   return events;
 }
 
@@ -147,10 +147,35 @@ describe("a timely group", () => {
     expect(node.isClosed).toBe(true);
   });
 
+  test("in one order tells likely messages, what stays, and what is taken back", async () => {
+    const { node, nodes, group } = await joined({ order: "total", optimistic: false });
+    expect(JSON.parse(nodes.requests("join")[0]?.data ?? "")).toMatchObject({ quality: "timely", order: "total" });
+    expect(group.order).toBe("total");
+    expect([...node.ordered]).toEqual([[GROUP, false]]);
+    const ordered = node.application?.ordered;
+    const message = (sender: number, position: number) => {
+      const payload = new TextEncoder().encode(`${position}`);
+      ordered?.deliver(GROUP, { sender, seq: 1, payload, position, isOrdered: false });
+    };
+    message(9, 1);
+    ordered?.commit(GROUP, 1);
+    message(ME, 2);
+    ordered?.rollback(GROUP, 1);
+    const [, one, commit, two, rollback] = await next(group, 5);
+    expect(one).toMatchObject({ kind: "message", sender: "#n9#d", position: 1, service: "agreed", own: false });
+    expect(commit).toEqual({ kind: "commit", group: "g", position: 1 });
+    expect(two).toMatchObject({ own: true, position: 2 });
+    expect(rollback).toEqual({ kind: "rollback", group: "g", position: 1 });
+    await expect(group.send(new Uint8Array(1_160))).rejects.toMatchObject({ code: "TOO_LARGE" });
+  });
+
   test("refuses options that it cannot have, by name", async () => {
     const { connection } = await joined();
     const join = (options: object) => connection.join("h", { quality: "timely", ...options });
     await expect(join({ slow: "wait" })).rejects.toThrow('slow: "wait"');
+    await expect(join({ order: "some" })).rejects.toThrow('order: "some"');
+    await expect(join({ order: "total", slow: "drop" })).rejects.toThrow('slow: "drop"');
+    await expect(join({ optimistic: true })).rejects.toThrow("optimistic");
     await expect(join({ repairs: { every: 1 } })).rejects.toThrow('"repairs.every"');
     await expect(connection.join("h", { quality: "hasty" } as never)).rejects.toThrow(
       '"ordered", "scalable", "timely"',

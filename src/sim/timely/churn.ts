@@ -183,6 +183,7 @@ class Churn {
           if (target !== undefined) this.#carry(target, bytes);
         },
         deliver: (id, payload, how) => this.#onDelivery(station, id, payload, how),
+        told: () => {},
         lost: (first, _now, count) => {
           for (let i = 0; i < count; i++) {
             this.#lost++;

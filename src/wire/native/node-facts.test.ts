@@ -17,7 +17,7 @@ test("what a node is told of its site and its groups comes back as it was", () =
   }
   for (const policy of ["wait", "drop", "expel", undefined] as const) {
     for (const repairs of [undefined, REPAIRS_DEFAULT]) {
-      const one = { group: "prices", policy, repairs };
+      const one = { group: "prices", policy, repairs, isOrdered: repairs !== undefined };
       expect(decodeGroupFacts(encodeGroupFacts(one), 0)).toEqual(one);
       expect(decodeNodeSite(encodeGroupFacts(one), 0)).toBeUndefined();
     }

@@ -10,7 +10,8 @@ import { NodeFrame } from "./node-frames.ts";
  *
  *   4 SITE    daemon to node   cluster u32, flags u8 (1: multicast is used, 2: there is a pool), and with a pool: base u32, size u32,
  *                              port u16, ttl u8
- *   5 FACTS   daemon to node   policy u8 (its place in POLICIES, from 1; 0: none), repairs u16 (timely/repairs.ts), and the group's name
+ *   5 FACTS   daemon to node   policy u8 (its place in POLICIES, from 1; 0: none), repairs u16 (timely/repairs.ts), flags u8 (1: total
+ *                              order), and the group's name
  */
 
 const MULTICAST = 1;
@@ -43,6 +44,8 @@ export type GroupFacts = {
   readonly policy: (typeof POLICIES)[number] | undefined;
   /** Of a timely group. */
   readonly repairs: Repairs | undefined;
+  /** Whether it is totally ordered. */
+  readonly isOrdered: boolean;
 };
 
 export function encodeNodeSite({ cluster, pool, usesMulticast }: NodeSite): Uint8Array {
@@ -63,8 +66,9 @@ export function decodeNodeSite(bytes: Uint8Array, at: number): NodeSite | undefi
   return { cluster, pool, usesMulticast: (flags & MULTICAST) !== 0 };
 }
 
-export function encodeGroupFacts({ group, policy, repairs }: GroupFacts): Uint8Array {
+export function encodeGroupFacts({ group, policy, repairs, isOrdered }: GroupFacts): Uint8Array {
   const out = new Writer(40).u8(policy === undefined ? 0 : POLICIES.indexOf(policy) + 1).u16(repairsCode(repairs));
+  out.u8(Number(isOrdered));
   return encodeFrame(TypeBit.agreed, "", [], NodeFrame.facts, out.raw(encodeUtf8(group)).finish());
 }
 
@@ -74,9 +78,10 @@ export function decodeGroupFacts(bytes: Uint8Array, at: number): GroupFacts | un
   if (input === undefined) return undefined;
   const code = input.u8();
   const repairs = repairsOfCode(input.u16());
+  const isOrdered = (input.u8() & 1) !== 0;
   if (input.failed || code > POLICIES.length || repairs === undefined) return undefined;
   const group = decodeUtf8(input.raw(input.remaining));
-  return { group, policy: POLICIES[code - 1], repairs: repairs === "none" ? undefined : repairs };
+  return { group, policy: POLICIES[code - 1], repairs: repairs === "none" ? undefined : repairs, isOrdered };
 }
 
 /** Whether these are multicast addresses (224.0.0.0/4), and a port. */

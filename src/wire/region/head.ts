@@ -39,11 +39,12 @@ export const NodeKind = {
   timelyRepair: 0x41,
   timelyState: 0x42,
   timelyNak: 0x43,
+  timelyTell: 0x44,
 } as const;
 
 /** Whether it is a packet of timely groups. */
 export function isTimelyKind(kind: number): boolean {
-  return kind >= NodeKind.timelyData && kind <= NodeKind.timelyNak;
+  return kind >= NodeKind.timelyData && kind <= NodeKind.timelyTell;
 }
 
 const SEALED = 0x80;

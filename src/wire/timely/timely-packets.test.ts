@@ -15,6 +15,7 @@ import {
 import { decodeTimelyNak, encodeTimelyNak, NAK_RANGES_MAX } from "./nak.ts";
 import { decodeRepair, encodeRepair, REPAIR_PACKETS_MAX } from "./repair.ts";
 import { decodeTimelyState, encodeTimelyState } from "./state.ts";
+import { decodeTimelyTell, encodeTimelyTell } from "./tell.ts";
 
 const CLUSTER = 5;
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -88,21 +89,34 @@ test("states and requests come back as they were", () => {
   );
 });
 
+test("what is said to one member comes back as it was", () => {
+  fc.assert(
+    fc.property(id, id, fc.uint8Array({ maxLength: 80 }), (origin, group, body) => {
+      const bytes = encodeTimelyTell(CLUSTER, origin, { group, body });
+      expect(headFault(bytes)).toBeUndefined();
+      expect(originOf(bytes)).toBe(origin);
+      expect(decodeTimelyTell(bytes)).toEqual({ group, body });
+    }),
+  );
+});
+
 test("whatever bytes come, reading them does not throw", () => {
   const valid = [
     encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, new Uint8Array(9)),
     encodeRepair(CLUSTER, 1, [{ sender: 1, group: 2, seq: 3 }], [], { lengths: 1, checksum: 2 }, 20),
     encodeTimelyState(CLUSTER, 1, false, [{ group: 2, from: 1, began: 1, last: 3 }]),
     encodeTimelyNak(CLUSTER, 1, [{ group: 2, missing: RangeSet.of([1, 4]) }]),
+    encodeTimelyTell(CLUSTER, 1, { group: 2, body: new Uint8Array(5) }),
   ];
   const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 });
   fc.assert(
-    fc.property(fc.nat(3), damage, fc.nat(400), (which, changes, length) => {
+    fc.property(fc.nat(4), damage, fc.nat(400), (which, changes, length) => {
       const bytes = (valid[which] as Uint8Array).slice(0, Math.max(20, length));
       for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
       if (isTimelyData(bytes)) timelyPayloadOf(bytes);
       decodeRepair(bytes);
       decodeTimelyState(bytes);
+      decodeTimelyTell(bytes);
       decodeTimelyNak(bytes);
     }),
     { numRuns: 2_000 },
