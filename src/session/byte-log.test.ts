@@ -33,6 +33,8 @@ test("a long piece is not copied", () => {
   log.read(100_002, views);
   expect(views.map(({ length }) => length)).toEqual([1, 100_000, 1]);
   expect(views[1]?.buffer).toBe(long.buffer);
+  // Nor does it begin a new block for what is around it.
+  expect(views[2]?.buffer).toBe(views[0]?.buffer);
 });
 
 test("memory is used again when all of it was released for that, and only then", () => {

@@ -8,7 +8,14 @@ const COPY_BYTES_MAX = 8 * 1024;
 /** Blocks that wait to be filled again, while the log is not empty. */
 const SPARE_BLOCKS_MAX = 16;
 
-type Block = { readonly bytes: Uint8Array; used: number; readonly isOurs: boolean };
+/** Bytes that lie together; of a block several, where a long piece stands between what was added before and behind it. */
+type Segment = {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  end: number;
+  /** The last one of its block, which nothing more is added to. */
+  closes: boolean;
+};
 
 /**
  * Bytes in order, added at the end, read from the middle and released at the front. What lies together is read as one view, however
@@ -17,37 +24,47 @@ type Block = { readonly bytes: Uint8Array; used: number; readonly isOurs: boolea
  * Invariant: front ≤ what was read ≤ end.
  */
 export class ByteLog {
-  #blocks: Block[] = [];
-  /** Where the front is, in the first block. */
+  #segments: Segment[] = [];
+  /** Where the front is, in the bytes of the first segment. */
   #front = 0;
-  /** Where reading goes on: a block, and a place in it. */
-  #readBlock = 0;
+  /** Where reading goes on: a segment, and a place in its bytes. */
+  #readSegment = 0;
   #readAt = 0;
+  /** The block that is being filled, up to where, and the last segment in it. */
+  #block: Uint8Array = EMPTY;
+  #filled = 0;
+  #filling: Segment | undefined;
   #blockBytes = BLOCK_BYTES_MIN;
   #spare: Uint8Array[] = [];
 
   /** The block in which `reserve` has found room. */
-  memory: Uint8Array = EMPTY;
+  get memory(): Uint8Array {
+    return this.#block;
+  }
 
   /** Room for so many bytes at the end: `memory` from the returned place on, to be written before anything else is called. */
   reserve(length: number): number {
-    let last = this.#blocks.at(-1);
-    if (last === undefined || !last.isOurs || last.used + length > last.bytes.length) {
-      last = { bytes: this.#block(length), used: 0, isOurs: true };
-      this.#blocks.push(last);
+    if (this.#filled + length > this.#block.length) {
+      if (this.#filling !== undefined) this.#filling.closes = true;
+      this.#block = this.#newBlock(length);
+      this.#filled = 0;
+      this.#filling = undefined;
     }
-    const at = last.used;
-    last.used += length;
-    this.memory = last.bytes;
+    const at = this.#filled;
+    this.#filled += length;
+    if (this.#filling === undefined || this.#filling !== this.#segments.at(-1)) {
+      this.#filling = this.#push(this.#block, at, this.#filled);
+    }
+    this.#filling.end = this.#filled;
     return at;
   }
 
   /** Adds bytes that never change: a copy, or if they are many themselves. */
   add(bytes: Uint8Array): void {
-    if (bytes.length > COPY_BYTES_MAX) this.#blocks.push({ bytes, used: bytes.length, isOurs: false });
+    if (!this.copies(bytes.length)) this.#push(bytes, 0, bytes.length);
     else {
       const at = this.reserve(bytes.length);
-      this.memory.set(bytes, at);
+      this.#block.set(bytes, at);
     }
   }
 
@@ -68,52 +85,65 @@ export class ByteLog {
 
   /** Reading begins again at the front. */
   rewind(): void {
-    this.#readBlock = 0;
+    this.#readSegment = 0;
     this.#readAt = this.#front;
   }
 
   /** Lets go of so many bytes at the front, which were read. `reuse`: nobody looks at the views of them any more. */
   release(length: number, reuse: boolean): void {
     for (let left = length; left > 0; ) {
-      const block = this.#blocks[0];
-      assert(block !== undefined, "only what is in the log is released");
-      const count = Math.min(left, block.used - this.#front);
+      const first = this.#segments[0];
+      assert(first !== undefined, "only what is in the log is released");
+      const count = Math.min(left, first.end - this.#front);
       this.#front += count;
       left -= count;
-      if (this.#front === block.used) this.#dropFirst(block, reuse);
+      if (this.#front === first.end) this.#dropFirst(first, reuse);
     }
-    if (this.#blocks.length === 0) {
+    if (this.#segments.length === 0) {
+      this.#block = EMPTY;
+      this.#filled = 0;
+      this.#filling = undefined;
       this.#blockBytes = BLOCK_BYTES_MIN;
       this.#spare = [];
-      this.memory = EMPTY;
     }
   }
 
-  #dropFirst(block: Block, reuse: boolean): void {
-    assert(this.#readBlock > 0 || this.#readAt === block.used, "only what was read is released");
-    this.#blocks.shift();
-    this.#front = 0;
-    if (this.#readBlock > 0) this.#readBlock -= 1;
-    else this.#readAt = 0;
-    const isWhole = block.isOurs && block.bytes.length === BLOCK_BYTES_MAX;
-    if (reuse && isWhole && this.#spare.length < SPARE_BLOCKS_MAX) this.#spare.push(block.bytes);
+  #dropFirst(first: Segment, reuse: boolean): void {
+    assert(this.#readSegment > 0 || this.#readAt === first.end, "only what was read is released");
+    this.#segments.shift();
+    this.#front = this.#segments[0]?.start ?? 0;
+    if (this.#readSegment > 0) this.#readSegment -= 1;
+    else this.#readAt = this.#front;
+    const isWhole = first.closes && first.bytes.length === BLOCK_BYTES_MAX;
+    if (reuse && isWhole && this.#spare.length < SPARE_BLOCKS_MAX) this.#spare.push(first.bytes);
+  }
+
+  #push(bytes: Uint8Array, start: number, end: number): Segment {
+    const segment = { bytes, start, end, closes: false };
+    if (this.#segments.length === 0) {
+      this.#front = start;
+      this.#readSegment = 0;
+      this.#readAt = start;
+    }
+    this.#segments.push(segment);
+    return segment;
   }
 
   #pass(length: number, views: Uint8Array[] | undefined): void {
     for (let left = length; left > 0; ) {
-      const block = this.#blocks[this.#readBlock];
-      assert(block !== undefined, "only what is in the log is read");
-      const count = Math.min(left, block.used - this.#readAt);
-      if (count > 0) views?.push(block.bytes.subarray(this.#readAt, this.#readAt + count));
+      const segment = this.#segments[this.#readSegment];
+      assert(segment !== undefined, "only what is in the log is read");
+      const count = Math.min(left, segment.end - this.#readAt);
+      if (count > 0) views?.push(segment.bytes.subarray(this.#readAt, this.#readAt + count));
       this.#readAt += count;
       left -= count;
       if (left === 0) return;
-      this.#readBlock += 1;
-      this.#readAt = 0;
+      this.#readSegment += 1;
+      this.#readAt = this.#segments[this.#readSegment]?.start ?? 0;
     }
   }
 
-  #block(length: number): Uint8Array {
+  #newBlock(length: number): Uint8Array {
     if (length > BLOCK_BYTES_MAX) return new Uint8Array(length);
     while (this.#blockBytes < length) this.#blockBytes *= 2;
     const spare = this.#blockBytes === BLOCK_BYTES_MAX ? this.#spare.pop() : undefined;
