@@ -73,6 +73,8 @@ export class ChangeLog {
         return cause("formFailed", undefined, first.silentMs);
       case "reconfigured":
         return cause("reload");
+      case "siteLost":
+        return cause("tokenLoss");
       case "exhausted":
         return cause("request");
     }

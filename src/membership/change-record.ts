@@ -1,4 +1,6 @@
-import type { Evidence } from "./events.ts";
+import type { DaemonId } from "../base/ids.ts";
+import type { Configuration } from "../ring/configuration.ts";
+import type { Evidence, EvsEvent } from "./events.ts";
 
 /** What a change of configuration came to, once it is over; times in milliseconds. */
 export type ChangeSummary = {
@@ -46,6 +48,19 @@ export class ChangeRecord {
     this.#evidence = [];
     this.#attempts = 0;
     this.#stoppedAt = undefined;
+  }
+
+  /** The new configuration is installed: `finish`, as an event. */
+  event({ id, members }: Configuration, before: readonly DaemonId[], primary: boolean, now: number): EvsEvent {
+    return {
+      kind: "configuration",
+      id,
+      members,
+      primary,
+      came: members.filter((member) => !before.includes(member)),
+      left: before.filter((member) => !members.includes(member)),
+      ...this.finish(now),
+    };
   }
 
   /** The new configuration is installed; the next change begins with an empty record. */

@@ -1,3 +1,4 @@
+import type { HopFailure } from "../hop/hop.ts";
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 
 /** The states of a daemon's membership (protocols.md G.9), and `left` after a graceful stop. */
@@ -23,6 +24,8 @@ export type Evidence =
   | { readonly kind: "recoveryStall"; readonly silentMs: number }
   /** This daemon goes over to another configuration file, with the others. */
   | { readonly kind: "reconfigured" }
+  /** The hop to another site has failed. */
+  | { readonly kind: "siteLost"; readonly site: number; readonly why: HopFailure["kind"] }
   /** The stamps of the configuration were used up. */
   | { readonly kind: "exhausted" };
 

@@ -5,15 +5,15 @@ import { type Machine, NEVER } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Orderer } from "../ordering/orderer.ts";
-import { Packer } from "../ordering/packer.ts";
-import { SERVICES, serviceRank } from "../ordering/service.ts";
+import { Outgoing } from "../ordering/outgoing.ts";
 import type { Upcalls } from "../ordering/upcall.ts";
 import { UnreliableReceiver } from "../ordering/unreliable.ts";
 import type { RingConfig } from "../ring/config.ts";
 import { Configuration } from "../ring/configuration.ts";
 import { Ring, type RingOutbox } from "../ring/ring.ts";
 import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
-import type { Form1, Form2, OldConfigurationRecord } from "../wire/form.ts";
+import type { Stream } from "../ring/stream.ts";
+import type { Form1, Form2 } from "../wire/form.ts";
 import { Kind, PREFIX_BYTES, type Prefix, WIRE_VERSION_MIN, packet, unroutedCopy } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
 import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
@@ -21,14 +21,17 @@ import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
 import type { Agreement, EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
-import type { EvsEvent, MembershipStateName } from "./events.ts";
+import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
 import { DatagramIntake, type DropStatistics, type IntakeOutbox } from "./intake.ts";
 import { Membership } from "./membership.ts";
 import type { MembershipOutbox } from "./membership-outbox.ts";
-import { emptyRecord, holesOf, visitRecord } from "./obligation.ts";
+import { beginTransition, emptyRecord, visitRecord } from "./obligation.ts";
+import { Forming } from "./forming.ts";
 import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
 import { isPrimary } from "./primary.ts";
 import { Recovery, recordOf } from "./recovery.ts";
+import { WideArea } from "./wide-area.ts";
+import { gapOf } from "./wide-area-config.ts";
 
 /** What a daemon's membership and ordering ask of their host. None of it may call back into `Evs` but `send`. */
 export interface EvsOutbox extends Network, Upcalls {
@@ -38,13 +41,7 @@ export interface EvsOutbox extends Network, Upcalls {
   assigned?(message: OutgoingMessage): void;
 }
 
-/** The daemons form one site while there are no wide-area links. */
-const SITE = 0;
-const UNRELIABLE = serviceRank("unreliable");
 const LEAVE_COPIES = 3;
-
-/** A ring that forms: its configuration is not installed yet, packets of it are kept. */
-type Forming = { readonly configuration: Configuration; readonly recovery: Recovery };
 
 /**
  * Extended virtual synchrony on one daemon (protocols.md G, recovery.md): messages in, and messages with transitional and
@@ -57,8 +54,7 @@ export class Evs implements Machine {
   readonly #outbox: EvsOutbox;
   readonly #me: DaemonId;
   readonly #membership: Membership;
-  readonly #packer: Packer;
-  readonly #unreliablePacker: Packer;
+  readonly #outgoing: Outgoing;
   readonly #intake: DatagramIntake;
   readonly #ringStatistics: RingStatistics = newRingStatistics();
   /** For control packets: nobody keeps one for long. */
@@ -74,6 +70,9 @@ export class Evs implements Machine {
   /** Of the configuration, or of the one that forms. */
   #ring: Ring | undefined;
   #forming: Forming | undefined;
+  /** At the representative of a site among others, as long as `#ring`. */
+  #wideArea: WideArea | undefined;
+  readonly #linkRates = new Map<number, number>();
   /** Greatest time that any configuration known here has used. */
   #maxTime: number;
   #version = WIRE_VERSION_MIN;
@@ -81,7 +80,8 @@ export class Evs implements Machine {
   #now: number;
   #leaving = false;
   #left = false;
-  #exhausted = false;
+  /** Why the ring has to be given up, at the end of the step. */
+  #giveUp: Evidence | undefined;
   #forwardedForeign = false;
   #hasDataSinceStep = false;
 
@@ -94,17 +94,17 @@ export class Evs implements Machine {
     this.#intake = new DatagramIntake(this.#config, this.#intakeOutbox());
     this.#maxTime = Math.max(this.#clockSeconds(), config.incarnation);
     // Before the first form a daemon is a configuration of its own that nobody has seen.
-    this.#configuration = new Configuration({ leader: this.#me, time: this.#maxTime }, [this.#me], [SITE], SITE);
+    this.#configuration = this.#newConfiguration({ leader: this.#me, time: this.#maxTime }, [this.#me]);
     this.#orderer = this.#newOrderer(this.#configuration);
     this.#orderer.freeze();
     this.#obligation = new Set([this.#me]);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
     const assigned =
       outbox.assigned === undefined ? undefined : (message: OutgoingMessage) => outbox.assigned?.(message);
-    this.#packer = new Packer(() => this.#orderer.delivered, assigned);
-    this.#unreliablePacker = new Packer(
+    this.#outgoing = new Outgoing(
       () => this.#orderer.delivered,
-      (message) => this.#sentUnreliable(message),
+      assigned,
+      (delivery) => this.#outbox.message({ sender: this.#me, ...delivery }),
     );
     this.#membership = new Membership(this.#config, this.#membershipOutbox(), now);
   }
@@ -113,37 +113,33 @@ export class Evs implements Machine {
 
   /** Queues a message; it is stamped when the token allows, in the configuration that is current then. */
   send(message: OutgoingMessage): void {
-    assert(message.service >= 0 && message.service < SERVICES.length, "a message has one of the six services");
-    const packer = message.service === UNRELIABLE ? this.#unreliablePacker : this.#packer;
-    packer.enqueue(message);
+    this.#outgoing.enqueue(message);
     this.#hasDataSinceStep = true;
   }
 
   /** Messages and bytes that wait to be stamped: for back-pressure. */
   get queuedMessages(): number {
-    return this.#packer.queuedMessages + this.#unreliablePacker.queuedMessages;
+    return this.#outgoing.queuedMessages;
   }
 
   get queuedBytes(): number {
-    return this.#packer.queuedBytes + this.#unreliablePacker.queuedBytes;
+    return this.#outgoing.queuedBytes;
   }
 
   /** Bytes of one session that wait to be stamped: `Packer.queuedBytesOf`. */
   queuedBytesOf(session: number): number {
-    return this.#packer.queuedBytesOf(session) + this.#unreliablePacker.queuedBytesOf(session);
+    return this.#outgoing.queuedBytesOf(session);
   }
 
   /** Stamps only the daemon's own messages (session 0) until told otherwise; `Packer.holdSessions`. */
   holdSessions(held: boolean): void {
-    this.#packer.holdSessions(held);
-    this.#unreliablePacker.holdSessions(held);
+    this.#outgoing.holdSessions(held);
     this.#hasDataSinceStep = true;
   }
 
   /** A session has ended: nothing more is queued for it. */
   forgetSession(session: number): void {
-    this.#packer.forget(session);
-    this.#unreliablePacker.forget(session);
+    this.#outgoing.forget(session);
   }
 
   /** Leaves the configuration once all that was sent here is stable; the others then form at once. */
@@ -207,7 +203,7 @@ export class Evs implements Machine {
   reconfigureRing(config: RingConfig): void {
     assert(config.datagramBytes === this.#ringConfig.datagramBytes, "a ring's datagrams keep their size");
     this.#ringConfig = config;
-    this.#ring?.reconfigure(config);
+    if (this.#ring !== undefined) this.#ring.reconfigure(this.#ringConfigOf(this.#ring.configuration));
   }
 
   get ringStatistics(): RingStatistics {
@@ -228,7 +224,7 @@ export class Evs implements Machine {
   get deadline(): number {
     if (this.#left) return NEVER;
     if (this.#hasDataSinceStep && this.#canSend) return 0;
-    return Math.min(this.#membership.deadline, this.#ring?.deadline ?? NEVER);
+    return Math.min(this.#membership.deadline, this.#ring?.deadline ?? NEVER, this.#wideArea?.deadline ?? NEVER);
   }
 
   tick(now: number): void {
@@ -236,6 +232,7 @@ export class Evs implements Machine {
     if (this.#left) return;
     const ring = this.#ring;
     if (ring !== undefined && now >= ring.deadline) ring.tick(now);
+    this.#wideArea?.tick(now);
     if (now >= this.#membership.deadline) this.#membership.tick(now);
     this.#endStep(now);
   }
@@ -275,6 +272,10 @@ export class Evs implements Machine {
         else this.#membership.onLeave(from, now);
         return true;
       },
+      hop: (prefix, bytes, now) => {
+        this.#wideArea?.receive(prefix, bytes, now);
+        return true;
+      },
       alive: (from, alive, now) => this.#membership.onAlive(from, alive, now),
       join: (from, join, now) => this.#membership.onJoin(from, join, now),
       refer: (refer, now) => this.#membership.onRefer(refer, now),
@@ -299,8 +300,7 @@ export class Evs implements Machine {
     // Repaired by a daemon of another segment: the others of this segment may need it.
     if (prefix.routed) this.#route(bytes);
     // Somebody made it up if it is not known here. But the others hold it, and wait until this daemon holds it too.
-    if (this.#forming === undefined || prefix.kind !== Kind.ringData || !isRingData(prefix)) return;
-    if (isOfConfiguration(bytes, this.#configuration.id)) this.#onOldData(prefix, bytes);
+    if (prefix.kind === Kind.ringData && isRingData(prefix)) this.#forming?.take(prefix, bytes);
   }
 
   /** False when it says to be of a configuration that its maker is not in. */
@@ -310,7 +310,10 @@ export class Evs implements Machine {
       if (!ring.configuration.isMember(prefix.origin)) return false;
       const data = ringPacket(prefix, bytes);
       if (prefix.kind === Kind.ringData) ring.receiveData(data, now);
-      else if (this.#membership.isTokenAlive) this.#unreliable.receive(data, now);
+      else if (this.#membership.isTokenAlive) {
+        if (data.site === ring.configuration.local.site) this.#wideArea?.forwardUnreliable(data.bytes);
+        this.#unreliable.receive(data, now);
+      }
       return true;
     }
     if (isOfConfiguration(bytes, this.#configuration.id)) {
@@ -319,6 +322,7 @@ export class Evs implements Machine {
       return true;
     }
     this.#intake.drops.stale++;
+    if (prefix.kind === Kind.ringData) this.#forming?.take(prefix, bytes);
     if (ring !== undefined && !ring.configuration.isMember(prefix.origin)) {
       this.#onForeignData(prefix.origin, bytes, now);
     }
@@ -328,10 +332,29 @@ export class Evs implements Machine {
   /** A packet of the configuration whose ring is gone: kept while it can still count (recovery.md, "Exchange"). */
   #onOldData(prefix: Prefix, bytes: Uint8Array): void {
     if (this.#membership.state === "form") return;
+    if (this.#forming !== undefined) {
+      this.#forming.take(prefix, bytes);
+      return;
+    }
     const data = ringPacket(prefix, bytes);
-    if (this.#forming !== undefined && !this.#forming.recovery.counts(data)) return;
-    const stream = this.#configuration.stream(data.site);
-    if (stream !== undefined && data.lts === data.seq) stream.hold(data);
+    if (this.#configuration.admits(data)) this.#configuration.stream(data.site)?.hold(data);
+  }
+
+  /** A packet of another site, at the representative of this one: the ring gets it from here. */
+  #onRemotePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
+    const ring = this.#ring;
+    if (ring === undefined) return;
+    const { id } = ring.configuration;
+    if (isOfConfiguration(bytes, id)) {
+      if (prefix.kind === Kind.ringData) ring.relay(ringPacket(prefix, bytes));
+      else {
+        ring.multicast(bytes);
+        if (this.#membership.isTokenAlive) this.#unreliable.receive(ringPacket(prefix, bytes), now);
+      }
+    } else if (this.#forming !== undefined && prefix.kind === Kind.ringData) {
+      ring.multicast(bytes);
+      this.#forming.takeRemote(prefix, bytes);
+    }
   }
 
   #onForeignData(from: DaemonId, bytes: Uint8Array, now: number): void {
@@ -365,9 +388,10 @@ export class Evs implements Machine {
 
   /** What a step has asked for but may not be done inside a machine's own call. */
   #endStep(now: number): void {
-    if (this.#exhausted) {
-      this.#exhausted = false;
-      this.#membership.lost({ kind: "exhausted" }, now);
+    if (this.#giveUp !== undefined) {
+      const evidence = this.#giveUp;
+      this.#giveUp = undefined;
+      this.#membership.lost(evidence, now);
     }
     if (this.#hasDataSinceStep && this.#canSend) {
       this.#hasDataSinceStep = false;
@@ -375,7 +399,25 @@ export class Evs implements Machine {
     }
     // Only from the visit after the install on: the others have to see the token once more before they install.
     if (this.#leaving && this.#membership.isTokenAlive) this.#ring?.retire();
+    if (this.#wideArea !== undefined) this.#endWideStep(this.#wideArea, now);
     if (this.#left) this.#afterLeave(now);
+  }
+
+  /** What has come from other sites may make messages deliverable, and is passed on to the ring and back. */
+  #endWideStep(wideArea: WideArea, now: number): void {
+    if (wideArea.takeNews()) {
+      if (this.#forming === undefined) {
+        this.#configuration.settle();
+        this.#advance();
+      }
+      this.#ring?.remoteNews(now);
+    }
+    this.#wideArea?.endStep(now);
+  }
+
+  /** In the next configuration; the present one keeps that in which it was made, whatever is configured since. */
+  get #mySite(): number {
+    return this.#config.layout.siteOf(this.#me);
   }
 
   get #canSend(): boolean {
@@ -388,33 +430,46 @@ export class Evs implements Machine {
 
   // ---- the ring's side --------------------------------------------------------------------------------------------
 
+  /** Among other sites it takes a long way until what is stamped is known to be stable: the window is one of its own. */
+  #ringConfigOf({ hasOneSite }: Configuration): RingConfig {
+    if (hasOneSite) return this.#ringConfig;
+    return { ...this.#ringConfig, gapMax: gapOf(this.#config.wideArea, this.#ringConfig.datagramBytes) };
+  }
+
   #newOrderer(configuration: Configuration): Orderer {
     return new Orderer(configuration, (delivery) => this.#outbox.message(delivery));
   }
 
   #ringOutbox(configuration: Configuration, dissemination: Dissemination): RingOutbox {
     const isInstalled = (): boolean => this.#configuration === configuration;
-    const hasData = (): boolean => !this.#packer.isEmpty || !this.#unreliablePacker.isEmpty;
+    const hasData = (): boolean => !this.#outgoing.isEmpty;
     return {
       multicast: (bytes) => dissemination.multicast(bytes),
+      multicastUnreliable: (bytes) => {
+        dissemination.multicast(bytes);
+        this.#wideArea?.forwardUnreliable(bytes);
+      },
       control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
-      fill: (bytes, at, seq) => this.#packer.fill(bytes, at, seq),
-      fillUnreliable: (bytes, at) => this.#unreliablePacker.fill(bytes, at, 0),
+      fill: (bytes, at, seq) => this.#outgoing.fill(bytes, at, seq),
+      fillUnreliable: (bytes, at) => this.#outgoing.fillUnreliable(bytes, at),
       get hasData(): boolean {
         return isInstalled() && hasData();
       },
       held: (data) => {
+        if (data.site === configuration.local.site) this.#wideArea?.forward(data.lts, data.bytes);
         if (isInstalled()) this.#orderer.held(data);
       },
       stable: () => {
         if (isInstalled()) this.#advance();
       },
       answerOld: (request) => this.#answerOld(request, dissemination),
-      missingOld: () => this.#forming?.recovery.missing(),
+      missingOld: () => this.#forming?.requests() ?? [],
+      credit: () => this.#wideArea?.credit ?? 0,
+      sitesDone: () => this.#wideArea?.sitesDone() === true,
       commit: () => this.#commit(),
       recovered: () => this.#install(),
       exhausted: () => {
-        this.#exhausted = true;
+        this.#giveUp = { kind: "exhausted" };
       },
       retired: () => this.#sendLeave(dissemination),
     };
@@ -430,23 +485,12 @@ export class Evs implements Machine {
 
   #advance(): void {
     this.#orderer.advance();
-    const { local, stable } = this.#configuration;
-    local.discard(Math.min(stable, this.#orderer.deliveredSeq, local.prefix));
-  }
-
-  #sentUnreliable(message: OutgoingMessage): void {
-    const [first, ...others] = message.pieces;
-    let payload = first ?? new Uint8Array(0);
-    if (others.length > 0) {
-      payload = new Uint8Array(message.pieces.reduce((sum, piece) => sum + piece.length, 0));
-      let at = 0;
-      for (const piece of message.pieces) {
-        payload.set(piece, at);
-        at += piece.length;
-      }
+    const { streams, stable, hasOneSite } = this.#configuration;
+    for (let i = 0; i < streams.length; i++) {
+      const stream = streams[i] as Stream;
+      const upTo = hasOneSite ? Math.min(stable, stream.prefix) : stream.seqUpTo(stable);
+      stream.discard(Math.min(upTo, this.#orderer.deliveredSeq(i)));
     }
-    const { session, content } = message;
-    this.#outbox.message({ sender: this.#me, session, service: "unreliable", content, payload });
   }
 
   // ---- a change of configuration ----------------------------------------------------------------------------------
@@ -471,7 +515,7 @@ export class Evs implements Machine {
       recover: (form) => this.#recover(form),
       startToken: (now) => this.#ring?.start(now),
       tokenSeenAt: (now) => this.#ring?.lastTokenAt(now) ?? Number.NEGATIVE_INFINITY,
-      recoveryProgressed: () => this.#forming?.recovery.progressed() ?? false,
+      recoveryProgressed: () => this.#forming?.progressed() ?? false,
       evidence: (evidence, now) => this.#change.note(evidence, now),
       stateChanged: (from, to) => {
         // The leader looked for others and found none, or they did not come along.
@@ -484,8 +528,17 @@ export class Evs implements Machine {
   #freeze(): void {
     this.#change.stopped(this.#ring?.lastTokenAt(this.#now), this.#now);
     this.#ring = undefined;
+    this.#wideArea?.close();
+    this.#wideArea = undefined;
     this.#forming = undefined;
+    this.#giveUp = undefined;
     this.#orderer.freeze();
+  }
+
+  #newConfiguration(id: ConfigurationId, members: readonly DaemonId[]): Configuration {
+    const { layout } = this.#config;
+    const sites = layout.sites.filter((site) => members.some((member) => layout.siteOf(member) === site));
+    return new Configuration(id, members, sites, this.#mySite, (daemon) => layout.siteOf(daemon));
   }
 
   #visit(form: Form1): boolean {
@@ -496,7 +549,7 @@ export class Evs implements Machine {
       form.records.push(record);
     }
     form.maxTime = Math.max(form.maxTime, this.#maxTime);
-    return visitRecord(record, this.#configuration, this.#me, SITE, this.#obligation);
+    return visitRecord(record, this.#configuration, this.#me, this.#mySite, this.#obligation);
   }
 
   /** FORM2: takes over what the survivors know, and begins to gather what this daemon lacks (recovery.md). */
@@ -509,23 +562,49 @@ export class Evs implements Machine {
     }
     if (form.position === 0) this.#nameConfiguration(form);
     this.#maxTime = Math.max(this.#maxTime, form.maxTime);
-    if (record.transitionalTime === 0) this.#closeStreams(record, form);
+    if (record.transitionalTime === 0) beginTransition(record, this.#configuration, form.configuration.time - 1);
     const recovery = new Recovery(record, this.#configuration);
     this.#orderer.deliverStable();
-    const configuration = new Configuration(form.configuration, form.members, [SITE], SITE);
-    this.#forming = { configuration, recovery };
+    const configuration = this.#newConfiguration(form.configuration, form.members);
     this.#version = Math.max(WIRE_VERSION_MIN, Math.min(form.version, this.#config.versionMax));
-    const dissemination = new Dissemination(this.#me, form.members, this.#config.layout, this.#outbox);
+    const dissemination = new Dissemination(this.#me, configuration.ring, this.#config.layout, this.#outbox);
     this.#ring = new Ring(
       this.#me,
       configuration,
-      this.#ringConfig,
+      this.#ringConfigOf(configuration),
       { confHash: this.#config.confHash, version: this.#version },
       this.#ringStatistics,
       this.#ringOutbox(configuration, dissemination),
       this.#now,
     );
+    if (!configuration.hasOneSite && configuration.ring[0] === this.#me) this.#joinSites(configuration, form);
+    this.#forming = new Forming(configuration, recovery, this.#configuration, this.#wideArea);
     return true;
+  }
+
+  /** This daemon represents its site. */
+  #joinSites(configuration: Configuration, { records }: Form2): void {
+    const { wideArea, confHash } = this.#config;
+    this.#wideArea = new WideArea(
+      {
+        me: this.#me,
+        config: wideArea,
+        configuration,
+        records,
+        wire: { confHash, version: this.#version },
+        datagramBytes: this.#ringConfig.datagramBytes,
+        rates: this.#linkRates,
+      },
+      {
+        unicast: (to, bytes) => this.#outbox.unicast(to, "data", bytes),
+        arrived: (prefix, bytes, now) => this.#onRemotePacket(prefix, bytes, now),
+        siteLost: (site, why) => {
+          this.#giveUp = { kind: "siteLost", site, why: why.kind };
+        },
+        malformed: () => this.#intake.drops.malformed++,
+      },
+      this.#now,
+    );
   }
 
   /** The first reader names the configuration, later than any that a member has been in. */
@@ -534,28 +613,13 @@ export class Evs implements Machine {
     form.configuration = { leader: this.#me, time: form.maxTime };
   }
 
-  /** The first reader from an old configuration names the transitional one, and closes streams nobody can add to. */
-  #closeStreams(record: OldConfigurationRecord, form: Form2): void {
-    record.transitionalTime = form.configuration.time - 1;
-    const everybody = this.#configuration.members.every((member) => record.transitional.includes(member));
-    // A hole that nobody can fill is in front of a packet that nobody has sent: what is behind it stays uncertain.
-    for (const stream of record.streams) stream.closed ||= everybody && holesOf(record, stream.site).isEmpty;
-  }
-
   #answerOld(request: Request, dissemination: Dissemination): number {
-    if (!sameConfiguration(request.configuration, this.#configuration.id)) return 0;
-    const stream = this.#configuration.stream(request.site);
-    if (stream === undefined) return 0;
-    let sent = 0;
-    for (const seq of Array.from(request.missing.numbers())) {
-      const held = stream.get(seq);
-      if (held === undefined || sent >= this.#config.ring.windowBytesStart) continue;
-      request.missing.remove(seq);
-      sent += held.bytes.length;
+    const forming = this.#forming;
+    if (forming === undefined) return 0;
+    return forming.answer(request, this.#config.ring.windowBytesStart, (bytes) => {
       this.#ringStatistics.retransmitted++;
-      dissemination.multicast(held.bytes);
-    }
-    return sent;
+      dissemination.multicast(bytes);
+    });
   }
 
   #commit(): boolean {
@@ -576,8 +640,7 @@ export class Evs implements Machine {
       const id = { leader: members[0] as DaemonId, time: record.transitionalTime };
       this.#outbox.transitional({ kind: "transitional", id, members });
     });
-    this.#packer.restart();
-    this.#unreliablePacker.restart();
+    this.#outgoing.restart();
     this.#configuration = configuration;
     this.#intake.installedHash = this.#config.confHash;
     this.#orderer = this.#newOrderer(configuration);
@@ -585,29 +648,14 @@ export class Evs implements Machine {
     this.#obligation = new Set([this.#me]);
     this.#forming = undefined;
     this.#forwardedForeign = false;
+    this.#wideArea?.installed();
     this.#primary = isPrimary(this.#config.primary, this.#config.layout, configuration.members);
     const { id } = configuration;
     this.#outbox.regular({ kind: "regular", id, members: configuration.members, primary: this.#primary });
-    this.#explain(configuration, before);
+    this.#outbox.event(this.#change.event(configuration, before, this.#primary, this.#now), this.#now);
     this.#membership.installed(this.#now);
     this.#hasDataSinceStep = true;
     this.#advance();
-  }
-
-  #explain(configuration: Configuration, before: readonly DaemonId[]): void {
-    const { id, members } = configuration;
-    this.#outbox.event(
-      {
-        kind: "configuration",
-        id,
-        members,
-        primary: this.#primary,
-        came: members.filter((member) => !before.includes(member)),
-        left: before.filter((member) => !members.includes(member)),
-        ...this.#change.finish(this.#now),
-      },
-      this.#now,
-    );
   }
 
   // ---- leaving ----------------------------------------------------------------------------------------------------
@@ -615,7 +663,11 @@ export class Evs implements Machine {
   #sendLeave(dissemination: Dissemination): void {
     const body = encodeRingControl({ configuration: this.#configuration.id, hop: this.#ring?.hop ?? 0 });
     const bytes = this.#packet(this.#version, Kind.leave, body);
-    for (let i = 0; i < LEAVE_COPIES; i++) dissemination.multicast(bytes);
+    const others = this.#configuration.members.filter((member) => !this.#configuration.ring.includes(member));
+    for (let i = 0; i < LEAVE_COPIES; i++) {
+      dissemination.multicast(bytes);
+      for (const member of others) this.#outbox.unicast(member, "token", bytes);
+    }
     this.#left = true;
   }
 

@@ -33,6 +33,8 @@ export interface IntakeOutbox {
   token(from: DaemonId, token: Token, now: number): boolean;
   /** HURRY, HELD or LEAVE. */
   control(kind: number, from: DaemonId, control: RingControl, now: number): boolean;
+  /** HOP_HELLO, HOP_DATA or HOP_STATE. */
+  hop(prefix: Prefix, bytes: Uint8Array, now: number): boolean;
   alive(from: DaemonId, alive: Alive, now: number): void;
   join(from: DaemonId, join: Join, now: number): void;
   refer(refer: Refer, now: number): void;
@@ -116,6 +118,10 @@ export class DatagramIntake {
         const control = decodeRingControl(prefix, bytes);
         return control !== undefined && this.#outbox.control(prefix.kind, origin, control, now);
       }
+      case Kind.hopHello:
+      case Kind.hopData:
+      case Kind.hopState:
+        return this.#outbox.hop(prefix, bytes, now);
       case Kind.alive: {
         const alive = decodeAlive(prefix, bytes);
         if (alive !== undefined) this.#outbox.alive(origin, alive, now);

@@ -7,7 +7,7 @@ export interface MembershipOutbox {
   /** To all configured daemons of this daemon's segment. */
   announce(kind: number, body: Uint8Array): void;
   send(to: DaemonId, kind: number, body: Uint8Array): void;
-  /** Members of the ring whose token is alive here; empty without one. During recovery: of the ring that forms. */
+  /** Members, of all sites, of the configuration whose token is alive here; empty without one. During recovery: of the one that forms. */
   readonly ringMembers: readonly DaemonId[];
   /** The configuration installed last. */
   readonly configurationId: ConfigurationId;
@@ -17,7 +17,7 @@ export interface MembershipOutbox {
   visit(form: Form1): boolean;
   /** FORM2 has come: fills in what its first readers fill in, and begins to recover. False when it cannot be right. */
   recover(form: Form2): boolean;
-  /** Every member has read FORM2: make the first token. */
+  /** Every member of this site has read FORM2: make the first token of its ring. */
   startToken(now: number): void;
   /** When the token was last seen. */
   tokenSeenAt(now: number): number;

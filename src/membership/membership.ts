@@ -273,7 +273,10 @@ export class Membership implements Machine {
     this.#reachability.reached(from);
     if (state.name !== "form" && state.name !== "recovery") return;
     const { resend } = state;
-    if (resend?.to === from && resend.creator === creator && resend.attempt === attempt) resend.reached = true;
+    if (resend?.to !== from || resend.creator !== creator || resend.attempt !== attempt) return;
+    resend.reached = true;
+    // The token of another site's ring does not come here: nothing else will say that FORM2 has gone on.
+    if (state.name === "recovery" && this.#isElsewhere(from)) state.resend = undefined;
   }
 
   /** A member of my ring has left: those that stay form at once. */
@@ -289,7 +292,8 @@ export class Membership implements Machine {
 
   /** The first token of the ring that forms has come: FORM2 need not be repeated. */
   onFirstToken(): void {
-    if (this.#state.name === "recovery") this.#state.resend = undefined;
+    if (this.#state.name !== "recovery" || this.#state.resend === undefined) return;
+    if (!this.#isElsewhere(this.#state.resend.to)) this.#state.resend = undefined;
   }
 
   /** This daemon has left. */
@@ -534,7 +538,13 @@ export class Membership implements Machine {
     this.#become({ name: "recovery", since: now, progressAt: now, resend: undefined });
     form.position++;
     if (form.position < form.members.length) this.#passForm2(form, now);
-    else this.#outbox.startToken(now);
+    const { layout } = this.#config;
+    if (layout.ofSite(form.members, layout.siteOf(this.#me)).at(-1) === this.#me) this.#outbox.startToken(now);
+  }
+
+  #isElsewhere(daemon: DaemonId): boolean {
+    const { layout } = this.#config;
+    return layout.siteOf(daemon) !== layout.siteOf(this.#me);
   }
 
   get #isLeader(): boolean {

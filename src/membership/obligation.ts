@@ -73,6 +73,17 @@ export function visitRecord(
   return true;
 }
 
+/** The first reader of FORM2 from an old configuration names the transitional one, and closes streams nobody can add to. */
+export function beginTransition(record: OldConfigurationRecord, configuration: Configuration, time: number): void {
+  record.transitionalTime = time;
+  for (const stream of record.streams) {
+    const writers = configuration.members.filter((member) => configuration.siteOf(member) === stream.site);
+    const areHere = writers.every((member) => record.transitional.includes(member));
+    // A hole that nobody can fill is in front of a packet that nobody has sent: what is behind it stays uncertain.
+    stream.closed ||= areHere && holesOf(record, stream.site).isEmpty;
+  }
+}
+
 /** What nobody on the form holds of a stream. */
 export function holesOf(record: OldConfigurationRecord, site: number): RangeSet {
   const lacks = record.lacks.filter(({ stream }) => stream === site);

@@ -18,6 +18,7 @@ export class Recovery {
   #committed = false;
   /** How much was lacking when progress was last looked at. */
   #lackingBefore = -1;
+  #elsewhereBefore = 0;
 
   /** Reads FORM2: takes over what is stable and what is counted, and forgets the rest. */
   constructor(record: OldConfigurationRecord, old: Configuration) {
@@ -77,11 +78,12 @@ export class Recovery {
     return new Set([...this.record.commit, ...this.record.transitional]);
   }
 
-  /** Whether anything has arrived since the last call. */
-  progressed(): boolean {
+  /** Whether anything has arrived since the last call; `elsewhere` counts what has changed at others. */
+  progressed(elsewhere = 0): boolean {
     const lacking = this.missing()?.missing.size ?? 0;
-    const changed = lacking !== this.#lackingBefore;
+    const changed = lacking !== this.#lackingBefore || elsewhere !== this.#elsewhereBefore;
     this.#lackingBefore = lacking;
+    this.#elsewhereBefore = elsewhere;
     return changed;
   }
 }

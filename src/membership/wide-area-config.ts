@@ -1,4 +1,5 @@
 import { hopDefaults } from "../hop/config.ts";
+import { STREAM_CAPACITY } from "../ring/stream.ts";
 import type { Weights } from "../routing/source-tree.ts";
 
 /** One direction of a link between two sites, where it is not like all others. */
@@ -10,6 +11,9 @@ export type SiteLink = {
   /** Bytes per second that are sent over it at most. Default: `rateMax` of all. */
   readonly rateMax?: number;
 };
+
+/** With less, a ring would stop at each packet. */
+const GAP_MIN = 16;
 
 /** Settings of daemons in several sites; complete and checked (`wideAreaConfig`). The same at all daemons. */
 export type WideAreaConfig = {
@@ -77,6 +81,11 @@ export function weightsOf({ links }: WideAreaConfig): Weights {
 /** Bytes per second that may be sent from one site straight to another. */
 export function rateMaxOf({ links, rateMax }: WideAreaConfig, from: number, to: number): number {
   return linkOf(links, from, to)?.rateMax ?? rateMax;
+}
+
+/** Packets that a site may have unstable, of this length: what `windowBytes` admits, and a stream can hold. */
+export function gapOf({ windowBytes }: WideAreaConfig, datagramBytes: number): number {
+  return Math.max(GAP_MIN, Math.min(STREAM_CAPACITY / 2, Math.ceil(windowBytes / datagramBytes)));
 }
 
 function linkOf(links: readonly SiteLink[], from: number, to: number): SiteLink | undefined {

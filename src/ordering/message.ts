@@ -10,3 +10,16 @@ export type OutgoingMessage = {
   /** The payload, in order. */
   readonly pieces: readonly Uint8Array[];
 };
+
+/** The payload in one piece. */
+export function wholePayload({ pieces }: OutgoingMessage): Uint8Array {
+  const [first, ...others] = pieces;
+  if (others.length === 0) return first ?? new Uint8Array(0);
+  const payload = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    payload.set(piece, at);
+    at += piece.length;
+  }
+  return payload;
+}

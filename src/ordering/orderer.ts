@@ -51,9 +51,9 @@ export class Orderer {
     return this.#delivered;
   }
 
-  /** Greatest seq of which everything was delivered, in the local stream: what may be dropped once stable. */
-  get deliveredSeq(): number {
-    return (this.#progress[0] as Progress).seq - 1;
+  /** Greatest seq of which everything was delivered, in the stream of this index: what may be dropped once stable. */
+  deliveredSeq(stream: number): number {
+    return (this.#progress[stream] as Progress).seq - 1;
   }
 
   /** A packet has been added to one of the streams. */
@@ -225,8 +225,7 @@ export class Orderer {
     if (!this.#isPredecessorDelivered(packet, fragment)) return false;
     if (fragment.service === FIFO) return true;
     if (fragment.service !== CAUSAL) return false;
-    const { dependencyLts } = fragment;
-    const dependencySite = fragment.dependencySite || packet.site;
+    const { dependencyLts, dependencySite } = fragment;
     return (
       this.#configuration.isAgreed(dependencyLts, dependencySite) &&
       this.#areCausesDelivered(dependencyLts, dependencySite)

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
+import type { RingPacket } from "../wire/ring-data.ts";
 import { Stream } from "./stream.ts";
 
 /** A position in the total order of one configuration: (LTS, site). */
@@ -17,27 +18,52 @@ export function isBefore(aLts: number, aSite: number, bLts: number, bSite: numbe
  */
 export class Configuration {
   readonly id: ConfigurationId;
-  /** In configuration order, which is the order of the ring. */
+  /** Of all sites, in configuration order. */
   readonly members: readonly DaemonId[];
+  /** Those of this daemon's site, in the order of its ring. The first represents the site. */
+  readonly ring: readonly DaemonId[];
   /** One per site of the configuration, ordered by site. */
   readonly streams: readonly Stream[];
   readonly local: Stream;
-  readonly #members: ReadonlySet<DaemonId>;
+  readonly #sites: ReadonlyMap<DaemonId, number>;
   /** Greatest LTS up to which every member is known to hold every stream: the bound for safe delivery and for dropping. */
   stable = 0;
 
-  constructor(id: ConfigurationId, members: readonly DaemonId[], sites: readonly number[], localSite: number) {
+  constructor(
+    id: ConfigurationId,
+    members: readonly DaemonId[],
+    sites: readonly number[],
+    localSite: number,
+    siteOf: (daemon: DaemonId) => number = () => localSite,
+  ) {
     this.id = id;
     this.members = members;
-    this.#members = new Set(members);
+    this.#sites = new Map(members.map((member) => [member, siteOf(member)]));
+    this.ring = sites.length === 1 ? members : members.filter((member) => siteOf(member) === localSite);
     this.streams = sites.map((site) => new Stream(site));
     const local = this.streams.find((stream) => stream.site === localSite);
     assert(local !== undefined, "a daemon's own site is in its configuration");
     this.local = local;
   }
 
+  get hasOneSite(): boolean {
+    return this.streams.length === 1;
+  }
+
   isMember(daemon: DaemonId): boolean {
-    return this.#members.has(daemon);
+    return this.#sites.has(daemon);
+  }
+
+  /** `undefined` for a daemon that is not a member. */
+  siteOf(daemon: DaemonId): number | undefined {
+    return this.#sites.get(daemon);
+  }
+
+  /** Who speaks for a site: the first of its members. */
+  representativeOf(site: number): DaemonId {
+    const first = this.members.find((member) => this.#sites.get(member) === site);
+    assert(first !== undefined, "a site of a configuration has members in it");
+    return first;
   }
 
   stream(site: number): Stream | undefined {
@@ -45,10 +71,19 @@ export class Configuration {
     return this.streams.find((stream) => stream.site === site);
   }
 
+  /** Whether a correct member can have stamped this packet, as far as the packet tells. */
+  admits({ origin, site, seq, lts }: RingPacket): boolean {
+    // With one site the stamp is the seq.
+    if (this.streams.length === 1) return site === this.local.site && lts === seq;
+    return this.#sites.get(origin) === site && lts >= seq;
+  }
+
   /** The smallest stamp that an unseen packet can have. What lies before it is ordered for good (recovery.md). */
   get cutLts(): number {
     if (this.streams.length === 1) return this.local.unknownLts;
-    return Math.min(...this.streams.map((stream) => stream.unknownLts));
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { unknownLts } of this.streams) if (unknownLts < lowest) lowest = unknownLts;
+    return lowest;
   }
 
   /** The site of the cut: the lowest of those whose unknown stamp has `cutLts`. */
@@ -60,5 +95,27 @@ export class Configuration {
 
   isAgreed(lts: number, site: number): boolean {
     return isBefore(lts, site, this.cutLts, this.cutSite);
+  }
+
+  /** The greatest LTS of a packet held: what is stamped next comes after it (protocols.md G22). */
+  get ltsHeld(): number {
+    let greatest = 0;
+    for (const { ltsHeld } of this.streams) if (ltsHeld > greatest) greatest = ltsHeld;
+    return greatest;
+  }
+
+  /** Packets of the local stream up to this seq are stable. */
+  get stableSeq(): number {
+    if (this.streams.length === 1) return Math.min(this.stable, this.local.prefix);
+    return this.local.seqUpTo(this.stable);
+  }
+
+  /** Takes over what the sites have acknowledged; whether `stable` has grown. */
+  settle(): boolean {
+    let lowest = this.local.acknowledged;
+    for (const { acknowledged } of this.streams) if (acknowledged < lowest) lowest = acknowledged;
+    if (lowest <= this.stable) return false;
+    this.stable = lowest;
+    return true;
   }
 }

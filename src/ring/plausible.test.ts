@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Token } from "../wire/ring-token.ts";
+import { type Token, UNLIMITED_CREDIT } from "../wire/ring-token.ts";
 import { Configuration } from "./configuration.ts";
 import { isPlausibleToken } from "./plausible.ts";
 
@@ -23,6 +23,9 @@ function tokenWith(change: Partial<Token>): Token {
     recovered: 1,
     recoveredSetter: 3,
     requests: [],
+    remotes: [],
+    installs: false,
+    credit: UNLIMITED_CREDIT,
     ...change,
   };
 }

@@ -6,18 +6,21 @@ import type { Channel } from "../machine/network.ts";
 import { Kind, PREFIX_BYTES, writePrefix } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
 import { RING_DATA_HEAD_BYTES, type RingPacket, writeRingDataHead } from "../wire/ring-data.ts";
-import { REQUEST_RANGES_MAX, type Request, type Token, encodeToken } from "../wire/ring-token.ts";
+import { type Token, encodeToken } from "../wire/ring-token.ts";
 import { AruRule } from "./aru.ts";
 import type { RingConfig } from "./config.ts";
 import type { Configuration } from "./configuration.ts";
+import { firstToken } from "./first-token.ts";
 import { isPlausibleToken } from "./plausible.ts";
+import { RemoteSites } from "./remote-sites.ts";
+import { Repairs, type RepairsOutbox } from "./repairs.ts";
 import type { RingStatistics } from "./statistics.ts";
 import { FlowWindow } from "./window.ts";
 
 /** What a ring asks of its host, which may not call back into the ring meanwhile. */
-export interface RingOutbox {
-  /** To all other members of the ring. */
-  multicast(bytes: Uint8Array): void;
+export interface RingOutbox extends RepairsOutbox {
+  /** An own unreliable packet, to all other members of the configuration. */
+  multicastUnreliable(bytes: Uint8Array): void;
   /** Wraps the body of a control packet and sends it to one member. */
   control(to: DaemonId, channel: Channel, kind: number, body: Uint8Array): void;
   /**
@@ -29,16 +32,16 @@ export interface RingOutbox {
   fillUnreliable(bytes: Uint8Array, at: number): number;
   /** Whether `fill` or `fillUnreliable` would write anything. */
   readonly hasData: boolean;
-  /** A packet has been added to the configuration's local stream: an own one, or a received one. */
+  /** A packet has been added to one of the configuration's streams: an own one, or a received one. */
   held(packet: RingPacket): void;
-  /** `configuration.stable` has grown. */
+  /** `configuration.stable` has grown, or the cut has without a packet. */
   stable(): void;
-  /** Recovery: answers what it can of a request for an old configuration and takes it out. Returns the bytes sent. */
-  answerOld(request: Request): number;
-  /** Recovery: what this daemon lacks of its old configuration; `undefined` when nothing. */
-  missingOld(): Request | undefined;
   /** Recovery: commits if this daemon holds all that the form promised; whether it has committed. */
   commit(): boolean;
+  /** Bytes that the hops of this site can take now. Asked of the representative, among other sites. */
+  credit(): number;
+  /** Recovery: all members of this ring have committed; whether all sites have. Asked of the representative. */
+  sitesDone(): boolean;
   /** Recovery: everybody has committed. Called once. */
   recovered(): void;
   /** The stamps of this configuration are used up: form a new one. */
@@ -59,8 +62,6 @@ type State =
   /** Here, while nobody has anything to send; goes round at `probeAt`. */
   | { readonly name: "resting"; readonly token: Token; readonly probeAt: number };
 
-const NOTHING = new Set<number>();
-
 /**
  * One member's part in the token ring of a site (protocols.md G.6, G.7, with the accelerated strategy of G.8): who holds
  * the token stamps and multicasts, asks for what it lacks and answers what others lack.
@@ -78,14 +79,20 @@ export class Ring implements Machine {
   readonly #version: number;
   readonly #successor: DaemonId;
   readonly #predecessor: DaemonId;
+  /** `undefined` while there is one site. */
+  readonly #remote: RemoteSites | undefined;
   readonly #window: FlowWindow;
   readonly #linkAru: AruRule;
   readonly #siteAru: AruRule;
   readonly #recovery: AruRule;
+  readonly #repairs: Repairs;
   readonly #datagramBytes: number;
   readonly #slab = new Slab();
   #state: State = { name: "waiting" };
   #recovering = true;
+  /** Of packets that came from other sites and went to the ring since the last visit. */
+  #relayedBytes = 0;
+  #cutSeen = 0;
   /** Hop of the last token accepted. */
   #hop = 0;
   #lastTokenAt = 0;
@@ -106,7 +113,6 @@ export class Ring implements Machine {
   #ownSeq = 0;
   #hurryAt = NEVER;
   #prefersToken = true;
-  #answeredLast = NOTHING;
   #retiring = false;
 
   constructor(
@@ -118,26 +124,29 @@ export class Ring implements Machine {
     outbox: RingOutbox,
     now: number,
   ) {
-    const position = configuration.members.indexOf(me);
-    const count = configuration.members.length;
+    const { ring } = configuration;
+    const position = ring.indexOf(me);
+    const count = ring.length;
     assert(position >= 0, "a ring is made by its members");
     this.#me = me;
     this.configuration = configuration;
     this.#config = config;
     const alone = Math.max(config.datagramBytes, Math.min(ALONE_DATAGRAM_BYTES, config.windowBytesStart));
-    this.#datagramBytes = count === 1 ? alone : config.datagramBytes;
+    this.#datagramBytes = configuration.members.length === 1 ? alone : config.datagramBytes;
     this.#confHash = wire.confHash;
     this.#version = wire.version;
     this.statistics = statistics;
     this.#outbox = outbox;
-    this.#successor = configuration.members[(position + 1) % count] as DaemonId;
-    this.#predecessor = configuration.members[(position + count - 1) % count] as DaemonId;
-    this.#lastOrigin = configuration.members[0] as DaemonId;
+    this.#successor = ring[(position + 1) % count] as DaemonId;
+    this.#predecessor = ring[(position + count - 1) % count] as DaemonId;
+    this.#remote = configuration.hasOneSite ? undefined : new RemoteSites(me, configuration);
+    this.#lastOrigin = ring[0] as DaemonId;
     this.#window = new FlowWindow(config);
     this.#shareBytes = this.#window.bytes;
     this.#linkAru = new AruRule(me);
     this.#siteAru = new AruRule(me);
     this.#recovery = new AruRule(me);
+    this.#repairs = new Repairs(configuration, this.#remote, statistics, outbox);
     this.#lastTokenAt = now;
     this.#visitedAt = now;
   }
@@ -150,6 +159,11 @@ export class Ring implements Machine {
   /** Whether the host should look for a token before data (protocols.md G46). */
   get prefersToken(): boolean {
     return this.#prefersToken;
+  }
+
+  /** How many packets may be stamped beyond those that are stable. */
+  get gapMax(): number {
+    return this.#config.gapMax;
   }
 
   get windowBytes(): number {
@@ -190,26 +204,9 @@ export class Ring implements Machine {
     }
   }
 
-  /** The first token of a configuration: made by its last member once FORM2 is read (protocols.md G50). */
+  /** Makes the first token, as the last member of the ring. */
   start(now: number): void {
-    const token: Token = {
-      configuration: this.configuration.id,
-      hop: 1,
-      linkSeq: 0,
-      linkAru: 0,
-      linkAruSetter: 0,
-      siteSeq: 0,
-      siteLts: 0,
-      siteAru: 0,
-      siteAruSetter: 0,
-      rotationBytes: 0,
-      waiting: 0,
-      idleHops: 0,
-      recovered: 0,
-      recoveredSetter: 0,
-      requests: [],
-    };
-    this.receiveToken(token, now);
+    this.receiveToken(firstToken(this.configuration), now);
   }
 
   tick(now: number): void {
@@ -241,6 +238,11 @@ export class Ring implements Machine {
     }
   }
 
+  /** Something has come from another site: the representative lets a resting token go. */
+  remoteNews(now: number): void {
+    if (this.#state.name === "resting") this.#visit(this.#state.token, now);
+  }
+
   /** Whether `from` may pass on this token of the ring's configuration; otherwise it must not be received. */
   admits(from: DaemonId, token: Token): boolean {
     if (from !== this.#predecessor) return false;
@@ -263,7 +265,7 @@ export class Ring implements Machine {
     this.#lastTokenAt = now;
     this.statistics.tokens++;
     // Nothing that an idle ring sends would show the predecessor that the token has arrived.
-    if (token.idleHops >= this.configuration.members.length) this.#sendHeld(this.#predecessor);
+    if (token.idleHops >= this.configuration.ring.length) this.#sendHeld(this.#predecessor);
     this.#visit(token, now);
   }
 
@@ -271,9 +273,12 @@ export class Ring implements Machine {
   receiveData(packet: RingPacket, now: number): void {
     this.statistics.packetsReceived++;
     const { local } = this.configuration;
-    // With one site the stamp is the seq; anything else is not from a correct daemon.
-    if (packet.site !== local.site || packet.lts !== packet.seq) return;
-    // Nor can there be anything new while the token rests here.
+    if (!this.configuration.admits(packet)) return;
+    if (packet.site !== local.site) {
+      this.#receiveRemote(packet);
+      return;
+    }
+    // There cannot be anything new while the token rests here.
     if (this.#state.name === "resting" && packet.seq > this.#state.token.siteSeq) return;
     if (!local.hold(packet)) {
       this.statistics.duplicates++;
@@ -286,6 +291,26 @@ export class Ring implements Machine {
     }
     this.#lastTokenAt = Math.max(this.#lastTokenAt, now);
     this.#outbox.held(packet);
+  }
+
+  /** To the other members, what is not the ring's own business. */
+  multicast(bytes: Uint8Array): void {
+    this.#relayedBytes += bytes.length;
+    this.#outbox.multicast(bytes);
+  }
+
+  /** A packet of another site has come over a hop: for the ring as well, if it is new. */
+  relay(packet: RingPacket): void {
+    this.statistics.packetsReceived++;
+    if (!this.configuration.admits(packet) || !this.#receiveRemote(packet)) return;
+    this.multicast(packet.bytes);
+  }
+
+  #receiveRemote(packet: RingPacket): boolean {
+    const isNew = this.configuration.stream(packet.site)?.hold(packet) === true;
+    if (isNew) this.#outbox.held(packet);
+    else this.statistics.duplicates++;
+    return isNew;
   }
 
   /** Some member has data: lets a resting token go. */
@@ -311,7 +336,12 @@ export class Ring implements Machine {
 
   /** Whether nothing was going on for so long, when the token was last here, that it may rest by now. */
   get #mayRest(): boolean {
-    return this.#idleHops >= this.configuration.members.length;
+    return this.#idleHops >= this.configuration.ring.length;
+  }
+
+  /** Who keeps an idle token: among other sites the representative, since what they send comes there. */
+  get #restsAt(): DaemonId {
+    return this.#remote === undefined ? this.#lastOrigin : (this.configuration.ring[0] as DaemonId);
   }
 
   get #resendMs(): number {
@@ -325,8 +355,8 @@ export class Ring implements Machine {
     }
     this.#hurryAt = now + this.#resendMs;
     // Where it rests if it rests at all; if that is here, it is on its way.
-    if (this.#lastOrigin !== this.#me) {
-      this.#outbox.control(this.#lastOrigin, "token", Kind.ringHurry, this.#controlBody());
+    if (this.#restsAt !== this.#me) {
+      this.#outbox.control(this.#restsAt, "token", Kind.ringHurry, this.#controlBody());
     }
   }
 
@@ -344,25 +374,34 @@ export class Ring implements Machine {
     const wasResting = this.#state.name === "resting";
     const seqBefore = token.siteSeq;
     const top = token.linkAru === token.linkSeq;
+    const siteAruBefore = token.siteAru;
     local.announce({ seq: token.siteSeq, lts: token.siteLts });
     this.#linkAru.arrived(token.linkAru);
     this.#siteAru.arrived(token.siteAru);
+    let changed = this.#remote?.visit(token) === true;
+    if (this.#remote?.isRepresentative === true) token.credit = this.#outbox.credit();
 
     const asked = token.requests.length > 0;
-    const retransmitted = this.#answer(token);
+    const retransmitted = this.#repairs.answer(token, this.#window.bytes, this.#recovering);
     const others = wasResting ? 0 : Math.max(0, token.rotationBytes - this.#rotationBytesMine);
     const othersWaiting = Math.max(0, token.waiting - (this.#waitingMine ? 1 : 0));
     const allowance = this.#allowance(token, others, othersWaiting);
     const packets = this.#stampPackets(token, allowance);
-    let sentBytes = retransmitted;
-    for (const packet of packets) sentBytes += packet.length;
+    let sentBytes = retransmitted + this.#relayedBytes;
+    this.#relayedBytes = 0;
+    for (const packet of packets) {
+      sentBytes += packet.length;
+      if (this.#remote !== undefined) token.credit = Math.max(0, token.credit - packet.length);
+    }
     sentBytes += this.#sendUnreliable(allowance - sentBytes);
 
     // What the predecessors sent after the token may still be on its way: it is not missing yet (G46, K21).
     const upTo = this.#config.acceleratedPackets > 0 && !wasResting ? Math.min(this.#seqPassed, seqBefore) : seqBefore;
-    this.#ask(token, upTo);
+    this.#repairs.ask(token, upTo, this.#recovering);
     this.#raiseArus(token, top);
     this.#recover(token);
+    this.#remote?.passing(token);
+    if (this.#remote !== undefined) changed ||= token.siteAru !== siteAruBefore;
 
     this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#datagramBytes);
     token.rotationBytes = others + sentBytes;
@@ -370,7 +409,11 @@ export class Ring implements Machine {
     token.waiting = othersWaiting + (this.#waitingMine ? 1 : 0);
     this.#rotationBytesMine = sentBytes;
     const quiet =
-      sentBytes === 0 && token.requests.length === 0 && token.linkAru === token.linkSeq && !this.#recovering;
+      sentBytes === 0 &&
+      token.requests.length === 0 &&
+      token.linkAru === token.linkSeq &&
+      !changed &&
+      !this.#recovering;
     token.idleHops = quiet ? token.idleHops + 1 : 0;
     this.#hurryAt = NEVER;
     this.#prefersToken = false;
@@ -381,8 +424,8 @@ export class Ring implements Machine {
       this.#outbox.retired();
       return;
     }
-    const fully = 2 * this.configuration.members.length;
-    if (token.idleHops >= fully && this.#lastOrigin === this.#me && !wasResting && !this.#outbox.hasData) {
+    const fully = 2 * this.configuration.ring.length;
+    if (token.idleHops >= fully && this.#restsAt === this.#me && !wasResting && !this.#outbox.hasData) {
       this.#rest(token, now);
     } else {
       this.#pass(token, packets, now);
@@ -391,7 +434,7 @@ export class Ring implements Machine {
 
   /** Whether all members have what this one has sent, and nothing waits here. */
   get #isSettled(): boolean {
-    return !this.#recovering && !this.#outbox.hasData && this.configuration.stable >= this.#ownSeq;
+    return !this.#recovering && !this.#outbox.hasData && this.configuration.stableSeq >= this.#ownSeq;
   }
 
   #rest(token: Token, now: number): void {
@@ -421,20 +464,22 @@ export class Ring implements Machine {
   #passToMyself(token: Token, now: number): void {
     this.#hop = token.hop;
     this.#lastTokenAt = now;
+    const { tokenProbeMs, tokenResendMs } = this.#config;
     const settled = token.idleHops >= 2;
-    this.#state = { name: "resting", token, probeAt: settled ? now + this.#config.tokenProbeMs : now };
+    // Among other sites it is they who are waited for, and what they send wakes the token.
+    const soon = this.#remote !== undefined && this.#recovering ? now + tokenResendMs : now;
+    this.#state = { name: "resting", token, probeAt: settled ? now + tokenProbeMs : soon };
   }
 
   #allowance(token: Token, othersBytes: number, othersWaiting: number): number {
     if (this.#recovering) return 0;
-    const { local, stable } = this.configuration;
-    if (token.siteSeq - Math.min(stable, local.prefix) > this.#config.gapMax) return 0;
-    if (token.siteSeq >= this.#config.seqMax) {
+    if (token.siteSeq - this.configuration.stableSeq > this.#config.gapMax) return 0;
+    if (token.siteLts >= this.#config.seqMax) {
       this.#outbox.exhausted();
       return 0;
     }
     this.#shareBytes = this.#window.share(othersWaiting);
-    return this.#window.allowance(othersBytes, othersWaiting);
+    return Math.min(token.credit, this.#window.allowance(othersBytes, othersWaiting));
   }
 
   /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */
@@ -442,8 +487,9 @@ export class Ring implements Machine {
     const packets: Uint8Array[] = [];
     const { gapMax } = this.#config;
     const datagramBytes = this.#datagramBytes;
-    const { id, local, stable } = this.configuration;
-    const seqMax = Math.min(this.#config.seqMax, stable + gapMax);
+    const { id, local, stableSeq } = this.configuration;
+    const left = this.#config.seqMax - token.siteLts;
+    const seqMax = Math.min(token.siteSeq + left, stableSeq + gapMax);
     while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData) {
       const seq = token.siteSeq + 1;
       const lts = token.siteLts + 1;
@@ -498,7 +544,7 @@ export class Ring implements Machine {
       sent += bytes.length;
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
-      this.#outbox.multicast(bytes);
+      this.#outbox.multicastUnreliable(bytes);
     }
     return sent;
   }
@@ -508,70 +554,17 @@ export class Ring implements Machine {
     writePrefix(bytes, 0, this.#version, kind, this.#confHash, end - PREFIX_BYTES, this.#me, bytes.length);
   }
 
-  /** Sends what the token asks for; what it has not, or sent at the last visit in vain, stays for others. */
-  #answer(token: Token): number {
-    let sent = 0;
-    const before = this.configuration.members.length > 2 ? this.#answeredLast : NOTHING;
-    const answered = token.requests.length > 0 ? new Set<number>() : NOTHING;
-    this.#answeredLast = answered;
-    for (const request of token.requests) {
-      if (!sameConfiguration(request.configuration, this.configuration.id)) {
-        // Once all have recovered nobody lacks anything old: who asks does not know what it asks for.
-        if (this.#recovering) sent += this.#outbox.answerOld(request);
-        else request.missing.remove(0, 0xffff_ffff);
-        continue;
-      }
-      const stream = this.configuration.stream(request.site);
-      // A request that nobody can answer must not stay on the token.
-      request.missing.remove(stream === undefined ? 0 : token.siteSeq + 1, 0xffff_ffff);
-      if (stream === undefined) continue;
-      request.missing.remove(0, this.configuration.stable);
-      for (const seq of Array.from(request.missing.numbers())) {
-        if (sent >= this.#window.bytes) break;
-        const packet = stream.get(seq);
-        if (packet === undefined || before.has(seq)) continue;
-        request.missing.remove(seq);
-        answered.add(seq);
-        sent += packet.bytes.length;
-        this.statistics.retransmitted++;
-        this.#outbox.multicast(packet.bytes);
-      }
-    }
-    token.requests = token.requests.filter((request) => !request.missing.isEmpty);
-    return sent;
-  }
-
-  #ask(token: Token, upTo: number): void {
-    const { id, local } = this.configuration;
-    const missing = local.missing(upTo, REQUEST_RANGES_MAX);
-    if (!missing.isEmpty) this.#request(token, { configuration: id, site: local.site, missing });
-    const old = this.#recovering ? this.#outbox.missingOld() : undefined;
-    if (old !== undefined) this.#request(token, old);
-  }
-
-  #request(token: Token, request: Request): void {
-    this.statistics.requested += request.missing.size;
-    const same = token.requests.find(
-      (other) => other.site === request.site && sameConfiguration(other.configuration, request.configuration),
-    );
-    if (same === undefined) {
-      token.requests.push(request);
-      return;
-    }
-    const union = same.missing;
-    union.addAll(request.missing);
-    // What does not fit is asked for again in the next rotation.
-    const ranges = [...union.ranges()];
-    for (const [low, high] of ranges.slice(REQUEST_RANGES_MAX)) union.remove(low, high);
-  }
-
   #raiseArus(token: Token, top: boolean): void {
     const mine = this.configuration.local.prefix;
     const link = this.#linkAru.pass(token.linkAru, token.linkAruSetter, mine, top);
     token.linkAru = link.value;
     token.linkAruSetter = link.setter;
-    const ack = this.configuration.cutLts - 1;
-    const site = this.#siteAru.pass(token.siteAru, token.siteAruSetter, ack, top);
+    // Other sites may have installed: a member that has not yet must not acknowledge what it may never deliver. In one site
+    // nothing that is stamped can be acknowledged by all before all have installed.
+    const ack = this.#recovering && this.#remote !== undefined ? 0 : this.configuration.cutLts - 1;
+    // Over several sites the greatest stamp is no sign of what somebody lacks (protocols.md, correction 10).
+    const isTop = top && this.#remote === undefined;
+    const site = this.#siteAru.pass(token.siteAru, token.siteAruSetter, ack, isTop);
     token.siteAru = site.value;
     token.siteAruSetter = site.setter;
   }
@@ -584,17 +577,21 @@ export class Ring implements Machine {
       const { value, setter } = this.#recovery.pass(token.recovered, token.recoveredSetter, done ? 1 : 0, false);
       token.recovered = value;
       token.recoveredSetter = setter;
-    } else if (this.#recovering) {
+    } else if (this.#recovering && this.#remote?.isRepresentative === true) {
+      token.installs = this.#outbox.sitesDone();
+    }
+    const isOver = this.#remote === undefined ? this.#recovery.reached === 1 : token.installs && done;
+    if (isOver && this.#recovering) {
       this.#recovering = false;
       this.#outbox.recovered();
     }
   }
 
   #useArus(): void {
-    const stable = this.#siteAru.reached;
-    if (stable > this.configuration.stable) {
-      this.configuration.stable = stable;
-      this.#outbox.stable();
-    }
+    this.configuration.local.acknowledged = this.#siteAru.reached;
+    const { cutLts } = this.configuration;
+    const cutGrew = this.#remote !== undefined && cutLts > this.#cutSeen;
+    this.#cutSeen = cutLts;
+    if (this.configuration.settle() || cutGrew) this.#outbox.stable();
   }
 }

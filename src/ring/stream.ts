@@ -26,6 +26,10 @@ export class Stream {
   #discarded = 0;
   #known: SitePromise = NO_PROMISE;
   #announced: SitePromise = NO_PROMISE;
+  #ltsHeld = 0;
+  #seqUpTo = 0;
+  /** All daemons of this site hold everything, of every site, up to this LTS. */
+  acknowledged = 0;
   /** Nobody can add to this stream any more: all its writers are on the form that ends the configuration. */
   closed = false;
 
@@ -50,6 +54,11 @@ export class Stream {
   /** The usable promise with the greatest LTS. */
   get known(): SitePromise {
     return this.#known;
+  }
+
+  /** Greatest LTS of a packet that was held. */
+  get ltsHeld(): number {
+    return this.#ltsHeld;
   }
 
   /** The newest promise, usable or not. */
@@ -78,6 +87,7 @@ export class Stream {
     while (seq - this.#discarded >= this.#packets.length) this.#grow();
     this.#packets[seq & (this.#packets.length - 1)] = packet;
     if (seq > this.#high) this.#high = seq;
+    if (packet.lts > this.#ltsHeld) this.#ltsHeld = packet.lts;
     if (seq === this.#prefix + 1) this.#extendPrefix(packet);
     return true;
   }
@@ -92,6 +102,15 @@ export class Stream {
       this.#announced = promise;
       this.#usePromise();
     }
+  }
+
+  /** Greatest seq of the prefix up to which no packet has a greater LTS than this one, which may not shrink between calls. */
+  seqUpTo(lts: number): number {
+    for (; this.#seqUpTo < this.#prefix; this.#seqUpTo++) {
+      const next = this.get(this.#seqUpTo + 1);
+      if (next !== undefined && next.lts > lts) break;
+    }
+    return this.#seqUpTo;
   }
 
   /** What is not held of 1 … `upTo`, in at most `rangesMax` ranges, lowest first. */

@@ -279,6 +279,8 @@ export class Cluster {
       case "oneWay":
       case "linkLoss":
         return { ...fault, from: this.#id(fault.from), to: this.#id(fault.to) };
+      case "siteLoss":
+        return { ...fault, from: ids(fault.from), to: ids(fault.to) };
       case "dataLoss":
         return { ...fault, from: this.#id(fault.from), to: ids(fault.to) };
       case "trap":

@@ -46,6 +46,8 @@ export class Datagrams {
   readonly #linkLoss: (LossModel | undefined)[];
   /** The chance that a link loses a datagram of the data channel, beyond all other losses. */
   readonly #dataLoss: Float64Array;
+  /** 1 where a link has a latency of its own. */
+  readonly #hasLatency: Uint8Array;
   readonly #baseMs: Float64Array;
   readonly #jitterMs: Float64Array;
   /** 1 where datagrams do not pass. */
@@ -68,6 +70,7 @@ export class Datagrams {
     this.#loss = new LossState(size * size);
     this.#linkLoss = Array.from({ length: size * size });
     this.#dataLoss = new Float64Array(size * size);
+    this.#hasLatency = new Uint8Array(size * size);
     this.#baseMs = new Float64Array(size * size).fill(model.latency.baseMs);
     this.#jitterMs = new Float64Array(size * size).fill(model.latency.jitterMs);
     this.#blocked = new Uint8Array(size * size);
@@ -132,13 +135,16 @@ export class Datagrams {
     this.#capacity[from * this.#size + to] = capacity;
   }
 
-  setLatency(latency: Latency, from?: number, to?: number): void {
-    if (from !== undefined && to !== undefined) {
-      this.#baseMs[from * this.#size + to] = latency.baseMs;
-      this.#jitterMs[from * this.#size + to] = latency.jitterMs;
-    } else {
-      this.#baseMs.fill(latency.baseMs);
-      this.#jitterMs.fill(latency.jitterMs);
+  /** The latency of one direction of a link, from now on, or of all that have none of their own. */
+  setLatency({ baseMs, jitterMs }: Latency, from?: number, to?: number): void {
+    const hasOne = from !== undefined && to !== undefined;
+    const first = hasOne ? from * this.#size + to : 0;
+    const last = hasOne ? first : this.#size * this.#size - 1;
+    if (hasOne) this.#hasLatency[first] = 1;
+    for (let link = first; link <= last; link++) {
+      if (!hasOne && this.#hasLatency[link] === 1) continue;
+      this.#baseMs[link] = baseMs;
+      this.#jitterMs[link] = jitterMs;
     }
   }
 

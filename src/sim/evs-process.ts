@@ -6,7 +6,7 @@ import { Evs, type EvsOutbox } from "../membership/evs.ts";
 import type { MembershipStateName } from "../membership/events.ts";
 import { Layout } from "../membership/layout.ts";
 import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../membership/timeouts.ts";
-import { wideAreaConfig } from "../membership/wide-area-config.ts";
+import { type WideAreaConfig, wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
@@ -22,9 +22,12 @@ import { Traps } from "./traps.ts";
 import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
 import type { SiteLayout } from "./world.ts";
 
-/** The settings of the daemons of a simulated site. */
+/** The settings of the daemons of a simulated site, or of several. */
 export type EvsSettings = {
   readonly site: SiteLayout;
+  /** The site of each segment; none: all are one. */
+  readonly sites: readonly number[] | undefined;
+  readonly wideArea: WideAreaConfig;
   readonly timeouts: MembershipTimeouts;
   readonly ring: RingConfig;
 };
@@ -32,10 +35,27 @@ export type EvsSettings = {
 /** The timeouts of the profile for local networks, ten times faster: as much happens in less simulated time. */
 export const FAST_TIMEOUTS: MembershipTimeouts = scaledTimeouts(membershipTimeouts("lan"), 0.1);
 
-export function evsSettings(site: SiteLayout, ring: Partial<RingConfig> = {}): EvsSettings {
+/** Between sites a form takes a few trips, and a hop is called lost only after several. */
+const WIDE_TIMEOUTS: MembershipTimeouts = {
+  ...FAST_TIMEOUTS,
+  formMs: 150,
+  formResendMs: 20,
+  gatherMs: 50,
+  lookupMs: 300,
+};
+const WIDE_HOPS = { silenceMs: 150, missingMs: 250, idleMs: 40, helloMs: 10, updateMs: 1 };
+
+export function evsSettings(
+  site: SiteLayout,
+  ring: Partial<RingConfig> = {},
+  sites?: readonly number[],
+  wideArea: Partial<WideAreaConfig> = {},
+): EvsSettings {
   return {
     site,
-    timeouts: FAST_TIMEOUTS,
+    sites,
+    wideArea: wideAreaConfig({ ...WIDE_HOPS, ...wideArea }),
+    timeouts: sites === undefined ? FAST_TIMEOUTS : WIDE_TIMEOUTS,
     ring: ringConfig({ tokenProbeMs: FAST_TIMEOUTS.tokenProbeMs, ...ring }),
   };
 }
@@ -85,13 +105,16 @@ export class EvsProcess implements SimProcess {
     this.#records = records;
     this.#trace = records.trace;
     this.#time = records.time;
-    const places = settings.site.flatMap((ids, segment) => ids.map((id) => ({ id, segment })));
+    const { sites } = settings;
+    const places = settings.site.flatMap((ids, segment) =>
+      ids.map((id) => ({ id, segment, site: sites?.[segment] ?? 0 })),
+    );
     const config: EvsConfig = {
       me: environment.self,
       layout: new Layout(places),
       timeouts: settings.timeouts,
       ring: settings.ring,
-      wideArea: wideAreaConfig(),
+      wideArea: settings.wideArea,
       primary: { name: "majority" },
       confHash: 0x51a1,
       incarnation: environment.bootTimeSeconds,
@@ -211,7 +234,7 @@ export class EvsProcess implements SimProcess {
     this.#passed = { hop: token.hop, time, bytesSent: ringStatistics.bytesSent };
     const { inspector } = this.#records;
     const { configuration } = ring;
-    const limits = this.#settings.ring;
+    const limits = { ...this.#settings.ring, gapMax: ring.gapMax };
     inspector.passes({ daemon: this.#environment.self, configuration, token, newBytes, limits }, this.#time());
   }
 
@@ -239,8 +262,10 @@ export class EvsProcess implements SimProcess {
     this.#pending.delete(outgoing);
     const service = serviceOfRank(outgoing.service) as Service;
     // While a packet is filled, everything before it is known here.
-    const position = this.evs.ring?.configuration.local.high;
-    if (service === "safe" && position !== undefined) this.#records.inspector.assigned(pending.message, position + 1);
+    const local = this.evs.ring?.configuration.local;
+    if (service === "safe" && local !== undefined) {
+      this.#records.inspector.assigned(pending.message, local.site, local.high + 1);
+    }
     this.#send(pending.message, service, outgoing.session, pending.seen);
   }
 

@@ -41,6 +41,15 @@ export type Fault =
       readonly forMs: number;
     }
   | { readonly kind: "latency"; readonly at: number; readonly latency: Latency; readonly forMs: number }
+  /** All datagrams from some daemons to others get lost as the model says, in this direction: a link between sites. */
+  | {
+      readonly kind: "siteLoss";
+      readonly at: number;
+      readonly from: readonly DaemonId[];
+      readonly to: readonly DaemonId[];
+      readonly model: LossModel;
+      readonly forMs: number;
+    }
   /** What one daemon sends on the data channel gets lost at others, as if their buffers were full; its tokens arrive. */
   | {
       readonly kind: "dataLoss";
@@ -63,7 +72,7 @@ export type Fault =
       readonly fault: Fault;
     };
 
-/** Kinds that happen on their own; `dataLoss` and `trap` are parts of an ambush (ambush.ts). */
+/** Kinds that happen on their own; `dataLoss` and `trap` are parts of an ambush (ambush.ts), `siteLoss` needs sites. */
 export const FAULT_KINDS = [
   "split",
   "oneWay",
@@ -130,6 +139,10 @@ export function inject(world: World, fault: Fault, hooks: FaultHooks, isQuiet: (
       world.at(now + fault.forMs, () => world.datagrams.setLoss(NO_LOSS, from, to));
       return;
     }
+    case "siteLoss":
+      setSiteLoss(world, fault, fault.model);
+      world.at(now + fault.forMs, () => setSiteLoss(world, fault, NO_LOSS));
+      return;
     case "disorder":
       world.datagrams.setDisorder(fault.duplicate, fault.reorder);
       world.at(now + fault.forMs, () => world.datagrams.setDisorder(0, 0));
@@ -158,6 +171,12 @@ export function inject(world: World, fault: Fault, hooks: FaultHooks, isQuiet: (
 
 function setDataLoss(world: World, fault: Fault & { readonly kind: "dataLoss" }, probability: number): void {
   for (const to of fault.to) world.datagrams.setDataLoss(probability, world.indexOf(fault.from), world.indexOf(to));
+}
+
+function setSiteLoss(world: World, fault: Fault & { readonly kind: "siteLoss" }, model: LossModel): void {
+  for (const from of fault.from) {
+    for (const to of fault.to) world.datagrams.setLoss(model, world.indexOf(from), world.indexOf(to));
+  }
 }
 
 /** Mends the network and wakes everybody up. Crashed daemons stay down. */

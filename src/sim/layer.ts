@@ -7,12 +7,13 @@ import { replaySchedule, type RunResult } from "./run-schedule.ts";
 import { replayStack, type StackResult } from "./run-stack.ts";
 import { generateSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
 import { shrinkSchedule } from "./shrink.ts";
+import { generateSiteSchedule } from "./site-schedule.ts";
 
 /**
- * What a random schedule exercises: the daemons' order and membership, process groups on these, whole daemons with
- * clients of the public API, or nodes in regions.
+ * What a random schedule exercises: the daemons' order and membership, process groups on these, both in several sites (odd seeds
+ * with groups), whole daemons with clients of the public API, or nodes in regions.
  */
-export type Layer = "daemons" | "groups" | "clients" | "regions";
+export type Layer = "daemons" | "groups" | "sites" | "clients" | "regions";
 
 export type LayerSchedule = Schedule | RegionSchedule;
 
@@ -21,13 +22,16 @@ export type LayerResult = RunResult | StackResult | RegionsResult;
 /** Makes a schedule of a seed, as `runSchedule`, `runStack` and `runRegions` do. With regions, `daemons` are machines. */
 export function generateForLayer(layer: Layer, seed: number, options: ScheduleOptions = {}): LayerSchedule {
   if (layer === "regions") return generateRegions(seed, regionOptions(options));
+  if (layer === "sites") return generateSiteSchedule(seed, options);
   return layer === "clients" ? generateStackSchedule(seed, options) : generateSchedule(seed, options);
 }
 
 /** Runs a schedule that was made for the layer. Await one run before the next. */
 export async function replayOnLayer(layer: Layer, schedule: LayerSchedule): Promise<LayerResult> {
   if (isOfRegions(schedule)) return replayRegions(schedule);
-  return layer === "clients" ? await replayStack(schedule) : replaySchedule(schedule, { groups: layer === "groups" });
+  if (layer === "clients") return await replayStack(schedule);
+  const groups = layer === "groups" || (layer === "sites" && schedule.seed % 2 === 1);
+  return replaySchedule(schedule, { groups });
 }
 
 /** A smaller schedule that breaks one of the same properties; `tell` is called before each run. */

@@ -8,6 +8,7 @@ import type { MembershipStateName } from "../membership/events.ts";
 import { describeFault, inject, mend } from "./faults.ts";
 import { GroupDaemon } from "./group-daemon.ts";
 import { LAN, NODE_PROCESSOR } from "./network-model.ts";
+import { generateSiteSchedule, placeSites } from "./site-schedule.ts";
 import { generateSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
 import { Timeline, type TimelineEntry } from "./timeline.ts";
 import { Trace } from "./trace.ts";
@@ -40,11 +41,14 @@ export type RunOptions = ScheduleOptions & {
   readonly stopEarly?: boolean;
   /** Run process groups on the daemons: clients join, leave and send agreed and safe messages instead. */
   readonly groups?: boolean;
+  /** Put the daemons into several sites. */
+  readonly sites?: boolean;
 };
 
 /** Makes a schedule of the seed, runs it and checks all that happened. */
 export function runSchedule(seed: number, options: RunOptions = {}): RunResult {
-  return replaySchedule(generateSchedule(seed, options), options);
+  const schedule = options.sites === true ? generateSiteSchedule(seed, options) : generateSchedule(seed, options);
+  return replaySchedule(schedule, options);
 }
 
 /** Runs a schedule as it is; twice the same schedule is twice the same run. */
@@ -88,6 +92,7 @@ class Run {
       processor: NODE_PROCESSOR,
       clockDrift: 0.0001,
     });
+    if (schedule.sites !== undefined) placeSites(this.#world, schedule.site, schedule.sites);
     this.#trace.observe((event) => {
       this.#timeline.observe(event);
       this.#suite.observe(event);
@@ -170,8 +175,9 @@ class Run {
   }
 
   #boot(daemon: DaemonId): void {
-    const { site, acceleratedPackets, ring } = this.#schedule;
-    const settings = evsSettings(site, { acceleratedPackets, ...ring });
+    const { site, sites, acceleratedPackets, ring } = this.#schedule;
+    const wideArea = sites && { windowBytes: sites.windowBytes, links: sites.links };
+    const settings = evsSettings(site, { acceleratedPackets, ...ring }, sites?.of, wideArea);
     const world = this.#world;
     world.boot(daemon, (environment) => {
       const number = ++this.#processes;

@@ -6,6 +6,7 @@ import { ambush, byTime, chatter } from "./ambush.ts";
 import type { PlannedClient } from "./client-plan.ts";
 import { FAULT_KINDS, type Fault } from "./faults.ts";
 import type { LossModel } from "./loss.ts";
+import type { Latency } from "./network-model.ts";
 import type { SiteLayout } from "./world.ts";
 
 /** A message of the workload. */
@@ -17,11 +18,27 @@ export type PlannedSend = {
   readonly bytes: number;
 };
 
+/** Sites, and the links between them. */
+export type SitesPlan = {
+  /** The site of each segment. */
+  readonly of: readonly number[];
+  readonly links: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly latency: Latency;
+    readonly weight: number;
+  }[];
+  /** Bytes that a site may have unstable. */
+  readonly windowBytes: number;
+};
+
 /** A whole run as plain data: what it is made of, what is sent and what goes wrong. Times are ms from the start. */
 export type Schedule = {
   /** Of the network's chances and the processes' own; what is listed here is fixed. */
   readonly seed: number;
   readonly site: SiteLayout;
+  /** With several sites: what of them a daemon's configuration says, and how far they are from each other. */
+  readonly sites?: SitesPlan;
   /** When each daemon starts, in the order of the site. */
   readonly startAt: readonly number[];
   readonly faults: readonly Fault[];
@@ -126,9 +143,10 @@ function layout(random: Random, ids: readonly DaemonId[]): SiteLayout {
   return site;
 }
 
-function parts(random: Random, ids: readonly DaemonId[]): DaemonId[][] {
+/** Two or three parts of them. */
+export function parts<T>(random: Random, ids: readonly T[]): T[][] {
   const count = random.integer(2, Math.min(3, ids.length));
-  const all: DaemonId[][] = Array.from({ length: count }, () => []);
+  const all: T[][] = Array.from({ length: count }, () => []);
   for (const id of ids) random.pick(all).push(id);
   return all.filter((part) => part.length > 0);
 }
@@ -205,7 +223,8 @@ function oneFault(
   }
 }
 
-function lossModel(random: Random, lossMax: number): LossModel {
+/** A model of losses of up to `lossMax` on average. */
+export function lossModel(random: Random, lossMax: number): LossModel {
   const probability = random.unit() * lossMax;
   switch (random.integer(0, 2)) {
     case 0:

@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
+import { wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { Service } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration } from "../ordering/upcall.ts";
 import { ringConfig } from "../ring/config.ts";
@@ -223,7 +224,8 @@ export class Simulation<R extends Replica> {
   #boot(daemon: DaemonId): void {
     const world = this.#world;
     const timeouts = this.#options.timeouts ?? membershipTimeouts("lan");
-    const settings = { site: this.#site, timeouts, ring: ringConfig({ tokenProbeMs: timeouts.tokenProbeMs }) };
+    const ring = ringConfig({ tokenProbeMs: timeouts.tokenProbeMs });
+    const settings = { site: this.#site, sites: undefined, wideArea: wideAreaConfig(), timeouts, ring };
     world.boot(daemon, (environment) => {
       const number = ++this.#processes;
       this.#trace.append({ kind: "start", at: world.now, process: number, daemon });

@@ -38,6 +38,8 @@ export const Kind = {
   hopHello: 0x10,
   hopData: 0x11,
   hopState: 0x12,
+  siteUpdate: 0x19,
+  siteDone: 0x1a,
 } as const;
 
 const SEALED = 0x80;

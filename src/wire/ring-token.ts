@@ -1,5 +1,6 @@
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 import type { RangeSet } from "../base/range-set.ts";
+import { SITES_MAX } from "../base/site-set.ts";
 import { Reader, Writer } from "./bytes.ts";
 import { PREFIX_BYTES, type Prefix } from "./prefix.ts";
 
@@ -11,8 +12,14 @@ export type Request = {
 };
 
 /**
- * The token of a site's ring (protocols.md G28, G32). While there is one site linkSeq = siteSeq = siteLts and the two
- * arus agree; they are apart on the wire because a site among others stamps more than its ring carries.
+ * What the representative of a site tells its ring of another one: a promise of that site (recovery.md, "Terms"), all of whose
+ * packets it has multicast on the ring, and the LTS up to which all daemons there hold all streams.
+ */
+export type RemoteSite = { readonly site: number; seq: number; lts: number; aru: number };
+
+/**
+ * The token of a site's ring (protocols.md G28, G32). linkSeq counts the packets that the ring's members stamp, as siteSeq
+ * does. While there is one site, they equal siteLts and the two arus agree.
  */
 export type Token = {
   readonly configuration: ConfigurationId;
@@ -36,7 +43,16 @@ export type Token = {
   recovered: number;
   recoveredSetter: DaemonId;
   requests: Request[];
+  /** Of all other sites of the configuration, ascending; empty while there is one site. */
+  remotes: RemoteSite[];
+  /** All sites have recovered: who sees this installs. With one site `recovered` alone says so. */
+  installs: boolean;
+  /** Bytes that may be stamped before the representative sees the token again: what the hops can take. */
+  credit: number;
 };
+
+/** While there is one site. */
+export const UNLIMITED_CREDIT = 0xffff_ffff;
 
 /** Requests beyond these limits wait for the next rotation. */
 export const REQUESTS_MAX = 32;
@@ -45,6 +61,8 @@ export const REQUEST_RANGES_MAX = 128;
 export const REQUEST_PACKETS_MAX = 8192;
 
 const BYTES_WITHOUT_REQUESTS = 55;
+const INSTALLS = 1;
+const REMOTE_BYTES = 14;
 
 export function encodeToken(token: Token): Uint8Array {
   const out = new Writer(BYTES_WITHOUT_REQUESTS)
@@ -68,6 +86,14 @@ export function encodeToken(token: Token): Uint8Array {
   for (const { configuration, site, missing } of requests) {
     out.u32(configuration.leader).u32(configuration.time).u16(site).rangeSet(missing);
   }
+  // Only with several sites: rings of one site have always had the rest alone.
+  if (token.remotes.length > 0) {
+    out
+      .u8(token.installs ? INSTALLS : 0)
+      .u32(token.credit)
+      .u16(token.remotes.length);
+    for (const { site, seq, lts, aru } of token.remotes) out.u16(site).u32(seq).u32(lts).u32(aru);
+  }
   return out.finish();
 }
 
@@ -90,6 +116,9 @@ export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefine
     recovered: input.u8(),
     recoveredSetter: input.u32(),
     requests: [],
+    remotes: [],
+    installs: false,
+    credit: UNLIMITED_CREDIT,
   };
   const count = input.count(REQUESTS_MAX, 11);
   for (let i = 0; i < count; i++) {
@@ -101,5 +130,16 @@ export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefine
     if (request.missing.size > REQUEST_PACKETS_MAX) input.fail();
     token.requests.push(request);
   }
+  if (input.remaining > 0) readRemotes(input, token);
   return input.failed || input.remaining > 0 ? undefined : token;
+}
+
+function readRemotes(input: Reader, token: Token): void {
+  token.installs = input.u8() === INSTALLS;
+  token.credit = input.u32();
+  const count = input.count(SITES_MAX, REMOTE_BYTES);
+  for (let i = 0; i < count; i++) {
+    token.remotes.push({ site: input.u16(), seq: input.u32(), lts: input.u32(), aru: input.u32() });
+  }
+  if (count === 0) input.fail();
 }

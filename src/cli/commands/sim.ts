@@ -26,7 +26,7 @@ import { Progress } from "../progress.ts";
 import { hasWorker, runAll, type SimTask } from "../sim-runs.ts";
 import type { Terminal } from "../terminal.ts";
 
-const LAYERS = ["daemons", "groups", "clients", "regions"] as const satisfies readonly Layer[];
+const LAYERS = ["daemons", "groups", "sites", "clients", "regions"] as const satisfies readonly Layer[];
 
 /** Failed seeds beyond these are only counted. */
 const SEEDS_SHOWN = 20;
@@ -87,7 +87,7 @@ export const sim = defineCommand({
       kind: "text",
       short: "d",
       value: "MIN-MAX",
-      help: "how many daemons, or nodes; by default 3-8, with clients 2-5, with regions 2-30",
+      help: "how many daemons, or nodes; by default 3-8, with sites 3-9, with clients 2-5, with regions 2-30",
     },
     layer: {
       kind: "choice",
@@ -247,7 +247,13 @@ async function readSchedule(file: string): Promise<SavedSchedule> {
   try {
     const saved = JSON.parse(await readFile(file, "utf8")) as SavedSchedule;
     const schedule: Readonly<Record<string, unknown>> = saved.schedule ?? {};
-    const own = { daemons: ["site"], groups: ["site"], clients: ["site", "clients"], regions: ["acts"] }[saved.layer];
+    const own = {
+      daemons: ["site"],
+      groups: ["site"],
+      sites: ["site"],
+      clients: ["site", "clients"],
+      regions: ["acts"],
+    }[saved.layer];
     const lists = ["faults", "sends", ...(own ?? ["layer"])].map((name) => schedule[name]);
     const isSchedule = typeof schedule["seed"] === "number" && lists.every(Array.isArray);
     if (!isSchedule) throw new Error("it is no schedule that --save has written");

@@ -8,7 +8,16 @@ const LIMITS = { windowBytesMax: 10_000, gapMax: 100, acceleratedPackets: 15 };
 
 /** What a member of {1, 2} holds: 1 … prefix, and the stable ones of them. */
 function holds(prefix: number, stable = 0, discarded = 0): Held {
-  return { id: ID, members: [1, 2], stable, local: { prefix, discarded, has: (seq) => seq <= prefix } };
+  const local = {
+    site: 0,
+    prefix,
+    discarded,
+    known: { seq: prefix, lts: prefix },
+    has: (seq: number) => seq <= prefix,
+    get: (seq: number) => (seq > discarded && seq <= prefix ? { lts: seq } : undefined),
+    seqUpTo: (lts: number) => Math.min(lts, prefix),
+  };
+  return { id: ID, members: [1, 2], ring: [1, 2], stable, local, streams: [local] };
 }
 
 function asksFor(low: number, high: number) {
@@ -58,7 +67,7 @@ test("a rotation in which all goes well passes", () => {
       (i) => i.passes(pass({ newBytes: 5_000 }), 0),
       (i) => i.passes(pass({ daemon: 2, configuration: two, newBytes: 5_000 }, { hop: 2, siteSeq: 20 }), 1),
       (i) => i.passes(pass({ newBytes: 5_000 }, { hop: 3, siteSeq: 30, requests: asksFor(9, 10) }), 2),
-      (i) => i.assigned(7, 10),
+      (i) => i.assigned(7, 0, 10),
       (i) => i.deliversSafe(1, holds(10), 7, 3),
       (i) => i.promises(1, record({}), 4),
     ),
@@ -69,7 +78,7 @@ test.each<[string, string, (inspector: Inspector) => void]>([
   [
     "K13",
     "a safe message comes that another does not hold",
-    (i) => (i.assigned(7, 9), i.deliversSafe(1, holds(10), 7, 0)),
+    (i) => (i.assigned(7, 0, 9), i.deliversSafe(1, holds(10), 7, 0)),
   ],
   ["K17", "what another lacks counts as stable", (i) => i.passes(pass({ configuration: holds(10, 9) }), 0)],
   ["K17", "what is not stable is dropped", (i) => i.passes(pass({ configuration: holds(10, 3, 4) }), 0)],

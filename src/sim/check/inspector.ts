@@ -2,7 +2,7 @@ import { type ConfigurationId, configurationKey, type DaemonId, sameConfiguratio
 import { RangeSet } from "../../base/range-set.ts";
 import { holesOf } from "../../membership/obligation.ts";
 import type { RingConfig } from "../../ring/config.ts";
-import type { OldConfigurationRecord } from "../../wire/form.ts";
+import type { OldConfigurationRecord, SitePromise } from "../../wire/form.ts";
 import type { Token } from "../../wire/ring-token.ts";
 import type { Violation } from "./checker.ts";
 
@@ -10,8 +10,23 @@ import type { Violation } from "./checker.ts";
 export type Held = {
   readonly id: ConfigurationId;
   readonly members: readonly DaemonId[];
+  /** Members of the same site. */
+  readonly ring: readonly DaemonId[];
+  /** Greatest LTS up to which all is stable. */
   readonly stable: number;
-  readonly local: { readonly prefix: number; readonly discarded: number; has(seq: number): boolean };
+  readonly local: HeldStream;
+  /** Ordered by site. */
+  readonly streams: readonly HeldStream[];
+};
+
+export type HeldStream = {
+  readonly site: number;
+  readonly prefix: number;
+  readonly discarded: number;
+  readonly known: SitePromise;
+  has(seq: number): boolean;
+  get(seq: number): { readonly lts: number } | undefined;
+  seqUpTo(lts: number): number;
 };
 
 /** A token as a member passes it on. */
@@ -27,9 +42,10 @@ export type Pass = {
 type Hop = { readonly hop: number; readonly daemon: DaemonId; readonly seq: number; readonly newBytes: number };
 
 /** All that is known of one configuration, over all its members, those included that have crashed since. */
+type Known = { readonly id: ConfigurationId; readonly held: Map<DaemonId, Held>; readonly rings: Map<number, Ring> };
+
+/** Of the ring of one of its sites. */
 type Ring = {
-  readonly id: ConfigurationId;
-  readonly held: Map<DaemonId, Held>;
   /** The last passes, at least one rotation. */
   hops: Hop[];
   /** What the last token asked for. */
@@ -50,10 +66,10 @@ const VIOLATIONS_MAX = 3;
  */
 export class Inspector {
   readonly violations: Violation[];
-  readonly #rings = new Map<string, Ring>();
-  /** The ring that was asked for last: mostly the next one too, and without a key. */
-  #last: Ring | undefined;
-  readonly #positions = new Map<number, number>();
+  readonly #configurations = new Map<string, Known>();
+  /** The one that was asked for last: mostly the next one too, and without a key. */
+  #last: Known | undefined;
+  readonly #positions = new Map<number, { readonly site: number; readonly seq: number }>();
 
   constructor(violations: Violation[] = []) {
     this.violations = violations;
@@ -61,34 +77,40 @@ export class Inspector {
 
   /** A member has a configuration's packets to look after, in a ring that works or forms. */
   joins(daemon: DaemonId, configuration: Held): void {
-    this.#ring(configuration.id).held.set(daemon, configuration);
+    this.#known(configuration.id).held.set(daemon, configuration);
   }
 
-  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21. */
+  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21, K24. */
   passes(pass: Pass, at: number): void {
     const { daemon, configuration, token } = pass;
-    const ring = this.#ring(configuration.id);
-    ring.held.set(daemon, configuration);
+    const known = this.#known(configuration.id);
+    known.held.set(daemon, configuration);
+    const ring = ringOf(known, configuration.local.site);
     this.#checkUniqueness(ring, pass, at);
-    this.#checkStable(ring, pass, at);
+    this.#checkStable(known, pass, at);
+    this.#checkPromises(known, pass, at);
     this.#checkWindow(ring, pass, at);
     this.#checkRequests(ring, pass, at);
     ring.seqPassed.set(daemon, token.siteSeq);
   }
 
   /** The last packet of a safe message has this position in its configuration. */
-  assigned(message: number, position: number): void {
-    this.#positions.set(message, position);
+  assigned(message: number, site: number, seq: number): void {
+    this.#positions.set(message, { site, seq });
   }
 
   /** A member delivers a safe message in a regular configuration: K13. */
   deliversSafe(daemon: DaemonId, configuration: Held, message: number, at: number): void {
     const position = this.#positions.get(message);
     if (position === undefined) return;
-    const { held } = this.#ring(configuration.id);
-    const without = configuration.members.find((member) => (held.get(member)?.local.prefix ?? 0) < position);
+    const { held } = this.#known(configuration.id);
+    const { site, seq } = position;
+    const prefixOf = (member: DaemonId): number => {
+      return held.get(member)?.streams.find((stream) => stream.site === site)?.prefix ?? 0;
+    };
+    const without = configuration.members.find((member) => prefixOf(member) < seq);
     if (without === undefined) return;
-    this.#report("K13", `daemon ${daemon} delivers a safe message at ${position}, which ${without} does not hold`, at);
+    this.#report("K13", `daemon ${daemon} delivers a safe message at ${seq}, which ${without} does not hold`, at);
   }
 
   /**
@@ -96,7 +118,7 @@ export class Inspector {
    * members are obliged (K19).
    */
   promises(daemon: DaemonId, record: OldConfigurationRecord, at: number): void {
-    const { held } = this.#ring(record.configuration);
+    const { held } = this.#known(record.configuration);
     const survivors = record.transitional.flatMap((member) => held.get(member) ?? []);
     const [first] = survivors;
     // A daemon that has had no ring yet holds nothing.
@@ -104,8 +126,10 @@ export class Inspector {
     const key = configurationKey(record.configuration);
     for (const { site, high } of record.streams) {
       const holes = holesOf(record, site);
-      for (let seq = record.stable + 1; seq <= high; seq++) {
-        if (holes.has(seq) || survivors.some(({ local }) => local.has(seq))) continue;
+      const streams = survivors.flatMap((held) => held.streams.find((stream) => stream.site === site) ?? []);
+      // With one site stamps and seqs are the same.
+      for (let seq = record.streams.length === 1 ? record.stable + 1 : 1; seq <= high; seq++) {
+        if (holes.has(seq) || streams.some((stream) => stream.has(seq))) continue;
         this.#report("recovery", `the form of daemon ${daemon} promises ${seq} of ${key}, which no survivor holds`, at);
         return;
       }
@@ -123,27 +147,44 @@ export class Inspector {
       this.#report("K18", `daemon ${daemon} passes hop ${token.hop} of ${key} after ${last.daemon}'s ${last.hop}`, at);
     }
     ring.hops.push({ hop: token.hop, daemon, seq: token.siteSeq, newBytes });
-    const { length } = configuration.members;
+    const { length } = configuration.ring;
     if (ring.hops.length > 8 * length) ring.hops = ring.hops.slice(-length);
   }
 
   /** K17: what counts as stable all hold, and only that is dropped. */
-  #checkStable(ring: Ring, { daemon, configuration }: Pass, at: number): void {
-    const { stable, local, members } = configuration;
-    if (local.discarded > stable) {
-      this.#report("K17", `daemon ${daemon} has dropped ${local.discarded}, of which ${stable} are stable`, at);
+  #checkStable(known: Known, { daemon, configuration }: Pass, at: number): void {
+    const { members, streams } = configuration;
+    for (let i = 0; i < streams.length; i++) {
+      const { discarded } = streams[i] as HeldStream;
+      const stable = stableSeqOf(configuration, i);
+      if (discarded > stable) {
+        this.#report("K17", `daemon ${daemon} has dropped ${discarded}, of which ${stable} are stable`, at);
+      }
+      for (const member of members) {
+        const prefix = known.held.get(member)?.streams[i]?.prefix ?? stable;
+        if (prefix >= stable) continue;
+        this.#report("K17", `daemon ${daemon} takes ${stable} for stable, ${member} holds ${prefix}`, at);
+      }
     }
-    for (const member of members) {
-      const prefix = ring.held.get(member)?.local.prefix ?? stable;
-      if (prefix >= stable) continue;
-      this.#report("K17", `daemon ${daemon} takes ${stable} for stable, ${member} holds ${prefix}`, at);
-    }
+  }
+
+  /** K24: what a site promises not to stamp any more nobody holds. */
+  #checkPromises(known: Known, { daemon, configuration }: Pass, at: number): void {
+    if (configuration.streams.length === 1) return;
+    configuration.streams.forEach(({ site, known: { seq, lts } }, i) => {
+      for (const [member, held] of known.held) {
+        const next = held.streams[i]?.get(seq + 1);
+        if (next === undefined || next.lts > lts) continue;
+        const what = `site ${site} has nothing below ${lts} after ${seq}, ${member} holds one of ${next.lts}`;
+        this.#report("K24", `daemon ${daemon} takes it that ${what}`, at);
+      }
+    });
   }
 
   /** K20: a rotation brings no more than the window, and nobody stamps too far beyond what is stable. */
   #checkWindow(ring: Ring, { daemon, configuration, token, newBytes, limits }: Pass, at: number): void {
     if (newBytes === 0) return;
-    const { length } = configuration.members;
+    const { length } = configuration.ring;
     const before = ring.hops.at(-2)?.seq ?? 0;
     let bytes = 0;
     for (let i = Math.max(0, ring.hops.length - length); i < ring.hops.length; i++)
@@ -156,8 +197,8 @@ export class Inspector {
         at,
       );
     }
-    if (token.siteSeq === before || token.siteSeq - configuration.stable <= limits.gapMax) return;
-    const ahead = token.siteSeq - configuration.stable;
+    const ahead = token.siteSeq - stableSeqOf(configuration, configuration.streams.indexOf(configuration.local));
+    if (token.siteSeq === before || ahead <= limits.gapMax) return;
     this.#report("K20", `daemon ${daemon} stamps ${ahead} beyond what is stable, ${limits.gapMax} allowed`, at);
   }
 
@@ -166,7 +207,8 @@ export class Inspector {
     const before = ring.requested;
     const requested = token.requests.length === 0 ? NOTHING : new RangeSet();
     for (const request of token.requests) {
-      if (sameConfiguration(request.configuration, configuration.id)) requested.addAll(request.missing);
+      const isOurs = request.site === configuration.local.site;
+      if (isOurs && sameConfiguration(request.configuration, configuration.id)) requested.addAll(request.missing);
     }
     ring.requested = requested;
     if (requested.isEmpty || limits.acceleratedPackets === 0) return;
@@ -178,20 +220,34 @@ export class Inspector {
     }
   }
 
-  #ring(id: ConfigurationId): Ring {
+  #known(id: ConfigurationId): Known {
     if (this.#last !== undefined && sameConfiguration(this.#last.id, id)) return this.#last;
     const key = configurationKey(id);
-    let ring = this.#rings.get(key);
-    if (ring === undefined) {
-      ring = { id, held: new Map(), hops: [], requested: NOTHING, seqPassed: new Map() };
-      this.#rings.set(key, ring);
+    let known = this.#configurations.get(key);
+    if (known === undefined) {
+      known = { id, held: new Map(), rings: new Map() };
+      this.#configurations.set(key, known);
     }
-    this.#last = ring;
-    return ring;
+    this.#last = known;
+    return known;
   }
 
   #report(property: string, what: string, at: number): void {
     if (this.violations.filter((violation) => violation.property === property).length >= VIOLATIONS_MAX) return;
     this.violations.push({ property, what, at });
   }
+}
+
+function ringOf({ rings }: Known, site: number): Ring {
+  let ring = rings.get(site);
+  if (ring === undefined) {
+    ring = { hops: [], requested: NOTHING, seqPassed: new Map() };
+    rings.set(site, ring);
+  }
+  return ring;
+}
+
+/** How many packets of a stream count as stable. */
+function stableSeqOf({ streams, stable }: Held, i: number): number {
+  return streams.length === 1 ? stable : (streams[i] as HeldStream).seqUpTo(stable);
 }

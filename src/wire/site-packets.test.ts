@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Kind, type Prefix, packet, readPrefix } from "./prefix.ts";
+import { decodeSiteDone, decodeSiteUpdate, encodeSiteDone, encodeSiteUpdate } from "./site-control.ts";
+import { decodeSiteObject, encodeSiteObject } from "./site-object.ts";
+
+const u32 = fc.nat(0xffff_ffff);
+const site = fc.nat(127);
+const configuration = fc.record({ leader: u32, time: u32 });
+
+function decoded<T>(kind: number, body: Uint8Array, decode: (prefix: Prefix, bytes: Uint8Array) => T): T {
+  const bytes = packet(1, kind, 7, 42, body);
+  for (const cut of [1, body.length]) {
+    const short = packet(1, kind, 7, 42, body.subarray(0, body.length - cut));
+    expect(decode(readPrefix(short) as Prefix, short)).toBeUndefined();
+  }
+  return decode(readPrefix(bytes) as Prefix, bytes);
+}
+
+describe("what sites tell each other", () => {
+  test("updates come back as they were", () => {
+    fc.assert(
+      fc.property(fc.record({ configuration, site, seq: u32, lts: u32, aru: u32 }), (update) => {
+        expect(decoded(Kind.siteUpdate, encodeSiteUpdate(update), decodeSiteUpdate)).toEqual(update);
+      }),
+    );
+  });
+
+  test("and so does that a site is done", () => {
+    fc.assert(
+      fc.property(fc.record({ configuration, site }), (done) => {
+        expect(decoded(Kind.siteDone, encodeSiteDone(done), decodeSiteDone)).toEqual(done);
+      }),
+    );
+  });
+
+  test("objects keep their source, for whom they are, and what they carry", () => {
+    const sites = fc.option(fc.array(site, { minLength: 1, maxLength: 128 }), { nil: undefined });
+    fc.assert(
+      fc.property(site, sites, fc.uint8Array(), (source, to, bytes) => {
+        expect(decodeSiteObject(encodeSiteObject(source, to, bytes))).toEqual({ source, sites: to, packet: bytes });
+      }),
+    );
+  });
+
+  test.each([
+    ["nothing", []],
+    ["half a head", [1]],
+    ["a source that is no site", [128, 0]],
+    ["more sites than there can be", [1, 129, ...Array.from({ length: 129 }, () => 1)]],
+    ["fewer sites than it says", [1, 3, 1, 2]],
+    ["a destination that is no site", [1, 1, 200]],
+  ])("%s is malformed", (_what, bytes) => {
+    expect(decodeSiteObject(Uint8Array.from(bytes))).toBeUndefined();
+  });
+});

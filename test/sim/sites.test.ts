@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { coverageReport } from "../../src/base/coverage.ts";
+import { EVS_CELLS } from "../../src/sim/evs-cells.ts";
+import { generateForLayer, replayOnLayer } from "../../src/sim/layer.ts";
+import { replaySchedule } from "../../src/sim/run-schedule.ts";
+import { generateSiteSchedule } from "../../src/sim/site-schedule.ts";
+import { explain } from "./explain.ts";
+
+/** 356: once acknowledged what it had not installed yet. 10: windows that fill. */
+const FIXED_SEEDS = [1, 2, 3, 10, 11, 356];
+const FRESH_SEEDS = 25;
+const FRESH_LIMIT_MS = 300_000;
+const SHRINK_RUNS = 100;
+
+async function check(seed: number): Promise<void> {
+  const result = await replayOnLayer("sites", generateForLayer("sites", seed));
+  if (result.verdict === "failed") expect.fail(await explain("sites", result, SHRINK_RUNS));
+}
+
+describe("daemons in several sites keep what extended virtual synchrony promises", () => {
+  test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
+
+  test(
+    "fresh seeds",
+    async () => {
+      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
+      console.info(`sites: fresh seeds ${base} to ${base + FRESH_SEEDS - 1} (AMALGAM_SEED=${base} repeats them)`);
+      for (let seed = base; seed < base + FRESH_SEEDS; seed++) await check(seed);
+    },
+    FRESH_LIMIT_MS,
+  );
+});
+
+test("a schedule over sites survives being written down", () => {
+  const schedule = generateSiteSchedule(10);
+  const { traceHash, coverage } = replaySchedule(schedule);
+  expect(replaySchedule(JSON.parse(JSON.stringify(schedule))).traceHash).toBe(traceHash);
+  expect(coverageReport(EVS_CELLS, coverage).fatalHit).toEqual([]);
+});
+
+/** Three sites, 5, 10 and 20 ms from each other, that nothing happens to. */
+const CALM = {
+  seed: 7,
+  site: [
+    [1, 2, 3],
+    [4, 5],
+    [6, 7],
+  ],
+  sites: {
+    of: [1, 2, 3],
+    links: [
+      [1, 2, 5],
+      [2, 3, 10],
+      [1, 3, 20],
+    ].flatMap(([a = 0, b = 0, baseMs = 0]) => {
+      const latency = { baseMs, jitterMs: 0 };
+      return [
+        { from: a, to: b, latency, weight: baseMs },
+        { from: b, to: a, latency, weight: baseMs },
+      ];
+    }),
+    windowBytes: 1024 * 1024,
+  },
+  startAt: [0, 0, 0, 0, 0, 0, 0],
+  faults: [],
+  quietAt: 1_000,
+  lastSplit: [],
+  boundMs: 2_000,
+  endAt: 3_500,
+  acceleratedPackets: 15,
+} as const;
+
+test("sites without faults install once all have been heard, and deliver to all everything that any of them sends", () => {
+  const services = ["reliable", "fifo", "causal", "agreed", "safe", "unreliable"] as const;
+  const sends = Array.from({ length: 300 }, (_, i) => ({
+    at: 1_000 + i * 5,
+    daemon: 1 + (i % 7),
+    session: 1 + (i % 2),
+    service: services[i % services.length] as (typeof services)[number],
+    bytes: i % 10 === 0 ? 5_000 : 100,
+  }));
+  const { violations, stats } = replaySchedule({ ...CALM, sends });
+  expect(violations).toEqual([]);
+  expect(stats.sent).toBe(300);
+  expect(stats.delivered).toBe(300 * 7);
+});
+
+test("a message alone waits for one trip to every other site and from there, not for a timer", () => {
+  const at = 1_500;
+  const sends = [{ at, daemon: 6, session: 1, service: "agreed" as const, bytes: 100 }];
+  const deliveredWithin = (ms: number): number =>
+    replaySchedule({ ...CALM, sends, endAt: at + ms, quietAt: at - 1, boundMs: 1 }).stats.delivered;
+  // From site 3 it is 10 ms to site 2, and 5 more to site 1. Site 1 has the promise of 2 when the message comes, site 2 that of 1
+  // after 20 ms, site 3 that of 1 after 30.
+  expect([14, 19, 24, 34].map(deliveredWithin)).toEqual([0, 3, 5, 7]);
+});
