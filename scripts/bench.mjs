@@ -1,6 +1,7 @@
 /*
- * `npm run bench [-- name …]`: runs the benchmarks one after the other, each in a process of its own, with a table on the
- * terminal and JSON in bench/results/. Those that need network namespaces run as root only.
+ * `npm run bench [-- name …]`: runs benchmarks one after the other, each in a process of its own, with a table on the terminal and
+ * JSON in bench/results/: the reference, those that are named, or all (`npm run bench -- all`). Those that need network
+ * namespaces run as root only.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
@@ -9,7 +10,9 @@ import { fileURLToPath } from "node:url";
 
 const ALL = [
   "baseline",
+  "reference",
   "throughput",
+  "hot-path",
   "latency",
   "local",
   "idle",
@@ -26,7 +29,8 @@ const ALL = [
 const root = fileURLToPath(new URL("..", import.meta.url));
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const unknown = names.filter((name) => !existsSync(join(root, "bench", `${name}.ts`)));
+const chosen = names.length === 0 ? ["reference"] : names.flatMap((name) => (name === "all" ? present() : [name]));
+const unknown = chosen.filter((name) => !existsSync(join(root, "bench", `${name}.ts`)));
 if (unknown.length > 0) {
   console.error(`No such benchmark: ${unknown.join(", ")}. There are: ${present().join(", ")}.`);
   process.exit(2);
@@ -34,7 +38,7 @@ if (unknown.length > 0) {
 
 mkdirSync(join(root, "bench", "results"), { recursive: true });
 let failures = 0;
-for (const name of names.length > 0 ? names : present()) {
+for (const name of chosen) {
   console.log(`\n== ${name} ==`);
   const args = ["--expose-gc", "--import", "tsx", join("bench", `${name}.ts`), ...options];
   const result = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
