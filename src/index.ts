@@ -33,5 +33,6 @@ export type { JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./clie
 export type { GroupSendOptions, Payload, Receipt, SendOptions } from "./client/send.ts";
 export { SERVICES, type Service } from "./ordering/service.ts";
 export type { NodeFigures, NodeStatistics, RegionFigures, RegionStatistics } from "./wire/native/node-statistics.ts";
+export type { TimelyGroupStatistics } from "./ricochet/statistics.ts";
 export type { Repairs } from "./wire/timely/repairs.ts";
 export type { ViewCause, ViewId } from "./wire/spread/membership.ts";

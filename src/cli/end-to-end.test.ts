@@ -167,6 +167,41 @@ describe("commands against two daemons", () => {
     ]);
   });
 
+  test("timely pings are answered by other members, and what was repaired is told", async () => {
+    const alone = await amalgam(["ping", "--quality", "timely", "-a", address]);
+    expect(alone.code).toBe(ExitCode.failed);
+    expect(alone.notes).toContain("nobody else is in ping-timely");
+    const end = new AbortController();
+    const echoes = [address, `${PORT + 10}@127.0.0.1`].map((daemon) =>
+      amalgam(["ping", "--quality", "timely", "--echo", "-a", daemon], "", end.signal),
+    );
+    const watch = await connect(address);
+    const group = await watch.join("ping-timely", { quality: "timely", sendOnly: true });
+    while (group.view?.members.length !== 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    await watch.close();
+    const { output, code } = await amalgam([
+      "ping",
+      "--quality",
+      "timely",
+      "-a",
+      address,
+      "-c",
+      "20",
+      "-i",
+      "1",
+      "--json",
+    ]);
+    expect(code).toBe(ExitCode.ok);
+    const [first, last] = output
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, number>);
+    expect(first).toMatchObject({ others: 2, answer: "first", count: 20, lost: 0 });
+    expect(last).toMatchObject({ answer: "last", count: 20, lost: 0, repaired: { lost: 0 } });
+    end.abort();
+    await Promise.all(echoes);
+  });
+
   test("monitor shows both daemons and why the configuration changed", async () => {
     const { code, output } = await amalgam(["monitor", "--once", "-i", "100", "-a", address]);
     expect(code).toBe(0);

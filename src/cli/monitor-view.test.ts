@@ -88,7 +88,7 @@ describe("the monitor's picture", () => {
 
   test("shows scalable groups as each daemon has them", () => {
     const picture = monitorView(site, []);
-    expect(picture).toMatch(/^Regions: 4, with 12 nodes in 5 scalable groups; epoch 3/m);
+    expect(picture).toMatch(/^Regions: 4, with 12 nodes in 5 groups; epoch 3/m);
     expect(picture).toMatch(/^Faults since start\n {2}nodes at alpha: dropsOverrun 2$/m);
     expect(picture).not.toContain("dropsRetired");
     expect(picture).toMatch(/^Nodes by daemon\n.*epoch.*\n {2}alpha +current .*\n {2}beta /m);

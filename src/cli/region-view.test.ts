@@ -24,9 +24,7 @@ const site = [status("alpha"), status("beta", elsewhere())];
 describe("regions in the monitor's picture", () => {
   test("are the sums of what all daemons' nodes say, with what the leader knows", () => {
     const [regions] = regionSections(site, 200, false);
-    expect(regions).toMatch(
-      /^Regions: 4, with 12 nodes in 5 scalable groups; epoch 3; 1 replaced view is not over yet\n/,
-    );
+    expect(regions).toMatch(/^Regions: 4, with 12 nodes in 5 groups; epoch 3; 1 replaced view is not over yet\n/);
     const [head, row] = (regions ?? "")
       .split("\n")
       .slice(1)
@@ -49,6 +47,29 @@ describe("regions in the monitor's picture", () => {
     const daemons = regionSections(site, 200, false)[1];
     expect(daemons).toMatch(/^ {2}alpha +current +2 +1 \(2500 ms\) +1 /m);
     expect(daemons).toMatch(/^ {2}beta +current +3 +0 +1 /m);
+  });
+
+  test("say how packets of timely groups came, once there are some", () => {
+    const { served } = someRegions();
+    const shown = (counts: object): string | undefined =>
+      regionSections(
+        [status("alpha", { served: { ...served, totals: { ...served.totals, ...counts } } })],
+        200,
+        false,
+      ).find((section) => section.startsWith("Timely"));
+    expect(shown({})).toBeUndefined();
+    const arrivals = { timelyReceived: 980, timelyRebuilt: 15, timelyResent: 5, timelyLost: 2, recoveredUs: 40_000 };
+    const text = shown({
+      ...arrivals,
+      timelyRepairsReceived: 500,
+      timelyRepairsUseless: 400,
+      orderedDelivered: 200,
+      orderedRolledBack: 1,
+    });
+    expect(text).toContain("1,000 packets, of which 20 were missing at first: 75.00 % rebuilt, 25.00 % asked for");
+    expect(text).toContain("after 2.00 ms on average; 2 lost");
+    expect(text).toContain("80.00 % told nothing new");
+    expect(text).toContain("in one order: 200 deliveries, 0.00 % before their order was known, 0.50 % taken back");
   });
 
   test("count the repairs of all nodes, by who brought them", () => {

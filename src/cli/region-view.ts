@@ -35,6 +35,9 @@ export function regionSections(statuses: readonly DaemonStatus[], width: number,
   ];
   const repairs = repairsLine(all);
   if (repairs !== undefined) sections.push(`Repairs by nodes since start\n${hung(repairs, width, 4)}`);
+  const timely = timelyLines(all);
+  if (timely !== undefined)
+    sections.push(`Timely groups since start\n${timely.map((line) => hung(line, width, 4)).join("\n")}`);
   const nodes = nodeRows(all, most);
   if (nodes.length > 1) sections.push(`Nodes\n${fittedTable(nodes, width)}`);
   const changes = changeLines(all, most);
@@ -55,7 +58,7 @@ function leadingOf(all: readonly Told[]): Told {
 }
 
 function headline({ nodes, regions, groups, epoch, endingViews, suspended }: RegionsStatus, width: number): string {
-  const counts = `Regions: ${shownNumber(regions)}, with ${counted(nodes, "node")} in ${counted(groups, "scalable group")}`;
+  const counts = `Regions: ${shownNumber(regions)}, with ${counted(nodes, "node")} in ${counted(groups, "group")}`;
   const ending =
     endingViews === 0 ? "" : `; ${endingViews} replaced ${endingViews === 1 ? "view is" : "views are"} not over yet`;
   const state = suspended ? "SUSPENDED, no daemon is in a primary configuration" : `epoch ${epoch}`;
@@ -132,6 +135,29 @@ const SENT_AGAIN = [
   ["forwardedLate", "forwarded when they came"],
   ["resent", "sent again by senders"],
 ] as const satisfies readonly (readonly [NodeCounter, string])[];
+/** How packets of timely groups came; nothing while there were none. */
+function timelyLines(all: readonly Told[]): string[] | undefined {
+  const count = (name: NodeCounter): number =>
+    all.reduce((sum, { regions }) => sum + (regions.served.totals[name] ?? 0), 0);
+  const [received, rebuilt, resent] = [count("timelyReceived"), count("timelyRebuilt"), count("timelyResent")];
+  const packets = received + rebuilt + resent;
+  if (packets + count("timelySent") === 0) return undefined;
+  const recovered = rebuilt + resent;
+  const share = (part: number, whole: number): string => `${whole === 0 ? "0" : ((100 * part) / whole).toFixed(2)} %`;
+  const mean = recovered === 0 ? "" : `, after ${shownDuration(count("recoveredUs") / 1_000 / recovered)} on average`;
+  const lines = [
+    `  ${shownNumber(packets)} packets, of which ${shownNumber(recovered)} were missing at first: ${share(rebuilt, recovered)} rebuilt, ${share(resent, recovered)} asked for${mean}; ${shownNumber(count("timelyLost"))} lost`,
+    `  repairs: ${shownNumber(count("timelyRepairsSent"))} sent, ${shownNumber(count("timelyRepairsReceived"))} received, ${share(count("timelyRepairsUseless"), count("timelyRepairsReceived"))} told nothing new, ${shownNumber(count("timelyRepairsFailed"))} could not be used`,
+  ];
+  const delivered = count("orderedDelivered");
+  if (delivered > 0) {
+    lines.push(
+      `  in one order: ${shownNumber(delivered)} deliveries, ${share(count("orderedOptimistic"), delivered)} before their order was known, ${share(count("orderedRolledBack"), delivered)} taken back`,
+    );
+  }
+  return lines;
+}
+
 type Row = { readonly node: NodeStatus; readonly daemon: string };
 
 function nodeRows(all: readonly Told[], most: number): string[][] {

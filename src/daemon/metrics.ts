@@ -1,4 +1,5 @@
-import type { NodeCounter } from "../wire/native/node-statistics.ts";
+import { type NodeCounter, RECOVERY_COUNTERS } from "../wire/native/node-statistics.ts";
+import { LATENCY_BOUNDS_MS } from "../base/latency-histogram.ts";
 import type { RegionsStatus, ServedNodes } from "./regions-status.ts";
 import { type DaemonStatus, MEMBERSHIP_STATES, type SessionStatus } from "./status.ts";
 
@@ -182,7 +183,45 @@ function addNodes(out: Exposition, served: ServedNodes): void {
     kinds(REPAIRS, "kind"),
   );
   out.counter("nodes_lost_packets_total", "Packets given up because nobody has them.", one(totals.lost));
+  addTimely(out, totals, kinds);
   out.counter("nodes_drops_total", "Datagrams dropped by nodes, by reason.", kinds(DROPS, "reason"));
+}
+
+/** Timely groups, and those of them that are totally ordered. */
+function addTimely(
+  out: Exposition,
+  totals: ServedNodes["totals"],
+  kinds: (names: Readonly<Record<string, NodeCounter>>, label: string) => Sample[],
+): void {
+  const arrivals = { received: "timelyReceived", rebuilt: "timelyRebuilt", resent: "timelyResent" } as const;
+  out.counter("nodes_timely_sent_total", "Packets sent to timely groups.", one(totals.timelySent));
+  out.counter("nodes_timely_packets_total", "Packets of timely groups, by how they came.", kinds(arrivals, "arrival"));
+  out.counter("nodes_timely_lost_total", "Packets of timely groups that will not come.", one(totals.timelyLost));
+  const repairs = {
+    sent: "timelyRepairsSent",
+    received: "timelyRepairsReceived",
+    useless: "timelyRepairsUseless",
+    failed: "timelyRepairsFailed",
+  } as const;
+  out.counter(
+    "nodes_timely_repairs_total",
+    "Repairs of timely groups; of those received: in vain.",
+    kinds(repairs, "event"),
+  );
+  out.counter("nodes_timely_naks_total", "Requests to senders in timely groups.", one(totals.timelyNaks));
+  out.histogram(
+    "nodes_timely_recovery_seconds",
+    "How long missing packets of timely groups were waited for.",
+    LATENCY_BOUNDS_MS.map((ms) => ms / 1_000),
+    RECOVERY_COUNTERS.map((name) => totals[name]),
+    totals.recoveredUs / 1e6,
+  );
+  const ordered = {
+    all: "orderedDelivered",
+    optimistic: "orderedOptimistic",
+    rolledBack: "orderedRolledBack",
+  } as const;
+  out.counter("nodes_ordered_messages_total", "Deliveries in totally ordered groups.", kinds(ordered, "event"));
 }
 
 const REPAIRS = {
@@ -216,6 +255,18 @@ class Exposition {
 
   counter(name: string, help: string, samples: readonly Sample[]): void {
     this.#metric("counter", name, help, samples);
+  }
+
+  /** `counts`: by bucket, not added up, with one more than there are bounds. */
+  histogram(name: string, help: string, bounds: readonly number[], counts: readonly number[], sum: number): void {
+    const full = `amalgam_${name}`;
+    this.text += `# HELP ${full} ${help}\n# TYPE ${full} histogram\n`;
+    let below = 0;
+    counts.forEach((count, i) => {
+      below += count;
+      this.text += `${full}_bucket{le="${bounds[i] ?? "+Inf"}"} ${below}\n`;
+    });
+    this.text += `${full}_sum ${sum}\n${full}_count ${below}\n`;
   }
 
   #metric(type: "gauge" | "counter", name: string, help: string, samples: readonly Sample[]): void {

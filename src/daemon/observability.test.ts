@@ -96,7 +96,7 @@ describe("metrics", () => {
 
   test("follow the exposition format line by line", () => {
     const sample = /^amalgam_[a-z_]+(\{[a-z_]+="([^"\\\n]|\\.)*"(,[a-z_]+="([^"\\\n]|\\.)*")*\})? -?[0-9.e+-]+$/;
-    const comment = /^# (HELP amalgam_[a-z_]+ .+|TYPE amalgam_[a-z_]+ (gauge|counter))$/;
+    const comment = /^# (HELP amalgam_[a-z_]+ .+|TYPE amalgam_[a-z_]+ (gauge|counter|histogram))$/;
     expect(text.endsWith("\n")).toBe(true);
     for (const line of text.trimEnd().split("\n")) expect(line).toMatch(line.startsWith("#") ? comment : sample);
   });

@@ -246,6 +246,8 @@ export class NodeHost {
     return {
       figures: {
         ...figures,
+        ...this.timely.figures(),
+        ...this.ordered.figures(),
         loopDelayUs: Math.round(this.#lateness.medianMs * 1_000),
         dropsOverrun: this.dropped,
         dropsUnsent: network.unsent,

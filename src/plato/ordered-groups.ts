@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
+import type { NodeFigures } from "../wire/native/node-statistics.ts";
 import type { PlatoConfig } from "./config.ts";
 import { type OrderedMessage, PlatoGroup, type PlatoStatistics } from "./plato-group.ts";
 
@@ -15,6 +16,8 @@ export interface OrderedGroupsOutbox {
   commit(group: GroupNumber, position: number): void;
   rollback(group: GroupNumber, position: number): void;
 }
+
+type Counted = Pick<PlatoStatistics, "delivered" | "optimistic" | "rolledBack">;
 
 type Ordered = {
   readonly plato: PlatoGroup;
@@ -31,6 +34,8 @@ export class OrderedGroups implements Machine {
   readonly #config: PlatoConfig;
   readonly #outbox: OrderedGroupsOutbox;
   readonly #groups = new Map<GroupNumber, Ordered>();
+  /** Counted in groups that the node has left. */
+  readonly #past: Counted = { delivered: 0, optimistic: 0, rolledBack: 0 };
 
   /** `config.bodyBytesMax` is not used: each group has its own. */
   constructor(config: PlatoConfig, outbox: OrderedGroupsOutbox) {
@@ -42,14 +47,11 @@ export class OrderedGroups implements Machine {
     return this.#groups.has(group);
   }
 
-  /** What all of them have counted; and how many messages they keep, since not all members are known to have them. */
-  totals(): PlatoStatistics & { readonly unstable: number } {
-    const sum = { ...NOTHING, unstable: 0 };
-    for (const { plato } of this.#groups.values()) {
-      for (const name of Object.keys(NOTHING) as (keyof PlatoStatistics)[]) sum[name] += plato.statistics[name];
-      sum.unstable += plato.unstable;
-    }
-    return sum;
+  /** What there is to see of them, for NODE_STATISTICS. */
+  figures(): Partial<NodeFigures> {
+    const sum = { ...this.#past };
+    for (const { plato } of this.#groups.values()) add(sum, plato.statistics);
+    return { orderedDelivered: sum.delivered, orderedOptimistic: sum.optimistic, orderedRolledBack: sum.rolledBack };
   }
 
   /** The timely group is totally ordered. `bodyBytesMax`: what a packet of it takes. */
@@ -77,8 +79,10 @@ export class OrderedGroups implements Machine {
   apply(n: number, membersOf: (group: GroupNumber) => readonly NodeId[] | undefined, now: number): void {
     for (const [group, ordered] of this.#groups) {
       const members = membersOf(group);
-      if (members === undefined) this.#groups.delete(group);
-      else if (members.join() !== ordered.members.join()) {
+      if (members === undefined) {
+        this.#groups.delete(group);
+        add(this.#past, ordered.plato.statistics);
+      } else if (members.join() !== ordered.members.join()) {
         ordered.members = members;
         ordered.plato.setView(n, members, now);
       }
@@ -135,14 +139,8 @@ export class OrderedGroups implements Machine {
   }
 }
 
-const NOTHING: PlatoStatistics = {
-  sent: 0,
-  delivered: 0,
-  optimistic: 0,
-  rolledBack: 0,
-  committed: 0,
-  ordersSent: 0,
-  fetched: 0,
-  malformed: 0,
-  overflowed: 0,
-};
+function add(sum: Counted, { delivered, optimistic, rolledBack }: Counted): void {
+  sum.delivered += delivered;
+  sum.optimistic += optimistic;
+  sum.rolledBack += rolledBack;
+}

@@ -8,11 +8,14 @@ import {
   type RegionView,
 } from "../cms/views.ts";
 import type { Machine } from "../machine/machine.ts";
+import { LatencyHistogram } from "../base/latency-histogram.ts";
+import type { NodeFigures } from "../wire/native/node-statistics.ts";
 import type { PacketId } from "../wire/timely/data.ts";
 import type { Repairs } from "../wire/timely/repairs.ts";
 import type { GroupShape } from "./bin-plan.ts";
 import type { TimelyConfig } from "./config.ts";
 import type { DecoderStatistics } from "./decoder.ts";
+import { GroupCounts, timelyFigures, type TimelyGroupStatistics } from "./statistics.ts";
 import { type Arrival, TimelyNode, type TimelyStatistics } from "./timely-node.ts";
 
 /** What timely groups ask of the world. Who sends `bytes` gives them away: they are never changed afterwards. */
@@ -40,6 +43,7 @@ export type KnownViews = {
 type Destination = { readonly address: number; readonly members: readonly NodeInfo[] };
 
 type TimelyGroup = {
+  readonly counts: GroupCounts;
   repairs: Repairs;
   /** By id, with this node. */
   members: readonly NodeInfo[];
@@ -57,6 +61,7 @@ export class TimelyGroups implements Machine {
   readonly #groups = new Map<GroupNumber, TimelyGroup>();
   /** Of all members of these groups; while a change is applied, of those of before as well. */
   #addresses = new Map<NodeId, NodeAddress>();
+  readonly #recovery = new LatencyHistogram();
   /** Groups have been added, or are repaired in another way, since bins were made. */
   #isStale = false;
 
@@ -71,9 +76,16 @@ export class TimelyGroups implements Machine {
           const address = this.#addresses.get(to);
           if (address !== undefined) outbox.unicast(address, channel, bytes);
         },
-        deliver: (packet, payload, how, at, waitedMs) => outbox.deliver(packet, payload, how, at, waitedMs),
+        deliver: (packet, payload, how, at, waitedMs) => {
+          this.#groups.get(packet.group)?.counts.arrived(how, waitedMs);
+          if (how === "rebuilt" || how === "resent") this.#recovery.add(waitedMs);
+          outbox.deliver(packet, payload, how, at, waitedMs);
+        },
         told: (from, group, body, at) => outbox.told(from, group, body, at),
-        lost: (first, at, count) => outbox.lost(first, at, count),
+        lost: (first, at, count) => {
+          this.#groups.get(first.group)?.counts.lost(count);
+          outbox.lost(first, at, count);
+        },
         random: () => outbox.random(),
       },
       now,
@@ -84,17 +96,18 @@ export class TimelyGroups implements Machine {
     return this.#node.statistics;
   }
 
+  statisticsOf(group: GroupNumber): TimelyGroupStatistics | undefined {
+    return this.#groups.get(group)?.counts.statistics;
+  }
+
+  /** What there is to see of all groups together. */
+  figures(): Partial<NodeFigures> {
+    const { statistics, decoding, missing, heldBytes } = this.#node;
+    return timelyFigures(statistics, decoding, this.#recovery, { groups: this.#groups.size, missing, heldBytes });
+  }
+
   get decoding(): Readonly<DecoderStatistics> {
     return this.#node.decoding;
-  }
-
-  /** Packets known to be missing now; bytes that are held to rebuild others with, and for those who ask. */
-  get missing(): number {
-    return this.#node.missing;
-  }
-
-  get heldBytes(): number {
-    return this.#node.heldBytes;
   }
 
   has(group: GroupNumber): boolean {
@@ -117,7 +130,8 @@ export class TimelyGroups implements Machine {
    */
   set(group: GroupNumber, repairs: Repairs): void {
     const known = this.#groups.get(group);
-    if (known === undefined) this.#groups.set(group, { repairs, members: [], destinations: [] });
+    if (known === undefined)
+      this.#groups.set(group, { counts: new GroupCounts(), repairs, members: [], destinations: [] });
     else known.repairs = repairs;
     this.#isStale = true;
   }

@@ -16,6 +16,8 @@ export type StreamReport = {
   readonly last: number;
   readonly count: number;
   readonly faults: readonly string[];
+  /** Of a timely group: what has not come between the first and the last. */
+  readonly missing: readonly number[];
 };
 
 export type GroupReport = {

@@ -29,6 +29,14 @@ class Log {
   events = [];
   streams = new Map();
   isTimely = false;
+
+  /** Numbers of a sender that have not come, between the first and the last that have. */
+  missing(key) {
+    const { first, last } = this.streams.get(key);
+    const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    return numbers.filter((number) => !this.had.get(key)?.has(String(number)));
+  }
+
   /** Numbers of a timely group that have come, by sender. */
   had = new Map();
   sent = 0;
@@ -126,7 +134,9 @@ const ANSWERS = {
   report() {
     const told = [...logs].map(([name, log]) => {
       const { events, sent, accepted, stable, failed } = log;
-      const streams = Object.fromEntries(log.streams);
+      const streams = Object.fromEntries(
+        [...log.streams].map(([key, stream]) => [key, { ...stream, missing: log.isTimely ? log.missing(key) : [] }]),
+      );
       const members = groups.get(name)?.view?.members ?? [];
       return [name, { life, sent, accepted, stable, failed, streams, events, members }];
     });

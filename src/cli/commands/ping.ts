@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode, usageError } from "../exit-codes.ts";
 import { shownDuration, table } from "../format.ts";
 import { type LatencySummary, summarise } from "../latency.ts";
 import { Progress } from "../progress.ts";
-import { openConnection } from "../session.ts";
+import { openConnection, qualityOf } from "../session.ts";
+import { pingTimely } from "../timely-ping.ts";
 
 /** Without its own message back for so long, a ping counts as lost. */
 const LOST_MS = 5_000;
@@ -16,7 +17,11 @@ export const ping = defineCommand({
   name: "ping",
   summary: "measure latency per service",
   description: `Joins a group of its own and sends one message after the other, each when the one before has come back.
-    The time is that from sending to delivery at the same client: agreed needs the token once, safe about twice.`,
+    The time is that from sending to delivery at the same client: agreed needs the token once, safe about twice.
+
+    With --quality timely messages go to the other members, straight, and come back from them: run "amalgam ping --quality timely --echo" on
+    other hosts first. Shown is how long it took until the first of them answered, and the last; what is lost on the way is repaired by the members,
+    so three or more of them and a short --interval show more.`,
   positionals: [],
   options: {
     address: commonOptions.address,
@@ -43,6 +48,13 @@ export const ping = defineCommand({
       help: "pause between messages",
     },
     group: { kind: "text", short: "g", value: "GROUP", help: "group to use; by default one of its own" },
+    quality: {
+      ...commonOptions.quality,
+      choices: ["ordered", "timely"],
+      help: "timely: straight between members, there and back",
+    },
+    echo: { kind: "flag", help: "with --quality timely: answer the pings of others, until Ctrl-C" },
+    "node-host": commonOptions["node-host"],
     json: commonOptions.json,
     protocol: commonOptions.protocol,
     user: commonOptions.user,
@@ -51,10 +63,14 @@ export const ping = defineCommand({
   examples: [
     { line: "amalgam ping", does: "all six services, 200 messages each" },
     { line: "amalgam ping -s safe -c 10000 -i 0", does: "safe delivery without pauses" },
+    { line: "amalgam ping --quality timely --echo", does: "on other hosts: answers" },
+    { line: "amalgam ping --quality timely", does: "how soon they answer, and what was repaired" },
     { line: "amalgam ping --json | jq .p99Ms", does: "one JSON object per service" },
   ],
   failure: "messages were lost",
   async run(args, terminal) {
+    if (qualityOf(args) === "timely") return pingTimely(args, terminal);
+    if (args.flag("echo")) throw usageError("--echo answers timely pings: add --quality timely");
     await using connection = await openConnection(args, terminal);
     const chosen = args.text("service");
     const services = SERVICES.filter((service) => chosen === "all" || chosen === service);

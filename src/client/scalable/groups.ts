@@ -2,6 +2,7 @@ import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { Change } from "../../cms/views.ts";
 import { PlatoGroup } from "../../plato/plato-group.ts";
+import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
 import { TimelyNode } from "../../ricochet/timely-node.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
@@ -275,6 +276,8 @@ export class ScalableGroups {
       hold: (isHeld) => this.#hold(isHeld),
       expel: () => this.#leaveSlow(membership),
     });
+    const statistics = (): TimelyGroupStatistics | undefined =>
+      membership.number === undefined ? undefined : this.#running?.timelyStatistics(membership.number);
     const owner = {
       get view(): View | undefined {
         return membership.view;
@@ -283,6 +286,9 @@ export class ScalableGroups {
         return membership.repairs;
       },
       order,
+      get statistics(): TimelyGroupStatistics | undefined {
+        return statistics();
+      },
       send: (payload: Payload, options: ScalableSendOptions) => this.send(name, payload, options),
       leave: () => this.#askToLeave(membership),
     };

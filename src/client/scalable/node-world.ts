@@ -5,6 +5,7 @@ import type { Node } from "../../qsm/node.ts";
 import type { NodeOutbox } from "../../qsm/outbox.ts";
 import type { OrderedGroupsOutbox } from "../../plato/ordered-groups.ts";
 import type { TimelyConfig } from "../../ricochet/config.ts";
+import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
 import type { TimelyGroupsOutbox } from "../../ricochet/timely-groups.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { SitePool } from "../../wire/native/node-facts.ts";
@@ -74,6 +75,8 @@ export interface RunningNode {
   setTimely(group: GroupNumber, repairs: Repairs): void;
   /** It is timely, and totally ordered; `optimistic`: messages are delivered before their order is known, if that is likely. */
   setOrdered(group: GroupNumber, repairs: Repairs, optimistic: boolean): void;
+  /** What it counts in a timely group that it is in. */
+  timelyStatistics(group: GroupNumber): TimelyGroupStatistics | undefined;
   /** Applies a change, soon; `installed` tells when, or `fault` that it cannot be. */
   apply(change: Change): void;
   /** `Node.hold`. */

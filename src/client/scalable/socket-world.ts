@@ -50,6 +50,7 @@ class SocketSeat implements NodeSeat {
       sendTimely: host.sendTimely.bind(host),
       setTimely: host.setTimely.bind(host),
       setOrdered: host.setOrdered.bind(host),
+      timelyStatistics: host.timely.statisticsOf.bind(host.timely),
       apply: (change: Change) => host.apply(change, (error) => application.fault(error)),
       hold: (isHeld: boolean) => host.node.hold(isHeld),
       statistics: () => host.statistics(),

@@ -1,3 +1,4 @@
+import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import type { EventQueue } from "../event-queue.ts";
 import type { TimelyEvent, View } from "../events.ts";
@@ -9,6 +10,7 @@ export interface TimelyGroupOwner {
   readonly view: View | undefined;
   readonly repairs: Repairs;
   readonly order: "total" | undefined;
+  readonly statistics: TimelyGroupStatistics | undefined;
   send(payload: Payload, options: ScalableSendOptions): Promise<unknown>;
   leave(): Promise<void>;
 }
@@ -45,6 +47,11 @@ export class TimelyGroup implements AsyncIterable<TimelyEvent>, AsyncDisposable 
   /** How members repair each other: a fact of the group. */
   get repairs(): Repairs {
     return this.#owner.repairs;
+  }
+
+  /** What this member has counted, while it is one: how packets came, and how long missing ones were waited for. */
+  get statistics(): TimelyGroupStatistics | undefined {
+    return this.#owner.statistics;
   }
 
   /** Whether its messages are totally ordered. */

@@ -63,6 +63,37 @@ export const NODE_COUNTERS = [
   "dropsOverrun",
   /** what the kernel did not take. */
   "dropsUnsent",
+  /** Packets of timely groups: sent; that came by themselves, were rebuilt from repairs, were asked for; and will not come. */
+  "timelySent",
+  "timelyReceived",
+  "timelyRebuilt",
+  "timelyResent",
+  "timelyLost",
+  /** Repairs: sent; received; of these those that told nothing new; and those that named what is not here any more, or did not fit. */
+  "timelyRepairsSent",
+  "timelyRepairsReceived",
+  "timelyRepairsUseless",
+  "timelyRepairsFailed",
+  /** Requests to senders. */
+  "timelyNaks",
+  /** Messages of totally ordered groups: delivered, before their order was known, taken back. */
+  "orderedDelivered",
+  "orderedOptimistic",
+  "orderedRolledBack",
+  /** How long a missing packet was waited for until it was rebuilt or came: counts by base/latency-histogram.ts, and their sum in µs. */
+  "recovered500us",
+  "recovered1ms",
+  "recovered2ms",
+  "recovered5ms",
+  "recovered10ms",
+  "recovered20ms",
+  "recovered50ms",
+  "recovered100ms",
+  "recovered200ms",
+  "recovered500ms",
+  "recovered1s",
+  "recoveredLater",
+  "recoveredUs",
 ] as const;
 
 /** How things stand at a node. */
@@ -96,6 +127,10 @@ export const NODE_GAUGES = [
   "multicast",
   /** 1: its application is behind, and holds its senders. */
   "held",
+  /** Timely groups that it is in; packets known to be missing there; bytes kept to rebuild others with, and for those who ask. */
+  "timelyGroups",
+  "timelyMissing",
+  "timelyHeldBytes",
 ] as const;
 
 /** Of one region view that a node is in. */
@@ -119,6 +154,22 @@ export const REGION_FIGURES = [
   "rateAverage",
   "rateGreatest",
 ] as const;
+
+/** The counters of times of recovery, in the order of their buckets. */
+export const RECOVERY_COUNTERS = [
+  "recovered500us",
+  "recovered1ms",
+  "recovered2ms",
+  "recovered5ms",
+  "recovered10ms",
+  "recovered20ms",
+  "recovered50ms",
+  "recovered100ms",
+  "recovered200ms",
+  "recovered500ms",
+  "recovered1s",
+  "recoveredLater",
+] as const satisfies readonly NodeCounter[];
 
 export type NodeCounter = (typeof NODE_COUNTERS)[number];
 export type NodeGauge = (typeof NODE_GAUGES)[number];

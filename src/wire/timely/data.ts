@@ -63,7 +63,11 @@ export function timelyBeforeOf(packet: Uint8Array): number {
   return packet[BEFORE_AT] as number;
 }
 
-/** A view. */
+/**
+ * A view; never of Node's own kind of byte arrays, whose `slice` does not copy: what a program then writes there would get into repairs of the
+ * packet.
+ */
 export function timelyPayloadOf(packet: Uint8Array): Uint8Array {
-  return packet.subarray(TIMELY_DATA_HEAD_BYTES, bodyEndOf(packet));
+  const { buffer, byteOffset } = packet;
+  return new Uint8Array(buffer, byteOffset + TIMELY_DATA_HEAD_BYTES, bodyEndOf(packet) - TIMELY_DATA_HEAD_BYTES);
 }

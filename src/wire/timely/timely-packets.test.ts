@@ -42,6 +42,13 @@ test("packets of groups come back as they were", () => {
   );
 });
 
+test("a copy of a payload is a copy, also of what Node's sockets give", () => {
+  const bytes = Buffer.from(encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, Uint8Array.of(7)));
+  const copy = timelyPayloadOf(bytes).slice();
+  copy[0] = 8;
+  expect(timelyPayloadOf(bytes)).toEqual(Uint8Array.of(7));
+});
+
 test("repairs come back as they were", () => {
   const lists = fc.tuple(
     fc.array(packetId, { minLength: 1, maxLength: REPAIR_PACKETS_MAX }),
