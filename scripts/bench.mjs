@@ -16,6 +16,7 @@ const ALL = [
   "latency",
   "local",
   "idle",
+  "memory",
   "join",
   "hop",
   "groups",

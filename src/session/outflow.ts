@@ -1,12 +1,6 @@
 import { Slab } from "../base/slab.ts";
 import type { Notice } from "../groups/outbox.ts";
-import {
-  DELIVER_HEAD_BYTES,
-  Kind,
-  NUMBER_ENVELOPE_BYTES,
-  writeDeliverHead,
-  writeNumberEnvelope,
-} from "../wire/native/envelope.ts";
+import { Kind, NUMBER_ENVELOPE_BYTES, writeNumberEnvelope } from "../wire/native/envelope.ts";
 import { encodeNative } from "../wire/native/messages.ts";
 import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
 import { isPrivate } from "../wire/spread/names.ts";
@@ -89,7 +83,7 @@ export class Outflow {
     if (session.connection?.gone || this.#expelIfFull(session)) return;
     const deliveryNumber = ++native.lastDelivery;
     const bytes = encodeNative({ kind: "configuration", deliveryNumber, primary, daemons });
-    appendNotice(native, deliveryNumber, bytes);
+    native.retention.notice(deliveryNumber, bytes);
     this.#kept(session, native, bytes.length, "queue");
   }
 
@@ -225,11 +219,8 @@ export class Outflow {
   ): void {
     if (native.gaps.has(about.group)) this.#tellGap(native, about.group);
     const number = ++native.lastDelivery;
-    const { retention } = native;
-    const headBytes = about.own > 0 ? DELIVER_HEAD_BYTES + 8 : DELIVER_HEAD_BYTES;
-    const at = retention.append(number, headBytes, frame);
-    writeDeliverHead(retention.memory, at, number, about.own, about.primary, frame.length);
-    this.#kept(session, native, headBytes + frame.length, about.admission);
+    const bytes = native.retention.append(number, frame, about.own, about.primary);
+    this.#kept(session, native, bytes, about.admission);
   }
 
   /** One more delivery waits. */
@@ -263,7 +254,7 @@ export class Outflow {
     const { first, count } = gap;
     // The notice has a delivery number of its own: it is acknowledged, and repeated after an interruption, like a delivery.
     const last = ++native.lastDelivery;
-    appendNotice(native, last, encodeNative({ kind: "gap", group, reason: "slow", count, first, last }));
+    native.retention.notice(last, encodeNative({ kind: "gap", group, reason: "slow", count, first, last }));
   }
 
   /** What becomes of one more message: nobody asks while the connection keeps up. */
@@ -307,11 +298,6 @@ export class Outflow {
     }
     return policy;
   }
-}
-
-function appendNotice({ retention }: NativeState, number: number, bytes: Uint8Array): void {
-  const at = retention.append(number, bytes.length, undefined);
-  retention.memory.set(bytes, at);
 }
 
 type Admission = "queue" | "wait" | "drop" | "expel";

@@ -1,28 +1,47 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { join } from "../../test/session/one-daemon.ts";
+import { getU64 } from "../wire/bytes.ts";
+import { ENVELOPE_BYTES, envelopeBytes } from "../wire/native/envelope.ts";
 import { Retention } from "./retention.ts";
 
-const FRAME = new Uint8Array(9);
+const FRAME = new Uint8Array(4);
+/** Of a delivery of FRAME, with its head. */
+const BYTES = 20;
 
-/** Adds a delivery whose head is its mark, one byte; or a notice that is nothing else. */
-function add(retention: Retention, number: number, mark: number, frame: Uint8Array | undefined): void {
-  const at = retention.append(number, 1, frame);
-  retention.memory[at] = mark;
+function add(retention: Retention, number: number): void {
+  expect(retention.append(number, FRAME, 0, false)).toBe(BYTES);
 }
 
-function unsent(retention: Retention): number[] {
+/** The delivery numbers, or what notices are, of all that is written. */
+function unsent(retention: Retention, windowBytes = Number.POSITIVE_INFINITY): number[] {
   const chunks: Uint8Array[] = [];
-  retention.takeUnsent(chunks, Number.POSITIVE_INFINITY);
-  return chunks.flatMap((chunk) => [...chunk]).filter((byte) => byte !== 0);
+  retention.takeUnsent(chunks, windowBytes);
+  const bytes = join(chunks);
+  const seen: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (bytes[at] === NOTICE) {
+      seen.push(-(bytes[at + 1] as number));
+      at += 2;
+      continue;
+    }
+    seen.push(getU64(bytes, at + ENVELOPE_BYTES));
+    at += envelopeBytes(bytes, at);
+  }
+  return seen;
 }
+
+/** No envelope is so long that it begins like this. */
+const NOTICE = 0xff;
+const notice = (mark: number): Uint8Array => Uint8Array.of(NOTICE, mark);
 
 test("what is not acknowledged is written again over the next connection", () => {
   const retention = new Retention();
-  for (let n = 1; n <= 5; n++) add(retention, n, n, FRAME);
+  for (let n = 1; n <= 5; n++) add(retention, n);
   expect(unsent(retention)).toEqual([1, 2, 3, 4, 5]);
   retention.acknowledge(2);
-  add(retention, 6, 6, FRAME);
-  expect(retention.bytes).toBe(40);
+  add(retention, 6);
+  expect(retention.bytes).toBe(4 * BYTES);
   expect(retention.resume(3)).toBeUndefined();
   expect(retention.unsentCount).toBe(3);
   expect(unsent(retention)).toEqual([4, 5, 6]);
@@ -30,22 +49,22 @@ test("what is not acknowledged is written again over the next connection", () =>
 
 test("what does not fit any more is told as a range when the client is back", () => {
   const retention = new Retention();
-  for (let n = 1; n <= 5; n++) add(retention, n, n, FRAME);
-  retention.trim(20, false);
-  expect(retention.bytes).toBe(50);
-  retention.trim(20, true);
+  for (let n = 1; n <= 5; n++) add(retention, n);
+  retention.trim(2 * BYTES, false);
+  expect(retention.bytes).toBe(5 * BYTES);
+  retention.trim(2 * BYTES, true);
   expect(retention.resume(1)).toEqual({ first: 2, last: 3 });
   expect(unsent(retention)).toEqual([4, 5]);
 });
 
 test("a gap notice is repeated until the client has had it", () => {
   const retention = new Retention();
-  add(retention, 7, 7, FRAME);
-  add(retention, 8, 77, undefined);
-  add(retention, 9, 9, FRAME);
+  add(retention, 7);
+  retention.notice(8, notice(77));
+  add(retention, 9);
   unsent(retention);
   retention.resume(7);
-  expect(unsent(retention)).toEqual([77, 9]);
+  expect(unsent(retention)).toEqual([-77, 9]);
   retention.resume(8);
   expect(unsent(retention)).toEqual([9]);
   retention.acknowledge(9);
@@ -54,31 +73,36 @@ test("a gap notice is repeated until the client has had it", () => {
 
 test("no more is written than the window, and what was let go counts until it is acknowledged", () => {
   const retention = new Retention();
-  for (let n = 1; n <= 6; n++) add(retention, n, n, FRAME);
-  const take = (): number => {
-    const chunks: Uint8Array[] = [];
-    retention.takeUnsent(chunks, 20);
-    return chunks.reduce((sum, chunk) => sum + chunk.length, 0) / 10;
-  };
-  expect([take(), take(), retention.inFlightBytes, retention.unsentBytes]).toEqual([2, 0, 20, 40]);
+  for (let n = 1; n <= 6; n++) add(retention, n);
+  const take = (): number => unsent(retention, 2 * BYTES).length;
+  expect([take(), take(), retention.inFlightBytes, retention.unsentBytes]).toEqual([2, 0, 2 * BYTES, 4 * BYTES]);
   retention.acknowledge(6);
-  expect([take(), retention.inFlightBytes, retention.unsentCount]).toEqual([2, 20, 2]);
+  expect([take(), retention.inFlightBytes, retention.unsentCount]).toEqual([2, 2 * BYTES, 2]);
   retention.trim(0, false);
-  expect([retention.bytes, retention.inFlightBytes, take()]).toEqual([20, 20, 0]);
+  expect([retention.bytes, retention.inFlightBytes, take()]).toEqual([2 * BYTES, 2 * BYTES, 0]);
   retention.acknowledge(3);
-  expect([take(), retention.bytes, retention.inFlightBytes]).toEqual([1, 20, 20]);
+  expect([take(), retention.bytes, retention.inFlightBytes]).toEqual([1, 2 * BYTES, 2 * BYTES]);
   expect(retention.resume(3)).toEqual({ first: 4, last: 4 });
-  expect([retention.bytes, retention.inFlightBytes, take(), take()]).toEqual([20, 0, 2, 0]);
+  expect([retention.bytes, retention.inFlightBytes, take(), take()]).toEqual([2 * BYTES, 0, 2, 0]);
 });
 
 test("a message longer than the window is written, and a gap notice is never held back", () => {
   const retention = new Retention();
-  add(retention, 1, 1, new Uint8Array(100));
-  add(retention, 2, 2, undefined);
-  add(retention, 3, 3, FRAME);
+  retention.append(1, new Uint8Array(100), 0, false);
+  retention.notice(2, notice(2));
+  add(retention, 3);
+  expect(unsent(retention, BYTES)).toEqual([1, -2]);
+  expect(retention.unsentCount).toBe(1);
+});
+
+test("members of a group share what waits for them", () => {
+  const frame = new Uint8Array(10_000);
+  const retention = new Retention();
+  retention.append(1, frame, 5, true);
   const chunks: Uint8Array[] = [];
-  retention.takeUnsent(chunks, 20);
-  expect([chunks.flatMap((chunk) => [...chunk]).length, retention.unsentCount]).toEqual([102, 1]);
+  retention.takeUnsent(chunks, 1);
+  expect(chunks.map(({ length }) => length)).toEqual([24, 10_000]);
+  expect(chunks[1]?.buffer).toBe(frame.buffer);
 });
 
 test("whatever happens, the client gets every number once and in order, or is told the range", () => {
@@ -95,23 +119,14 @@ test("whatever happens, the client gets every number once and in order, or is to
       let last = 0;
       let seen = 0;
       const read = (): void => {
-        const chunks: Uint8Array[] = [];
-        retention.takeUnsent(chunks, Number.POSITIVE_INFINITY);
-        for (const chunk of chunks) {
-          const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
-          for (let at = 0; at < chunk.length; at += 4 + FRAME.length) {
-            expect(view.getUint32(at)).toBe(seen + 1);
-            seen += 1;
-          }
-        }
+        const first = seen + 1;
+        const numbers = unsent(retention);
+        expect(numbers).toEqual(numbers.map((_, i) => first + i));
+        seen += numbers.length;
       };
       for (const one of steps) {
         if (one.kind === "append") {
-          for (let i = 0; i < one.count; i++) {
-            const at = retention.append(++last, 4, FRAME);
-            const { buffer, byteOffset } = retention.memory;
-            new DataView(buffer, byteOffset).setUint32(at, last);
-          }
+          for (let i = 0; i < one.count; i++) retention.append(++last, FRAME, i % 7 === 0 ? last : 0, false);
         } else if (one.kind === "write") read();
         else if (one.kind === "ack") retention.acknowledge(Math.floor(seen * one.share));
         else if (one.kind === "trim") {

@@ -1,4 +1,13 @@
+import { DELIVER_HEAD_BYTES, writeDeliverHead } from "../wire/native/envelope.ts";
 import { ByteLog } from "./byte-log.ts";
+
+/** A delivery that has never been written, or a notice. Its frame may wait for other sessions too. */
+type Waiting = {
+  readonly frame: Uint8Array;
+  readonly own: number;
+  readonly primary: boolean;
+  readonly isNotice: boolean;
+};
 
 /**
  * What has been delivered to a native client and not been acknowledged by it, in order: first what was written to its
@@ -7,8 +16,9 @@ import { ByteLog } from "./byte-log.ts";
  * What was written and not acknowledged counts as in flight, and no more is written than a window of that. Its bytes may be let
  * go (then they cannot be written again), and still count until the client has acknowledged them.
  *
- * Deliveries are numbers in two arrays and bytes in a log: an object and views for each would be most of what a daemon makes for
- * the garbage collector, and of what that has to move.
+ * What waits are frames, which the members of a group share. When it is written it becomes bytes of a log: an object and views
+ * for each delivery until it is acknowledged would be most of what a daemon makes for the garbage collector, and nearly all that this
+ * has to move.
  */
 export class Retention {
   readonly #log = new ByteLog();
@@ -20,6 +30,9 @@ export class Retention {
   #kept = 0;
   /** Position of the first entry that has not been written to the present connection. */
   #unsent = 0;
+  /** The last entries, which no connection has seen, from the head on; those before them are in the log. */
+  #waiting: Waiting[] = [];
+  #waitingHead = 0;
   #bytes = 0;
   #unsentBytes = 0;
   #inFlightBytes = 0;
@@ -44,28 +57,16 @@ export class Retention {
     return this.#inFlightBytes;
   }
 
-  /** Where the head of the entry that was added last is to be written. */
-  get memory(): Uint8Array {
-    return this.#log.memory;
+  /** Adds a delivery; `own` is the client's number for the message if it sent it itself, or 0. The frame never changes. */
+  append(number: number, frame: Uint8Array, own: number, primary: boolean): number {
+    const bytes = DELIVER_HEAD_BYTES + (own > 0 ? 8 : 0) + frame.length;
+    this.#add(number, bytes, bytes, { frame, own, primary, isNotice: false });
+    return bytes;
   }
 
-  /**
-   * Adds a delivery, or (without a frame) a notice such as that of a gap: it has a number of its own. Its head of so many bytes
-   * is written by the caller at once, to `memory` from the returned place on.
-   */
-  append(number: number, headBytes: number, frame: Uint8Array | undefined): number {
-    const frameBytes = frame?.length ?? 0;
-    const bytes = headBytes + frameBytes;
-    this.#numbers.push(number);
-    this.#sizes.push(frame === undefined ? -bytes : bytes);
-    this.#bytes += bytes;
-    this.#unsentBytes += bytes;
-    const together = this.#log.copies(frameBytes);
-    const at = this.#log.reserve(together ? bytes : headBytes);
-    if (frame === undefined) return at;
-    if (together) this.#log.memory.set(frame, at + headBytes);
-    else this.#log.add(frame);
-    return at;
+  /** Adds a whole envelope that has a delivery number of its own, such as the notice of a gap. */
+  notice(number: number, envelope: Uint8Array): void {
+    this.#add(number, envelope.length, -envelope.length, { frame: envelope, own: 0, primary: false, isNotice: true });
   }
 
   /**
@@ -78,6 +79,7 @@ export class Retention {
       const size = this.#sizes[this.#unsent] as number;
       if (size > 0 && this.#inFlightBytes + taken >= windowBytes) break;
       taken += Math.abs(size);
+      if (this.#unsent === this.#logged) this.#write(this.#numbers[this.#unsent] as number);
     }
     if (taken === 0) return;
     this.#log.read(taken, chunks);
@@ -96,15 +98,17 @@ export class Retention {
     while (this.#bytes > bytesMax && this.#kept < (unsentToo ? this.#numbers.length : this.#unsent)) {
       const bytes = Math.abs(this.#sizes[this.#kept] as number);
       this.#lostTo = Math.max(this.#lostTo, this.#numbers[this.#kept] as number);
+      const isLogged = this.#kept < this.#logged;
       if (this.#kept === this.#unsent) {
-        this.#log.skip(bytes);
+        if (isLogged) this.#log.skip(bytes);
+        else this.#forget();
         this.#unsentBytes -= bytes;
         // Where nothing before it was written either, nobody will acknowledge it.
         if (this.#start === this.#unsent) this.#start++;
         else this.#inFlightBytes += bytes;
         this.#unsent++;
       }
-      this.#log.release(bytes, false);
+      if (isLogged) this.#log.release(bytes, false);
       this.#bytes -= bytes;
       this.#kept++;
     }
@@ -133,20 +137,60 @@ export class Retention {
     let released = 0;
     while (goes(this.#start)) {
       const bytes = Math.abs(this.#sizes[this.#start] as number);
+      const isLogged = this.#start < this.#logged;
       if (this.#start === this.#unsent) {
-        this.#log.skip(bytes);
+        if (isLogged) this.#log.skip(bytes);
+        else this.#forget();
         this.#unsent++;
         this.#unsentBytes -= bytes;
       } else this.#inFlightBytes -= bytes;
       if (this.#start === this.#kept) {
         this.#kept++;
-        released += bytes;
+        this.#bytes -= bytes;
+        if (isLogged) released += bytes;
       }
       this.#start++;
     }
     if (released > 0) this.#log.release(released, reuse);
-    this.#bytes -= released;
     this.#compact();
+  }
+
+  /** Position of the first entry that waits, and has never been written. */
+  get #logged(): number {
+    return this.#numbers.length - (this.#waiting.length - this.#waitingHead);
+  }
+
+  #add(number: number, bytes: number, size: number, waiting: Waiting): void {
+    this.#numbers.push(number);
+    this.#sizes.push(size);
+    this.#waiting.push(waiting);
+    this.#bytes += bytes;
+    this.#unsentBytes += bytes;
+  }
+
+  /** Puts the first that waits, which has this number, into the log. */
+  #write(number: number): void {
+    const { frame, own, primary, isNotice } = this.#waiting[this.#waitingHead] as Waiting;
+    this.#forget();
+    if (isNotice) return this.#log.add(frame);
+    const head = DELIVER_HEAD_BYTES + (own > 0 ? 8 : 0);
+    const together = this.#log.copies(frame.length);
+    const at = this.#log.reserve(together ? head + frame.length : head);
+    writeDeliverHead(this.#log.memory, at, number, own, primary, frame.length);
+    if (together) this.#log.memory.set(frame, at + head);
+    else this.#log.add(frame);
+  }
+
+  /** The first that waits does not any more. */
+  #forget(): void {
+    this.#waiting[this.#waitingHead++] = NOTHING;
+    if (this.#waitingHead === this.#waiting.length) {
+      this.#waiting.length = 0;
+      this.#waitingHead = 0;
+    } else if (this.#waitingHead >= 1_024 && this.#waitingHead * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#waitingHead);
+      this.#waitingHead = 0;
+    }
   }
 
   #compact(): void {
@@ -162,3 +206,5 @@ export class Retention {
     this.#start = 0;
   }
 }
+
+const NOTHING: Waiting = { frame: new Uint8Array(0), own: 0, primary: false, isNotice: true };
