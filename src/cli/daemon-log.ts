@@ -27,6 +27,14 @@ export type LogEntry = {
   readonly fields: Readonly<Record<string, unknown>>;
 };
 
+const RELOAD_WORDS = {
+  proposed: "proposed",
+  dropped: "not put in force",
+  inForce: "in force",
+  removed: "in force, and this daemon ends",
+  learned: "in force",
+} as const;
+
 /** The same warning is not written again within this time: clients that are refused try again and again. */
 const REPEAT_MS = 10_000;
 
@@ -94,8 +102,14 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       const message = `${host}, where ${daemon} is, was ${from} and is ${to}: ${then}`;
       return { level: isSelf ? "warning" : "info", event: kind, message, fields: { daemon, host, from, to } };
     }
+    case "reload": {
+      const { what, generation, why } = event.event;
+      const about = `configuration ${generation}: ${RELOAD_WORDS[what]}${why === "" ? "" : `: ${why}`}`;
+      const level = what === "dropped" || what === "removed" ? "warning" : "info";
+      return { level, event: `reload.${what}`, message: about, fields: { generation, why } };
+    }
     case "left":
-      return { level: "info", event: "left", message: "left the configuration, as asked", fields: {} };
+      return { level: "info", event: "left", message: "left the configuration", fields: {} };
   }
 }
 

@@ -90,9 +90,14 @@ export function judgeDaemon(
   ];
 }
 
+/** Whether a daemon has this file. One that somebody wrote and that was put in force at run time counts as what was made of it. */
+export function hasSameFile({ hash, agreement, lineage }: SiteConfig, { site }: DaemonStatus): boolean {
+  return site.hash === hash || (lineage.generation === 0 && site.agreement === agreement);
+}
+
 function judgeHash(site: SiteConfig, status: DaemonStatus): Finding {
   const check = `configuration of ${status.name}`;
-  if (status.site.hash === site.hash) return ok(check, "the same as here");
+  if (hasSameFile(site, status)) return ok(check, "the same as here");
   const here = site.daemons.map(described);
   const there = status.site.daemons.map(described);
   const missing = here.filter((daemon) => !there.includes(daemon));
@@ -111,7 +116,7 @@ function judgeHash(site: SiteConfig, status: DaemonStatus): Finding {
   return problem(
     check,
     `it runs with another file than this one: ${what}`,
-    "Give all daemons the same file and restart those that differ",
+    "Put one file in force at all of them with amalgam reload, or give all daemons the same file and restart those that differ",
   );
 }
 

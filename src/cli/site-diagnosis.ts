@@ -1,6 +1,6 @@
 import type { SiteConfig } from "../daemon/config/site.ts";
 import type { DaemonStatus, ProbeStatus } from "../daemon/status.ts";
-import { type Finding, multicastRoute, ok, problem, warning } from "./diagnosis.ts";
+import { type Finding, hasSameFile, multicastRoute, ok, problem, warning } from "./diagnosis.ts";
 
 /** Whether all daemons are of one release, and speak the newest datagrams that all of them know. */
 export function judgeVersions(statuses: readonly DaemonStatus[]): Finding[] {
@@ -28,7 +28,7 @@ export function judgeMembers(site: SiteConfig, statuses: readonly DaemonStatus[]
   const silent = site.daemons
     .map(({ name }) => name)
     .filter((name) => statuses.every((status) => status.name !== name));
-  const others = statuses.filter((status) => status.site.hash !== site.hash).map(({ name }) => name);
+  const others = statuses.filter((status) => !hasSameFile(site, status)).map(({ name }) => name);
   return statuses.map(({ name, configuration: { members, absent, primary } }) => {
     const check = `configuration seen by ${name}`;
     const side = primary ? "" : ", and is not primary";

@@ -1,6 +1,6 @@
 import type { DaemonId } from "../base/ids.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
-import type { EvsConfig } from "../membership/config.ts";
+import type { Agreement, EvsConfig } from "../membership/config.ts";
 import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
 import { wideAreaConfig } from "../membership/wide-area-config.ts";
@@ -43,12 +43,10 @@ export function evsConfig(options: NodeOptions): EvsConfig {
   const { site, self } = options;
   return {
     me: self.id,
-    layout: new Layout(site.daemons.map(({ id, segment }) => ({ id, segment }))),
     timeouts: site.timeouts,
     ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
     wideArea: wideAreaConfig(),
-    primary: primaryOf(site),
-    confHash: site.hash,
+    ...agreementOf(site),
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,
     versionMax: site.protocolVersion ?? WIRE_VERSION_MAX,
@@ -60,7 +58,23 @@ export function isOffloaded(options: NodeOptions): boolean {
   return options.datagrams?.().path === "offload";
 }
 
-function primaryOf({ primaryPolicy }: SiteConfig): PrimaryPolicy {
+/** What daemons of this site have agreed on. */
+export function agreementOf(site: SiteConfig): Agreement {
+  const layout = new Layout(site.daemons.map(({ id, segment, site: number }) => ({ id, segment, site: number })));
+  return { layout, primary: primaryOf(site), confHash: site.hash };
+}
+
+/** By the file's rule, and while it may still be used by others also by that of the file before. */
+function primaryOf({ primaryPolicy, lineage: { before } }: SiteConfig): PrimaryPolicy {
+  const now = ruleOf(primaryPolicy);
+  if (before === undefined) return now;
+  const [kind = "", size] = before.policy.split(" ");
+  const layoutBefore = new Layout(before.daemons.map((id) => ({ id, segment: 0 })));
+  const policy = { kind, size: Number(size) } as SiteConfig["primaryPolicy"];
+  return { name: "joint", now, before: ruleOf(policy), layoutBefore };
+}
+
+function ruleOf(primaryPolicy: SiteConfig["primaryPolicy"]): PrimaryPolicy {
   switch (primaryPolicy.kind) {
     case "static":
       return { name: "static", daemons: primaryPolicy.size };
@@ -95,7 +109,9 @@ export function sessionOptions({ site, self, access }: NodeOptions): Partial<Ses
  * several segments it is not known which of them a multicast reaches.
  */
 export function nodeSite({ site, dissemination }: Pick<NodeOptions, "site" | "dissemination">): NodeSite {
-  const { hash, family, segments } = site;
+  const { family, segments } = site;
+  // Of the first configuration: what nodes have in common outlives changes of it at run time.
+  const { root: hash } = site.lineage;
   const [segment] = segments;
   const hasPool = segments.length === 1 && segment?.multicast === true && site.dissemination !== "unicast";
   if (!hasPool || family !== "ipv4") return { cluster: hash, pool: undefined, usesMulticast: false };

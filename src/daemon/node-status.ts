@@ -86,6 +86,8 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
     groupsState: groupsState(groups.state),
     site: {
       hash: site.hash,
+      agreement: site.agreement,
+      generation: site.lineage.generation,
       spreadHash: site.spreadHash,
       segments: site.segments.length,
       dissemination: options.dissemination(),

@@ -20,12 +20,23 @@ import type {
 } from "../session/outbox.ts";
 import { Sessions } from "../session/sessions.ts";
 import { encodeGroupFacts } from "../wire/native/node-facts.ts";
+import { Kind, packet, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
 import { ChangeLog } from "./change-log.ts";
 import { GroupsOverview } from "./groups-overview.ts";
 import { HeldGroups } from "./held-groups.ts";
-import { evsConfig, isOffloaded, nameOf, type NodeOptions, nodeSite, sessionOptions } from "./node-config.ts";
+import {
+  agreementOf,
+  evsConfig,
+  isOffloaded,
+  nameOf,
+  type NodeOptions,
+  nodeSite,
+  sessionOptions,
+} from "./node-config.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
+import type { SiteConfig } from "./config/site.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
+import { type Keeping, Reload, type ReloadEvent } from "./reload.ts";
 import { RegionNodes } from "./region-nodes.ts";
 import { RegionOverview } from "./region-overview.ts";
 import type { RegionsChange } from "./regions-status.ts";
@@ -52,7 +63,9 @@ export type NodeEvent =
       readonly to: string;
       readonly isSelf: boolean;
     }
-  /** The daemon has left its configuration, as asked: it may end. */
+  /** Another configuration file: proposed, in force, or dropped. */
+  | { readonly kind: "reload"; readonly event: ReloadEvent }
+  /** The daemon has left its configuration, as asked or because the configuration does not have it any more: it may end. */
   | { readonly kind: "left" };
 
 export type MonitorRequestName = "partition" | "flowControl" | "reload" | "ignored";
@@ -69,7 +82,19 @@ export interface NodeOutbox extends Network {
   randomBytes(count: number): Uint8Array;
   /** Makes the record durable, where anything is, instead of the one before, and calls `persisted` with it. Without that no epoch begins. */
   persist(record: EpochRecord): void;
+  /** Without one the configuration stays what it was at the start. */
+  readonly file?: FileOutbox;
   report(event: NodeEvent): void;
+}
+
+/** What a daemon asks of its host to go over to other configuration files while it runs. */
+export interface FileOutbox {
+  /** Makes the file durable, aside or in force, and calls `fileKept`. */
+  keep(text: string, keeping: Keeping): void;
+  /** The daemons of the site are these from now on. */
+  goOver(site: SiteConfig): void;
+  /** What came of `reload`: undefined if the file is in force, or why not. */
+  reloaded(why: string | undefined): void;
 }
 
 /** Queued for the ring: beyond this nothing more is read from clients, below half of it they are read again. */
@@ -87,8 +112,9 @@ const SAFE = serviceRank("safe");
  * (architecture.md 4). The same class runs on Node (daemon/start.ts) and in the simulator.
  */
 export class DaemonNode implements Machine {
-  readonly #options: NodeOptions;
+  #options: NodeOptions;
   readonly #outbox: NodeOutbox;
+  readonly #reload: Reload;
   readonly #evs: Evs;
   readonly #groups: Groups;
   readonly #sessions: Sessions;
@@ -99,6 +125,8 @@ export class DaemonNode implements Machine {
   readonly #held = new HeldGroups();
   readonly #counters = new NodeCounters();
   readonly #changes: ChangeLog;
+  readonly #positions = new Map<DaemonId, number>();
+  readonly #names = new Map<DaemonId, string>();
   readonly #attached = new Map<SessionNumber, AttachedSession>();
   /** Sessions that their clients have ended: what is remembered of them for resumption can go. */
   readonly #gone = new Set<SessionNumber>();
@@ -114,15 +142,15 @@ export class DaemonNode implements Machine {
     this.#outbox = outbox;
     this.#now = now;
     this.#startedAt = now;
-    const { site, self } = options;
-    this.#changes = new ChangeLog((daemon) => nameOf(site, daemon));
-    const positions = new Map(site.daemons.map(({ id, index }) => [id, index]));
+    const { self } = options;
+    this.#changes = new ChangeLog((daemon) => this.#nameOf(daemon));
+    this.#learnDaemons(options.site);
     this.#groups = new Groups(
       {
         me: self.id,
         daemonName: self.name,
-        positionOf: (daemon: DaemonId) => positions.get(daemon) ?? site.daemons.length,
-        nameOf: (daemon: DaemonId) => nameOf(site, daemon),
+        positionOf: (daemon: DaemonId) => this.#positions.get(daemon) ?? this.#positions.size,
+        nameOf: (daemon: DaemonId) => this.#nameOf(daemon),
       },
       {
         multicast: (service, content, payload) => this.#multicast(serviceRank(service), content, payload),
@@ -155,7 +183,7 @@ export class DaemonNode implements Machine {
       multicast: (command) => this.#multicast(SAFE, Content.membership, command),
       persist: (record) => outbox.persist(record),
       tell: (session, frame) => this.#sessions.tell(session, frame),
-      site: () => nodeSite(options),
+      site: () => nodeSite(this.#options),
       happened: (change) => outbox.report({ kind: "regions", change }),
       now: () => this.#now,
       timeOfDay: () => Math.round(options.clockOriginMs + this.#now),
@@ -179,6 +207,26 @@ export class DaemonNode implements Machine {
       },
       now,
     );
+    this.#reload = new Reload(self.id, options.site, {
+      multicast: (notice) => this.#multicast(SAFE, Content.notice, encodeNotice(notice)),
+      unicastFile: (to, body) => {
+        const { site } = this.#options;
+        outbox.unicast(to, "data", packet(WIRE_VERSION_MIN, Kind.siteFile, site.hash, self.id, body));
+      },
+      keep: (text, keeping) => {
+        if (outbox.file !== undefined) outbox.file.keep(text, keeping);
+        else this.#reload.kept(keeping, "it was started without a configuration file");
+      },
+      retire: (retiring) => (retiring ? this.#sessions.block() : this.#sessions.unblock()),
+      goOver: (fresh) => this.#goOver(fresh),
+      removed: () => {
+        this.#stopping = true;
+        this.#sessions.goAway(`The daemon ${self.name} is no part of the configuration any more.`);
+        this.#evs.depart(this.#now);
+      },
+      finished: (why) => outbox.file?.reloaded(why),
+      happened: (event) => outbox.report({ kind: "reload", event }),
+    });
     // Nobody may send before the first configuration: the groups block clients only when an exchange begins.
     this.#sessions.block();
   }
@@ -186,7 +234,8 @@ export class DaemonNode implements Machine {
   // ---- datagrams and time -----------------------------------------------------------------------------------------
 
   get deadline(): number {
-    return Math.min(this.#evs.deadline, this.#sessions.deadline, this.#regions.service.deadline);
+    const { deadline } = this.#regions.service;
+    return Math.min(this.#evs.deadline, this.#sessions.deadline, deadline, this.#reload.deadline);
   }
 
   tick(now: number): void {
@@ -194,6 +243,7 @@ export class DaemonNode implements Machine {
     if (this.#evs.deadline <= now) this.#evs.tick(now);
     if (this.#sessions.deadline <= now) this.#sessions.tick(now);
     if (this.#regions.service.deadline <= now) this.#regions.service.tick(now);
+    if (this.#reload.deadline <= now) this.#reload.tick(now);
     this.#afterStep();
   }
 
@@ -205,7 +255,10 @@ export class DaemonNode implements Machine {
   /** A datagram from another daemon; the bytes are given away. */
   receive(_channel: Channel, bytes: Uint8Array, now: number): void {
     this.#now = now;
-    this.#evs.receive(bytes, now);
+    const prefix = readPrefix(bytes);
+    // Of another configuration by its nature: membership would not look at it.
+    if (typeof prefix !== "string" && prefix.kind === Kind.siteFile) this.#reload.onSiteFile(prefix, bytes);
+    else this.#evs.receive(bytes, now);
     this.#afterStep();
   }
 
@@ -250,6 +303,13 @@ export class DaemonNode implements Machine {
     this.#afterStep();
   }
 
+  /** What `FileOutbox.keep` asked for is done, or cannot be done for the reason given. */
+  fileKept(keeping: Keeping, why: string | undefined, now: number): void {
+    this.#now = now;
+    this.#reload.kept(keeping, why);
+    this.#afterStep();
+  }
+
   /** The end of a turn: what it has brought is written to the clients. */
   endTurn(now: number): void {
     this.#now = now;
@@ -267,6 +327,22 @@ export class DaemonNode implements Machine {
     this.#sessions.goAway(`The daemon ${this.#options.self.name} stops.`);
     this.#evs.leave(now);
     this.#afterStep();
+  }
+
+  /**
+   * Puts another configuration file in force, at all daemons (docs/protocols/reload.md). `addresses`: of hosts that it has only names of.
+   * Throws a `ConfigError`; returns why it cannot be done, or undefined when it is under way: `FileOutbox.reloaded` then says what came of it.
+   */
+  reload(text: string, addresses: Readonly<Record<string, string>>, now: number): string | undefined {
+    this.#now = now;
+    const why = this.#stopping ? "this daemon stops" : this.#reload.request(text, addresses);
+    this.#afterStep();
+    return why;
+  }
+
+  /** The site as it is in force now. */
+  get site(): SiteConfig {
+    return this.#options.site;
   }
 
   /** Other windows of the ring, as a monitor may ask for; they last until the daemon ends. */
@@ -329,6 +405,7 @@ export class DaemonNode implements Machine {
         this.#held.configured(configuration.members);
         this.#regions.service.regular(configuration);
         this.#groups.regular(configuration);
+        this.#reload.regular(configuration.members, configuration.primary, this.#now);
         if (first) {
           first = false;
           if (this.#groups.state === "GOP") this.#sessions.unblock();
@@ -359,6 +436,8 @@ export class DaemonNode implements Machine {
       this.#counters.malformedNotices += 1;
     } else if (notice.kind === "forget") {
       this.#groups.forget(notice.token);
+    } else if (notice.kind !== "held") {
+      this.#reload.onNotice(sender, notice, this.#now);
     } else if (sender !== this.#options.self.id) {
       this.#held.announced(sender, notice.groups);
       this.#sessions.heldGroups(this.#held.all, this.#now);
@@ -375,8 +454,35 @@ export class DaemonNode implements Machine {
     } else if (event.kind === "left") {
       this.#outbox.report({ kind: "left" });
     } else {
+      if (event.kind === "configMismatch") this.#reload.mismatch(event.daemon, event.hash, now);
       this.#reportMembership(event, now);
     }
+  }
+
+  /** What a daemon was ever called stays known: members that are gone are still spoken of. */
+  #learnDaemons({ daemons }: SiteConfig): void {
+    this.#positions.clear();
+    for (const { id, name, index } of daemons) {
+      this.#positions.set(id, index);
+      this.#names.set(id, name);
+    }
+  }
+
+  #nameOf(daemon: DaemonId): string {
+    return this.#names.get(daemon) ?? nameOf(this.#options.site, daemon);
+  }
+
+  /** Takes over what all daemons take over together; the rest of the file counts when this daemon is started again. */
+  #goOver(fresh: SiteConfig): void {
+    const { site, self } = this.#options;
+    const { segments, daemons, sites, hash, spreadHash, agreement, lineage, text, primaryPolicy } = fresh;
+    const merged = { ...site, segments, daemons, sites, hash, spreadHash, agreement, lineage, text, primaryPolicy };
+    const now = daemons.find(({ id }) => id === self.id) ?? self;
+    this.#options = { ...this.#options, site: merged, self: { ...self, index: now.index } };
+    this.#learnDaemons(merged);
+    this.#outbox.file?.goOver(merged);
+    this.#evs.reconfigure(agreementOf(merged), this.#now);
+    this.#regions.siteChanged();
   }
 
   #reportMembership(event: EvsEvent, now: number): void {
@@ -410,14 +516,13 @@ export class DaemonNode implements Machine {
   }
 
   #knowledge(): SessionsKnowledge {
-    const addresses = this.#options.site.daemons.map(({ port, address, host }) => `${port}@${host ?? address}`);
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       hasScalable: () => this.#groups.hasScalable,
       nodeQualityOf: (group) => this.#groups.nodeQualityOf(group),
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
-      daemons: () => addresses,
+      daemons: () => this.#options.site.daemons.map(({ port, address, host }) => `${port}@${host ?? address}`),
       status: (whole) => JSON.stringify(this.status(this.#now, whole)),
     };
   }
@@ -484,6 +589,7 @@ export class DaemonNode implements Machine {
       this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "held", groups: held }));
       this.#sessions.heldGroups(this.#held.all, this.#now);
     }
+    if (this.#reload.waitsForDrain && this.#evs.queuedMessages === 0) this.#reload.drained();
     const { queuedBytes, queuedMessages } = this.#evs;
     if (!this.#wasCongested || queuedBytes * 2 > QUEUED_BYTES_MAX || queuedMessages * 2 > QUEUED_MESSAGES_MAX) return;
     this.#wasCongested = false;

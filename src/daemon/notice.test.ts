@@ -15,6 +15,18 @@ describe("a daemon's notice", () => {
         expect(decodeNotice(encodeNotice({ kind: "held", groups }))).toEqual({ kind: "held", groups });
       }),
     );
+    const whole = { base: 2 ** 32 - 1, hash: 7 };
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme", maxLength: 500 }), (text) => {
+        for (const notice of [
+          { kind: "propose", base: whole.base, text } as const,
+          { kind: "answer", hash: whole.hash, why: text } as const,
+          { kind: "withdraw", hash: whole.hash } as const,
+        ]) {
+          expect(decodeNotice(encodeNotice(notice))).toEqual(notice);
+        }
+      }),
+    );
     const token = Uint8Array.from({ length: 16 }, (_, i) => i);
     expect(decodeNotice(encodeNotice({ kind: "forget", token }))).toEqual({ kind: "forget", token });
   });

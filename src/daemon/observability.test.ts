@@ -34,6 +34,8 @@ const status: DaemonStatus = {
   groupsState: "operational",
   site: {
     hash: site.hash,
+    agreement: site.agreement,
+    generation: 0,
     spreadHash: site.spreadHash,
     segments: 1,
     dissemination: "unicast",

@@ -13,16 +13,20 @@ import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/
 import type { Machine } from "../machine/machine.ts";
 import { type Channel } from "../machine/network.ts";
 import { TurnLoop } from "../machine/turn-loop.ts";
+import { SiteFile } from "../host/site-file.ts";
 import type { AccessRules } from "../session/access.ts";
 import { getU16, getU32 } from "../wire/bytes.ts";
 import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
 import { isMonitorDatagram } from "../wire/spread/monitor.ts";
+import { type AdminSource, serveAdmin } from "./admin.ts";
+import { hostAddresses } from "./config/load.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
 import type { Reachability } from "./node-config.ts";
 import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
+import type { Keeping } from "./reload.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import type { DaemonStatus } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -34,6 +38,8 @@ export type RunOptions = {
   readonly name: string;
   /** Where its incarnation is kept over restarts; without it the clock has to do. */
   readonly stateDirectory: string | undefined;
+  /** Where the site's file is: what is put in force while the daemon runs is written there. Without one nothing can be. */
+  readonly file: string | undefined;
   /** Whether to listen at a Unix socket, named after the port, in the configured directory. */
   readonly unixSocket: boolean;
   readonly access: AccessRules;
@@ -67,8 +73,12 @@ export async function runDaemon(options: RunOptions, report: (event: NodeEvent) 
 
 /** A daemon with its sockets: what Node does for a `DaemonNode`. */
 export class RunningDaemon {
-  readonly #options: RunOptions;
+  #options: RunOptions;
   readonly #self: DaemonConfig;
+  readonly #file: SiteFile | undefined;
+  #admin: AsyncDisposable | undefined;
+  /** Who waits for what comes of a reload. */
+  #reloading: ((why: string | undefined) => void) | undefined;
   readonly #report: (event: NodeEvent) => void;
   readonly #clock = new TurnClock();
   readonly #streams: StreamHost;
@@ -105,6 +115,7 @@ export class RunningDaemon {
     }
     this.#options = options;
     this.#self = self;
+    this.#file = options.file === undefined ? undefined : new SiteFile(options.file, self.name);
     this.#report = report;
     this.#streams = new StreamHost({
       opened: (connection, { transport, address }) =>
@@ -198,6 +209,11 @@ export class RunningDaemon {
         verifyPassword: (connection, user, password) => void this.#verify(connection, user, password),
         randomBytes: (count) => new Uint8Array(randomBytes(count)),
         persist: (record) => this.#persist(record),
+        file: {
+          keep: (text, keeping) => this.#keepFile(text, keeping),
+          goOver: (fresh) => this.#goOver(fresh),
+          reloaded: (why) => this.#reloaded(why),
+        },
         report: (event) => this.#onEvent(event),
       },
       now,
@@ -205,6 +221,7 @@ export class RunningDaemon {
     this.#node = node;
     this.#drive(node);
     await this.#listen();
+    await this.#serveAdmin();
     this.#watchHostNames();
   }
 
@@ -225,6 +242,28 @@ export class RunningDaemon {
     });
   }
 
+  /**
+   * Puts another configuration file in force, here and at all daemons of the site. Resolves with why it was not, or undefined; rejects with a
+   * `ConfigError` for a wrong text.
+   */
+  async reload(text: string): Promise<string | undefined> {
+    const addresses = await hostAddresses(text, "the new configuration");
+    if (this.#loop === undefined) return "this daemon does not run";
+    if (this.#reloading !== undefined) return "another change of the configuration is under way";
+    return new Promise((resolve, reject) => {
+      this.#reloading = resolve;
+      this.#request((node, now) => {
+        try {
+          const why = node.reload(text, addresses, now);
+          if (why !== undefined) this.#reloaded(why);
+        } catch (error) {
+          this.#reloading = undefined;
+          reject(error);
+        }
+      });
+    });
+  }
+
   /** Ends at once. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -235,6 +274,8 @@ export class RunningDaemon {
     this.#loop = undefined;
     this.#clock.stop();
     this.#hostNames?.stop();
+    this.#reloaded("the daemon ended");
+    await this.#admin?.[Symbol.asyncDispose]();
     await this.#http?.[Symbol.asyncDispose]();
     await this.#streams.shutDown();
     await this.#udp?.close();
@@ -272,6 +313,64 @@ export class RunningDaemon {
     this.#request((node, now) => node.persisted(record, now));
   }
 
+  // ---- another configuration file ---------------------------------------------------------------------------------
+
+  #keepFile(text: string, keeping: Keeping): void {
+    let why: string | undefined;
+    try {
+      if (this.#file === undefined) why = "it was started without a configuration file that could be replaced";
+      else if (keeping === "aside") this.#file.writeAside(text);
+      else this.#file.putInForce(text);
+    } catch (error) {
+      why = `${this.#options.file}: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    // Not within the step that asks for it.
+    setImmediate(() => this.#request((node, now) => node.fileKept(keeping, why, now)));
+  }
+
+  #goOver(site: SiteConfig): void {
+    this.#options = { ...this.#options, site };
+    this.#udp?.setOthers(this.#others());
+    if (this.#probe !== undefined && this.#udp !== undefined) this.#probe = this.#newProbe(this.#udp);
+    this.#hostNames?.stop();
+    this.#watchHostNames();
+  }
+
+  #dropFile(): void {
+    try {
+      this.#file?.drop();
+    } catch {
+      // It is in nobody's way: the next one is written over it.
+    }
+  }
+
+  #reloaded(why: string | undefined): void {
+    const reloading = this.#reloading;
+    this.#reloading = undefined;
+    reloading?.(why);
+  }
+
+  /** For those who run this daemon: told from all others by the operating system. */
+  async #serveAdmin(): Promise<void> {
+    if (!this.#options.unixSocket) return;
+    const source: AdminSource = {
+      configuration: () => this.#options.site.text,
+      reload: async (text) => {
+        try {
+          return { why: await this.reload(text) };
+        } catch (error) {
+          return { why: error instanceof Error ? error.message : String(error) };
+        }
+      },
+    };
+    try {
+      this.#admin = await serveAdmin(this.#options.site.sessions.unixDirectory, this.#self.port, source);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      process.emitWarning(`amalgam reload does not find this daemon: ${why}`, "AdminSocket");
+    }
+  }
+
   #onEvent(event: NodeEvent): void {
     const { stateDirectory } = this.#options;
     if (event.kind === "configuration" && stateDirectory !== undefined) {
@@ -279,8 +378,9 @@ export class RunningDaemon {
       if (time > Date.now() / 1000) reserveIncarnations(stateDirectory, this.#self.name, time);
     }
     this.#report(event);
+    if (event.kind === "reload" && event.event.what === "dropped") this.#dropFile();
     // Out of the turn that is running: closing ends the loop.
-    if (event.kind === "left") setImmediate(() => this.#onLeft?.());
+    if (event.kind === "left") setImmediate(() => (this.#onLeft === undefined ? void this.close() : this.#onLeft()));
   }
 
   // ---- datagrams --------------------------------------------------------------------------------------------------
@@ -358,9 +458,14 @@ export class RunningDaemon {
     }
     // Where the file demands multicast the probes only measure, for those who look for lost packets.
     if (!udp.canMulticast) return;
+    this.#probe = this.#newProbe(udp);
+  }
+
+  #newProbe(udp: UdpNetwork): DisseminationProbe {
+    const { site } = this.#options;
     const self = this.#self;
     const others = site.daemons.filter(({ id, segment }) => id !== self.id && segment === self.segment);
-    this.#probe = new DisseminationProbe(
+    return new DisseminationProbe(
       {
         self: self.id,
         others: others.map(({ id }) => id),
@@ -456,8 +561,8 @@ export class RunningDaemon {
         break;
       }
       case "reload": {
-        const answer = "that is not supported yet: restart the daemon";
-        this.#tellOfMonitor("reload", `a monitor at ${from} asks to read the configuration again; ${answer}`);
+        const answer = "amalgam reload does that, for all daemons at once and for those only who run one";
+        this.#tellOfMonitor("reload", `a monitor at ${from} asks to read the configuration again: ${answer}`);
         break;
       }
       case "ignore":
@@ -475,17 +580,19 @@ export class RunningDaemon {
   // ---- turns and connections --------------------------------------------------------------------------------------
 
   #drive(node: DaemonNode): void {
-    const probe: Machine | undefined = this.#probe;
+    // Another one after a change of the daemons.
+    const probeOf = (): Machine | undefined => this.#probe;
     const clock = this.#clock;
     const udp = this.#udp;
     const loop = new TurnLoop(
       {
         get deadline() {
+          const probe = probeOf();
           return probe === undefined ? node.deadline : Math.min(node.deadline, probe.deadline);
         },
         tick: (now) => {
           node.tick(now);
-          probe?.tick(now);
+          probeOf()?.tick(now);
           udp?.flush();
         },
         get prefersToken() {

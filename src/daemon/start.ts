@@ -12,6 +12,8 @@ import type { FromWorker, ToWorker } from "./worker.ts";
 export type DaemonOptions = {
   /** The site: a configuration, or the path of a spread.conf. Without one: a single daemon on this host. */
   readonly config?: SiteConfig | string;
+  /** Where a configuration that is given as such was read from: a `reload` writes there. By default the path in `config`. */
+  readonly file?: string;
   /** Which of the site's daemons this is; may be left out where the site has one. */
   readonly name?: string;
   /** Port of the single daemon; 4803 by default. */
@@ -41,6 +43,11 @@ export type Daemon = AsyncDisposable & {
   readonly port: number;
   readonly httpPort: number | undefined;
   status(): Promise<DaemonStatus>;
+  /**
+   * Puts the text of another configuration file in force, at all daemons of the site at once: they write it to their files. Resolves with why it
+   * was not, or undefined. Rejects for a text that is wrong in itself.
+   */
+  reload(text: string): Promise<string | undefined>;
   /** Leaves its configuration, so that the others go on at once, and ends. */
   stop(): Promise<void>;
   /** Ends at once, as a crash would: the others notice by its silence. */
@@ -80,6 +87,7 @@ async function inThisThread(
     ...identity,
     httpPort: daemon.httpPort,
     status: async () => daemon.status(),
+    reload: (text) => daemon.reload(text),
     stop,
     abort: () => daemon.close(),
     closed: daemon.ended,
@@ -93,6 +101,7 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
   const started = settled<number | undefined>();
   const ended = settled();
   const waiting = new Map<number, (status: DaemonStatus | Error) => void>();
+  const reloading = new Map<number, (answer: { why: string | undefined } | Error) => void>();
   let lastId = 0;
   let hasStopped = false;
   let hasEnded = false;
@@ -113,6 +122,10 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
         waiting.get(message.id)?.(message.status);
         waiting.delete(message.id);
         break;
+      case "reloaded":
+        reloading.get(message.id)?.(message.answer);
+        reloading.delete(message.id);
+        break;
       case "event":
         onEvent(message.event);
         break;
@@ -128,6 +141,8 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
     else fail(new Error(`the daemon's thread ended with code ${code}`));
     for (const answer of waiting.values()) answer(new Error("the daemon has ended"));
     waiting.clear();
+    for (const answer of reloading.values()) answer(new Error("the daemon has ended"));
+    reloading.clear();
   });
   const httpPort = await started.promise;
   const tell = (message: ToWorker): void => worker.postMessage(message);
@@ -145,6 +160,13 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
         const id = ++lastId;
         waiting.set(id, (status) => (status instanceof Error ? reject(status) : resolve(status)));
         tell({ kind: "status", id });
+      }),
+    reload: (text) =>
+      new Promise((resolve, reject) => {
+        if (hasEnded) throw new Error("the daemon has ended");
+        const id = ++lastId;
+        reloading.set(id, (answer) => (answer instanceof Error ? reject(answer) : resolve(answer.why)));
+        tell({ kind: "reload", id, text });
       }),
     stop: end("stop"),
     abort: end("abort"),
@@ -172,6 +194,7 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     site,
     name: chosen,
     stateDirectory: options.stateDirectory,
+    file: options.file ?? (typeof config === "string" ? config : undefined),
     unixSocket: options.unixSocket ?? process.platform !== "win32",
     access: accessRules(site),
     datagrams: datagramsOf(options),

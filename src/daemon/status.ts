@@ -44,6 +44,10 @@ export type GroupsStateName = (typeof GROUPS_STATES)[number];
 export type SiteStatus = {
   /** Our hash of what all daemons must agree on; daemons with different ones do not talk to each other. */
   readonly hash: number;
+  /** The same without what earlier configurations have to do with it: that of a file as somebody wrote it. */
+  readonly agreement: number;
+  /** How many configurations were in force before this one since the file was read: `amalgam reload`. */
+  readonly generation: number;
   /** Spread's hash, for its monitors. */
   readonly spreadHash: number;
   readonly segments: number;

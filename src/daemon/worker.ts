@@ -5,13 +5,17 @@ import type { NodeEvent } from "./node.ts";
 import type { DaemonStatus } from "./status.ts";
 
 /** What the owner asks of the thread. */
-export type ToWorker = { readonly kind: "status"; readonly id: number } | { readonly kind: "stop" | "abort" };
+export type ToWorker =
+  | { readonly kind: "status"; readonly id: number }
+  | { readonly kind: "reload"; readonly id: number; readonly text: string }
+  | { readonly kind: "stop" | "abort" };
 
 /** What the thread tells its owner. */
 export type FromWorker =
   | { readonly kind: "started"; readonly httpPort: number | undefined }
   | { readonly kind: "failed"; readonly error: Error }
   | { readonly kind: "status"; readonly id: number; readonly status: DaemonStatus }
+  | { readonly kind: "reloaded"; readonly id: number; readonly answer: { readonly why: string | undefined } | Error }
   | { readonly kind: "event"; readonly event: NodeEvent }
   | { readonly kind: "stopped" };
 
@@ -35,6 +39,14 @@ try {
 async function obey(daemon: RunningDaemon, message: ToWorker): Promise<void> {
   if (message.kind === "status") {
     tell({ kind: "status", id: message.id, status: daemon.status() });
+    return;
+  }
+  if (message.kind === "reload") {
+    const answer = await daemon.reload(message.text).then(
+      (why) => ({ why }),
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    );
+    tell({ kind: "reloaded", id: message.id, answer });
     return;
   }
   await (message.kind === "stop" ? daemon.stop() : daemon.close());

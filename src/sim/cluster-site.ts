@@ -12,13 +12,18 @@ export type ClusterSite = {
   readonly daemons: ReadonlyMap<number, DaemonConfig>;
 };
 
-/** Writes and reads the configuration file that such a site would have; daemons are numbered 1 … 254. */
-export function clusterSite(layout: SiteLayout, timeouts: MembershipTimeouts): ClusterSite {
+/** The file of these daemons, in these segments. */
+export function clusterText(layout: SiteLayout): string {
   const segments = layout.map((numbers, segment) => {
     const lines = numbers.map((number) => `  d${number} 10.0.0.${number}\n`);
     return `Spread_Segment 10.0.${segment + 1}.255:${PORT} {\n${lines.join("")}}\n`;
   });
-  const { site } = parseSiteConfig(segments.join(""), "(simulated)");
+  return segments.join("");
+}
+
+/** Writes and reads the configuration file that such a site would have; daemons are numbered 1 … 254. */
+export function clusterSite(layout: SiteLayout, timeouts: MembershipTimeouts): ClusterSite {
+  const { site } = parseSiteConfig(clusterText(layout), "(simulated)");
   const config = { ...site, timeouts };
   const daemons = new Map(
     layout.flat().map((number) => {

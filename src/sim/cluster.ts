@@ -3,10 +3,11 @@ import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
 import type { ConnectOptions } from "../client/config.ts";
 import { Connection } from "../client/connection.ts";
+import { parseSiteConfig } from "../daemon/config/index.ts";
 import type { DaemonNode } from "../daemon/node.ts";
 import { NEVER } from "../machine/machine.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
-import { type ClusterSite, clusterAddress, clusterSite } from "./cluster-site.ts";
+import { type ClusterSite, clusterAddress, clusterSite, clusterText } from "./cluster-site.ts";
 import { describeFault, type Fault, type FaultHooks, inject, mend } from "./faults.ts";
 import { type LossModel, NO_LOSS } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
@@ -21,6 +22,8 @@ export type ClusterOptions = {
   readonly seed?: number;
   /** So many daemons 1 … n in one segment, or the segments with their daemons (numbers of 1 … 254). Default 3. */
   readonly daemons?: number | SiteLayout;
+  /** Those of them that the configuration has at first, and that are started. Default: all. Others come by `reload`. */
+  readonly configured?: readonly number[];
   /** How many programs there may be over the whole simulation. Default 16. */
   readonly programsMax?: number;
   /** Departures from a gigabit network without faults. */
@@ -66,11 +69,15 @@ const FIRST_MACHINE = 1;
 export class Cluster {
   readonly #world: World;
   readonly #site: ClusterSite;
+  readonly #layout: SiteLayout;
+  readonly #timeouts: MembershipTimeouts;
   readonly #timeline = new Timeline();
   readonly #machines: Machine[] = [];
   readonly #machinesMax: number;
   readonly #random: Random;
   readonly #errors: unknown[] = [];
+  /** Daemons that the configuration does not have any more: they find themselves in no file, and do not start. */
+  readonly #removed = new Set<DaemonId>();
   /** How often all faults were ended: traps that were set before do not spring any more. */
   #calms = 0;
   /** Code of a program was called: its promises have to go on before the next event. */
@@ -79,7 +86,9 @@ export class Cluster {
   constructor(options: ClusterOptions = {}) {
     const { seed = 1, daemons = 3, programsMax = 16 } = options;
     const layout = typeof daemons === "number" ? [Array.from({ length: daemons }, (_, i) => i + 1)] : daemons;
-    this.#site = clusterSite(layout, options.timeouts ?? membershipTimeouts("lan"));
+    this.#layout = layout;
+    this.#timeouts = options.timeouts ?? membershipTimeouts("lan");
+    this.#site = clusterSite(layout, this.#timeouts);
     this.#machinesMax = programsMax;
     this.#random = new Random(seed).fork();
     this.#world = new World({
@@ -90,7 +99,8 @@ export class Cluster {
       processor: options.processor ?? NODE_PROCESSOR,
       clockDrift: options.clockDrift ?? 0,
     });
-    for (const number of this.daemons) this.#boot(number);
+    const configured = options.configured ?? this.daemons;
+    for (const number of configured) this.#boot(number, this.configurationOf(configured));
   }
 
   /** Simulated time in ms. */
@@ -204,6 +214,40 @@ export class Cluster {
     this.inject({ kind: "restart", at: this.now, daemon });
   }
 
+  /**
+   * Starts a daemon that the configuration had not before, or has again: with a file of these daemons as somebody wrote it, or with a
+   * copy of the file of a daemon that runs.
+   */
+  start(daemon: number, file: readonly number[] | { readonly of: number }): void {
+    this.#timeline.note(this.now, `daemon ${daemon}: starts`);
+    const text = "of" in file ? this.node(file.of)?.site.text : this.configurationOf(file);
+    assert(text !== undefined, "who is asked for its file runs");
+    this.#boot(daemon, text);
+  }
+
+  /** Daemons that ended because a configuration does not have them. */
+  get removed(): readonly number[] {
+    return this.daemons.filter((number) => this.#removed.has(this.#id(number)));
+  }
+
+  /** The file of these daemons. */
+  configurationOf(daemons: readonly number[]): string {
+    return clusterText(this.#layout.map((segment) => segment.filter((number) => daemons.includes(number))));
+  }
+
+  /** Asks a daemon to put a configuration of these daemons in force. What comes of it: `reloads`. */
+  reload(daemon: number, daemons: readonly number[]): void {
+    this.#timeline.note(this.now, `daemon ${daemon}: asked for the daemons ${daemons.join(", ")}`);
+    this.#world.runOnProcess(this.#id(daemon), (now) => {
+      this.#process(daemon)?.reload(this.configurationOf(daemons), now);
+    });
+  }
+
+  /** What came of `reload` at this daemon since it was started: undefined when the file is in force, or why not. */
+  reloads(daemon: number): readonly (string | undefined)[] {
+    return this.#process(daemon)?.reloads ?? [];
+  }
+
   /** Asks the daemon to stop in order. */
   leave(daemon: number): void {
     this.inject({ kind: "leave", at: this.now, daemon });
@@ -227,7 +271,9 @@ export class Cluster {
     const calms = this.#calms;
     const hooks: FaultHooks = {
       crash: (id) => this.#crash(id),
-      restart: (id) => this.#world.restart(id),
+      restart: (id) => {
+        if (!this.#removed.has(id)) this.#world.restart(id);
+      },
       leave: (id) => this.#world.runOnProcess(id, (now) => (this.#world.process(id) as StackProcess).node.leave(now)),
       whenEnters: (id, state, action) =>
         (this.#world.process(id) as StackProcess | undefined)?.whenEnters(state, action),
@@ -313,14 +359,23 @@ export class Cluster {
     return this.#world.process(this.#id(daemon)) as StackProcess | undefined;
   }
 
-  #boot(daemon: number): void {
-    const self = this.#site.daemons.get(daemon);
+  #boot(daemon: number, text: string): void {
+    const { site } = parseSiteConfig(text, "(simulated)");
+    const self = site.daemons.find(({ name }) => name === `d${daemon}`);
     assert(self !== undefined, "only daemons of the site are started");
+    this.#removed.delete(self.id);
+    let isFirst = true;
     this.#world.boot(self.id, (environment) => {
-      return new StackProcess(this.#site.config, self, environment, (event) => {
+      if (isFirst) StackProcess.giveFile(environment.disk, site);
+      isFirst = false;
+      return new StackProcess({ ...site, timeouts: this.#timeouts }, self, environment, (event) => {
         if (event.kind === "configuration") {
           const names = this.#site.config.daemons.filter(({ id }) => this.node(daemon)?.evs.configuration.isMember(id));
           this.#timeline.note(this.now, `daemon ${daemon}: installs {${names.map(({ name }) => name).join(", ")}}`);
+        } else if (event.kind === "reload") {
+          const { what, generation, why } = event.event;
+          this.#timeline.note(this.now, `daemon ${daemon}: configuration ${generation} ${what} ${why}`.trimEnd());
+          if (what === "removed") this.#removed.add(self.id);
         } else if (event.kind === "left") {
           environment.run(() => this.#crash(self.id));
         }

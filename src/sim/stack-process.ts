@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { decodeEpochRecord, encodeEpochRecord } from "../cms/continuity.ts";
-import type { DaemonConfig, SiteConfig } from "../daemon/config/index.ts";
+import { type DaemonConfig, parseSiteConfig, type SiteConfig } from "../daemon/config/index.ts";
 import { DaemonNode, type NodeEvent } from "../daemon/node.ts";
 import type { MembershipStateName } from "../membership/events.ts";
 import type { Channel } from "../machine/network.ts";
@@ -11,6 +11,8 @@ import { Traps } from "./traps.ts";
 
 /** What the node's disk has of the membership service. */
 const EPOCH_FILE = "epoch";
+/** The configuration file that was put in force last, and the one that was kept aside. */
+const SITE_FILES = { inForce: "site", aside: "site.next" } as const;
 const RECEIVE_BUFFER_BYTES = 212_992;
 
 /** A whole daemon on a simulated node: ring, membership, groups and sessions, with its clients' connections. */
@@ -19,6 +21,8 @@ export class StackProcess implements SimProcess {
   readonly #streams = new Map<ConnectionNumber, StreamEnd>();
   readonly #traps = new Traps();
   #connections = 0;
+  /** What came of changes of the configuration that were asked for here: undefined, or why they were not made. */
+  readonly reloads: (string | undefined)[] = [];
 
   constructor(
     site: SiteConfig,
@@ -28,10 +32,12 @@ export class StackProcess implements SimProcess {
   ) {
     const { network, random, bootTimeSeconds, now, disk } = environment;
     const kept = disk.get(EPOCH_FILE);
+    const file = disk.get(SITE_FILES.inForce);
+    const inForce = file === undefined ? site : siteOf(new TextDecoder().decode(file), site);
     this.node = new DaemonNode(
       {
-        site,
-        self,
+        site: inForce,
+        self: inForce.daemons.find(({ id }) => id === self.id) ?? self,
         incarnation: bootTimeSeconds,
         epoch: kept && decodeEpochRecord(new TextDecoder().decode(kept)),
         clockOriginMs: bootTimeSeconds * 1000 - now,
@@ -57,6 +63,19 @@ export class StackProcess implements SimProcess {
             this.node.endTurn(at);
           });
         },
+        file: {
+          keep: (text, keeping) => {
+            disk.set(SITE_FILES[keeping], new TextEncoder().encode(text));
+            environment.run((at) => {
+              this.node.fileKept(keeping, undefined, at);
+              this.node.endTurn(at);
+            });
+          },
+          goOver: () => undefined,
+          reloaded: (why) => {
+            this.reloads.push(why);
+          },
+        },
         report: (event) => {
           if (event.kind === "membership" && event.event.kind === "state") this.#traps.entered(event.event.to);
           report(event);
@@ -81,6 +100,18 @@ export class StackProcess implements SimProcess {
 
   receive(channel: Channel, bytes: Uint8Array, now: number): void {
     this.node.receive(channel, bytes, now);
+    this.node.endTurn(now);
+  }
+
+  /** Writes down what daemons read when they start, instead of what an earlier life has left. */
+  static giveFile(disk: Map<string, Uint8Array>, { text }: SiteConfig): void {
+    disk.set(SITE_FILES.inForce, new TextEncoder().encode(text));
+  }
+
+  /** Puts a configuration file in force; `reloads` says what comes of it. */
+  reload(text: string, now: number): void {
+    const why = this.node.reload(text, {}, now);
+    if (why !== undefined) this.reloads.push(why);
     this.node.endTurn(now);
   }
 
@@ -110,6 +141,11 @@ export class StackProcess implements SimProcess {
       },
     };
   }
+}
+
+/** A file as a simulated daemon reads it when it starts: with the times of the simulation. */
+function siteOf(text: string, { timeouts }: SiteConfig): SiteConfig {
+  return { ...parseSiteConfig(text, "(simulated)").site, timeouts };
 }
 
 /** Copied: what a daemon keeps of it, it may write again to another client. */

@@ -35,6 +35,7 @@ export const Kind = {
   ringUnreliable: 0x0b,
   probe: 0x0c,
   formHeld: 0x0d,
+  siteFile: 0x0e,
   hopHello: 0x10,
   hopData: 0x11,
   hopState: 0x12,

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { adminPlaces } from "../../daemon/admin.ts";
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
 import {
   chooseDaemon,
@@ -95,22 +96,26 @@ export const daemon = defineCommand({
       style: (format, text) => (output.forPeople ? terminal.style(format, text) : text),
     });
     const stateDirectory = args.text("state-dir");
+    let inForce = site;
     const running = await startDaemon({
       config: site,
       name: self.name,
+      ...(file === undefined ? {} : { file }),
       thread: false,
       ownProcess: true,
       unixSocket: !args.flag("no-unix") && process.platform !== "win32",
       ...(stateDirectory === undefined ? {} : { stateDirectory }),
       onEvent: (event) => {
-        const entry = logEntryOf(event, site);
+        if (event.kind === "reload") inForce = event.event.site ?? inForce;
+        const entry = logEntryOf(event, inForce);
         if (entry !== undefined) log.add(entry, Date.now());
       },
     }).catch((error: unknown) => {
       throw startFailure(error, self, file);
     });
     const socket = join(site.sessions.unixDirectory, String(self.port));
-    const becomes = await orStop(running, () => giveUpRoot(site.runtime, [socket]));
+    const admin = adminPlaces(site.sessions.unixDirectory, self.port);
+    const becomes = await orStop(running, () => giveUpRoot(site.runtime, [socket, admin.folder, admin.socket]));
     const note = (event: string, message: string, fields = {}) =>
       log.add({ level: "info", event, message, fields }, Date.now());
     const where = file === undefined ? "" : ` of ${file}`;

@@ -12,8 +12,20 @@ export async function loadSiteConfig(path: string): Promise<ParsedSite> {
   return resolveSiteConfig(await readFile(path, "utf8"), path);
 }
 
+/** The addresses of the hosts that a text has only names of, as far as they are known now. */
+export async function hostAddresses(text: string, file: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [host, [first]] of await lookUp(text, file)) if (first !== undefined) found[host] = first;
+  return found;
+}
+
 /** As `loadSiteConfig` for a text that is already here; `file` is its name in messages. */
 export async function resolveSiteConfig(text: string, file: string): Promise<ParsedSite> {
+  const addresses = await lookUp(text, file);
+  return parseSiteConfig(text, file, (name) => addresses.get(name) ?? []);
+}
+
+async function lookUp(text: string, file: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const addresses = new Map<string, string[]>();
   for (const segment of parseConfigFile({ name: file, text }, []).segments) {
     for (const daemon of segment.daemons) {
@@ -21,7 +33,7 @@ export async function resolveSiteConfig(text: string, file: string): Promise<Par
       if (host !== "" && !addresses.has(host)) addresses.set(host, await addressesOf(host));
     }
   }
-  return parseSiteConfig(text, file, (name) => addresses.get(name) ?? []);
+  return addresses;
 }
 
 /** Unknown names have no addresses: the parser says so with the place in the file. */

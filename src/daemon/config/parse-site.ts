@@ -1,4 +1,5 @@
 import { spreadConfigHash, textHash } from "./hash.ts";
+import { hashedLineage, lineageOf } from "./lineage.ts";
 import { parseConfigFile } from "./parser.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { Settings } from "./settings.ts";
@@ -42,6 +43,8 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     acceleratedExplicitly: settings.boolean("AcceleratedRing", false),
   };
   const wideAreaOrder = settings.wideAreaOrder(sites.length);
+  const agreement = agreementHash({ segments, sites, links, wideAreaOrder, primaryPolicy, regions }, payloadBytesMax);
+  const lineage = lineageOf(text, agreement);
   const site: SiteConfig = {
     segments,
     sites,
@@ -50,7 +53,10 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     daemons,
     family,
     spreadHash: spreadConfigHash(hashed),
-    hash: agreementHash({ segments, sites, links, wideAreaOrder, primaryPolicy, regions }, payloadBytesMax),
+    hash: lineage.generation === 0 ? agreement : textHash(hashedLineage(lineage)),
+    agreement,
+    lineage,
+    text,
     protocolVersion: settings.protocolVersion(),
     dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),

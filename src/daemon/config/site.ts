@@ -1,4 +1,5 @@
 import type { RegionPolicy } from "../../cms/region-policy.ts";
+import type { Lineage } from "./lineage.ts";
 import type { MembershipTimeouts } from "../../membership/timeouts.ts";
 
 /**
@@ -20,6 +21,12 @@ export type SiteConfig = {
   readonly spreadHash: number;
   /** Our own hash, in every datagram between daemons; it covers what they must agree on, and only that. */
   readonly hash: number;
+  /** The same without what earlier configurations have to do with it: equal for two files that say the same. */
+  readonly agreement: number;
+  /** Which configurations this one has followed at run time. */
+  readonly lineage: Lineage;
+  /** The file. */
+  readonly text: string;
   /** The version of the datagrams to send, or `undefined` for the newest one. */
   readonly protocolVersion: number | undefined;
   readonly dissemination: "auto" | "multicast" | "unicast";
