@@ -118,6 +118,26 @@ test("packets that wait for an earlier view are delivered after it, though their
   expect(texts(net, 1)).toEqual(["first", "second", "third"]);
 });
 
+test("what is not stable in a view that was sealed takes room in the window of the next one", () => {
+  const windowBytes = 4_000;
+  const net = new NodeNet(5, { tokenRate: 10, windowBytes, windowResumeBytes: 2_000, packing: false });
+  const [one, two] = [net.add(1).info, net.add(2).info];
+  const before = region(100, 1, [1], [one, two]);
+  for (const id of [1, 2]) apply(net, id, 1, { regionsCreated: [before], groupsCreated: [group(1, 1, [100])] });
+  net.loses = (_from, to) => to === 1;
+  const unstable = (): number => net.get(2).node.senders.reduce((sum, { unstableBytes }) => sum + unstableBytes, 0);
+  for (let i = 0; i < 200; i++) net.send(2, 1, `${i} ${"x".repeat(100)}`, i);
+  net.run(500);
+  expect(unstable()).toBeGreaterThan(windowBytes / 2);
+  for (const id of [1, 2]) apply(net, id, 2, { regionsChanged: [{ region: 100, view: 2, added: [], removed: [] }] });
+  net.run(500);
+  expect(unstable()).toBeLessThan(windowBytes + 1_000);
+  net.loses = () => false;
+  net.run(10_000);
+  expect(texts(net, 1)).toEqual(texts(net, 2));
+  expect(texts(net, 1)).toHaveLength(200);
+});
+
 test("a view of several partitions is forgotten by all, also if its leader fails while it is being retired", () => {
   for (const failed of [undefined, 1]) {
     const net = new NodeNet(4, { tokenRate: 10, tokenLossMs: 300, replication: 2 });

@@ -78,6 +78,8 @@ export class RegionSender {
   #sealed = 0;
   #isStopped = false;
   #after: readonly SealedView[];
+  /** Of those views. Receivers keep what comes here until they have all of theirs: their packets take room in this window, too. */
+  #before: readonly RegionSender[];
   /** When this region was told last how far the sender has come. */
   #toldAt = Number.NEGATIVE_INFINITY;
   /** When a packet was stamped last. */
@@ -85,11 +87,12 @@ export class RegionSender {
   #resent = 0;
 
   /**
-   * `after`: views that were sealed for this one, where not everything is stable. `last`: greatest number that this node has assigned in the view before; all of that is stable.
+   * `before`: of views that were sealed for this one, where not everything is stable. `last`: greatest number that this node has assigned in the view before; all of that is stable.
    */
-  constructor(view: RegionView, after: readonly SealedView[], settings: SenderSettings, last = 0) {
+  constructor(view: RegionView, before: readonly RegionSender[], settings: SenderSettings, last = 0) {
     this.view = view;
-    this.#after = after;
+    this.#before = before;
+    this.#after = before.map(({ id, last: end }) => ({ id, last: end }));
     this.#settings = settings;
     this.#last = this.#stable = last;
     this.#unstable.dropUpTo(last);
@@ -252,6 +255,7 @@ export class RegionSender {
     if (upTo <= this.#stable) return NO_MESSAGES;
     this.#stable = upTo;
     this.#after = NOTHING_BEFORE;
+    this.#before = NOTHING_BEFORE;
     this.#unstable.dropUpTo(upTo);
     this.#resend.remove(0, upTo);
     this.#unsent.remove(0, upTo);
@@ -316,7 +320,9 @@ export class RegionSender {
   get isWindowFull(): boolean {
     const { windowBytes, windowResumeBytes } = this.#settings;
     const limit = this.#isStopped ? windowResumeBytes : windowBytes;
-    this.#isStopped = this.#unstable.bytes >= limit;
+    let { bytes } = this.#unstable;
+    for (const { unstableBytes } of this.#before) bytes += unstableBytes;
+    this.#isStopped = bytes >= limit;
     return this.#isStopped;
   }
 
@@ -406,4 +412,4 @@ function asStamp(now: number): number {
 }
 
 const NO_MESSAGES: RegionMessage[] = [];
-const NOTHING_BEFORE: readonly SealedView[] = [];
+const NOTHING_BEFORE: readonly never[] = [];

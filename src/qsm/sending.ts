@@ -3,7 +3,7 @@ import type { GroupNumber, NodeId, RegionId, RegionViewId } from "../base/ids.ts
 import type { SettledStream } from "../cms/settled.ts";
 import type { GroupView, NodeInfo, RegionView } from "../cms/views.ts";
 import { NEVER } from "../machine/machine.ts";
-import { AFTER_BYTES, AFTER_MAX, type SealedView } from "../wire/region/data.ts";
+import { AFTER_BYTES, AFTER_MAX } from "../wire/region/data.ts";
 import type { NodeConfig } from "./config.ts";
 import { GroupSender } from "./group-sender.ts";
 import { Pacer, pacerDefaults } from "./pacer.ts";
@@ -285,14 +285,14 @@ export class Sending {
    * Sealed views with packets that are not stable and that members of this view were in (rule 11): of each member the last one. What came
    * before that, its packets wait for themselves.
    */
-  #sealedFor(view: RegionView): SealedView[] {
+  #sealedFor(view: RegionView): RegionSender[] {
     const rest = new Set(view.members.map(({ id }) => id));
-    const before: SealedView[] = [];
+    const before: RegionSender[] = [];
     for (const sender of [...this.#sealed].sort((a, b) => b.sealed - a.sealed)) {
       if (sender.isDone) continue;
       const { size } = rest;
       for (const { id } of sender.view.members) rest.delete(id);
-      if (rest.size < size) before.push({ id: sender.id, last: sender.last });
+      if (rest.size < size) before.push(sender);
     }
     // Half a packet at most; that is more views than the members of a region come from.
     return before.slice(0, Math.min(AFTER_MAX, Math.floor(this.#config.datagramBytes / 2 / AFTER_BYTES)));

@@ -289,7 +289,7 @@ const MUTATIONS = [
   {
     name: "a lost message is not told",
     file: "qsm/region.ts",
-    from: "          this.#host.lost(groups, sender, count);\n",
+    from: "          this.#host.lost(this.#ownGroups(), sender, count);\n",
     to: "",
     regions: true,
   },
