@@ -171,7 +171,7 @@ export class RegionMember implements Machine, RingHost {
       if (sender !== this.#config.me) this.counters.packetsReceived++;
       if (seq > stream.maxCome) {
         if (seq > stream.maxCome + 1) this.#gaps++;
-        stream.maxCome = seq;
+        stream.come(seq, now);
       }
       const stamp = kindOf(packet) === NodeKind.regionData ? stampOf(packet) : undefined;
       if (stamp !== undefined) this.#host.stamped(sender, stamp, now);
@@ -290,7 +290,7 @@ export class RegionMember implements Machine, RingHost {
   streamOf(sender: NodeId): Stream {
     let stream = this.streams.get(sender);
     if (stream === undefined) {
-      stream = new Stream(sender, this.#plan, this.#members.me, this.#config.delivery, {
+      stream = new Stream(sender, this.#plan, this.#members.me, this.#config, {
         deliver: (packet) => this.#deliver(sender, packet),
         lost: (count) => {
           this.counters.lost += count;

@@ -1,6 +1,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
-import type { DeliveryRule } from "./config.ts";
+import { ComeBy } from "./come-by.ts";
+import type { DeliveryRule, NodeConfig } from "./config.ts";
 import { PacketStore } from "./packet-store.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
 
@@ -25,11 +26,8 @@ export class Stream {
   readonly sender: NodeId;
   /** Greatest number of which this member knows that it exists. */
   maxSeen = 0;
-  /**
-   * Greatest number that has come from the sender itself. Tokens know of later ones before these come, since they are processed first:
-   * those are under way, not lost.
-   */
-  maxCome = 0;
+  #maxCome = 0;
+  readonly #comeBy: ComeBy;
   /** The leader's: what is younger than `#cutOff` is not reported missing yet, and what it will be next, since when (A31). */
   #cutOff = 0;
   #mark = 0;
@@ -56,12 +54,38 @@ export class Stream {
   #barred = false;
   #heldAt = Number.POSITIVE_INFINITY;
 
-  constructor(sender: NodeId, plan: PartitionPlan, index: number, rule: DeliveryRule, host: StreamHost) {
+  constructor(
+    sender: NodeId,
+    plan: PartitionPlan,
+    index: number,
+    { delivery, transitMs }: Pick<NodeConfig, "delivery" | "transitMs">,
+    host: StreamHost,
+  ) {
     this.sender = sender;
     this.#plan = plan;
     this.#index = index;
-    this.#rule = rule;
+    this.#rule = delivery;
+    this.#comeBy = new ComeBy(transitMs);
     this.#host = host;
+  }
+
+  /**
+   * Greatest number that has come from the sender itself. Tokens know of later ones before these come, since they are processed first:
+   * those are under way, not lost.
+   */
+  get maxCome(): number {
+    return this.#maxCome;
+  }
+
+  /** A packet with a greater number than any before has come from the sender. */
+  come(seq: number, now: number): void {
+    this.#maxCome = seq;
+    this.#comeBy.note(seq, now);
+  }
+
+  /** What is missing up to here is lost: others that were sent later came `transitMs` ago. */
+  overtakenBy(now: number): number {
+    return this.#comeBy.at(now);
   }
 
   /** Everything up to here has come, or was given up. */

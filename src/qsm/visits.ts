@@ -42,7 +42,7 @@ export class Visits {
     record.keptContiguous = Math.min(record.keptContiguous, stream.keptContiguous);
 
     const bytesMax = record.settle === undefined ? this.#settings.nakBytes : Number.POSITIVE_INFINITY;
-    const own = stream.missing(partition, record.cutOff, bytesMax);
+    const own = stream.missing(partition, limitOf(record, stream, now), bytesMax);
     const pullable = new RangeSet();
     if (predecessor !== undefined) {
       const limit = Math.min(record.covered, own.covered);
@@ -69,7 +69,7 @@ export class Visits {
   close(record: TokenRecord, { partition, round }: Place, last: number | undefined): void {
     const stream = this.#host.streamOf(record.sender);
     if (last !== undefined) {
-      const own = stream.missing(partition, record.cutOff, Number.POSITIVE_INFINITY);
+      const own = stream.missing(partition, stream.maxSeen, Number.POSITIVE_INFINITY);
       this.#push(last, stream, partition, record.naks, own.ranges, record.covered);
     }
     const lacking = new RangeSet();
@@ -145,7 +145,7 @@ export class Visits {
    * failed, nobody else will ask its sender for it (section 0 e), or find that nobody has it.
    */
   #pullElsewhere(record: TokenRecord, stream: Stream, round: number, now: number): void {
-    for (const [partition, missing] of stream.missingElsewhere(record.cutOff)) {
+    for (const [partition, missing] of stream.missingElsewhere(limitOf(record, stream, now))) {
       const unkept = this.#members.unkept(partition, missing);
       missing.removeAll(unkept);
       if (record.settle !== undefined) {
@@ -182,4 +182,9 @@ export class Visits {
       );
     }
   }
+}
+
+/** Up to where a member says what it lacks: what all may have had time to receive, and what it has been passed over for. */
+function limitOf({ cutOff }: TokenRecord, stream: Stream, now: number): number {
+  return Math.max(cutOff, stream.overtakenBy(now));
 }
