@@ -1,16 +1,16 @@
 import { assert } from "../base/assert.ts";
 import { cover } from "../base/coverage.ts";
 import type { NodeId, RegionViewId } from "../base/ids.ts";
-import { RangeSet } from "../base/range-set.ts";
+import type { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
-import { newPartitionPart, type RegionToken, type TokenRecord } from "../wire/region/token.ts";
+import { newPartitionPart, type RegionToken } from "../wire/region/token.ts";
 import type { FinalView } from "../cms/views.ts";
 import type { RingMode, TokenRelease } from "./config.ts";
 import { copyOf, Gather } from "./gather.ts";
 import type { RingMembers } from "./members.ts";
 import type { PartitionPlan } from "./partition-plan.ts";
+import { RoundRecords } from "./round-records.ts";
 import { type Part, RoundTree } from "./round-tree.ts";
-import { Settlement } from "./settlement.ts";
 import type { Stream } from "./stream.ts";
 import { Visits } from "./visits.ts";
 
@@ -86,7 +86,7 @@ export class RegionRing implements Machine {
   readonly #host: RingHost;
   /** Of the last failure that concerns the view: tokens of another one do not count. */
   #failure = 0;
-  readonly #settlements = new Map<NodeId, Settlement>();
+  readonly #records: RoundRecords;
   /** A token that knows of a failure which this member has not applied yet. */
   #ahead: RegionToken | undefined;
   /** Greatest round seen since the last failure. */
@@ -101,10 +101,6 @@ export class RegionRing implements Machine {
   readonly #out = new Map<number, number>();
   #releaseAt = NEVER;
   #bytesSince = 0;
-  /** Up to where everything is held by those who are to keep it, as the last round has found, by sender. */
-  readonly #kept = new Map<NodeId, number>();
-  /** Stable numbers that a whole round has told everybody. */
-  readonly #told = new Map<NodeId, number>();
   /** The last round found nothing to do: the next one ends the rounds, if it finds nothing either. */
   #commits = false;
 
@@ -127,6 +123,7 @@ export class RegionRing implements Machine {
     const isTree = ringMode === "tree" || (ringMode === "bySize" && plan.size >= treeMembersMin);
     this.#tree = new RoundTree(members, plan, isTree ? { fanOut } : "inTurn");
     this.#host = host;
+    this.#records = new RoundRecords(host);
     this.#visits = new Visits(settings, members, plan, host);
     this.#isQuiescent = true;
   }
@@ -142,7 +139,7 @@ export class RegionRing implements Machine {
 
   /** Senders that have failed in the view, members or not. */
   get failedSenders(): Iterable<NodeId> {
-    return this.#settlements.keys();
+    return this.#records.failedSenders;
   }
 
   get isQuiescent(): boolean {
@@ -217,8 +214,7 @@ export class RegionRing implements Machine {
   failed(nodes: readonly NodeId[], failure: number, now: number): void {
     for (const node of nodes) {
       this.#members.fail(node);
-      // Also a sender that is no member here; one that never sent costs one round.
-      if (!this.#settlements.has(node)) this.#settlements.set(node, new Settlement());
+      this.#records.failed(node);
     }
     this.#failure = failure;
     this.#round = 0;
@@ -240,9 +236,7 @@ export class RegionRing implements Machine {
   finalised(final: FinalView, now: number): void {
     this.#final = final;
     for (const { sender, seq } of final.last) if (seq > 0) this.#host.streamOf(sender).see(seq);
-    for (const sender of final.failed) {
-      if (!this.#settlements.has(sender)) this.#settlements.set(sender, new Settlement());
-    }
+    for (const sender of final.failed) this.#records.failed(sender);
     this.resume(now);
   }
 
@@ -324,14 +318,7 @@ export class RegionRing implements Machine {
    */
   get #overlapAt(): number {
     if (!this.#canOverlap || this.#isQuiescent || this.#commits || this.#final !== undefined) return NEVER;
-    return this.#out.size < ROUNDS_MAX && this.#hasSettled() ? this.#sentAt + this.#periodMs : NEVER;
-  }
-
-  #hasSettled(): boolean {
-    for (const [sender, settlement] of this.#settlements) {
-      if (!settlement.isSettled(this.#host.streams.get(sender)?.clean ?? 0)) return false;
-    }
-    return true;
+    return this.#out.size < ROUNDS_MAX && this.#records.areSettled ? this.#sentAt + this.#periodMs : NEVER;
   }
 
   /** Whether a token is about a part of the view in which this is for me to do. */
@@ -390,43 +377,9 @@ export class RegionRing implements Machine {
       quiesceCommit: this.#commits,
       retire: this.#isDrained(),
       admissible: noRates(),
-      records: [],
+      records: this.#records.open(this.#settings.transitMs, now),
     };
-    for (const stream of this.#host.streams.values()) {
-      stream.beginRound(this.#settings.transitMs, now);
-      if (this.#isOfInterest(stream)) token.records.push(this.#newRecord(stream));
-    }
-    for (const sender of this.#settlements.keys()) {
-      if (this.#host.streams.has(sender)) continue;
-      token.records.push(this.#newRecord(this.#host.streamOf(sender)));
-    }
     this.#openPart(token, now);
-  }
-
-  #isOfInterest(stream: Stream): boolean {
-    const settlement = this.#settlements.get(stream.sender);
-    if (settlement !== undefined && !settlement.isSettled(stream.clean)) return true;
-    return stream.isActive || (this.#told.get(stream.sender) ?? 0) < stream.clean;
-  }
-
-  #newRecord(stream: Stream): TokenRecord {
-    const { sender } = stream;
-    const settlement = this.#settlements.get(sender);
-    return {
-      sender,
-      maximumSeen: stream.maxSeen,
-      cutOff: settlement?.last ?? stream.cutOff,
-      maxContiguous: stream.acknowledged,
-      toClean: stream.clean,
-      keptContiguous: stream.keptContiguous,
-      toTrim: this.#kept.get(sender) ?? 0,
-      ...newPartitionPart(),
-      settle: settlement && {
-        candidates: settlement.candidates.clone(),
-        orphans: new RangeSet(),
-        lost: settlement.lost.clone(),
-      },
-    };
   }
 
   #complete(token: RegionToken, now: number): void {
@@ -438,7 +391,7 @@ export class RegionRing implements Machine {
     if (token.retire) return this.retire();
     const { least, sum, greatest, count } = token.admissible;
     if (count > 0) this.#host.rated({ least, average: sum / count, greatest }, now);
-    for (const record of token.records) this.#completeRecord(record);
+    for (const record of token.records) this.#records.complete(record);
     // Its own streams, which the token passed at the beginning, may have become active meanwhile.
     const isIdle = token.quiesce && !this.#hasWork();
     if (isIdle && token.quiesceCommit) {
@@ -458,27 +411,8 @@ export class RegionRing implements Machine {
     return this.#settings.release === "periodic" ? at : Math.max(at, now + this.#periodMs / 2);
   }
 
-  #completeRecord(record: TokenRecord): void {
-    const { sender, maxContiguous } = record;
-    const stream = this.#host.streamOf(sender);
-    this.#kept.set(sender, Math.max(this.#kept.get(sender) ?? 0, record.keptContiguous));
-    this.#told.set(sender, record.toClean);
-    const settlement = this.#settlements.get(sender);
-    if (settlement !== undefined && record.settle !== undefined) {
-      const { candidates, orphans, lost } = record.settle;
-      cover("regions settle round");
-      settlement.completed(record.maximumSeen, candidates, orphans, lost);
-      if (settlement.last !== undefined) stream.see(settlement.last);
-    }
-    stream.cleanTo(maxContiguous);
-    if (settlement === undefined && stream.clean > 0) this.#host.acknowledge(sender, stream.clean);
-    if (settlement?.last === undefined || settlement.isReported || !settlement.isSettled(stream.clean)) return;
-    settlement.isReported = true;
-    this.#host.settled(stream, settlement.last);
-  }
-
   #hasWork(): boolean {
-    for (const stream of this.#host.streams.values()) if (this.#isOfInterest(stream)) return true;
+    for (const stream of this.#host.streams.values()) if (this.#records.isOfInterest(stream)) return true;
     return this.#isDrained();
   }
 
@@ -486,9 +420,9 @@ export class RegionRing implements Machine {
   #isDrained(): boolean {
     const final = this.#final;
     if (final === undefined) return false;
-    if (!this.#hasSettled()) return false;
+    if (!this.#records.areSettled) return false;
     return final.last.every(({ sender, seq }) => {
-      return seq === 0 || this.#settlements.has(sender) || (this.#host.streams.get(sender)?.clean ?? 0) >= seq;
+      return seq === 0 || this.#records.hasFailed(sender) || (this.#host.streams.get(sender)?.clean ?? 0) >= seq;
     });
   }
 
@@ -563,7 +497,7 @@ export class RegionRing implements Machine {
     this.#tokens++;
     const known = new Set(token.records.map(({ sender }) => sender));
     for (const stream of this.#host.streams.values()) {
-      if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#freshRecord(stream));
+      if (stream.isActive && !known.has(stream.sender)) token.records.push(this.#records.fresh(stream));
     }
     for (const record of token.records) this.#visits.visit(record, token, predecessor, now);
     if (token.quiesce || token.quiesceCommit) {
@@ -580,23 +514,6 @@ export class RegionRing implements Machine {
     admissible.greatest = Math.max(admissible.greatest, rate);
     admissible.sum += rate;
     admissible.count++;
-  }
-
-  /** Of a sender that the token does not know: those before me have nothing, and report nothing (section 0 g). */
-  #freshRecord(stream: Stream): TokenRecord {
-    return {
-      sender: stream.sender,
-      maximumSeen: stream.maxSeen,
-      cutOff: 0,
-      maxContiguous: 0,
-      toClean: 0,
-      keptContiguous: 0,
-      toTrim: 0,
-      ...newPartitionPart(),
-      settle: this.#settlements.has(stream.sender)
-        ? { candidates: new RangeSet(), orphans: new RangeSet(), lost: new RangeSet() }
-        : undefined,
-    };
   }
 
   #closePartition(token: RegionToken, now: number): void {

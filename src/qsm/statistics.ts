@@ -9,7 +9,7 @@ import {
   type RegionStatistics,
 } from "../wire/native/node-statistics.ts";
 import type { LinkStatistics } from "./link.ts";
-import type { NodeDrops } from "./node.ts";
+import type { NodeDrops } from "./arrivals.ts";
 import type { RegionMember } from "./region.ts";
 import type { Sending } from "./sending.ts";
 import type { UnknownViews } from "./unknown-views.ts";

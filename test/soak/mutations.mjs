@@ -127,8 +127,8 @@ const MUTATIONS = [
   },
   {
     name: "who is declared failed is still listened to",
-    file: "qsm/node.ts",
-    from: 'this.#fenced.has(from) && channel !== "repair"',
+    file: "qsm/arrivals.ts",
+    from: 'this.#parts.peers.isFenced(from) && channel !== "repair"',
     to: "from < 0",
     regions: true,
   },
@@ -142,7 +142,7 @@ const MUTATIONS = [
   {
     name: "a view is retired though a failed sender is not settled",
     file: "qsm/ring.ts",
-    from: "    if (!this.#hasSettled()) return false;\n    return final",
+    from: "    if (!this.#records.areSettled) return false;\n    return final",
     to: "    return final",
     regions: true,
   },
@@ -169,14 +169,14 @@ const MUTATIONS = [
   },
   {
     name: "who does not know a view passes its token on",
-    file: "qsm/node.ts",
-    from: "else if (!this.#tellRetired(from, id)) this.#unknown.addToken(message);",
-    to: 'else if (!this.#tellRetired(from, id) && message.phase === "visit") this.#links.send(from, encodeRegionMessage({ ...message, phase: "close" }));',
+    file: "qsm/arrivals.ts",
+    from: "else if (!this.#tellRetired(from, id)) this.#parts.unknown.addToken(message);",
+    to: 'else if (!this.#tellRetired(from, id) && message.phase === "visit") this.#host.tell(from, { ...message, phase: "close" });',
     regions: true,
   },
   {
     name: "the leader acknowledges what it has itself",
-    file: "qsm/ring.ts",
+    file: "qsm/round-records.ts",
     from: "    stream.cleanTo(maxContiguous);\n    if (settlement",
     to: "    stream.cleanTo(Math.max(maxContiguous, stream.contiguous));\n    if (settlement",
     regions: true,
@@ -210,8 +210,15 @@ const MUTATIONS = [
     regions: true,
   },
   {
+    name: "packets that were overtaken just now are reported missing",
+    file: "qsm/come-by.ts",
+    from: "now - first.at >= this.#ageMs ?",
+    to: "now >= first.at ?",
+    regions: true,
+  },
+  {
     name: "packets that may be under way are reported missing",
-    file: "qsm/ring.ts",
+    file: "qsm/round-records.ts",
     from: "cutOff: settlement?.last ?? stream.cutOff,",
     to: "cutOff: settlement?.last ?? stream.maxSeen,",
     regions: true,
@@ -303,8 +310,8 @@ const MUTATIONS = [
   {
     name: "copies for others leave after data",
     file: "qsm/node.ts",
-    from: "const forwards = this.#flushForwards(most, now);",
-    to: "this.room -= this.#sending.flush(most, now);\n    const forwards = this.#flushForwards(most, now);",
+    from: "const copied = this.#flushCopies(most, now);",
+    to: "this.room -= this.#sending.flush(most, now);\n    const copied = this.#flushCopies(most, now);",
     regions: true,
   },
   {

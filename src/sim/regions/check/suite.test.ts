@@ -8,7 +8,7 @@ import type { Happening } from "../node-process.ts";
 import { NO_CHANGE } from "../../../cms/no-change.ts";
 import { regionCheckers, RegionCheckSuite } from "./suite.ts";
 
-const OPTIONS = { plan: "byReplication", replication: 2, ringMax: 25, rateMin: 10 } as const;
+const OPTIONS = { plan: "byReplication", replication: 2, ringMax: 25, rateMin: 10, transitMs: 50 } as const;
 const [A, B, C] = [1, 2, 3];
 const G = 50;
 const ID = { region: 100, view: 1 };
@@ -287,6 +287,14 @@ const STORIES: Readonly<
         passes(A, B, token(1)),
         ...sent(A, 1),
         passes(A, B, token(2, { records: [record(A, { naks: RangeSet.of([1, 1]) })] })),
+      ],
+      "not overtaken long ago": [
+        ...beginning(),
+        passes(A, B, token(1)),
+        ...sent(A, 1),
+        ...sent(A, 2),
+        { kind: "taken", node: B, id: ID, sender: A, seq: 2, isDirect: true },
+        passes(B, C, token(2, { records: [record(A, { naks: RangeSet.of([1, 1]) })] })),
       ],
     },
   },

@@ -16,18 +16,20 @@ import { completion, silence } from "./rest.ts";
 import { retirement } from "./retirement.ts";
 import { stability } from "./stability.ts";
 import { sendOrder } from "./turns.ts";
-import { freshToken, noPrematureNak, oneToken } from "./tokens.ts";
+import { freshToken, noPrematureNak, oneToken, type TransitOptions } from "./tokens.ts";
 import { agreement, exactness } from "./views.ts";
 
 /** All properties, by their numbers in protocols.md K, or by what region-views.md calls them. */
-export function regionCheckers(plan: PlanOptions & RateOptions): readonly (readonly [string, RegionCheckerFactory])[] {
+export function regionCheckers(
+  plan: PlanOptions & RateOptions & TransitOptions,
+): readonly (readonly [string, RegionCheckerFactory])[] {
   return [
     ["K33", exactness],
     ["K34", agreement],
     ["K35", atomicity(plan)],
     ["K36", stability],
     ["K37", cachers(plan)],
-    ["K38", noPrematureNak],
+    ["K38", noPrematureNak(plan)],
     ["K39", locality(plan)],
     ["K40", oneToken],
     ["K41", silence],
