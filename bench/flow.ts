@@ -6,8 +6,8 @@ import { BenchSite, type Pauses, told, type Usage } from "./site.ts";
 const FLOOD = fileURLToPath(new URL("./flood-process.mjs", import.meta.url));
 /** Messages that a sending client may have on the way to its daemon. */
 const WINDOW: Readonly<Record<number, number>> = { 100: 2_000, 1000: 500, 10_000: 100, 100_000: 20 };
-/** V8 compiles what is hot in the first seconds; what counts is a system that runs. */
-const WARM_UP_MS = 3_000;
+/** V8 compiles what is hot in the first seconds of its work, which the daemons of a machine do by turns; what counts is a system that runs. */
+const WARM_UP_MS_PER_DAEMON = 1_000;
 
 /** Messages through daemons in network namespaces of their own, each with a receiving client. */
 export type Flow = {
@@ -66,7 +66,7 @@ export async function measureFlow(flow: Flow): Promise<FlowResult> {
     }
     if (flow.loss !== undefined && flow.loss > 0) site.lab?.setLoss(1, flow.loss);
     for (const child of clients) child.send({ kind: "start" });
-    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS_PER_DAEMON * flow.daemons));
     return await measure(site, clients, flow);
   } finally {
     for (const child of clients) child.kill("SIGKILL");
