@@ -26,7 +26,12 @@ export type Flow = {
   readonly rate?: number;
   /** Lines for the site's configuration. */
   readonly settings?: string;
+  /** Of the links between the daemons; datagrams fill it. */
+  readonly mtuBytes?: number;
 };
+
+/** Before the payload of a datagram: IPv4 and UDP. */
+const DATAGRAM_OVERHEAD_BYTES = 28;
 
 export type FlowResult = {
   /** Messages/s of each receiver. */
@@ -56,7 +61,7 @@ type Count = {
 };
 
 export async function measureFlow(flow: Flow): Promise<FlowResult> {
-  const site = await BenchSite.start(flow.daemons, { namespaces: true, settings: flow.settings ?? "" });
+  const site = await BenchSite.start(flow.daemons, { namespaces: true, ...network(flow) });
   const clients: ChildProcess[] = [];
   try {
     for (let daemon = 0; daemon < flow.daemons; daemon++) {
@@ -72,6 +77,11 @@ export async function measureFlow(flow: Flow): Promise<FlowResult> {
     for (const child of clients) child.kill("SIGKILL");
     site.close();
   }
+}
+
+function network({ settings = "", mtuBytes }: Flow): { settings: string; mtuBytes?: number } {
+  if (mtuBytes === undefined) return { settings };
+  return { settings: `${settings}\nDatagramBytes = ${mtuBytes - DATAGRAM_OVERHEAD_BYTES}`, mtuBytes };
 }
 
 /** Messages/s at the receiver that got least. */

@@ -45,10 +45,11 @@ export class BenchSite {
   /** Starts them and waits until all are in one configuration. */
   static async start(
     count: number,
-    options: { readonly namespaces: boolean; readonly settings?: string },
+    options: { readonly namespaces: boolean; readonly settings?: string; readonly mtuBytes?: number },
   ): Promise<BenchSite> {
     const site = new BenchSite(count, options.namespaces ? Lab.create(count) : undefined);
     try {
+      if (options.mtuBytes !== undefined) site.lab?.setMtu(options.mtuBytes);
       await site.#start(options.settings ?? "");
     } catch (error) {
       site.close();

@@ -39,6 +39,8 @@ export class Orderer {
   #waiting = 0;
   #waitingCausal = 0;
   #cutLtsSeen = 0;
+  /** Made once, as it is asked for each packet. */
+  readonly #isAgreed = (packet: RingPacket): boolean => this.#configuration.isAgreed(packet.lts, packet.site);
 
   constructor(configuration: Configuration, deliver: (delivery: Delivery) => void) {
     this.#configuration = configuration;
@@ -105,7 +107,7 @@ export class Orderer {
   }
 
   #advance(): void {
-    this.#advanceWhile((packet) => this.#configuration.isAgreed(packet.lts, packet.site));
+    this.#advanceWhile(this.#isAgreed);
   }
 
   #advanceWhile(admits: (packet: RingPacket) => boolean): void {

@@ -70,6 +70,14 @@ export class Lab {
     return child;
   }
 
+  /** The longest IP packet that links take, on all hosts and ports: 9000 for jumbo frames. */
+  setMtu(bytes: number): void {
+    for (let host = 0; host < this.size; host++) {
+      run("ip", ["-n", this.#switch, "link", "set", `p${host}`, "mtu", `${bytes}`]);
+      run("ip", ["-n", this.#host(host), "link", "set", "eth0", "mtu", `${bytes}`]);
+    }
+  }
+
   /** Drops a share (0 … 1) of the UDP datagrams that arrive at a host; 0 ends it. */
   setLoss(host: number, share: number): void {
     const table = "table inet amalgam_loss";
