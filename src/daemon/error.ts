@@ -5,9 +5,7 @@ export type DaemonErrorCode =
   /** The segment's multicast group cannot be joined, and the configuration allows nothing else. */
   | "MULTICAST"
   /** The datagram path that was demanded is not possible here. */
-  | "DATAGRAMS"
-  /** Sites cannot be joined yet. */
-  | "SITES";
+  | "DATAGRAMS";
 
 /** Why a daemon could not start, where it is neither the configuration's text nor a system call by itself. */
 export class DaemonError extends Error {

@@ -3,7 +3,7 @@ import type { EpochRecord } from "../cms/continuity.ts";
 import type { Agreement, EvsConfig } from "../membership/config.ts";
 import { Layout } from "../membership/layout.ts";
 import type { PrimaryPolicy } from "../membership/primary.ts";
-import { wideAreaConfig } from "../membership/wide-area-config.ts";
+import { type SiteLink, type WideAreaConfig, wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { AccessRules } from "../session/access.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { NodeSite } from "../wire/native/node-facts.ts";
@@ -45,12 +45,29 @@ export function evsConfig(options: NodeOptions): EvsConfig {
     me: self.id,
     timeouts: site.timeouts,
     ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
-    wideArea: wideAreaConfig(),
+    wideArea: wideAreaOf(site),
     ...agreementOf(site),
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,
     versionMax: site.protocolVersion ?? WIRE_VERSION_MAX,
   };
+}
+
+/** Both directions of each link; what the file takes away costs more than any way. */
+function wideAreaOf({ sites, links }: SiteConfig): WideAreaConfig {
+  const given: SiteLink[] = [];
+  for (let from = 0; from < sites.length; from++) {
+    for (let to = 0; to < sites.length; to++) {
+      if (from === to) continue;
+      const link = links.find(({ ends }) => ends.includes(from) && ends.includes(to));
+      if (link === undefined) given.push({ from, to, weight: Number.POSITIVE_INFINITY });
+      else {
+        const { weight, rateMax, rateStart, silenceMs } = link;
+        given.push({ from, to, weight, rateStart, silenceMs, ...(rateMax === undefined ? {} : { rateMax }) });
+      }
+    }
+  }
+  return wideAreaConfig({ links: given });
 }
 
 /** Whether the network takes whole batches of packets. */

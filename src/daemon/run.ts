@@ -40,6 +40,8 @@ export type RunOptions = {
   readonly stateDirectory: string | undefined;
   /** Where the site's file is: what is put in force while the daemon runs is written there. Without one nothing can be. */
   readonly file: string | undefined;
+  /** Where datagrams for daemons of these names go instead of to their own places: tokens to `port + 1`. */
+  readonly via: Readonly<Record<string, { readonly address: string; readonly port: number }>>;
   /** Whether to listen at a Unix socket, named after the port, in the configured directory. */
   readonly unixSocket: boolean;
   readonly access: AccessRules;
@@ -156,10 +158,6 @@ export class RunningDaemon {
 
   async start(): Promise<void> {
     const { site } = this.#options;
-    if (site.sites.length > 1) {
-      const message = `the configuration has ${site.sites.length} sites, and this version joins none: take Site out, and all segments have one ring`;
-      throw new DaemonError("SITES", message);
-    }
     const self = this.#self;
     const { passwordFile } = site.authentication;
     if (passwordFile !== undefined) {
@@ -421,7 +419,9 @@ export class RunningDaemon {
     };
   }
 
-  #peer({ id, segment, address, port }: DaemonConfig): UdpPeer {
+  #peer({ id, name, segment, address, port }: DaemonConfig): UdpPeer {
+    const via = this.#options.via[name];
+    if (via !== undefined) return { id, segment, ...via };
     return { id, segment, address: this.#addresses.get(id) ?? address, port };
   }
 

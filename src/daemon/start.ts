@@ -16,6 +16,11 @@ export type DaemonOptions = {
   readonly file?: string;
   /** Which of the site's daemons this is; may be left out where the site has one. */
   readonly name?: string;
+  /**
+   * Where datagrams for daemons of these names go instead of to the places that the file has for them: ports that are forwarded, tunnels,
+   * emulated links. Membership and tokens go to `port + 1`.
+   */
+  readonly via?: Readonly<Record<string, { readonly address: string; readonly port: number }>>;
   /** Port of the single daemon; 4803 by default. */
   readonly port?: number;
   /** Whether the daemon runs in a thread of its own (the default), so that a busy application cannot delay it. */
@@ -195,6 +200,7 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     name: chosen,
     stateDirectory: options.stateDirectory,
     file: options.file ?? (typeof config === "string" ? config : undefined),
+    via: options.via ?? {},
     unixSocket: options.unixSocket ?? process.platform !== "win32",
     access: accessRules(site),
     datagrams: datagramsOf(options),

@@ -25,8 +25,8 @@ export type MembershipTimeouts = {
   readonly formResendMs: number;
 };
 
-/** The named sets: our own default, one for quiet networks, and the two of Spread in production. */
-export const TIMEOUT_PROFILES = ["lan", "fast", "spread", "wan"] as const;
+/** The named sets: our own default, one for quiet networks, one for several sites, and the two of Spread in production. */
+export const TIMEOUT_PROFILES = ["lan", "fast", "sites", "spread", "wan"] as const;
 export type TimeoutProfile = (typeof TIMEOUT_PROFILES)[number];
 
 // In every profile: rep > 2 × join (one lost JOIN costs nothing), token > 2 × probe (an idle ring survives a
@@ -34,6 +34,8 @@ export type TimeoutProfile = (typeof TIMEOUT_PROFILES)[number];
 const PROFILES: Readonly<Record<TimeoutProfile, MembershipTimeouts>> = {
   lan: profile([700, 300, 50, 50, 300, 150, 250, 300, 2_000]),
   fast: profile([150, 50, 15, 15, 90, 45, 75, 120, 1_000]),
+  // Tokens stay within a site; what is agreed on between sites takes round trips of up to 150 ms.
+  sites: profile([700, 300, 50, 100, 600, 150, 600, 2_000, 3_000]),
   spread: profile([1_250, 500, 250, 250, 625, 500, 1_250, 1_250, 30_000]),
   wan: profile([5_000, 1_500, 250, 250, 1_250, 500, 2_500, 2_500, 45_000]),
 };

@@ -10,6 +10,10 @@ export type SiteLink = {
   readonly weight?: number;
   /** Bytes per second that are sent over it at most. Default: `rateMax` of all. */
   readonly rateMax?: number;
+  /** Bytes per second to begin with. Default: `rateStart` of all. */
+  readonly rateStart?: number;
+  /** Silence after which it has failed, ms. Default: `silenceMs` of all. */
+  readonly silenceMs?: number;
 };
 
 /** With less, a ring would stop at each packet. */
@@ -62,13 +66,15 @@ export function wideAreaConfig(options: Partial<WideAreaConfig> = {}): WideAreaC
   check("idleMs", 1, config.silenceMs / 3);
   check("helloMs", 1, 60_000);
   const seen = new Set<string>();
-  for (const { from, to, weight = 1, rateMax = config.rateMax } of config.links) {
+  for (const { from, to, weight = 1, rateMax = config.rateMax, ...link } of config.links) {
     const name = `link from site ${from} to site ${to}`;
     if (from === to) throw new RangeError(`${name}: a link joins two sites`);
     if (seen.has(`${from} ${to}`)) throw new RangeError(`${name} is given twice`);
     seen.add(`${from} ${to}`);
     if (!(weight > 0)) throw new RangeError(`${name}: weight is ${weight}; it must be positive`);
     checkRange(`${name}: rateMax`, rateMax, 1_000, 125_000_000_000);
+    checkRange(`${name}: rateStart`, link.rateStart ?? config.rateStart, 1_000, 125_000_000_000);
+    checkRange(`${name}: silenceMs`, link.silenceMs ?? config.silenceMs, 10, 600_000);
   }
   return config;
 }
@@ -86,6 +92,22 @@ export function rateMaxOf({ links, rateMax }: WideAreaConfig, from: number, to: 
 /** Packets that a site may have unstable, of this length: what `windowBytes` admits, and a stream can hold. */
 export function gapOf({ windowBytes }: WideAreaConfig, datagramBytes: number): number {
   return Math.max(GAP_MIN, Math.min(STREAM_CAPACITY / 2, Math.ceil(windowBytes / datagramBytes)));
+}
+
+/** What a hop from one site straight to another is set to. */
+export function hopSettingsOf(
+  config: WideAreaConfig,
+  from: number,
+  to: number,
+): Pick<WideAreaConfig, "rateMax" | "rateStart" | "silenceMs" | "idleMs"> {
+  const { rateStart = config.rateStart, silenceMs = config.silenceMs } = linkOf(config.links, from, to) ?? {};
+  const rateMax = rateMaxOf(config, from, to);
+  return {
+    rateMax,
+    rateStart: Math.min(rateStart, rateMax),
+    silenceMs,
+    idleMs: Math.min(config.idleMs, silenceMs / 4),
+  };
 }
 
 function linkOf(links: readonly SiteLink[], from: number, to: number): SiteLink | undefined {

@@ -21,7 +21,7 @@ import {
 import { decodeSiteObject, encodeSiteObject, SITE_OBJECT_HEAD_BYTES, type SiteObject } from "../wire/site-object.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
 import { SiteSupplies } from "./site-supplies.ts";
-import { rateMaxOf, type WideAreaConfig, weightsOf } from "./wide-area-config.ts";
+import { hopSettingsOf, type WideAreaConfig, weightsOf } from "./wide-area-config.ts";
 
 /** Of a recovery packet, whose head names one site. */
 const OBJECT_HEAD_BYTES = SITE_OBJECT_HEAD_BYTES + 1;
@@ -89,7 +89,8 @@ export class WideArea implements Machine {
     this.#routes = new Routes(configuration.local.site, sites, weightsOf(config));
     this.#all = SiteSet.of(...sites);
     this.#hops = this.#routes.neighbours.map((site) => {
-      const { rateStart, silenceMs, missingMs, idleMs, helloMs } = config;
+      const { missingMs, helloMs } = config;
+      const { rateMax, rateStart, silenceMs, idleMs } = hopSettingsOf(config, configuration.local.site, site);
       const hop = {
         ...hopDefaults,
         silenceMs,
@@ -100,7 +101,7 @@ export class WideArea implements Machine {
         // Times of configurations only grow, at each daemon: so do the lives of its hops.
         life: configuration.id.time,
         datagramBytes: datagramBytes + OBJECT_HEAD_BYTES + HOP_OBJECT_HEAD_BYTES + HOP_DATA_HEAD_BYTES,
-        rateMax: rateMaxOf(config, configuration.local.site, site),
+        rateMax,
         rateStart: rates.get(site) ?? rateStart,
       };
       const hopOutbox = {

@@ -342,7 +342,7 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       `TokenTimeout = 5 ${SEGMENT}`,
       "1:1",
       "timeouts are set all nine together or not at all",
-      "Set these too: HurryTimeout, AliveTimeout, JoinTimeout, RepTimeout, SegTimeout, GatherTimeout, FormTimeout, LookupTimeout; or use TimeoutProfile = lan, fast, spread or wan",
+      "Set these too: HurryTimeout, AliveTimeout, JoinTimeout, RepTimeout, SegTimeout, GatherTimeout, FormTimeout, LookupTimeout; or use TimeoutProfile = lan, fast, sites, spread or wan",
     ],
     [
       `Window = 10 PersonalWindow = 20 ${SEGMENT}`,

@@ -56,7 +56,8 @@ export function differenceOf(old: SiteConfig, fresh: SiteConfig): Difference {
   if (old.family !== fresh.family) refused.push("all addresses would be of the other family");
   if (old.sessions.payloadBytesMax !== fresh.sessions.payloadBytesMax) refused.push("PayloadLimit would change");
   if (!isSame(old.regions, fresh.regions)) refused.push("GroupAddresses or RegionWaste would change");
-  if (!isSame(sitesOf(old), sitesOf(fresh))) refused.push("sites, or weights of links, would change");
+  if (old.sites.length > 1) refused.push("daemons in several sites cannot be changed while they run yet");
+  else if (!isSame(sitesOf(old), sitesOf(fresh))) refused.push("sites, or weights of links, would change");
   for (const [key, name] of Object.entries(AT_START) as [keyof typeof AT_START, string][]) {
     if (!isSame(old[key], fresh[key]) && !refused.includes("PayloadLimit would change")) later.push(name);
   }

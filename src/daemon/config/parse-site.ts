@@ -63,7 +63,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     datagramBytes: settings.number("DatagramBytes", 1_400),
     primaryPolicy,
     regions,
-    timeouts: settings.timeouts(),
+    timeouts: settings.timeouts(sites.length),
     window: settings.window(),
     sessions: settings.sessions(payloadBytesMax),
     authentication: settings.authentication(),

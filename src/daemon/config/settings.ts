@@ -57,16 +57,17 @@ export class Settings {
   }
 
   /** All nine timeouts of the file, or a profile. */
-  timeouts(): MembershipTimeouts {
+  timeouts(siteCount: number): MembershipTimeouts {
     const given = TIMEOUT_DIRECTIVES.filter((name) => this.has(name));
     const first = given[0];
     const wideArea = this.boolean("WideAreaNetwork", false);
     if (first === undefined) {
-      return membershipTimeouts(this.text("TimeoutProfile", wideArea ? "wan" : "lan") as TimeoutProfile);
+      const otherwise = wideArea ? "wan" : siteCount > 1 ? "sites" : "lan";
+      return membershipTimeouts(this.text("TimeoutProfile", otherwise) as TimeoutProfile);
     }
     const missing = TIMEOUT_DIRECTIVES.filter((name) => !this.has(name));
     if (missing.length > 0) {
-      const remedy = `Set these too: ${missing.join(", ")}; or use TimeoutProfile = lan, fast, spread or wan`;
+      const remedy = `Set these too: ${missing.join(", ")}; or use TimeoutProfile = lan, fast, sites, spread or wan`;
       throw this.#error(first, "timeouts are set all nine together or not at all", remedy);
     }
     if (this.has("TimeoutProfile")) this.#warn("TimeoutProfile", "the nine timeouts of this file override the profile");
@@ -238,7 +239,11 @@ export class Settings {
     if (siteCount < 2 && this.has("WideAreaOrder")) {
       this.#warn("WideAreaOrder", "one site needs no order between sites: this changes nothing", "Take it out");
     }
-    return this.text("WideAreaOrder", "demand") as "demand" | "clock";
+    const order = this.text("WideAreaOrder", "demand") as "demand" | "clock";
+    if (order === "clock" && siteCount > 1) {
+      this.#warn("WideAreaOrder", "order by clocks does not exist in this version: messages wait as with demand");
+    }
+    return order;
   }
 
   /** Says so of directives that are understood and have no effect here. */

@@ -1,0 +1,126 @@
+/*
+ * `npm run demo:wan [-- --once]`: three sites of two daemons on this machine, with emulated links between them: tens of milliseconds long, 1 %
+ * of loss. A site is cut off and merged back, and a member at each site says what it sees. Ends by itself with --once, else with Ctrl-C.
+ */
+import { type Connection, connect, type Group } from "../src/index.ts";
+import { Wan } from "../test/link/wan-site.ts";
+
+const SITES = { west: ["w1", "w2"], north: ["n1", "n2"], east: ["e1", "e2"] } as const;
+/** One way, ms. */
+const DELAYS: Readonly<Record<string, number>> = { "north west": 15, "east north": 25, "east west": 35 };
+const PORT = 24_600;
+const PATIENCE_MS = 30_000;
+
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
+
+const began = performance.now();
+const say = (who: string, what: string): void => {
+  console.log(`${((performance.now() - began) / 1_000).toFixed(2).padStart(6)} s  ${who.padEnd(6)} ${what}`);
+};
+
+/** A member of the group at one site, and what it has seen last. */
+class Member {
+  readonly site: string;
+  members = 0;
+  isPrimary: boolean | undefined;
+  readonly #connection: Connection;
+  readonly #group: Group;
+
+  private constructor(site: string, connection: Connection, group: Group) {
+    this.site = site;
+    this.#connection = connection;
+    this.#group = group;
+    void this.#listen().catch((error: unknown) => say(site, `ends: ${String(error)}`));
+  }
+
+  static async join(site: string, address: string): Promise<Member> {
+    const connection = await connect(address, { name: site });
+    return new Member(site, connection, await connection.join("town"));
+  }
+
+  async speak(): Promise<void> {
+    const sent = performance.now();
+    const message = await this.#group.send(new TextEncoder().encode(`hello from ${this.site}`), { service: "agreed" });
+    await message.delivered;
+    say(this.site, `its own message came back in the order of all after ${Math.round(performance.now() - sent)} ms`);
+  }
+
+  async leave(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async #listen(): Promise<void> {
+    for await (const event of this.#group) {
+      if (event.kind === "message") {
+        const text = new TextDecoder().decode(event.payload);
+        if (!text.endsWith(this.site)) say(this.site, `hears "${text}"`);
+      } else if (event.kind === "view") {
+        const { members, primary = true } = event;
+        this.members = members.length;
+        this.isPrimary = primary;
+        const names = members.map((member) => member.split("#")[1]).join(", ");
+        say(this.site, `sees ${names}${primary ? "" : " (not primary: it may not decide)"}`);
+      }
+    }
+  }
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (stop.signal.aborted) throw new Error("stopped");
+    if (performance.now() > end) throw new Error(`waited ${PATIENCE_MS / 1_000} s in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function inTurn(members: readonly Member[]): Promise<void> {
+  for (const member of members) await member.speak();
+}
+
+const wan = await Wan.start({
+  sites: SITES,
+  port: PORT,
+  link: (from, to) => ({
+    delayMs: DELAYS[[from, to].sort().join(" ")] ?? 20,
+    megabits: 20,
+    loss: { kind: "uniform", probability: 0.01 },
+  }),
+});
+try {
+  const all = wan.daemons.length;
+  await until("all sites find each other", () =>
+    wan.daemons.every((daemon) => wan.change(daemon)?.members.length === all),
+  );
+  say("sites", `${wan.sites.join(", ")}: ${all} daemons in one configuration, over links of 15, 25 and 35 ms one way`);
+  const members: Member[] = [];
+  for (const site of wan.sites)
+    members.push(await Member.join(site, wan.address(SITES[site as keyof typeof SITES][0])));
+  const [west, north, east] = members as [Member, Member, Member];
+  await until("all members see each other", () => members.every((member) => member.members === 3));
+  await inTurn(members);
+
+  say("links", "east is cut off");
+  await wan.cutOff("east");
+  await until("both sides have noticed", () => west.members === 2 && north.members === 2 && east.members === 1);
+  await inTurn([west, east]);
+
+  say("links", "east is back");
+  await wan.mend("east");
+  await until("all see each other again", () => members.every((member) => member.members === 3));
+  await inTurn(members);
+
+  if (!process.argv.includes("--once")) {
+    say("demo", `goes on until Ctrl-C; look: npx amalgam monitor --address ${wan.address("w1")}`);
+    await new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
+  }
+  await Promise.all(members.map((member) => member.leave()));
+} catch (error) {
+  if (!stop.signal.aborted) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+} finally {
+  await wan.close();
+}
