@@ -59,8 +59,8 @@ type State =
   | { readonly name: "waiting" }
   /** Passed on, and no sign yet that it arrived: sent again at `resendAt`. */
   | { readonly name: "passed"; readonly body: Uint8Array; readonly hop: number; readonly seq: number; resendAt: number }
-  /** Here, while nobody has anything to send; goes round at `probeAt`. */
-  | { readonly name: "resting"; readonly token: Token; readonly probeAt: number };
+  /** Here, while nobody has anything to send, or may send before `dataAt`; goes round at `probeAt`. */
+  | { readonly name: "resting"; readonly token: Token; readonly probeAt: number; readonly dataAt: number };
 
 /**
  * One member's part in the token ring of a site (protocols.md G.6, G.7, with the accelerated strategy of G.8): who holds
@@ -198,7 +198,7 @@ export class Ring implements Machine {
       case "passed":
         return Math.min(this.#state.resendAt, this.#hurryAt);
       case "resting":
-        return this.#outbox.hasData ? 0 : this.#state.probeAt;
+        return this.#outbox.hasData ? Math.min(this.#state.dataAt, this.#state.probeAt) : this.#state.probeAt;
       case "waiting":
         return this.#hurryAt;
     }
@@ -216,7 +216,7 @@ export class Ring implements Machine {
       this.#outbox.control(this.#successor, "token", Kind.ringToken, state.body);
       state.resendAt = now + this.#resendMs;
     }
-    if (state.name === "resting" && (this.#outbox.hasData || now >= state.probeAt)) {
+    if (state.name === "resting" && (now >= state.probeAt || (this.#outbox.hasData && now >= state.dataAt))) {
       this.#visit(state.token, now);
       return;
     }
@@ -231,7 +231,7 @@ export class Ring implements Machine {
   /** There is something to send. Asks for the token if it may be resting elsewhere. */
   dataQueued(now: number): void {
     if (this.#state.name === "resting") {
-      this.#visit(this.#state.token, now);
+      if (now >= this.#state.dataAt) this.#visit(this.#state.token, now);
     } else if (this.#hurryAt === NEVER) {
       if (this.#mayRest) this.#hurry(now);
       else this.#hurryAt = now + this.#resendMs;
@@ -439,7 +439,7 @@ export class Ring implements Machine {
 
   #rest(token: Token, now: number): void {
     this.#idleHops = token.idleHops;
-    this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs };
+    this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs, dataAt: 0 };
   }
 
   #pass(token: Token, packets: readonly Uint8Array[], now: number): void {
@@ -468,7 +468,10 @@ export class Ring implements Machine {
     const settled = token.idleHops >= 2;
     // Among other sites it is they who are waited for, and what they send wakes the token.
     const soon = this.#remote !== undefined && this.#recovering ? now + tokenResendMs : now;
-    this.#state = { name: "resting", token, probeAt: settled ? now + tokenProbeMs : soon };
+    // Nor does it help to look all the time whether the hops take more.
+    const isBlocked = this.#remote !== undefined && this.#rotationBytesMine === 0 && this.#outbox.hasData;
+    const dataAt = isBlocked ? now + tokenResendMs : 0;
+    this.#state = { name: "resting", token, probeAt: settled ? now + tokenProbeMs : Math.max(soon, dataAt), dataAt };
   }
 
   #allowance(token: Token, othersBytes: number, othersWaiting: number): number {

@@ -55,8 +55,12 @@ export class Datagrams {
   readonly #interfaceFree: Float64Array;
   /** Bytes per ms of a link between two nodes, and the bytes that wait for it before it drops; unlimited if undefined. */
   readonly #capacity: (LinkCapacity | undefined)[];
+  /** By link, the one whose capacity it uses: itself, or one that it shares it with. */
+  readonly #sharing: Int32Array;
   /** Until when what a link has taken occupies it. */
   readonly #linkFree: Float64Array;
+  /** Bytes that have passed a link with a capacity, what the capacity counts beside them included. */
+  readonly #carried: Float64Array;
   /** When the last datagram of a link arrives: a link keeps the order of what it is not told to reorder. */
   readonly #lastArrival: Float64Array;
 
@@ -76,7 +80,9 @@ export class Datagrams {
     this.#blocked = new Uint8Array(size * size);
     this.#interfaceFree = new Float64Array(size);
     this.#capacity = Array.from({ length: size * size });
+    this.#sharing = Int32Array.from({ length: size * size }, (_, link) => link);
     this.#linkFree = new Float64Array(size * size);
+    this.#carried = new Float64Array(size * size);
     this.#lastArrival = new Float64Array(size * size);
   }
 
@@ -133,6 +139,22 @@ export class Datagrams {
   /** What one direction of a link carries, beside what the interfaces do; `undefined`: anything. */
   setCapacity(capacity: LinkCapacity | undefined, from: number, to: number): void {
     this.#capacity[from * this.#size + to] = capacity;
+  }
+
+  /** The same for all links from some nodes to others, which share it as they would a line between two sites. */
+  shareCapacity(capacity: LinkCapacity, from: readonly number[], to: readonly number[]): void {
+    const shared = (from[0] as number) * this.#size + (to[0] as number);
+    for (const a of from) {
+      for (const b of to) {
+        this.#capacity[a * this.#size + b] = capacity;
+        this.#sharing[a * this.#size + b] = shared;
+      }
+    }
+  }
+
+  /** Bytes that have passed this link, or those that it shares its capacity with. */
+  carried(from: number, to: number): number {
+    return this.#carried[this.#sharing[from * this.#size + to] as number] as number;
   }
 
   /** The latency of one direction of a link, from now on, or of all that have none of their own. */
@@ -214,12 +236,14 @@ export class Datagrams {
   }
 
   /** When a datagram has left the queue before a slow link, or −1 if that is full. */
-  #pass(link: number, { bytesPerMs, queueBytes, overheadBytes }: LinkCapacity, length: number, at: number): number {
+  #pass(own: number, { bytesPerMs, queueBytes, overheadBytes }: LinkCapacity, length: number, at: number): number {
+    const link = this.#sharing[own] as number;
     const start = Math.max(at, this.#linkFree[link] as number);
     if ((start - at) * bytesPerMs > queueBytes) {
       this.counters.linkDrops++;
       return -1;
     }
+    this.#carried[link] = (this.#carried[link] as number) + length + overheadBytes;
     const left = start + (length + overheadBytes) / bytesPerMs;
     this.#linkFree[link] = left;
     return left;
