@@ -15,6 +15,8 @@ const ROUND_TRIP = { startMs: 200, minMs: 10, maxMs: 2_000 };
 const RATE_MIN = 8_000;
 /** Times on the wire are 10 µs: a round trip that is shorter than its error. */
 const ROUND_TRIP_MS_MIN = 0.05;
+/** Nothing has followed the last datagram for so long: the other end is told, lest it does not know that it lacks it. */
+const TAIL_MS = 10;
 /** A clock that jumped, or a forged packet: no round trip is that long. */
 const ROUND_TRIP_MS_MAX = 60_000;
 
@@ -64,6 +66,8 @@ export class HopSender {
   #clockAt: number | undefined;
   #probeAt = NEVER;
   #probeMs = 0;
+  /** When to tell up to which number has been sent, unless more is. */
+  #tailAt = NEVER;
 
   constructor(config: HopConfig, feeds: FeedScheduler, rateMax: number, now: number) {
     this.#config = config;
@@ -106,9 +110,19 @@ export class HopSender {
     return this.#probeAt;
   }
 
+  /** When the other end has to be told up to which number has been sent: it finds out then that it lacks the last ones. */
+  get tailAt(): number {
+    return this.#tailAt;
+  }
+
+  /** The other end has been told. */
+  told(): void {
+    this.#tailAt = NEVER;
+  }
+
   get deadline(): number {
     const wantsToSend = this.#requests.length > 0 || (this.#feeds.size > 0 && this.#isWindowOpen());
-    return Math.min(this.#probeAt, wantsToSend ? this.#bucket.deadline : NEVER);
+    return Math.min(this.#probeAt, this.#tailAt, wantsToSend ? this.#bucket.deadline : NEVER);
   }
 
   /** Sends what is due and possible. */
@@ -184,6 +198,7 @@ export class HopSender {
     this.#keptBytes += bytes.length;
     this.#underWayBytes += bytes.length;
     this.#probeAt = now + this.#roundTrip.waitMs;
+    this.#tailAt = now + TAIL_MS;
     this.statistics.objects += objects.length;
     this.#transmit(bytes, transmit);
     return true;

@@ -136,9 +136,10 @@ export class Hop implements Machine {
     if (sender === undefined || this.#failure !== undefined) return;
     sender.flush(this.#config.life, this.#peerLife, now, (bytes) => this.#outbox.transmit(bytes));
     const isQuestion = sender.probeAt <= now || this.#doubtAt <= now;
-    const isDue = this.#receiver.deadline <= now || this.#saidAt + this.#config.idleMs <= now;
+    const isDue = Math.min(this.#receiver.deadline, sender.tailAt, this.#saidAt + this.#config.idleMs) <= now;
     if (!isQuestion && !isDue) return;
     if (sender.probeAt <= now) sender.probed(now);
+    sender.told();
     this.#saidAt = now;
     const { life, origin } = this.#config;
     const state = { life, peerLife: this.#peerLife, isQuestion, sent: sender.sent, ...this.#receiver.report(now) };
