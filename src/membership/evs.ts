@@ -406,12 +406,16 @@ export class Evs implements Machine {
   /** What has come from other sites may make messages deliverable, and is passed on to the ring and back. */
   #endWideStep(wideArea: WideArea, now: number): void {
     if (wideArea.takeNews()) {
+      const { ltsHeld, stable } = this.#configuration;
+      const isOfUse = this.#forming !== undefined || ltsHeld > stable;
       if (this.#forming === undefined) {
         this.#configuration.settle();
         this.#advance();
       }
-      this.#ring?.remoteNews(now);
+      // When all is stable already, members of the ring wait for nothing.
+      if (isOfUse) this.#ring?.remoteNews(now);
     }
+    if (now >= wideArea.announceAt) this.#ring?.promise(now);
     this.#wideArea?.endStep(now);
   }
 
@@ -464,6 +468,7 @@ export class Evs implements Machine {
       },
       answerOld: (request) => this.#answerOld(request, dissemination),
       missingOld: () => this.#forming?.requests() ?? [],
+      clock: (now) => this.#ltsClock(configuration.id, now),
       credit: () => this.#wideArea?.credit ?? 0,
       sitesDone: () => this.#wideArea?.sitesDone() === true,
       commit: () => this.#commit(),
@@ -473,6 +478,12 @@ export class Evs implements Machine {
       },
       retired: () => this.#sendLeave(dissemination),
     };
+  }
+
+  /** Milliseconds since the configuration was made, by this daemon's clock and the one of who named it. */
+  #ltsClock({ time }: ConfigurationId, now: number): number {
+    const { wideArea, clockOriginSeconds } = this.#config;
+    return wideArea.lowLatency ? Math.max(0, Math.floor((clockOriginSeconds - time) * 1000 + now)) : 0;
   }
 
   #unicast(to: DaemonId, channel: Channel, kind: number, body: Uint8Array, version: number): void {

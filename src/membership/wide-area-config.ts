@@ -29,6 +29,12 @@ export type WideAreaConfig = {
   readonly windowBytes: number;
   /** A site tells the others what is new of its promises and of what it holds no more often than this, ms. */
   readonly updateMs: number;
+  /**
+   * Stamps follow the clocks, and each site promises every `announceMs` to stamp nothing older: a message then waits for the way from each other site,
+   * and not for the way there and back. Right whatever the clocks say; fast as far as they agree.
+   */
+  readonly lowLatency: boolean;
+  readonly announceMs: number;
   /** A hop over which nothing is heard for so long has failed, ms. */
   readonly silenceMs: number;
   /** A datagram of a hop that is missing for so long though others arrive: the hop has failed, ms. */
@@ -45,6 +51,8 @@ export const wideAreaDefaults: WideAreaConfig = {
   rateStart: hopDefaults.rateStart,
   windowBytes: 4 * 1024 * 1024,
   updateMs: 5,
+  lowLatency: false,
+  announceMs: 10,
   silenceMs: hopDefaults.silenceMs,
   missingMs: hopDefaults.missingMs,
   idleMs: hopDefaults.idleMs,
@@ -54,13 +62,14 @@ export const wideAreaDefaults: WideAreaConfig = {
 /** Completes and checks options; throws a `RangeError` that names the culprit. */
 export function wideAreaConfig(options: Partial<WideAreaConfig> = {}): WideAreaConfig {
   const config = { ...wideAreaDefaults, ...options };
-  const check = (name: Exclude<keyof WideAreaConfig, "links">, low: number, high: number): void => {
+  const check = (name: Exclude<keyof WideAreaConfig, "links" | "lowLatency">, low: number, high: number): void => {
     checkRange(name, config[name], low, high);
   };
   check("rateMax", 1_000, 125_000_000_000);
   check("rateStart", 1_000, 125_000_000_000);
   check("windowBytes", 16 * 1024, 64 * 1024 * 1024);
   check("updateMs", 0.1, 10_000);
+  check("announceMs", 1, 10_000);
   check("silenceMs", 10, 600_000);
   check("missingMs", 10, 600_000);
   check("idleMs", 1, config.silenceMs / 3);

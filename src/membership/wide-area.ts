@@ -76,6 +76,9 @@ export class WideArea implements Machine {
   #updateAt = NEVER;
   #updatedAt = Number.NEGATIVE_INFINITY;
   #hasNews = false;
+  /** Updates of others that wait to be passed on together, and until when. */
+  #passing: { readonly hop: SiteHop; readonly object: Uint8Array }[] = [];
+  #passAt = NEVER;
 
   constructor(options: WideAreaOptions, outbox: WideAreaOutbox, now: number) {
     const { me, config, configuration, wire, datagramBytes, rates } = options;
@@ -125,7 +128,7 @@ export class WideArea implements Machine {
   }
 
   get deadline(): number {
-    let deadline = this.#updateAt;
+    let deadline = Math.min(this.#updateAt, this.announceAt, this.#passAt);
     for (const { hop } of this.#hops) deadline = Math.min(deadline, hop.deadline);
     return deadline;
   }
@@ -165,12 +168,19 @@ export class WideArea implements Machine {
     return credit;
   }
 
+  /** When the site should promise what its clock says, though nobody has asked. */
+  get announceAt(): number {
+    const { lowLatency, announceMs } = this.#config;
+    return lowLatency ? this.#updatedAt + announceMs : NEVER;
+  }
+
   /** After each step: tells the others what they wait for, and lets the hops send. */
   endStep(now: number): void {
     const { local } = this.#configuration;
     const isNew = this.#isAwaited || local.acknowledged > this.#told.aru;
     if (isNew) this.#updateAt = Math.min(this.#updateAt, Math.max(now, this.#updatedAt + this.#config.updateMs));
-    if (now >= this.#updateAt) this.#update(now);
+    if (now >= Math.min(this.#updateAt, this.announceAt)) this.#update(now);
+    if (now >= this.#passAt) this.#passOn();
     for (const { hop } of this.#hops) hop.flush(now);
   }
 
@@ -240,6 +250,13 @@ export class WideArea implements Machine {
     this.#sendControl(Kind.siteUpdate, encodeSiteUpdate(update));
   }
 
+  /** One datagram takes the updates of many sites. */
+  #passOn(): void {
+    for (const { hop, object } of this.#passing) hop.send(object, HopClass.control);
+    this.#passing = [];
+    this.#passAt = NEVER;
+  }
+
   #sendControl(kind: number, body: Uint8Array): void {
     const { version, confHash } = this.#wire;
     const object = encodeSiteObject(this.#routes.me, undefined, packet(version, kind, confHash, this.#me, body));
@@ -267,7 +284,10 @@ export class WideArea implements Machine {
     }
     for (const hop of this.#towards(source, sites === undefined ? this.#all : SiteSet.of(...sites))) {
       if (prefix.kind === Kind.ringUnreliable) hop.sendUnreliable(bytes);
-      else hop.send(bytes, classOf(prefix, sites));
+      else if (prefix.kind === Kind.siteUpdate && this.#config.lowLatency) {
+        this.#passing.push({ hop, object: bytes });
+        this.#passAt = Math.min(this.#passAt, now + this.#config.announceMs / 2);
+      } else hop.send(bytes, classOf(prefix, sites));
     }
     if (sites === undefined || sites.includes(this.#routes.me)) this.#onPacket(prefix, object, now);
   }

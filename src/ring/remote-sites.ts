@@ -23,11 +23,14 @@ export class RemoteSites {
     return streams.filter((stream) => stream !== local).map(({ site }) => ({ site, seq: 0, lts: 0, aru: 0 }));
   }
 
-  /** Reads what the token says of other sites, or says it. Whether the token has changed by that. */
-  visit(token: Token): boolean {
+  /**
+   * Reads what the token says of other sites, or says it; `clock` is an LTS that the site may well have reached by now. Whether there is
+   * anything in it that others wait for.
+   */
+  visit(token: Token, clock: number): boolean {
     const { ltsHeld } = this.#configuration;
     let changed = ltsHeld > token.siteLts;
-    token.siteLts = Math.max(token.siteLts, ltsHeld);
+    token.siteLts = Math.max(token.siteLts, ltsHeld, clock);
     for (const remote of token.remotes) {
       const stream = this.#configuration.stream(remote.site);
       if (stream === undefined) continue;

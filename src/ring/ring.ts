@@ -38,6 +38,8 @@ export interface RingOutbox extends RepairsOutbox {
   stable(): void;
   /** Recovery: commits if this daemon holds all that the form promised; whether it has committed. */
   commit(): boolean;
+  /** The least LTS for what is stamped now, among other sites; 0: any. */
+  clock(now: number): number;
   /** Bytes that the hops of this site can take now. Asked of the representative, among other sites. */
   credit(): number;
   /** Recovery: all members of this ring have committed; whether all sites have. Asked of the representative. */
@@ -243,6 +245,14 @@ export class Ring implements Machine {
     if (this.#state.name === "resting") this.#visit(this.#state.token, now);
   }
 
+  /** The representative promises what its clock says, if the token is here: nobody need see the token for that. */
+  promise(now: number): void {
+    if (this.#state.name !== "resting" || this.#recovering) return;
+    const { token } = this.#state;
+    token.siteLts = Math.max(token.siteLts, this.#outbox.clock(now));
+    this.configuration.local.announce({ seq: token.siteSeq, lts: token.siteLts });
+  }
+
   /** Whether `from` may pass on this token of the ring's configuration; otherwise it must not be received. */
   admits(from: DaemonId, token: Token): boolean {
     if (from !== this.#predecessor) return false;
@@ -378,7 +388,7 @@ export class Ring implements Machine {
     local.announce({ seq: token.siteSeq, lts: token.siteLts });
     this.#linkAru.arrived(token.linkAru);
     this.#siteAru.arrived(token.siteAru);
-    let changed = this.#remote?.visit(token) === true;
+    let changed = this.#remote?.visit(token, this.#outbox.clock(now)) === true;
     if (this.#remote?.isRepresentative === true) token.credit = this.#outbox.credit();
 
     const asked = token.requests.length > 0;

@@ -176,7 +176,11 @@ class Run {
 
   #boot(daemon: DaemonId): void {
     const { site, sites, acceleratedPackets, ring } = this.#schedule;
-    const wideArea = sites && { windowBytes: sites.windowBytes, links: sites.links };
+    const wideArea = sites && {
+      windowBytes: sites.windowBytes,
+      links: sites.links,
+      lowLatency: sites.lowLatency === true,
+    };
     const settings = evsSettings(site, { acceleratedPackets, ...ring }, sites?.of, wideArea);
     const world = this.#world;
     world.boot(daemon, (environment) => {

@@ -30,6 +30,8 @@ export type SitesPlan = {
   }[];
   /** Bytes that a site may have unstable. */
   readonly windowBytes: number;
+  /** Stamps follow the clocks, which are far apart in a simulation with restarts. */
+  readonly lowLatency?: boolean;
 };
 
 /** A whole run as plain data: what it is made of, what is sent and what goes wrong. Times are ms from the start. */

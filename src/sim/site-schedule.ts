@@ -29,7 +29,7 @@ export function generateSiteSchedule(seed: number, options: ScheduleOptions = {}
   return {
     ...base,
     site,
-    sites: { of: plan.of, links: plan.links, windowBytes: plan.windowBytes },
+    sites: { of: plan.of, links: plan.links, windowBytes: plan.windowBytes, lowLatency: random.chance(0.3) },
     faults: [...faults, ...own].sort(byTime),
     lastSplit: last,
     boundMs: BOUND_MS,
