@@ -152,12 +152,13 @@ class WideRun {
   }
 
   #boot(daemon: DaemonId): void {
-    const { oneRing, lines } = this.#scenario;
+    const { oneRing, lines, lowLatency = false, skewMs = [] } = this.#scenario;
     const places = this.#site.flatMap((ids, segment) =>
       ids.map((id) => ({ id, segment, site: oneRing === undefined ? segment + 1 : 0 })),
     );
     const timeouts = membershipTimeouts("wan");
     const window = oneRing && { windowBytesStart: oneRing.windowBytes, windowBytesMax: oneRing.windowBytes };
+    const skew = skewMs[this.#site.findIndex((daemons) => daemons.includes(daemon))] ?? 0;
     this.#world.boot(daemon, (environment) => {
       const config: EvsConfig = {
         me: daemon,
@@ -169,11 +170,12 @@ class WideRun {
             { from, to, weight },
             { from: to, to: from, weight },
           ]),
+          lowLatency,
         }),
         primary: { name: "majority" },
         confHash: 0x51a1,
         incarnation: environment.bootTimeSeconds,
-        clockOriginSeconds: environment.bootTimeSeconds - environment.now / 1000,
+        clockOriginSeconds: environment.bootTimeSeconds - environment.now / 1000 + skew / 1000,
         versionMax: 2,
       };
       const station = new Station(config, environment, {

@@ -34,6 +34,10 @@ export type WideScenario = {
   readonly traffic: readonly Traffic[];
   /** One ring spans all sites, as without a wide-area protocol: its window, bytes. */
   readonly oneRing?: { readonly windowBytes: number };
+  /** Stamps follow the clocks (`WideAreaConfig.lowLatency`). */
+  readonly lowLatency?: boolean;
+  /** How far each site's clocks are ahead, ms. */
+  readonly skewMs?: readonly number[];
   /** Measured from then on, after the configuration has been formed, for so long. */
   readonly warmMs: number;
   readonly measureMs: number;
@@ -43,8 +47,3 @@ export type WideScenario = {
 export const LINE_OVERHEAD_BYTES = 28;
 /** What waits before a line: as long as it takes to send this much of time. */
 export const LINE_QUEUE_MS = 50;
-
-/** Payload bytes per second that a line carries at best, in messages of this length, which fill packets of 1,400 bytes. */
-export function payloadCapacity(mbit: number): number {
-  return (mbit * 1e6) / 8;
-}
