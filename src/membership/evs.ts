@@ -446,7 +446,7 @@ export class Evs implements Machine {
 
   #ringOutbox(configuration: Configuration, dissemination: Dissemination): RingOutbox {
     const isInstalled = (): boolean => this.#configuration === configuration;
-    const hasData = (): boolean => !this.#outgoing.isEmpty;
+    const outgoing = this.#outgoing;
     return {
       multicast: (bytes) => dissemination.multicast(bytes),
       multicastUnreliable: (bytes) => {
@@ -455,9 +455,15 @@ export class Evs implements Machine {
       },
       control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
       fill: (bytes, at, seq) => this.#outgoing.fill(bytes, at, seq),
+      get filledPriority(): number {
+        return outgoing.filledPriority;
+      },
+      get isUrgent(): boolean {
+        return outgoing.isUrgent;
+      },
       fillUnreliable: (bytes, at) => this.#outgoing.fillUnreliable(bytes, at),
       get hasData(): boolean {
-        return isInstalled() && hasData();
+        return isInstalled() && !outgoing.isEmpty;
       },
       held: (data) => {
         if (data.site === configuration.local.site) this.#wideArea?.forward(data.lts, data.bytes);

@@ -9,7 +9,7 @@ import { Routes } from "../routing/routes.ts";
 import type { OldConfigurationRecord } from "../wire/form.ts";
 import { HOP_DATA_HEAD_BYTES, HOP_OBJECT_HEAD_BYTES } from "../wire/hop/data.ts";
 import { Kind, type Prefix, packet, readPrefix } from "../wire/prefix.ts";
-import { isRingData } from "../wire/ring-data.ts";
+import { isRingData, isUrgent } from "../wire/ring-data.ts";
 import { type Request, UNLIMITED_CREDIT } from "../wire/ring-token.ts";
 import {
   decodeSiteDone,
@@ -153,7 +153,8 @@ export class WideArea implements Machine {
   forward(lts: number, bytes: Uint8Array): void {
     this.#told.lts = Math.max(this.#told.lts, lts);
     const object = encodeSiteObject(this.#routes.me, undefined, bytes);
-    for (const child of this.#children) child.send(object, HopClass.data);
+    const hopClass = isUrgent(bytes) ? HopClass.urgent : HopClass.data;
+    for (const child of this.#children) child.send(object, hopClass);
   }
 
   forwardUnreliable(bytes: Uint8Array): void {
@@ -287,7 +288,7 @@ export class WideArea implements Machine {
       else if (prefix.kind === Kind.siteUpdate && this.#config.lowLatency) {
         this.#passing.push({ hop, object: bytes });
         this.#passAt = Math.min(this.#passAt, now + this.#config.announceMs / 2);
-      } else hop.send(bytes, classOf(prefix, sites));
+      } else hop.send(bytes, classOf(prefix, object));
     }
     if (sites === undefined || sites.includes(this.#routes.me)) this.#onPacket(prefix, object, now);
   }
@@ -331,7 +332,8 @@ export class WideArea implements Machine {
   }
 }
 
-function classOf(prefix: Prefix, sites: readonly number[] | undefined): number {
-  if (prefix.kind !== Kind.ringData) return HopClass.control;
-  return sites === undefined ? HopClass.data : HopClass.repair;
+function classOf(prefix: Prefix, { sites, packet: bytes }: SiteObject): number {
+  if (prefix.kind !== Kind.ringData || !isRingData(prefix)) return HopClass.control;
+  if (sites !== undefined) return HopClass.repair;
+  return isUrgent(bytes) ? HopClass.urgent : HopClass.data;
 }

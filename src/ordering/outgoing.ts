@@ -33,6 +33,16 @@ export class Outgoing {
     (message.service === UNRELIABLE ? this.#unreliable : this.#ordered).enqueue(message);
   }
 
+  /** Whether an ordered message with a priority above 0 waits. */
+  get isUrgent(): boolean {
+    return this.#ordered.isUrgent;
+  }
+
+  /** The greatest priority of what `fill` has written last. */
+  get filledPriority(): number {
+    return this.#ordered.filledPriority;
+  }
+
   get isEmpty(): boolean {
     return this.#ordered.isEmpty && this.#unreliable.isEmpty;
   }

@@ -148,3 +148,22 @@ test("what waits of one session counts whole until its last byte is stamped", ()
   drain(packer, 1_400);
   expect([1, 2].map((session) => packer.queuedBytesOf(session))).toEqual([0, 0]);
 });
+
+test("a packet is as urgent as the most urgent session in it", () => {
+  const packer = new Packer(noDependency);
+  const queue = (session: number, priority: number, bytes: number): void => {
+    packer.enqueue({ session, priority, service: 4, content: 0, pieces: [new Uint8Array(bytes)] });
+  };
+  queue(1, 0, 400);
+  queue(1, 0, 400);
+  expect(packer.isUrgent).toBe(false);
+  queue(2, 7, 100);
+  expect(packer.isUrgent).toBe(true);
+  packer.holdSessions(true);
+  expect(packer.isUrgent).toBe(false);
+  packer.holdSessions(false);
+  packer.fill(new Uint8Array(600), 0, 1);
+  expect([packer.filledPriority, packer.isUrgent]).toEqual([7, false]);
+  packer.fill(new Uint8Array(600), 0, 2);
+  expect(packer.filledPriority).toBe(0);
+});

@@ -50,6 +50,7 @@ export class Packer {
   #longMessages = 0;
   #packets = 0;
   #holdsSessions = false;
+  #filledPriority = 0;
 
   /**
    * `dependency` gives the greatest stamp delivered here, for causal messages; `assigned` hears of each message
@@ -78,6 +79,16 @@ export class Packer {
   /** Bytes of the messages of one session that wait; one of which a part was stamped counts whole. */
   queuedBytesOf(session: number): number {
     return this.#sessions.get(session)?.bytes ?? 0;
+  }
+
+  /** The greatest priority of what `fill` has written last. */
+  get filledPriority(): number {
+    return this.#filledPriority;
+  }
+
+  /** Whether a message with a priority above 0 waits. */
+  get isUrgent(): boolean {
+    return !this.#holdsSessions && this.#turns.some((turn, priority) => priority > 0 && turn.length > 0);
   }
 
   /** Whether `fill` would write nothing. */
@@ -130,6 +141,7 @@ export class Packer {
   /** Fills `bytes` from `at` on with fragments for the packet `seq`; returns where they end. */
   fill(bytes: Uint8Array, at: number, seq: number): number {
     const start = at;
+    this.#filledPriority = 0;
     const fair = ++this.#packets % FAIR_PACKETS === 0;
     for (;;) {
       const queue = this.#next(fair && at === start);
@@ -138,6 +150,7 @@ export class Packer {
       // No room left for this one: it stays first, for the next packet.
       if (end === at) return at;
       at = end;
+      this.#filledPriority = Math.max(this.#filledPriority, queue.priority);
       this.#endTurn(queue);
       if (queue.head < queue.messages.length) this.#takeTurn(queue);
     }

@@ -51,3 +51,20 @@ test("a token that cannot come next is told from one that can", () => {
   ];
   for (const change of impossible) expect(admits(change), JSON.stringify(change)).toBe(false);
 });
+
+test("a token among sites speaks of just the other ones, and vouches for no more than can be held", () => {
+  const configuration = new Configuration(id, [1, 2, 3], [4, 5], 4, (daemon) => (daemon === 3 ? 5 : 4));
+  const remote = { site: 5, seq: 3, lts: 8, aru: 2 };
+  const isPlausible = (change: Partial<Token>): boolean => {
+    return isPlausibleToken(tokenWith({ siteLts: 9, remotes: [remote], ...change }), configuration, 11);
+  };
+  expect(isPlausible({})).toBe(true);
+  expect(isPlausible({ siteLts: 4 })).toBe(false);
+  expect(isPlausible({ siteLts: 2 ** 31 + 1 })).toBe(false);
+  expect(isPlausible({ remotes: [] })).toBe(false);
+  expect(isPlausible({ remotes: [remote, remote] })).toBe(false);
+  expect(isPlausible({ remotes: [{ ...remote, site: 4 }] })).toBe(false);
+  expect(isPlausible({ remotes: [{ ...remote, lts: 2 }] })).toBe(false);
+  expect(isPlausible({ remotes: [{ ...remote, seq: 5_000, lts: 6_000 }] })).toBe(false);
+  expect(isPlausible({ remotes: [{ ...remote, aru: 10 }] })).toBe(false);
+});

@@ -28,6 +28,10 @@ export interface RingOutbox extends RepairsOutbox {
    * end: `at` when there is nothing to send.
    */
   fill(bytes: Uint8Array, at: number, seq: number, lts: number): number;
+  /** The greatest priority of what `fill` has written last. */
+  readonly filledPriority: number;
+  /** Whether a message waits whose session has a priority above 0. */
+  readonly isUrgent: boolean;
   /** The same for unreliable messages. */
   fillUnreliable(bytes: Uint8Array, at: number): number;
   /** Whether `fill` or `fillUnreliable` would write anything. */
@@ -492,7 +496,9 @@ export class Ring implements Machine {
       return 0;
     }
     this.#shareBytes = this.#window.share(othersWaiting);
-    return Math.min(token.credit, this.#window.allowance(othersBytes, othersWaiting));
+    // What is urgent overtakes what waits for the hops: it does not wait until they take more.
+    const credit = this.#outbox.isUrgent ? Math.max(token.credit, this.#datagramBytes) : token.credit;
+    return Math.min(credit, this.#window.allowance(othersBytes, othersWaiting));
   }
 
   /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */
@@ -514,7 +520,7 @@ export class Ring implements Machine {
       const bytes = isPadded ? full : this.#slab.shrinkLast(full, isEmpty ? 0 : end);
       if (bytes.length === 0) break;
       this.#writePrefix(bytes, Kind.ringData, end);
-      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop);
+      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop, this.#outbox.filledPriority);
       token.siteSeq = seq;
       token.linkSeq = seq;
       token.siteLts = lts;
@@ -553,7 +559,7 @@ export class Ring implements Machine {
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
       if (bytes.length === 0) break;
       this.#writePrefix(bytes, Kind.ringUnreliable, end);
-      writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop);
+      writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop, 0);
       sent += bytes.length;
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;

@@ -5,10 +5,10 @@ import { PREFIX_BYTES, type Prefix } from "./prefix.ts";
 /*
  * RING_DATA, behind the prefix:
  *
- *   16 configuration {leader u32, time u32}   24 site u16   26 reserved u16
+ *   16 configuration {leader u32, time u32}   24 site u16   26 priority u16
  *   28 siteSeq u32   32 lts u32   36 round u32   40 fragments (wire/fragment.ts)
  *
- * round counts the token's visits at the origin (protocols.md G46). RING_UNRELIABLE has the same shape; its siteSeq
+ * priority: the greatest of the sessions whose messages are in the packet. round counts the token's visits at the origin (protocols.md G46). RING_UNRELIABLE has the same shape; its siteSeq
  * counts the origin's unreliable packets and its lts is 0.
  */
 export const RING_DATA_HEAD_BYTES = PREFIX_BYTES + 24;
@@ -38,11 +38,12 @@ export function writeRingDataHead(
   seq: number,
   lts: number,
   round: number,
+  priority: number,
 ): void {
   setU32(bytes, 16, configuration.leader);
   setU32(bytes, 20, configuration.time);
   setU16(bytes, 24, site);
-  setU16(bytes, 26, 0);
+  setU16(bytes, 26, priority);
   setU32(bytes, 28, seq);
   setU32(bytes, 32, lts);
   setU32(bytes, 36, round);
@@ -51,6 +52,11 @@ export function writeRingDataHead(
 /** Whether the packet belongs to the configuration; the packet is long enough (`isRingData`). */
 export function isOfConfiguration(bytes: Uint8Array, id: ConfigurationId): boolean {
   return getU32(bytes, 16) === id.leader && getU32(bytes, 20) === id.time;
+}
+
+/** Whether the packet goes before others where they wait: it has a message of a session with a priority above 0. */
+export function isUrgent(bytes: Uint8Array): boolean {
+  return getU16(bytes, 26) > 0;
 }
 
 export function configurationOf(bytes: Uint8Array): ConfigurationId {

@@ -109,6 +109,27 @@ describe("at low load a message waits", () => {
   });
 });
 
+test("what is urgent overtakes what waits for a line, at its sender and on the way", () => {
+  const bulk: Traffic = { ...FAST, senders: [0] };
+  const line = { delayMs: 10, mbit: 10 };
+  const slowest = (priority: number): number => {
+    const { received } = runWide({
+      seed: 1,
+      sites: [1, 1, 1],
+      lines: [
+        { sites: [1, 2], ...line },
+        { sites: [2, 3], ...line },
+        { sites: [1, 3], ...line, weight: 1_000 },
+      ],
+      traffic: [bulk, { senders: [0], service: "fifo", bytes: 100, perSecond: 20, priority }],
+      warmMs: 2_000,
+      measureMs: 2_000,
+    });
+    return Math.max(...received.filter(({ traffic }) => traffic === 1).map(({ latencyMs }) => latencyMs.median));
+  };
+  expect(slowest(1)).toBeLessThan(0.7 * slowest(0));
+});
+
 test("what a daemon handles does not grow with the daemons of other sites", () => {
   const run = (others: number): number => {
     const { handled } = runWide({
