@@ -45,11 +45,12 @@ export async function chooseDatagrams(
   }
 }
 
-/** The value of AMALGAM_DATAGRAMS; throws a `RangeError` for anything else than its three values. */
+/** The value of AMALGAM_DATAGRAMS; throws a `RangeError` with the code DATAGRAMS for anything else than its three values. */
 export function wantedDatagrams(value: string | undefined): DatagramPath | "auto" {
   if (value === undefined || value === "" || value === "auto") return "auto";
   if (value === "portable" || value === "offload") return value;
-  throw new RangeError(`AMALGAM_DATAGRAMS is ${JSON.stringify(value)}; it may be portable, offload or auto`);
+  const message = `AMALGAM_DATAGRAMS is ${JSON.stringify(value)}; it may be portable, offload or auto`;
+  throw Object.assign(new RangeError(message), { code: "DATAGRAMS" });
 }
 
 /** Rejects unless the kernel cuts what is sent and joins what is received. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { hostOf, socketWorld } from "./socket-world.ts";
 
 const own = new Set(["127.0.0.1", "10.0.0.7"]);
@@ -25,4 +25,14 @@ test("what is in the way of a node is said with the address and the ports", asyn
     "192.0.2.1 is no address of this host",
   );
   await first.close();
+});
+
+test("a path of datagrams that there is not is refused, with a code", async () => {
+  vi.stubEnv("AMALGAM_DATAGRAMS", "fast");
+  try {
+    const seat = socketWorld.seat({ ...nothing, local: "127.0.0.1" });
+    await expect(seat).rejects.toMatchObject({ code: "DATAGRAMS", message: expect.stringContaining('"fast"') });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

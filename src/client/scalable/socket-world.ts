@@ -74,7 +74,8 @@ async function offloading(host: string): Promise<NativeUdp | undefined> {
   const wanted = wantedDatagrams(process.env["AMALGAM_DATAGRAMS"]);
   const { native, because } = await chooseDatagrams(wanted, [host]);
   if (wanted !== "offload" || native !== undefined) return native;
-  throw new Error(`AMALGAM_DATAGRAMS is offload, which is not possible here: ${because}`);
+  const message = `AMALGAM_DATAGRAMS is offload, which is not possible here: ${because}`;
+  throw Object.assign(new Error(message), { code: "DATAGRAMS" });
 }
 
 /** The address at which others are to reach this host. Throws an error that says what to do if it cannot be told. */
