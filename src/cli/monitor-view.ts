@@ -1,5 +1,6 @@
 import { type ConfigurationChange, describeChange, type DaemonStatus } from "../daemon/status.ts";
 import { fittedTable, hung, shownBytes, shownDuration, shownNumber } from "./format.ts";
+import { siteSections } from "./sites-view.ts";
 import { nodeFaults, regionSections } from "./region-view.ts";
 
 /** A daemon as the monitor found it: its status, or why there is none. */
@@ -27,6 +28,13 @@ export function monitorView(
   const sections = [broken(heading(now, statuses), width, 2), daemonTable(now, before, width)];
   const silent = now.flatMap(({ name, problem }) => (problem === undefined ? [] : [`  ${name}: ${problem}`]));
   if (silent.length > 0) sections.push(`No answer\n${broken(silent, width, 4)}`);
+  sections.push(
+    ...siteSections(
+      statuses,
+      before.map(({ status }) => status),
+      width,
+    ),
+  );
   sections.push(...regionSections(statuses, width, isWhole));
   const changes = recentChanges(statuses);
   if (changes.length > 0) sections.push(`Last changes\n${broken(changes, width, 6)}`);
@@ -84,7 +92,8 @@ function daemonTable(now: readonly Observation[], before: readonly Observation[]
       ring.idle ? "idle" : ring.tokenRoundMs > 0 ? shownDuration(ring.tokenRoundMs) : "-",
       String(ring.seq),
       String(ring.seq - ring.aru),
-      String(ring.seq - ring.safe),
+      // With several sites "safe" counts stamps, which run ahead of a site's own numbers.
+      String(Math.max(0, ring.seq - ring.safe)),
       `${ring.personalWindowPackets}/${ring.windowPackets}`,
       String(ring.queuedPackets),
       rate((s) => s.ring.messagesSent, shownNumber),

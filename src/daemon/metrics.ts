@@ -1,6 +1,7 @@
 import { type NodeCounter, RECOVERY_COUNTERS } from "../wire/native/node-statistics.ts";
 import { LATENCY_BOUNDS_MS } from "../base/latency-histogram.ts";
 import type { RegionsStatus, ServedNodes } from "./regions-status.ts";
+import type { LinkStatus } from "./sites-status.ts";
 import { type DaemonStatus, MEMBERSHIP_STATES, type SessionStatus } from "./status.ts";
 
 /** The content type of Prometheus' text exposition format. */
@@ -45,6 +46,8 @@ export function metricsText(status: DaemonStatus): string {
       one(last.changeMs / 1_000),
     );
   }
+
+  linkMetrics(out, status.sites?.links ?? []);
 
   out.counter("ring_token_rounds_total", "Rounds of the token.", one(ring.tokenRounds));
   out.gauge("ring_token_round_seconds", "Time of a token's round, smoothed.", one(ring.tokenRoundMs / 1_000));
@@ -222,6 +225,52 @@ function addTimely(
     rolledBack: "orderedRolledBack",
   } as const;
   out.counter("nodes_ordered_messages_total", "Deliveries in totally ordered groups.", kinds(ordered, "event"));
+}
+
+/** Of the representative of a site. Counters begin anew with each configuration. */
+function linkMetrics(out: Exposition, links: readonly LinkStatus[]): void {
+  const each = (value: (link: LinkStatus) => number): Sample[] =>
+    links.map((link) => ({ labels: { site: link.site }, value: value(link) }));
+  out.gauge(
+    "link_open",
+    "1 if the link to the site is open.",
+    each((link) => Number(link.isOpen)),
+  );
+  out.gauge(
+    "link_round_trip_seconds",
+    "Round trip, smoothed.",
+    each((link) => link.roundTripMs / 1_000),
+  );
+  out.gauge(
+    "link_rate_bytes",
+    "Bytes per second that get through, as far as was tried.",
+    each(({ rate }) => rate),
+  );
+  out.gauge(
+    "link_waiting_bytes",
+    "Bytes that wait for the link.",
+    each(({ waitingBytes }) => waitingBytes),
+  );
+  out.counter(
+    "link_sent_bytes_total",
+    "Bytes sent over the link.",
+    each(({ sentBytes }) => sentBytes),
+  );
+  out.counter(
+    "link_sent_datagrams_total",
+    "Datagrams sent.",
+    each(({ sentDatagrams }) => sentDatagrams),
+  );
+  out.counter(
+    "link_resent_datagrams_total",
+    "Of these, sent again.",
+    each(({ resentDatagrams }) => resentDatagrams),
+  );
+  out.counter(
+    "link_received_datagrams_total",
+    "Datagrams received.",
+    each((link) => link.receivedDatagrams),
+  );
 }
 
 const REPAIRS = {

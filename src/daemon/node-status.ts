@@ -4,6 +4,7 @@ import type { EvsEvent, MembershipStateName } from "../membership/events.ts";
 import type { SessionEvent } from "../session/outbox.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ChangeLog } from "./change-log.ts";
+import { sitesStatus } from "./sites-status.ts";
 import { shownPolicy } from "./config/site.ts";
 import { nameOf, type NodeOptions } from "./node-config.ts";
 import type { GroupsOverview } from "./groups-overview.ts";
@@ -108,6 +109,7 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
       absent: site.daemons.filter(({ id }) => !configuration.members.includes(id)).map(({ name }) => name),
       ageMs: now - counters.configurationAt,
     },
+    sites: sitesStatus(site, self.site, evs, (daemon) => nameOf(site, daemon)),
     ring: ringStatus(parts),
     groups: groupsOverview.status(),
     regions: overview.status(now, whole),

@@ -1,4 +1,5 @@
 import type { RegionsStatus } from "./regions-status.ts";
+import type { SitesStatus } from "./sites-status.ts";
 
 /**
  * What a daemon says about itself: the answer to a STATUS envelope and to GET /status, and the source of metrics and of
@@ -21,6 +22,8 @@ export type DaemonStatus = {
   readonly groupsState: GroupsStateName;
   readonly site: SiteStatus;
   readonly configuration: ConfigurationStatus;
+  /** Where there are several sites. */
+  readonly sites?: SitesStatus | undefined;
   readonly ring: RingStatus;
   readonly groups: GroupsStatus;
   readonly regions: RegionsStatus;

@@ -190,6 +190,11 @@ export class Evs implements Machine {
     return this.#canSend;
   }
 
+  /** What this daemon does as the representative of one of several sites; for tools, to be read only. */
+  get wideArea(): WideArea | undefined {
+    return this.#wideArea;
+  }
+
   get ring(): Ring | undefined {
     return this.#ring;
   }

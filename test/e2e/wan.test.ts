@@ -45,6 +45,22 @@ test("daemons of two sites have one order over a link that loses, a cut splits t
   await until("both have heard everything", () => heard.every((log) => log.length >= 400));
   expect(heard[0]).toEqual(heard[1]);
 
+  const { sites } = await wan.status("w1");
+  expect(sites?.own).toBe("west");
+  expect(sites?.sites.map(({ name, members, representative }) => [name, members.join(), representative])).toEqual([
+    ["west", "w1,w2", "w1"],
+    ["east", "e1", "e1"],
+  ]);
+  expect(sites?.trees.map(({ source, hops }) => [source, ...hops.flat()])).toEqual([
+    ["west", "west", "east"],
+    ["east", "east", "west"],
+  ]);
+  const [link] = sites?.links ?? [];
+  expect(link).toMatchObject({ site: "east", peer: "e1", isOpen: true });
+  expect(link?.roundTripMs).toBeGreaterThanOrEqual(20);
+  expect(link?.sentBytes).toBeGreaterThan(1_000);
+  expect((await wan.status("w2")).sites?.links).toEqual([]);
+
   await wan.cutOff("east");
   await until(
     "they are apart",
