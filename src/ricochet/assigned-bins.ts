@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { GroupShape } from "./bin-plan.ts";
-import { Bin, type BinPacket, type Bins, type Fire, hashOf } from "./bins.ts";
+import { type BinPacket, type Bins, type Fire, hashOf, StaggeredBin } from "./bins.ts";
 
 /** A group, as far as this node repairs its members one by one. */
 type Assignment = {
@@ -12,8 +12,8 @@ type Assignment = {
   readonly peers: readonly { readonly peer: PeerBins; readonly distance: number }[];
 };
 
-/** Sub-bins of one other member, filled in turn. */
-type PeerBins = { readonly target: NodeId; readonly bins: Bin[]; turn: number };
+/** What one other member will be sent. */
+type PeerBins = { readonly target: NodeId; readonly bin: StaggeredBin };
 
 /**
  * For small and irregular overlaps. Who covers a packet at a member follows from its id and the order of the group's members, so each packet is
@@ -24,6 +24,7 @@ export class AssignedBins implements Bins {
   readonly #assignments = new Map<GroupNumber, Assignment>();
   readonly #peers = new Map<NodeId, PeerBins>();
   readonly #packetsMax: number;
+  readonly #isStaggered: boolean;
   readonly #fire: Fire;
 
   /** `targets`: those of the other members whose repairs are assigned; others are repaired in another way. */
@@ -32,10 +33,11 @@ export class AssignedBins implements Bins {
     groups: readonly GroupShape[],
     targets: (member: NodeId) => boolean,
     packetsMax: number,
-    stagger: number,
+    burstPackets: number,
     fire: Fire,
   ) {
     this.#packetsMax = packetsMax;
+    this.#isStaggered = burstPackets > 1;
     this.#fire = fire;
     for (const { group, members, repairs } of groups) {
       const rank = members.indexOf(me);
@@ -44,7 +46,7 @@ export class AssignedBins implements Bins {
       members.forEach((member, other) => {
         if (member === me || !targets(member)) return;
         const distance = (rank - other + members.length) % members.length;
-        peers.push({ peer: this.#peer(member, stagger), distance: distance - 1 });
+        peers.push({ peer: this.#peer(member, burstPackets), distance: distance - 1 });
       });
       if (peers.length > 0) this.#assignments.set(group, { repairs, others: members.length - 1, peers });
     }
@@ -52,13 +54,14 @@ export class AssignedBins implements Bins {
 
   get oldest(): number {
     let oldest = Number.POSITIVE_INFINITY;
-    for (const { bins } of this.#peers.values()) for (const bin of bins) oldest = Math.min(oldest, bin.oldest);
+    for (const { bin } of this.#peers.values()) oldest = Math.min(oldest, bin.oldest);
     return oldest;
   }
 
   advance(): void {}
 
   add(packet: BinPacket): void {
+    if (this.#isStaggered) for (const { bin } of this.#peers.values()) bin.countAny();
     const assignment = this.#assignments.get(packet.id.group);
     if (assignment === undefined) return;
     const { repairs, others, peers } = assignment;
@@ -66,24 +69,19 @@ export class AssignedBins implements Bins {
     for (const { peer, distance } of peers) {
       if ((distance + turn) % others >= repairs) continue;
       // Its sender has it.
-      if (peer.target === packet.id.sender) continue;
-      const bin = peer.bins[peer.turn] as Bin;
-      peer.turn = (peer.turn + 1) % peer.bins.length;
-      bin.packets.push(packet);
-      if (bin.packets.length >= this.#packetsMax) this.#fire([peer.target], bin.take());
+      if (peer.target !== packet.id.sender) peer.bin.add(packet);
     }
   }
 
   fireBefore(at: number): void {
-    for (const { target, bins } of this.#peers.values()) {
-      for (const bin of bins) if (bin.oldest < at) this.#fire([target], bin.take());
-    }
+    for (const { bin } of this.#peers.values()) bin.fireBefore(at);
   }
 
-  #peer(target: NodeId, stagger: number): PeerBins {
+  #peer(target: NodeId, burstPackets: number): PeerBins {
     const known = this.#peers.get(target);
     if (known !== undefined) return known;
-    const peer = { target, bins: Array.from({ length: stagger }, () => new Bin()), turn: 0 };
+    const fire = (packets: readonly BinPacket[]): void => this.#fire([target], packets);
+    const peer = { target, bin: new StaggeredBin(this.#packetsMax, burstPackets, fire) };
     this.#peers.set(target, peer);
     return peer;
   }

@@ -1,5 +1,6 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { PacketId } from "../wire/timely/data.ts";
+import { Stagger } from "./stagger.ts";
 
 /** A packet that is there. */
 export type BinPacket = {
@@ -42,6 +43,54 @@ export class Bin {
     const { packets } = this;
     this.packets = [];
     return packets;
+  }
+}
+
+/** A bin of sub-bins that are filled in turn, as many as its share of the node's packets makes advisable (stagger.ts). */
+export class StaggeredBin {
+  readonly #packetsMax: number;
+  readonly #stagger: Stagger;
+  readonly #fire: (packets: readonly BinPacket[]) => void;
+  #bins: Bin[] = [];
+  #turn = 0;
+
+  constructor(packetsMax: number, burstPackets: number, fire: (packets: readonly BinPacket[]) => void) {
+    this.#packetsMax = packetsMax;
+    this.#stagger = new Stagger(burstPackets);
+    this.#fire = fire;
+  }
+
+  get oldest(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const bin of this.#bins) oldest = Math.min(oldest, bin.oldest);
+    return oldest;
+  }
+
+  /** A packet came to the node, for this bin or not. */
+  countAny(): void {
+    this.#stagger.countAny();
+  }
+
+  add(packet: BinPacket): void {
+    this.#stagger.countMine();
+    const wanted = this.#stagger.bins;
+    if (this.#turn === 0 && this.#bins.length !== wanted) this.#change(wanted);
+    const bin = this.#bins[this.#turn] as Bin;
+    this.#turn = (this.#turn + 1) % this.#bins.length;
+    bin.packets.push(packet);
+    if (bin.packets.length >= this.#packetsMax) this.#fire(bin.take());
+  }
+
+  fireBefore(at: number): void {
+    for (const bin of this.#bins) if (bin.oldest < at) this.#fire(bin.take());
+  }
+
+  /** To more sub-bins between two repairs, to fewer at once: too many are perhaps never empty. */
+  #change(wanted: number): void {
+    const isEmpty = this.oldest === Number.POSITIVE_INFINITY;
+    if (wanted > this.#bins.length && !isEmpty) return;
+    for (const bin of this.#bins) if (bin.packets.length > 0) this.#fire(bin.take());
+    this.#bins = Array.from({ length: wanted }, () => new Bin());
   }
 }
 

@@ -65,7 +65,7 @@ export class Incoming {
     return this.#isBeginningKnown;
   }
 
-  /** The sender does not say. */
+  /** Nothing comes before what is known of already, or the sender does not say. */
   settleBeginning(): void {
     this.#isBeginningKnown = true;
   }

@@ -1,6 +1,6 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { BinPlan } from "./bin-plan.ts";
-import { Bin, type BinPacket, type Bins, type Fire } from "./bins.ts";
+import { type BinPacket, type Bins, type Fire, StaggeredBin } from "./bins.ts";
 
 /**
  * The paper's way (protocols.md B8, B10): each region's packets fill sub-bins in turn, as many as the stagger says; a full one goes to members
@@ -9,42 +9,35 @@ import { Bin, type BinPacket, type Bins, type Fire } from "./bins.ts";
 export class RandomBins implements Bins {
   readonly #plan: BinPlan;
   readonly #groups: ReadonlySet<GroupNumber>;
-  readonly #packetsMax: number;
-  readonly #bins: readonly Bin[];
+  readonly #bin: StaggeredBin;
   readonly #fire: Fire;
   readonly #chance: () => number;
-  #turn = 0;
 
-  /** `chance`: uniformly from 0 to 1. */
-  constructor(plan: BinPlan, packetsMax: number, stagger: number, chance: () => number, fire: Fire) {
+  /** `burstPackets`: packets in a row that a member may lose. `chance`: uniformly from 0 to 1. */
+  constructor(plan: BinPlan, packetsMax: number, burstPackets: number, chance: () => number, fire: Fire) {
     this.#plan = plan;
     this.#groups = new Set(plan.groups);
-    this.#packetsMax = packetsMax;
-    this.#bins = Array.from({ length: stagger }, () => new Bin());
+    this.#bin = new StaggeredBin(packetsMax, burstPackets, (packets) => this.#fireBin(packets));
     this.#chance = chance;
     this.#fire = fire;
   }
 
   get oldest(): number {
-    return Math.min(...this.#bins.map((bin) => bin.oldest));
+    return this.#bin.oldest;
   }
 
   advance(): void {}
 
   add(packet: BinPacket): void {
-    if (!this.#groups.has(packet.id.group)) return;
-    const bin = this.#bins[this.#turn] as Bin;
-    this.#turn = (this.#turn + 1) % this.#bins.length;
-    bin.packets.push(packet);
-    if (bin.packets.length >= this.#packetsMax) this.#fireBin(bin);
+    this.#bin.countAny();
+    if (this.#groups.has(packet.id.group)) this.#bin.add(packet);
   }
 
   fireBefore(at: number): void {
-    for (const bin of this.#bins) if (bin.oldest < at) this.#fireBin(bin);
+    this.#bin.fireBefore(at);
   }
 
-  #fireBin(bin: Bin): void {
-    const packets = bin.take();
+  #fireBin(packets: readonly BinPacket[]): void {
     const { targets, region } = this.#plan;
     const whole = Math.floor(targets);
     const count = whole + (this.#chance() < targets - whole ? 1 : 0);

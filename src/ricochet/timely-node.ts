@@ -4,6 +4,7 @@ import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
 import {
+  BEFORE_MAX,
   encodeTimelyData,
   isTimelyData,
   type PacketId,
@@ -350,6 +351,11 @@ export class TimelyNode implements Machine {
     this.statistics[arrival]++;
     const before = timelyBeforeOf(packet);
     this.#reachBack(stream, id.seq - before);
+    if (before < BEFORE_MAX && id.seq - before === 1) {
+      // From the sender's very first packet on they are for this node: there is nothing to ask.
+      stream.settleBeginning();
+      this.#noteLess(stream);
+    }
     this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
     if (arrival === "received") this.#collect(kept, advanced);
