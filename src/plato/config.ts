@@ -36,7 +36,7 @@ export type Threshold = {
   readonly startMs: number;
   readonly minMs: number;
   readonly maxMs: number;
-  /** So many times the greatest difference that was seen. */
+  /** So many times the difference that nine tenths of messages do not exceed. */
   readonly margin: number;
 };
 
@@ -45,7 +45,7 @@ export const platoDefaults: Omit<PlatoConfig, "me"> = {
   optimistic: true,
   commit: "stable",
   orderMs: 10,
-  threshold: { startMs: 2, minMs: 0.02, maxMs: 5, margin: 1.25 },
+  threshold: { startMs: 2, minMs: 0.02, maxMs: 5, margin: 2.25 },
   loopbackMs: 0.05,
   ackMs: 10,
   retryMs: 40,

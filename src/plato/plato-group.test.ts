@@ -160,6 +160,24 @@ describe("a member of a totally ordered group", () => {
     expect(member.take().at(-1)).toBe("commit 3");
   });
 
+  test("keeps an order with messages, and not an empty one of the same place that has overtaken others", () => {
+    const member = new Member(2).open();
+    for (const seq of [1, 2, 3]) member.message(seq, seq / 10);
+    member.order(3, [3], 1);
+    member.order(3, [], 1);
+    member.order(1, [1, 2], 2);
+    expect(member.take().at(-1)).toBe("commit 3");
+  });
+
+  test("of too many orders that wait for an earlier one keeps the first, and asks for the rest when it has caught up", () => {
+    const member = new Member(2).open();
+    const seqs = Array.from({ length: 100 }, (_, i) => i + 1);
+    for (const seq of seqs) member.message(seq, seq / 100);
+    for (const seq of seqs.slice(1).toReversed()) member.order(seq, [seq], 2);
+    member.order(1, [1], 3);
+    expect(member.group.statistics.committed).toBe(65);
+  });
+
   test("goes on with a failed sequencer's order, which another member has heard more of", () => {
     const member = new Member(2).open();
     for (const seq of [1, 2]) member.message(seq, seq * 10);

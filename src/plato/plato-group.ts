@@ -385,7 +385,7 @@ export class PlatoGroup implements Machine {
   #onOrder(order: OrderBody): void {
     this.#ackAt = Math.min(this.#ackAt, this.#now + this.#config.ackMs);
     if (order.first > this.#log.end + 1) {
-      if (this.#stash.size < STASHED_MAX) this.#stash.set(order.first, order);
+      this.#stashOrder(order);
       this.#retrySoon();
       return;
     }
@@ -397,6 +397,15 @@ export class PlatoGroup implements Machine {
     }
     this.#stable = Math.max(this.#stable, Math.min(order.stable, this.#held));
     this.#settle();
+  }
+
+  /** Keeps an order until the one before it is here. */
+  #stashOrder(order: OrderBody): void {
+    // One without messages, that only tells what is stable, has the same place as the next.
+    if (order.entries.length <= (this.#stash.get(order.first)?.entries.length ?? -1)) return;
+    this.#stash.set(order.first, order);
+    // What comes last is needed last, and can be asked for.
+    if (this.#stash.size > STASHED_MAX) this.#stash.delete(Math.max(...this.#stash.keys()));
   }
 
   #append({ first, base, entries }: OrderBody): void {
@@ -413,7 +422,9 @@ export class PlatoGroup implements Machine {
   /** Delivers, takes back and commits as the order says. */
   #settle(): void {
     if (this.#opened !== this.#view?.number) return;
+    const before = this.#held;
     while (this.#held < this.#log.end && this.#isHere(this.#held + 1)) this.#held++;
+    if (this.#held > before && this.#retries > 0) this.#retryAgainSoon();
     if (this.#pending.length > 0) {
       this.#pending = this.#pending.filter(({ key }) => this.#log.positionOf(key) === undefined);
     }
@@ -668,6 +679,13 @@ export class PlatoGroup implements Machine {
     this.#retries = 0;
     this.#heldAtRetry = this.#held;
     this.#retryAt = this.#now + this.#config.retryMs;
+  }
+
+  /** Something that was asked for has come: what is still missing is asked for as if for the first time. */
+  #retryAgainSoon(): void {
+    this.#retries = 0;
+    this.#heldAtRetry = this.#held;
+    this.#retryAt = Math.min(this.#retryAt, this.#now + this.#config.retryMs);
   }
 
   #retry(): void {

@@ -15,7 +15,7 @@ const schedule = fc.record({
     optimistic: fc.boolean(),
     commit: fc.constantFrom("ordered" as const, "stable" as const),
     orderMs: fc.constantFrom(0, 3, 10),
-    threshold: fc.constantFrom(0.01, 2, { startMs: 2, minMs: 0.02, maxMs: 5, margin: 1.25 }),
+    threshold: fc.constantFrom(0.01, 2, { startMs: 2, minMs: 0.02, maxMs: 5, margin: 2.25 }),
     bodyBytesMax: fc.constantFrom(150, 1_100),
     windowMessages: fc.constantFrom(5, 1_024),
   }),
