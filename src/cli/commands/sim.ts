@@ -50,8 +50,9 @@ export const sim = defineCommand({
     all cores (--jobs), and reported in the order of their seeds: results do not depend on the number of threads.
 
     With the name of a protocol it runs experiments instead. "qsm": those of the paper on QuickSilver Scalable Multicast,
-    with up to 192 nodes under full load and a model of what their computers cost. "plato": how soon timely messages are
-    delivered in total order. "wan": daemons in several sites, over lines of limited rate that lose. Alone it lists them; with their names, or "all", it runs them, and --out writes results and
+    with up to 192 nodes under full load and a model of what their computers cost. "ricochet" and "plato": how soon
+    timely groups recover what they lose, and deliver in total order. "wan": daemons in several sites, over lines of
+    limited rate that lose. Alone it lists them; with their names, or "all", it runs them, and --out writes results and
     plots.`,
   positionals: [
     { name: "PROTOCOL", help: "experiments instead of schedules", required: false, many: false },

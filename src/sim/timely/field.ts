@@ -2,9 +2,11 @@ import type { NodeId } from "../../base/ids.ts";
 import { Random } from "../../base/random.ts";
 import type { GroupShape } from "../../ricochet/bin-plan.ts";
 import { type TimelyConfig, timelyDefaults } from "../../ricochet/config.ts";
-import { type Arrival, TimelyNode } from "../../ricochet/timely-node.ts";
+import { type Arrival, TimelyNode, type TimelyOutbox } from "../../ricochet/timely-node.ts";
 import { originOf } from "../../wire/region/head.ts";
 import { isTimelyData, type PacketId, timelyGroupOf, timelySeqOf } from "../../wire/timely/data.ts";
+import { type BaselineKind, baselineDefaults, BaselineNode } from "./baselines.ts";
+import type { FieldNode } from "./field-node.ts";
 import { EventQueue, type EventTarget, type SimEvent } from "../event-queue.ts";
 import { type LossModel, LossState } from "../loss.ts";
 
@@ -25,6 +27,10 @@ export type FieldOptions = {
   readonly loss: LossModel;
   readonly payloadBytes: number;
   readonly config: Partial<TimelyConfig>;
+  /** Another way to repair than Ricochet. */
+  readonly baseline?: BaselineKind;
+  /** What is lost later is not counted, since how soon it is found depends on when the traffic ends; default: all counts. */
+  readonly countedMs?: number;
 };
 
 export const fieldDefaults: Omit<FieldOptions, "seed"> = {
@@ -72,7 +78,7 @@ export type FieldResult = {
 /** One node of the field. */
 type Station = {
   readonly id: NodeId;
-  readonly node: TimelyNode;
+  readonly node: FieldNode;
   readonly delivered: Set<string>;
   readonly index: number;
   wakeAt: number;
@@ -109,6 +115,7 @@ class Field implements EventTarget {
   #wanted = 0;
   #sent = 0;
   #resent = 0;
+  #lost = 0;
   #isRunning = true;
 
   constructor(options: FieldOptions) {
@@ -129,19 +136,21 @@ class Field implements EventTarget {
       const event = this.#events.pop();
       if (event === undefined) break;
       if (event.at > this.#options.trafficMs) this.#isRunning = false;
-      if (event.at > this.#options.trafficMs + REST_MS) break;
+      // Those that say again and again how far their packets go would go on for ever.
+      const isOver = this.#options.baseline !== undefined && !this.#isRunning && this.#missedAt.size === 0;
+      if (event.at > this.#options.trafficMs + REST_MS || isOver) break;
       event.target.fire(event);
     }
-    for (const [key] of this.#missedAt) this.#faults.push(`never came, and nobody was told: ${key}`);
-    const total = (key: "sent" | "received" | "repairsSent" | "naksSent" | "lost") =>
+    for (const key of this.#missedAt.keys()) this.#faults.push(`never came, and nobody was told: ${key}`);
+    const total = (key: "sent" | "received" | "repairsSent" | "naksSent") =>
       this.#stations.reduce((sum, { node }) => sum + node.statistics[key], 0);
     return {
       sent: this.#sent,
       wanted: this.#wanted,
-      missed: this.#recoveredMs.length + total("lost") + this.#missedAt.size,
+      missed: this.#recoveredMs.length + this.#lost + this.#missedAt.size,
       rebuilt: this.#rebuiltMs.length,
       resent: this.#resent,
-      lost: total("lost"),
+      lost: this.#lost,
       rebuiltMs: this.#rebuiltMs.sort((a, b) => a - b),
       recoveredMs: this.#recoveredMs.sort((a, b) => a - b),
       overhead: total("repairsSent") / (total("received") + total("sent")),
@@ -187,22 +196,22 @@ class Field implements EventTarget {
 
   #station(index: number): Station {
     const id = index + 1;
-    const config = { ...timelyDefaults, me: id, cluster: 1, ...this.#options.config };
+    const { config, baseline, rate } = this.#options;
     const random = this.#random.fork();
-    const node = new TimelyNode(
-      config,
-      {
-        multicast: (group, bytes) => {
-          const { members } = this.#shapes[group - 1] as GroupShape;
-          for (const member of members) if (member !== id) this.#transmit(member, bytes);
-        },
-        unicast: (to, _channel, bytes) => this.#transmit(to, bytes),
-        deliver: (packet, payload, how, now) => this.#onDelivery(station, packet, payload, how, now),
-        lost: (packet) => this.#onLoss(station, packet),
-        random: () => random.unit(),
+    const outbox: TimelyOutbox = {
+      multicast: (group, bytes) => {
+        const { members } = this.#shapes[group - 1] as GroupShape;
+        for (const member of members) if (member !== id) this.#transmit(member, bytes);
       },
-      0,
-    );
+      unicast: (to, _channel, bytes) => this.#transmit(to, bytes),
+      deliver: (packet, payload, how, now) => this.#onDelivery(station, packet, payload, how, now),
+      lost: (packet) => this.#onLoss(station, packet),
+      random: () => random.unit(),
+    };
+    const node =
+      baseline === undefined
+        ? new TimelyNode({ ...timelyDefaults, me: id, cluster: 1, ...config }, outbox, 0)
+        : new BaselineNode({ ...baselineDefaults, kind: baseline, me: id, rate }, outbox);
     const delivered = new Set<string>();
     const station: Station = { id, index, node, delivered, wakeAt: Number.POSITIVE_INFINITY };
     return station;
@@ -215,7 +224,9 @@ class Field implements EventTarget {
       const packet = dataPacketOf(bytes);
       if (packet !== undefined && !station.delivered.has(keyOf(packet))) {
         const key = `${to} ${keyOf(packet)}`;
-        if (!this.#missedAt.has(key)) this.#missedAt.set(key, at);
+        if (!this.#missedAt.has(key) && at < (this.#options.countedMs ?? Number.POSITIVE_INFINITY)) {
+          this.#missedAt.set(key, at);
+        }
       }
       return;
     }
@@ -242,7 +253,8 @@ class Field implements EventTarget {
 
   #onLoss(station: Station, id: PacketId): void {
     const key = `${station.id} ${keyOf(id)}`;
-    if (!this.#missedAt.delete(key)) this.#faults.push(`said to be lost, and was not: ${key}`);
+    if (this.#missedAt.delete(key)) this.#lost++;
+    else if (this.#options.countedMs === undefined) this.#faults.push(`said to be lost, and was not: ${key}`);
   }
 
   #schedule(station: Station): void {
