@@ -77,6 +77,8 @@ export class LinkRate {
 
   /** Bytes per second that get through; the rate at the start before that is known. */
   get rate(): number {
+    // What came through of a sender that had little to send is no reason to begin with less than it was told to.
+    if (this.#phase === "startup") return Math.max(this.#best, this.#config.rateStart);
     return this.#best > 0 ? this.#best : this.#config.rateStart;
   }
 

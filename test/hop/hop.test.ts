@@ -93,6 +93,18 @@ describe("a hop", () => {
     expect(ends.end(EAST).received).toEqual([1]);
   });
 
+  test("begins with the rate that it is told to, also after it has carried little for long", () => {
+    const ends = new TwoEnds(6, { delayMs: 35, megabits: 10 }, { rateStart: 125_000 });
+    for (let i = 0; i < 50; i++) {
+      ends.on(WEST, (end, now) => end.send(1, 100, now));
+      ends.run(100);
+    }
+    expect(ends.end(WEST).hop.sender?.pacing).toBeGreaterThanOrEqual(125_000);
+    ends.on(WEST, (end, now) => end.send(100, 1_000, now));
+    ends.run(700);
+    expect(ends.end(EAST).received).toHaveLength(150);
+  });
+
   test("outlives a flap of half a second, and loses nothing in it", () => {
     const ends = new TwoEnds(4, { delayMs: 35, megabits: 10 });
     ends.run(500);
