@@ -54,7 +54,7 @@ export function evsConfig(options: NodeOptions): EvsConfig {
 }
 
 /** Both directions of each link; what the file takes away costs more than any way. */
-function wideAreaOf({ sites, links }: SiteConfig): WideAreaConfig {
+function wideAreaOf({ sites, links, wideAreaOrder }: SiteConfig): WideAreaConfig {
   const given: SiteLink[] = [];
   for (let from = 0; from < sites.length; from++) {
     for (let to = 0; to < sites.length; to++) {
@@ -67,7 +67,7 @@ function wideAreaOf({ sites, links }: SiteConfig): WideAreaConfig {
       }
     }
   }
-  return wideAreaConfig({ links: given });
+  return wideAreaConfig({ links: given, lowLatency: wideAreaOrder === "clock" });
 }
 
 /** Whether the network takes whole batches of packets. */

@@ -239,11 +239,7 @@ export class Settings {
     if (siteCount < 2 && this.has("WideAreaOrder")) {
       this.#warn("WideAreaOrder", "one site needs no order between sites: this changes nothing", "Take it out");
     }
-    const order = this.text("WideAreaOrder", "demand") as "demand" | "clock";
-    if (order === "clock" && siteCount > 1) {
-      this.#warn("WideAreaOrder", "order by clocks does not exist in this version: messages wait as with demand");
-    }
-    return order;
+    return this.text("WideAreaOrder", "demand") as "demand" | "clock";
   }
 
   /** Says so of directives that are understood and have no effect here. */
