@@ -15,6 +15,8 @@ export type WanOptions = {
   readonly link: (from: string, to: string) => WayConditions;
   /** Further lines of the configuration. */
   readonly settings?: string;
+  /** One ring over all of them, as a file without `Site` has it: for comparison. */
+  readonly hasOneRing?: boolean;
 };
 
 type FromDaemon =
@@ -113,7 +115,8 @@ export class Wan {
   get #text(): string {
     const sites = Object.entries(this.#options.sites).map(([site, daemons]) => {
       const lines = daemons.map((name) => `    ${name} 127.0.0.1:${this.#portOf(name)}\n`).join("");
-      return `Site ${site} {\n  Spread_Segment 127.0.0.255:${this.#portOf(daemons[0] as string)} {\n${lines}  }\n}\n`;
+      const segment = `Spread_Segment 127.0.0.255:${this.#portOf(daemons[0] as string)} {\n${lines}  }\n`;
+      return this.#options.hasOneRing === true ? segment : `Site ${site} {\n  ${segment}}\n`;
     });
     return `Dissemination = unicast\n${this.#options.settings ?? ""}${sites.join("")}`;
   }

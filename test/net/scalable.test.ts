@@ -86,8 +86,7 @@ describe.runIf(namespacesAvailable())("scalable groups on a network that loses e
         for (const stream of ofVictim) expect(stream).toEqual(ofVictim[0]);
       }
     },
-    // What is sent faster than it can be taken waits, in the end, in the windows of all members; the machine decides how long that takes.
-    3 * LOAD_MS + 120_000,
+    LOAD_MS + 120_000,
   );
 
   it("a member on the lesser side of a split is told so, and has missed nothing when that was short", async () => {

@@ -1,0 +1,200 @@
+/*
+ * Daemons of several sites over emulated links (test/link): a client in the first site sends messages of 1 KB in agreed order as fast as it
+ * may, and what share of a link's capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
+ * links, as a file without sites has it.
+ *
+ * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --ring=yes --latency=yes
+ */
+import { connect, type Group } from "../src/index.ts";
+import type { WayConditions } from "../test/link/emulated-way.ts";
+import { Wan } from "../test/link/wan-site.ts";
+import { option } from "./options.ts";
+import { figure, percentile, printTable, saveResults } from "./report.ts";
+
+const numbers = (text: string): number[] => text.split(",").map(Number);
+const siteCount = Number(option("sites", "3"));
+const rttMs = Number(option("rtt", "70"));
+const rates = numbers(option("megabits", "10,100"));
+const losses = numbers(option("loss", "1,3"));
+const ms = Number(option("ms", "8000"));
+const warmMs = Number(option("warm", "5000"));
+const queueMs = Number(option("queue", "50"));
+const withRing = option("ring", "yes") === "yes";
+const withLatency = option("latency", "yes") === "yes";
+const MESSAGE_BYTES = 1_024;
+/** Sends that wait for the daemon at a time. */
+const SENDERS = 16;
+const PROBES = 150;
+const DRAIN_MS = 5_000;
+const PORT = 24_800;
+const TARGETS: Readonly<Record<number, number>> = { 1: 0.85, 3: 0.8 };
+
+const sleep = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
+
+const SITES = Object.fromEntries(
+  ["west", "north", "east", "south"].slice(0, siteCount).map((site) => [site, [`${site}1`]]),
+);
+
+const ways = (megabits: number, loss: number): WayConditions => ({
+  delayMs: rttMs / 2,
+  megabits,
+  queueMs,
+  loss: loss === 0 ? { kind: "none" } : { kind: "uniform", probability: loss / 100 },
+});
+
+type Measured = { readonly share: number; readonly messagesPerSecond: number; readonly resentShare: number };
+type Latency = { readonly median: number; readonly p99: number };
+
+/** Sites, or one ring over them, with a client in each. */
+class Bed {
+  readonly wan: Wan;
+  readonly #groups: readonly Group[];
+  readonly #received: number[];
+  readonly #close: () => Promise<void>;
+  #isSending = false;
+  /** Times from sending to delivery at the other sites, ms; the clock is that of this process. */
+  readonly latencies: number[] = [];
+
+  private constructor(wan: Wan, groups: readonly Group[], close: () => Promise<void>) {
+    this.wan = wan;
+    this.#groups = groups;
+    this.#received = groups.map(() => 0);
+    this.#close = close;
+    groups.forEach((group, i) => void this.#listen(group, i));
+  }
+
+  static async start(hasOneRing: boolean): Promise<Bed> {
+    const wan = await Wan.start({
+      sites: SITES,
+      port: PORT,
+      link: () => ways(rates[0] as number, 0),
+      hasOneRing,
+      settings: hasOneRing ? "TimeoutProfile = sites\n" : "",
+    });
+    while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === wan.daemons.length)) await sleep(50);
+    const connections = await Promise.all(wan.daemons.map((daemon) => connect(wan.address(daemon))));
+    const groups = await Promise.all(connections.map((connection) => connection.join("town", { slow: "wait" })));
+    return new Bed(wan, groups, async () => {
+      await Promise.all(connections.map((connection) => connection.close()));
+      await wan.close();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#isSending = false;
+    return this.#close();
+  }
+
+  async set(megabits: number, loss: number): Promise<void> {
+    for (const [i, a] of this.wan.sites.entries()) {
+      for (const b of this.wan.sites.slice(i + 1)) await this.wan.link(a, b).set(ways(megabits, loss));
+    }
+  }
+
+  async throughput(megabits: number, loss: number): Promise<Measured> {
+    await this.set(megabits, loss);
+    this.#isSending = true;
+    const senders = Array.from({ length: SENDERS }, () => this.#send());
+    await sleep(warmMs);
+    const links = async () => (await this.wan.status(this.wan.daemons[0] as string)).sites?.links ?? [];
+    const linksBefore = await links();
+    const before = [...this.#received];
+    const begin = performance.now();
+    await sleep(ms);
+    const seconds = (performance.now() - begin) / 1_000;
+    // The slowest of the other sites.
+    const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
+    const linksAfter = await links();
+    this.#isSending = false;
+    await Promise.all(senders);
+    // What is under way comes before the next measurement; who has lost the ring for good has nothing more to come.
+    const giveUpAt = performance.now() + DRAIN_MS;
+    while (new Set(this.#received).size > 1 && performance.now() < giveUpAt) await sleep(50);
+    const sum = (pick: "sentDatagrams" | "resentDatagrams"): number =>
+      linksAfter.reduce((total, link, i) => total + link[pick] - (linksBefore[i]?.[pick] ?? 0), 0);
+    return {
+      share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000),
+      messagesPerSecond: count / seconds,
+      resentShare: sum("resentDatagrams") / Math.max(1, sum("sentDatagrams")),
+    };
+  }
+
+  /** Of single messages, one after the other from the first site and the last, at all other sites. */
+  async latency(megabits: number, loss: number, service: "agreed" | "safe"): Promise<Latency> {
+    await this.set(megabits, loss);
+    await sleep(1_000);
+    this.latencies.length = 0;
+    for (let i = 0; i < PROBES; i++) {
+      const bytes = new Uint8Array(MESSAGE_BYTES);
+      new DataView(bytes.buffer).setFloat64(0, performance.now());
+      await (this.#groups[i % 2 === 0 ? 0 : this.#groups.length - 1] as Group).send(bytes, { service });
+      await sleep(20);
+    }
+    await sleep(1_000);
+    return { median: percentile(this.latencies, 0.5), p99: percentile(this.latencies, 0.99) };
+  }
+
+  async #send(): Promise<void> {
+    const bytes = new Uint8Array(MESSAGE_BYTES);
+    while (this.#isSending) await (this.#groups[0] as Group).send(bytes, { service: "agreed" });
+  }
+
+  async #listen(group: Group, i: number): Promise<void> {
+    for await (const event of group) {
+      if (event.kind !== "message") continue;
+      this.#received[i] = (this.#received[i] as number) + 1;
+      const sentAt = new DataView(event.payload.buffer, event.payload.byteOffset).getFloat64(0);
+      if (sentAt > 0) this.latencies.push(performance.now() - sentAt);
+    }
+  }
+}
+
+const results: Record<string, unknown>[] = [];
+const shares = new Map<string, { readonly sites?: Measured; readonly ring?: Measured }>();
+const latencyRows: string[][] = [];
+for (const hasOneRing of withRing ? [false, true] : [false]) {
+  const bed = await Bed.start(hasOneRing);
+  const how = hasOneRing ? "ring" : "sites";
+  try {
+    // One ring is slow enough that one point of it says what there is to say.
+    for (const megabits of hasOneRing ? rates.slice(0, 1) : rates) {
+      for (const loss of hasOneRing ? losses.slice(0, 1) : losses) {
+        const measured = await bed.throughput(megabits, loss);
+        const key = `${megabits} Mbit/s, ${loss} %`;
+        shares.set(key, { ...shares.get(key), [how]: measured });
+        results.push({ how, megabits, loss, ...measured });
+      }
+    }
+    for (const service of withLatency ? (["agreed", "safe"] as const) : []) {
+      for (const loss of [0, 1]) {
+        const latency = await bed.latency(rates.at(-1) as number, loss, service);
+        latencyRows.push([`${how}, ${service}, ${loss} %`, figure(latency.median), figure(latency.p99)]);
+        results.push({ how, service, loss, ...latency });
+      }
+    }
+  } finally {
+    await bed.close();
+  }
+}
+
+const rows = [...shares].map(([key, { sites, ring }]) => {
+  const target = TARGETS[Number(/, (\d+)/.exec(key)?.[1])];
+  return [
+    key,
+    sites?.share.toFixed(3) ?? "-",
+    target?.toFixed(2) ?? "",
+    figure(sites?.messagesPerSecond ?? Number.NaN),
+    `${(100 * (sites?.resentShare ?? 0)).toFixed(1)} %`,
+    ring?.share.toFixed(3) ?? "-",
+    ring === undefined || sites === undefined ? "-" : (sites.share / ring.share).toFixed(1),
+  ];
+});
+console.log(
+  `${siteCount} sites of one daemon, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
+);
+printTable(["link", "share", "asked", "messages/s", "resent", "one ring", "times"], rows);
+if (latencyRows.length > 0) {
+  console.log("");
+  printTable(["latency, ms", "median", "99 %"], latencyRows);
+}
+saveResults(`wan-${siteCount}`, { siteCount, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, results });
