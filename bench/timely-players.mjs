@@ -56,6 +56,10 @@ class Players {
     });
   }
 
+  flush() {
+    sockets.flush();
+  }
+
   loopBack() {}
   listen() {}
   unlisten() {}
@@ -82,10 +86,10 @@ const hosts = others.map(({ id }, i) => {
     n: 1,
     failed: [],
     viewsFailed: [],
-    regionsCreated: [{ id: { region: REGION, view: 1 }, groups: [GROUP], address: 0, members }],
+    regionsCreated: [{ id: { region: REGION, view: 1 }, address: 0, members }],
     regionsChanged: [],
     regionsDeleted: [],
-    groupsCreated: [{ group: GROUP, name: "g", view: 1, regions: [REGION] }],
+    groupsCreated: [{ group: GROUP, name: "g", view: 1, regions: [REGION], places: [0] }],
     groupsChanged: [],
     groupsDeleted: [],
     finals: [],

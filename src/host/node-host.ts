@@ -49,7 +49,7 @@ const REPAIRS_MAX = 16_384;
  * repairs before data; then what is due; then what the application asks for; and at last the node fills the room that the sockets
  * have. Nothing but control leaves before that, so that nothing is sent which a packet that is already here would change.
  *
- * Timely groups (src/ricochet/) share the node's sockets and views. What they send leaves at once. What repairs them is processed last: a packet that
+ * Timely groups (src/ricochet/) share the node's sockets and views. What they send waits for no room of the node. What repairs them is processed last: a packet that
  * is already here need not be rebuilt.
  */
 export class NodeHost {

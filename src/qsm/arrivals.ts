@@ -7,6 +7,7 @@ import { clusterOf, kindOf, NodeKind, originOf } from "../wire/region/head.ts";
 import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
 import { decodeLast } from "../wire/region/last.ts";
 import { decodeRegionMessage, type RegionMessage as LinkMessage } from "../wire/region/message.ts";
+import { decodeRegionRepair } from "../wire/region/repair.ts";
 import type { Bars } from "./bars.ts";
 import type { Capacity } from "./capacity.ts";
 import type { NodeConfig } from "./config.ts";
@@ -80,6 +81,7 @@ export class Arrivals {
     else if (isData(packet)) this.#onData(channel, packet, now);
     else if (isHybrid(packet)) this.#onHybrid(channel, packet, now);
     else if (kindOf(packet) === NodeKind.regionLast) this.#onLast(from, channel, packet, now);
+    else if (kindOf(packet) === NodeKind.regionRepair) this.#onRepair(packet, now);
     else this.#parts.drops.malformed++;
   }
 
@@ -123,6 +125,17 @@ export class Arrivals {
 
   #toMember(member: RegionMember, channel: NodeChannel, packet: Uint8Array, seq: number, now: number): void {
     member.receive(packet, seq, channel === "repair", now);
+    this.#parts.bars.lift();
+  }
+
+  #onRepair(packet: Uint8Array, now: number): void {
+    const repair = decodeRegionRepair(packet);
+    if (repair === undefined) {
+      this.#parts.drops.malformed++;
+      return;
+    }
+    // Of a view that is over, or has not begun here, the token brings what is missing.
+    this.#parts.members.of(repair.id)?.onRepair(repair, now);
     this.#parts.bars.lift();
   }
 

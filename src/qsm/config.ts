@@ -1,4 +1,5 @@
 import type { NodeId } from "../base/ids.ts";
+import type { LateralRate } from "./lateral.ts";
 
 /** How a region is divided, and which of a partition's members keep a packet (protocols.md A20, A22). */
 export type PartitionPlanName = "byReplication" | "byRingCap";
@@ -60,6 +61,8 @@ export type NodeConfig = {
   /** Packets of views that are not known yet are kept up to so many bytes. */
   readonly unknownBytes: number;
   readonly delivery: DeliveryRule;
+  /** Repairs that members send each other besides the token, unasked (lateral.ts); `undefined`: none are sent. */
+  readonly lateral: LateralRate | undefined;
   /** How long a node waits for one that it is in no view with, before it asks the membership service whether that has failed. */
   readonly inquireMs: number;
 };
@@ -87,5 +90,6 @@ export const nodeDefaults: Omit<NodeConfig, "me" | "cluster"> = {
   relays: true,
   unknownBytes: 4 * 1024 * 1024,
   delivery: "fifo",
+  lateral: undefined,
   inquireMs: 5_000,
 };

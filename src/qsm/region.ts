@@ -3,12 +3,13 @@ import { RangeSet } from "../base/range-set.ts";
 import { cover } from "../base/coverage.ts";
 import type { SettledStream } from "../cms/settled.ts";
 import { absentOf, type FinalView, type NodeInfo, type RegionView } from "../cms/views.ts";
-import type { Machine } from "../machine/machine.ts";
+import { type Machine, NEVER } from "../machine/machine.ts";
 import { afterOf, itemsAt, type SealedView, stampOf } from "../wire/region/data.ts";
 import { kindOf, NodeKind, originOf } from "../wire/region/head.ts";
 import { hybridGroupOf, hybridItemsAt, isHybridResent } from "../wire/region/hybrid.ts";
 import { ItemCursor } from "../wire/region/items.ts";
 import type { RegionMessage as LinkMessage, RegionPull } from "../wire/region/message.ts";
+import type { RegionRepair } from "../wire/region/repair.ts";
 import type { RegionToken } from "../wire/region/token.ts";
 import { noFigures } from "../wire/native/node-statistics.ts";
 import type { Reception } from "./admission.ts";
@@ -16,6 +17,7 @@ import { Assemblies } from "./assemblies.ts";
 import type { NodeConfig } from "./config.ts";
 import { Grants } from "./grants.ts";
 import { RingMembers } from "./members.ts";
+import { type LateralRate, LateralRepair } from "./lateral.ts";
 import { PartitionPlan } from "./partition-plan.ts";
 import { Recent } from "./recent.ts";
 import { type AdmissibleRates, RegionRing, type RingHost } from "./ring.ts";
@@ -94,6 +96,7 @@ export class RegionMember implements Machine, RingHost {
   #now = 0;
   #rates: AdmissibleRates = { least: 0, average: 0, greatest: 0 };
   readonly #grants: Grants;
+  readonly #lateral: LateralRepair | undefined;
   #received = 0;
   #gaps = 0;
 
@@ -108,6 +111,7 @@ export class RegionMember implements Machine, RingHost {
     this.#grants = new Grants(config.rateMin);
     this.leave(absentOf(view, config.me));
     this.ring = new RegionRing(view.id, config, this.#members, this.#plan, this);
+    if (config.lateral !== undefined) this.#lateral = this.#newLateral(config.lateral);
   }
 
   get id(): RegionViewId {
@@ -115,7 +119,7 @@ export class RegionMember implements Machine, RingHost {
   }
 
   get deadline(): number {
-    return this.ring.deadline;
+    return Math.min(this.ring.deadline, this.#lateral?.deadline ?? NEVER);
   }
 
   /** The rates of the last round that this member led. */
@@ -144,6 +148,13 @@ export class RegionMember implements Machine, RingHost {
   tick(now: number): void {
     this.#now = now;
     this.ring.tick(now);
+    this.#lateral?.tick(now);
+  }
+
+  /** A repair of this view. */
+  onRepair(repair: RegionRepair, now: number): void {
+    this.#now = now;
+    this.#lateral?.receive(repair, now);
   }
 
   /**
@@ -177,6 +188,7 @@ export class RegionMember implements Machine, RingHost {
       if (stamp !== undefined) this.#host.stamped(sender, stamp, now);
     }
     this.ring.received(packet.length, now);
+    this.#lateral?.arrived(packet, seq, !isForwarded && !isAgain(packet), !isAgain(packet), now);
     if (this.#wantedCount > 0) this.#bring(stream, seq, isForwarded);
   }
 
@@ -484,6 +496,26 @@ export class RegionMember implements Machine, RingHost {
     bySeq.delete(seq);
     this.#wantedCount -= indexes.length;
     if (isForwarded) this.#forward(indexes, stream, [seq], "forwardedLate");
+  }
+
+  #newLateral(rate: LateralRate): LateralRepair {
+    const { me, cluster } = this.#config;
+    const ids = this.view.members.map(({ id }) => id);
+    return new LateralRepair(
+      this.id,
+      ids,
+      { me, cluster, ...rate },
+      {
+        repair: (to, packet) => {
+          const index = this.#members.indexOf(to);
+          const info = index === undefined ? undefined : this.view.members[index];
+          if (index !== undefined && info !== undefined && this.#members.isAlive(index))
+            this.#host.forward(info, packet);
+        },
+        rebuilt: (packet, seq) => this.receive(packet, seq, true, this.#now),
+        has: (sender, seq) => this.streams.get(sender)?.has(seq) ?? false,
+      },
+    );
   }
 
   #idAt(index: number): NodeId {

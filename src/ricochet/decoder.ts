@@ -1,7 +1,7 @@
 import type { PacketId } from "../wire/timely/data.ts";
-import { isTimelyData, TIMELY_DATA_HEAD_BYTES, timelyGroupOf, timelySeqOf } from "../wire/timely/data.ts";
+import { isTimelyData, timelyGroupOf, timelySeqOf } from "../wire/timely/data.ts";
 import type { Repair } from "../wire/timely/repair.ts";
-import { originOf } from "../wire/region/head.ts";
+import { headFault, NODE_HEAD_BYTES, originOf } from "../wire/region/head.ts";
 import type { BinPacket } from "./bins.ts";
 import { checksumOf, checksumOfBytes } from "./checksum.ts";
 import type { Missing } from "./incoming.ts";
@@ -14,6 +14,8 @@ export type PendingRepair = { readonly repair: Repair; isOver: boolean };
 export interface PacketLookup {
   /** The packet, what is known of its absence, or `undefined` if it can be neither had nor missed here. */
   find(id: PacketId): BinPacket | Missing | undefined;
+  /** Which packet these bytes are; undefined: none. Those of timely groups, if nothing else is said. */
+  idOf?(bytes: Uint8Array): PacketId | undefined;
 }
 
 export type DecoderStatistics = {
@@ -122,11 +124,16 @@ export class Decoder {
       lengths ^= packet.bytes.length;
       checksum ^= checksumOf(packet);
     }
-    if (lengths < TIMELY_DATA_HEAD_BYTES || lengths > repair.xor.length || !xor.isZeroFrom(lengths)) return undefined;
+    if (lengths < NODE_HEAD_BYTES || lengths > repair.xor.length || !xor.isZeroFrom(lengths)) return undefined;
     const bytes = new Uint8Array(lengths);
     xor.copyTo(bytes, 0, lengths);
-    if (checksumOfBytes(bytes) !== checksum >>> 0 || !isTimelyData(bytes) || originOf(bytes) !== id.sender)
-      return undefined;
-    return timelyGroupOf(bytes) === id.group && timelySeqOf(bytes) === id.seq ? bytes : undefined;
+    if (checksumOfBytes(bytes) !== checksum >>> 0 || headFault(bytes) !== undefined) return undefined;
+    const is = this.#lookup.idOf === undefined ? timelyIdOf(bytes) : this.#lookup.idOf(bytes);
+    return is?.sender === id.sender && is.group === id.group && is.seq === id.seq ? bytes : undefined;
   }
+}
+
+function timelyIdOf(bytes: Uint8Array): PacketId | undefined {
+  if (!isTimelyData(bytes)) return undefined;
+  return { sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) };
 }

@@ -24,6 +24,8 @@ const FIXED_SEEDS = [
 /** Rounds as trees of two to five levels. */
 const TREE_SEEDS = [7, 12, 23, 100, 2041];
 const DAEMON_SEEDS = [31, 39, 50, 55];
+/** Ricochet over the token. */
+const LATERAL_SEEDS = [11, 17];
 /** Groups with addresses of their own; 13 and 19 failed once, by messages that overtook those that waited for the address. */
 const HYBRID_SEEDS = [4, 13, 19];
 /** Approximate regions. */
@@ -49,6 +51,13 @@ describe("nodes in regions keep what a group member is promised, under random fa
   });
 
   test.each(TREE_SEEDS)("seed %i, rounds as a tree", (seed) => expectPassed(runRegions(seed, { ringMode: "tree" })));
+
+  test.each(LATERAL_SEEDS)("seed %i, with repairs between receivers over the token", (seed) => {
+    const schedule = generateRegions(seed, { service: "model" });
+    return expectPassed(
+      replayRegions({ ...schedule, config: { ...schedule.config, lateral: { every: 4, copies: 3 } } }),
+    );
+  });
 
   test.each(HYBRID_SEEDS)("seed %i, groups with addresses of their own", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "hybrid", wasteLimit: 0 } })),

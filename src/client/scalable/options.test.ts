@@ -13,6 +13,7 @@ test("a wrong option is named", () => {
     [{ windowBytesMax: -1 }, "node.windowBytesMax"],
     [{ waitingMax: Number.NaN }, "node.waitingMax"],
     [{ burstPackets: 0 }, "node.burstPackets"],
+    [{ repairs: { every: 100 } }, '"repairs.every"'],
   ];
   for (const [options, name] of wrong) expect(() => nodeSettings(options)).toThrow(name);
 });
@@ -20,4 +21,10 @@ test("a wrong option is named", () => {
 test("a node never sends faster than it may, from the start", () => {
   const config = nodeSetup(nodeSettings({ packetsPerSecondMax: 100 }), 7, 1).node;
   expect(config).toMatchObject({ me: 7, cluster: 1, rateMax: 100, rateStart: 100 });
+});
+
+test("repairs besides the token's are sent if they are asked for, at the usual rate if no other is named", () => {
+  expect(nodeSetup(nodeSettings({}), 7, 1).node.lateral).toBeUndefined();
+  expect(nodeSetup(nodeSettings({ repairs: {} }), 7, 1).node.lateral).toEqual({ every: 8, copies: 5 });
+  expect(nodeSetup(nodeSettings({ repairs: { copies: 3 } }), 7, 1).node.lateral).toEqual({ every: 8, copies: 3 });
 });

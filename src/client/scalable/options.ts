@@ -1,5 +1,7 @@
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
 import { timelyDefaults } from "../../ricochet/config.ts";
+import type { LateralRate } from "../../qsm/lateral.ts";
+import { repairsOf } from "../../wire/timely/repairs.ts";
 import type { NodeSetup } from "./node-world.ts";
 
 /** How a connection takes part in scalable and timely groups: its node, which is made with the first join of one. Every field has a default. */
@@ -25,6 +27,12 @@ export type NodeOptions = {
    * resolves, and a loss is repaired. Default 5.
    */
   readonly roundsPerSecond?: number;
+  /**
+   * Members of scalable groups send each other repairs at once, besides the token's: after every `every` packets received one, so that repairs of
+   * `copies` others cover each packet at each member. Most losses are then repaired within milliseconds, and the token brings the rest. To be set
+   * at all members; costs them `copies`/`every` packets more for each. Default: none.
+   */
+  readonly repairs?: { readonly every?: number; readonly copies?: number };
   /** `fifo` (default): messages of a sender come in the order in which it sent them. `onReceipt`: each as soon as it is here. */
   readonly delivery?: "fifo" | "onReceipt";
   /** Payload bytes that may be sent and not be known to be everywhere; then `send` waits. Default 16 MiB. */
@@ -40,7 +48,8 @@ export type NodeOptions = {
 };
 
 /** The options, complete and checked. */
-export type NodeSettings = Required<Omit<NodeOptions, "host" | "port">> & {
+export type NodeSettings = Required<Omit<NodeOptions, "host" | "port" | "repairs">> & {
+  readonly repairs: LateralRate | undefined;
   readonly host: string | undefined;
   readonly port: number | undefined;
 };
@@ -49,6 +58,12 @@ const DATAGRAM_BYTES_MIN = 512;
 const DATAGRAM_BYTES_MAX = 65_507;
 
 const BURST_MAX = 100;
+
+function lateralRate(wanted: NonNullable<NodeOptions["repairs"]>): LateralRate {
+  const repairs = repairsOf(wanted);
+  if (typeof repairs === "string") throw new RangeError(`node: ${repairs}`);
+  return { every: repairs.every, copies: repairs.copies };
+}
 
 /** Completes and checks options; throws a `RangeError` that names the culprit. */
 export function nodeSettings(options: NodeOptions = {}): NodeSettings {
@@ -61,6 +76,7 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
     roundsPerSecond: options.roundsPerSecond ?? 5,
     delivery: options.delivery ?? "fifo",
     windowBytesMax: options.windowBytesMax ?? nodeDefaults.windowBytes,
+    repairs: options.repairs && lateralRate(options.repairs),
     burstPackets: options.burstPackets ?? timelyDefaults.burstPackets,
     waitingMax: options.waitingMax ?? 65_536,
     waitingBytesMax: options.waitingBytesMax ?? 16 * 1024 * 1024,
@@ -113,6 +129,7 @@ function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeCo
     rateStart: Math.min(nodeDefaults.rateStart, packetsPerSecondMax),
     tokenRate: roundsPerSecond,
     delivery,
+    lateral: settings.repairs,
     relays: dissemination !== "unicast",
     windowBytes: windowBytesMax,
     windowResumeBytes: windowBytesMax / 2,

@@ -34,6 +34,8 @@ export const NodeKind = {
   /** A piece of a message between two nodes, and what has come of such messages (link.ts). */
   linkData: 0x34,
   linkAck: 0x35,
+  /** The exclusive or of some of a region view's packets (repair.ts). */
+  regionRepair: 0x36,
   /** A packet of a group of quality `timely` (../timely/data.ts), what repairs such packets, and what asks for them and tells of them. */
   timelyData: 0x40,
   timelyRepair: 0x41,
