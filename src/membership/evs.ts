@@ -14,14 +14,14 @@ import { Ring, type RingOutbox } from "../ring/ring.ts";
 import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
 import type { Stream } from "../ring/stream.ts";
 import type { Form1, Form2 } from "../wire/form.ts";
-import { Kind, PREFIX_BYTES, type Prefix, WIRE_VERSION_MIN, packet, unroutedCopy } from "../wire/prefix.ts";
+import { Kind, PREFIX_BYTES, WIRE_VERSION_MIN, packet } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
-import { isOfConfiguration, isRingData, ringPacket } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
 import type { Agreement, EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
 import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
+import { DataPath, type DataPathHost } from "./data-path.ts";
 import { DatagramIntake, type DropStatistics, type IntakeOutbox } from "./intake.ts";
 import { Membership } from "./membership.ts";
 import type { MembershipOutbox } from "./membership-outbox.ts";
@@ -55,6 +55,7 @@ export class Evs implements Machine {
   readonly #me: DaemonId;
   readonly #membership: Membership;
   readonly #outgoing: Outgoing;
+  readonly #dataPath: DataPath;
   readonly #intake: DatagramIntake;
   readonly #ringStatistics: RingStatistics = newRingStatistics();
   /** For control packets: nobody keeps one for long. */
@@ -82,7 +83,6 @@ export class Evs implements Machine {
   #left = false;
   /** Why the ring has to be given up, at the end of the step. */
   #giveUp: Evidence | undefined;
-  #forwardedForeign = false;
   #hasDataSinceStep = false;
 
   constructor(config: EvsConfig, outbox: EvsOutbox, now: number) {
@@ -92,6 +92,7 @@ export class Evs implements Machine {
     this.#ringConfig = config.ring;
     this.#now = now;
     this.#intake = new DatagramIntake(this.#config, this.#intakeOutbox());
+    this.#dataPath = new DataPath(this.#config, this.#dataPathHost(), outbox, this.#intake.drops);
     this.#maxTime = Math.max(this.#clockSeconds(), config.incarnation);
     // Before the first form a daemon is a configuration of its own that nobody has seen.
     this.#configuration = this.#newConfiguration({ leader: this.#me, time: this.#maxTime }, [this.#me]);
@@ -252,14 +253,9 @@ export class Evs implements Machine {
 
   #intakeOutbox(): IntakeOutbox {
     return {
-      own: (prefix, bytes) => this.#onOwnPacket(prefix, bytes),
-      data: (prefix, bytes, now) => this.#onData(prefix, prefix.routed ? this.#route(bytes) : bytes, now),
-      earlierData: (prefix, bytes) => {
-        if (!isOfConfiguration(bytes, this.#configuration.id)) return false;
-        if (!this.#configuration.isMember(prefix.origin)) return false;
-        this.#onOldData(prefix, prefix.routed ? this.#route(bytes) : bytes);
-        return true;
-      },
+      own: (prefix, bytes) => this.#dataPath.own(prefix, bytes),
+      data: (prefix, bytes, now) => this.#dataPath.data(prefix, bytes, now),
+      earlierData: (prefix, bytes) => this.#dataPath.earlier(prefix, bytes),
       token: (from, token, now) => {
         const ring = this.#ringOf(token.configuration);
         if (ring === undefined) return true;
@@ -300,88 +296,17 @@ export class Evs implements Machine {
     };
   }
 
-  /** A packet of this daemon's own comes back: a repair by another one. */
-  #onOwnPacket(prefix: Prefix, bytes: Uint8Array): void {
-    // Repaired by a daemon of another segment: the others of this segment may need it.
-    if (prefix.routed) this.#route(bytes);
-    // Somebody made it up if it is not known here. But the others hold it, and wait until this daemon holds it too.
-    if (prefix.kind === Kind.ringData && isRingData(prefix)) this.#forming?.take(prefix, bytes);
-  }
-
-  /** False when it says to be of a configuration that its maker is not in. */
-  #onData(prefix: Prefix, bytes: Uint8Array, now: number): boolean {
-    const ring = this.#ring;
-    if (ring !== undefined && isOfConfiguration(bytes, ring.configuration.id)) {
-      if (!ring.configuration.isMember(prefix.origin)) return false;
-      const data = ringPacket(prefix, bytes);
-      if (prefix.kind === Kind.ringData) ring.receiveData(data, now);
-      else if (this.#membership.isTokenAlive) {
-        if (data.site === ring.configuration.local.site) this.#wideArea?.forwardUnreliable(data.bytes);
-        this.#unreliable.receive(data, now);
-      }
-      return true;
-    }
-    if (isOfConfiguration(bytes, this.#configuration.id)) {
-      if (!this.#configuration.isMember(prefix.origin)) return false;
-      if (prefix.kind === Kind.ringData) this.#onOldData(prefix, bytes);
-      return true;
-    }
-    this.#intake.drops.stale++;
-    if (prefix.kind === Kind.ringData) this.#forming?.take(prefix, bytes);
-    if (ring !== undefined && !ring.configuration.isMember(prefix.origin)) {
-      this.#onForeignData(prefix.origin, bytes, now);
-    }
-    return true;
-  }
-
-  /** A packet of the configuration whose ring is gone: kept while it can still count (recovery.md, "Exchange"). */
-  #onOldData(prefix: Prefix, bytes: Uint8Array): void {
-    if (this.#membership.state === "form") return;
-    if (this.#forming !== undefined) {
-      this.#forming.take(prefix, bytes);
-      return;
-    }
-    const data = ringPacket(prefix, bytes);
-    if (this.#configuration.admits(data)) this.#configuration.stream(data.site)?.hold(data);
-  }
-
-  /** A packet of another site, at the representative of this one: the ring gets it from here. */
-  #onRemotePacket(prefix: Prefix, bytes: Uint8Array, now: number): void {
-    const ring = this.#ring;
-    if (ring === undefined) return;
-    const { id } = ring.configuration;
-    if (isOfConfiguration(bytes, id)) {
-      if (prefix.kind === Kind.ringData) ring.relay(ringPacket(prefix, bytes));
-      else {
-        ring.multicast(bytes);
-        if (this.#membership.isTokenAlive) this.#unreliable.receive(ringPacket(prefix, bytes), now);
-      }
-    } else if (this.#forming !== undefined && prefix.kind === Kind.ringData) {
-      ring.multicast(bytes);
-      this.#forming.takeRemote(prefix, bytes);
-    }
-  }
-
-  #onForeignData(from: DaemonId, bytes: Uint8Array, now: number): void {
-    const ring = this.#ring as Ring;
-    const leader = ring.configuration.members[0] as DaemonId;
-    if (leader !== this.#me && !this.#forwardedForeign && this.#membership.isTokenAlive) {
-      const { layout } = this.#config;
-      const mySegment = layout.segmentOf(this.#me);
-      const first = layout.firstOf(ring.configuration.members, mySegment);
-      if (first === this.#me && layout.segmentOf(leader) !== mySegment) {
-        this.#forwardedForeign = true;
-        this.#outbox.unicast(leader, "data", bytes);
-      }
-    }
-    this.#membership.foreignTraffic(from, now);
-  }
-
-  /** The packet came on behalf of this segment: hands it on, and returns it as it was made. */
-  #route(bytes: Uint8Array): Uint8Array {
-    const plain = unroutedCopy(bytes);
-    this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "data", plain);
-    return plain;
+  #dataPathHost(): DataPathHost {
+    return {
+      ring: () => this.#ring,
+      configuration: () => this.#configuration,
+      forming: () => this.#forming,
+      wideArea: () => this.#wideArea,
+      state: () => this.#membership.state,
+      isTokenAlive: () => this.#membership.isTokenAlive,
+      unreliable: (data, now) => this.#unreliable.receive(data, now),
+      foreignTraffic: (from, now) => this.#membership.foreignTraffic(from, now),
+    };
   }
 
   #ringOf(id: ConfigurationId): Ring | undefined {
@@ -619,7 +544,7 @@ export class Evs implements Machine {
       },
       {
         unicast: (to, bytes) => this.#outbox.unicast(to, "data", bytes),
-        arrived: (prefix, bytes, now) => this.#onRemotePacket(prefix, bytes, now),
+        arrived: (prefix, bytes, now) => this.#dataPath.remote(prefix, bytes, now),
         siteLost: (site, why) => {
           this.#giveUp = { kind: "siteLost", site, why: why.kind };
         },
@@ -669,7 +594,7 @@ export class Evs implements Machine {
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
     this.#obligation = new Set([this.#me]);
     this.#forming = undefined;
-    this.#forwardedForeign = false;
+    this.#dataPath.installed();
     this.#wideArea?.installed();
     this.#primary = isPrimary(this.#config.primary, this.#config.layout, configuration.members);
     const { id } = configuration;

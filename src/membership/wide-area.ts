@@ -20,6 +20,7 @@ import {
 } from "../wire/site-control.ts";
 import { decodeSiteObject, encodeSiteObject, SITE_OBJECT_HEAD_BYTES, type SiteObject } from "../wire/site-object.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
+import { recordOf } from "./recovery.ts";
 import { SiteSupplies } from "./site-supplies.ts";
 import { hopSettingsOf, type WideAreaConfig, weightsOf } from "./wide-area-config.ts";
 
@@ -68,6 +69,7 @@ export class WideArea implements Machine {
   /** Neighbours that get this site's own packets first. */
   readonly #children: readonly SiteHop[];
   readonly #supplies: SiteSupplies;
+  readonly #records: readonly OldConfigurationRecord[];
   /** Recovery: packets of configurations that this daemon was not in, for members of its ring that ask again. */
   readonly #relayed = new Map<string, Uint8Array>();
   readonly #done = new Set<number>();
@@ -115,6 +117,7 @@ export class WideArea implements Machine {
       return new SiteHop(site, configuration.representativeOf(site), hop, hopOutbox, now);
     });
     this.#children = this.#towards(this.#routes.me, this.#all);
+    this.#records = options.records;
     this.#supplies = new SiteSupplies(options.records, this.#routes);
   }
 
@@ -216,8 +219,11 @@ export class WideArea implements Machine {
     }
   }
 
-  /** Recovery: keeps a packet that came for the ring and that this daemon itself has no use for. */
+  /** Recovery: keeps a packet that came for the ring, which lacks it, and that this daemon itself has no use for. */
   keepRelayed(configuration: ConfigurationId, site: number, seq: number, bytes: Uint8Array): void {
+    const record = recordOf(this.#records, configuration);
+    const lacks = record?.lacks.find(({ newSite, stream }) => newSite === this.#routes.me && stream === site);
+    if (lacks?.missing.has(seq) !== true) return;
     this.#relayed.set(`${configurationKey(configuration)} ${site} ${seq}`, bytes);
   }
 
