@@ -3,7 +3,7 @@
  * may, and what share of a link's capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
  * links, as a file without sites has it.
  *
- * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --ring=yes --latency=yes
+ * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --ring=yes --latency=yes --order=demand
  */
 import { connect, type Group } from "../src/index.ts";
 import type { WayConditions } from "../test/link/emulated-way.ts";
@@ -20,6 +20,8 @@ const ms = Number(option("ms", "8000"));
 const warmMs = Number(option("warm", "5000"));
 const queueMs = Number(option("queue", "50"));
 const withRing = option("ring", "yes") === "yes";
+/** WideAreaOrder: demand or clock. */
+const order = option("order", "demand");
 const withLatency = option("latency", "yes") === "yes";
 const MESSAGE_BYTES = 1_024;
 /** Sends that wait for the daemon at a time. */
@@ -69,7 +71,7 @@ class Bed {
       port: PORT,
       link: () => ways(rates[0] as number, 0),
       hasOneRing,
-      settings: hasOneRing ? "TimeoutProfile = sites\n" : "",
+      settings: hasOneRing ? "TimeoutProfile = sites\n" : `WideAreaOrder = ${order}\n`,
     });
     while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === wan.daemons.length)) await sleep(50);
     const connections = await Promise.all(wan.daemons.map((daemon) => connect(wan.address(daemon))));
@@ -197,4 +199,4 @@ if (latencyRows.length > 0) {
   console.log("");
   printTable(["latency, ms", "median", "99 %"], latencyRows);
 }
-saveResults(`wan-${siteCount}`, { siteCount, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, results });
+saveResults(`wan-${siteCount}`, { siteCount, order, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, results });
