@@ -49,7 +49,7 @@ export const wideAreaDefaults: WideAreaConfig = {
   links: [],
   rateMax: hopDefaults.rateMax,
   rateStart: hopDefaults.rateStart,
-  windowBytes: 4 * 1024 * 1024,
+  windowBytes: 6 * 1024 * 1024,
   updateMs: 5,
   lowLatency: false,
   announceMs: 10,

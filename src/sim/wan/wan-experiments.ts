@@ -24,10 +24,10 @@ function fast(senders: readonly number[]): Traffic {
 }
 
 function sparse(senders: readonly number[], service: Traffic["service"]): Traffic {
-  return { senders, service, bytes: BYTES, perSecond: 5 };
+  return { senders, service, bytes: BYTES, perSecond: 20 };
 }
 
-const LOAD = { seed: 1, warmMs: 4_000, measureMs: 5_000 } as const;
+const LOAD = { seed: 1, warmMs: 4_000, measureMs: 4_000 } as const;
 const THREE = { ...LOAD, sites: [2, 2, 2], traffic: [fast([0, 2, 4])] } as const;
 const TWO = { ...LOAD, sites: [2, 2], traffic: [fast([0])] } as const;
 const ONE_LINE = [[1, 2, 35]] as const;
