@@ -561,7 +561,7 @@ export class RunningDaemon {
         break;
       }
       case "reload": {
-        const answer = "amalgam reload does that, for all daemons at once and for those only who run one";
+        const answer = "use amalgam reload as the user whom a daemon runs as; it does that for all daemons at once";
         this.#tellOfMonitor("reload", `a monitor at ${from} asks to read the configuration again: ${answer}`);
         break;
       }

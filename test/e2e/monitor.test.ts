@@ -165,7 +165,7 @@ describe("a monitor", () => {
       [
         "ignored: a monitor asked for a split; DangerousMonitor is not set",
         "ignored: a monitor asked for other windows; DangerousMonitor is not set",
-        "reload: a monitor at 127.0.0.1 asks to read the configuration again; that is not supported yet: restart the daemon",
+        "reload: a monitor at 127.0.0.1 asks to read the configuration again: use amalgam reload as the user whom a daemon runs as; it does that for all daemons at once",
       ].flatMap((line) => [line, line, line]),
     );
     await untilMembers(daemons, NAMES);

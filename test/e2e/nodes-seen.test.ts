@@ -58,7 +58,7 @@ it("a monitor of any daemon shows what the nodes of all say, and why regions cha
   const signal = new AbortController().signal;
   const seen = await observeSite(b.address, signal);
   const picture = monitorView(seen, []);
-  expect(picture).toMatch(/^Regions: 1, with 3 nodes in 1 scalable group; epoch \d+$/m);
+  expect(picture).toMatch(/^Regions: 1, with 3 nodes in 1 group; epoch \d+$/m);
   expect(picture).toMatch(/^ {2}\d+:1 +3 +1 +#(ann#a|bob#b|eve#b) .* 3 +prices$/m);
   for (const name of ["#ann#a", "#bob#b", "#eve#b"])
     expect(picture).toMatch(new RegExp(`^ {2}${name} +(active|idle) `, "m"));
