@@ -75,6 +75,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 50001616: what was given up is not accepted, though the leader of the view has it", () =>
     expectPassed(runRegions(50001616)));
 
+  test("seed 750902566: packets that came before their view was known count as come", () =>
+    expectPassed(runRegions(750902566)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );

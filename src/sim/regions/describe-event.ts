@@ -49,6 +49,7 @@ export function describeEvent(event: RegionEvent, history: RegionsHistory): stri
     case "token":
     case "told":
     case "taken":
+    case "awaited":
     case "heard":
     case "visited":
     case "acknowledged":

@@ -107,6 +107,14 @@ export type RegionEvent = { readonly at: number } & (
   // The inside of nodes.
   /** A token has come here, handled or not. */
   | { readonly kind: "heard"; readonly node: NodeId; readonly token: RegionToken }
+  /** Packets had come before the node was told of the view; up to this number, of those straight from their sender. */
+  | {
+      readonly kind: "awaited";
+      readonly node: NodeId;
+      readonly id: RegionViewId;
+      readonly sender: NodeId;
+      readonly seq: number;
+    }
   /** A packet that was not here before is, and belongs to a view that the node is in. */
   | {
       readonly kind: "taken";

@@ -140,7 +140,14 @@ export class NodeProcess implements SimProcess {
     this.#appliedSeq = change.seq;
     this.#tell({ kind: "applying", node: this.info.id });
     for (const node of change.failed) this.#fenced.add(node);
+    const before = new Set([...this.node.regions].map(({ id }) => regionViewKey(id)));
     this.node.apply(change, now);
+    for (const { id, streams } of this.node.regions) {
+      if (before.has(regionViewKey(id))) continue;
+      for (const { sender, maxCome: seq } of streams.values()) {
+        if (seq > 0) this.#tell({ kind: "awaited", node: this.info.id, id, sender, seq });
+      }
+    }
     const known = [...this.node.views.regions.values()];
     this.#tell({ kind: "applied", node: this.info.id, change, known });
     this.#endTurn(now);

@@ -188,6 +188,7 @@ export class RegionsHistory {
       case "sent":
       case "fencedHeard":
       case "taken":
+      case "awaited":
       case "heard":
       case "token":
       case "told":

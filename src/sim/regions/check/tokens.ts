@@ -70,7 +70,7 @@ export const noPrematureNak =
         if (event.kind === "packet" || event.kind === "last") {
           see(assigned, `${regionViewKey(event.id)} ${event.node}`, event.seq, event.at);
         }
-        if (event.kind === "taken" && event.isDirect) {
+        if ((event.kind === "taken" && event.isDirect) || event.kind === "awaited") {
           see(come, `${event.node} ${regionViewKey(event.id)} ${event.sender}`, event.seq, event.at);
         }
         // Members hear from the service how far a sender has got.
