@@ -59,6 +59,8 @@ export class LinkRate {
   /** Bytes per second that got through, of the last rounds. */
   #rates: number[] = [];
   #best = 0;
+  /** A round has ended in which there was always something to send. */
+  #isTried = false;
   #roundsWithoutGrowth = 0;
   /** The round ends when the packet with this number has arrived. */
   #roundEnd = 0;
@@ -78,8 +80,7 @@ export class LinkRate {
   /** Bytes per second that get through; the rate at the start before that is known. */
   get rate(): number {
     // What came through of a sender that had little to send is no reason to begin with less than it was told to.
-    if (this.#phase === "startup") return Math.max(this.#best, this.#config.rateStart);
-    return this.#best > 0 ? this.#best : this.#config.rateStart;
+    return this.#isTried ? this.#best : Math.max(this.#best, this.#config.rateStart);
   }
 
   /** Bytes per second to send at. */
@@ -135,6 +136,7 @@ export class LinkRate {
       this.#rates.push(rate);
       if (this.#rates.length > RATE_ROUNDS) this.#rates.shift();
     }
+    this.#isTried ||= !this.#isRoundIdle;
     const before = this.#best;
     this.#best = Math.max(0, ...this.#rates);
     const isQueued = this.#roundTripOfRound > this.#shortestMs * QUEUE_FACTOR + QUEUE_MS;

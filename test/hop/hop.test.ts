@@ -58,6 +58,21 @@ describe("a hop", () => {
     );
   });
 
+  test("does not keep to the rate at the start where a slow link has shown that it takes less", () => {
+    const ends = new TwoEnds(1, {
+      delayMs: 150,
+      megabits: 1,
+      loss: { kind: "burst", probability: Number.MIN_VALUE, length: 2 },
+      duplicate: 0.02,
+    });
+    ends.on(WEST, (end, now) => end.send(379, 764, now));
+    ends.run(1_000);
+    for (const id of [WEST, EAST]) ends.on(id, (end, now) => end.send(379, 764, now));
+    ends.run(20_000);
+    expect([ends.end(WEST).failure, ends.end(EAST).failure]).toEqual([undefined, undefined]);
+    expect([ends.end(WEST).received.length, ends.end(EAST).received.length]).toEqual([379, 758]);
+  });
+
   test("passes on what comes behind a lost packet without waiting for it", () => {
     const ends = new TwoEnds(1, { delayMs: 35, loss: uniform(0.05) });
     ends.run(500);
