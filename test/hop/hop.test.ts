@@ -60,7 +60,7 @@ describe("a hop", () => {
 
   test("does not keep to the rate at the start where a slow link has shown that it takes less", () => {
     const ends = new TwoEnds(1, {
-      delayMs: 150,
+      delayMs: 149.96270545675068,
       megabits: 1,
       loss: { kind: "burst", probability: Number.MIN_VALUE, length: 2 },
       duplicate: 0.02,
