@@ -10,6 +10,22 @@ import { Reader, Writer } from "../bytes.ts";
  * what it knows, and what is not there is 0.
  */
 
+/** The counters of times of recovery, in the order of their buckets. */
+export const RECOVERY_COUNTERS = [
+  "recovered500us",
+  "recovered1ms",
+  "recovered2ms",
+  "recovered5ms",
+  "recovered10ms",
+  "recovered20ms",
+  "recovered50ms",
+  "recovered100ms",
+  "recovered200ms",
+  "recovered500ms",
+  "recovered1s",
+  "recoveredLater",
+] as const;
+
 /** What a node counts since it began: none of it ever falls. */
 export const NODE_COUNTERS = [
   /** Milliseconds. */
@@ -81,18 +97,7 @@ export const NODE_COUNTERS = [
   "orderedOptimistic",
   "orderedRolledBack",
   /** How long a missing packet was waited for until it was rebuilt or came: counts by base/latency-histogram.ts, and their sum in µs. */
-  "recovered500us",
-  "recovered1ms",
-  "recovered2ms",
-  "recovered5ms",
-  "recovered10ms",
-  "recovered20ms",
-  "recovered50ms",
-  "recovered100ms",
-  "recovered200ms",
-  "recovered500ms",
-  "recovered1s",
-  "recoveredLater",
+  ...RECOVERY_COUNTERS,
   "recoveredUs",
 ] as const;
 
@@ -154,22 +159,6 @@ export const REGION_FIGURES = [
   "rateAverage",
   "rateGreatest",
 ] as const;
-
-/** The counters of times of recovery, in the order of their buckets. */
-export const RECOVERY_COUNTERS = [
-  "recovered500us",
-  "recovered1ms",
-  "recovered2ms",
-  "recovered5ms",
-  "recovered10ms",
-  "recovered20ms",
-  "recovered50ms",
-  "recovered100ms",
-  "recovered200ms",
-  "recovered500ms",
-  "recovered1s",
-  "recoveredLater",
-] as const satisfies readonly NodeCounter[];
 
 export type NodeCounter = (typeof NODE_COUNTERS)[number];
 export type NodeGauge = (typeof NODE_GAUGES)[number];
