@@ -112,6 +112,7 @@ export function sessionOptions({ site, self, access }: NodeOptions): Partial<Ses
     access,
     queueMessagesMax: site.sessions.messagesMax,
     nativeQueueMessagesMax: site.sessions.nativeMessagesMax,
+    slowPatienceMs: site.sessions.slowPatienceMs,
     queueBytesMax: site.sessions.bytesMax,
     deliveryWindowBytes: site.sessions.deliveryWindowBytes,
     graceMs: site.sessions.resumeGraceMs,

@@ -617,7 +617,7 @@ describe("the window of deliveries", () => {
 
   test("a client that reads and never acknowledges meets its group's policy", () => {
     for (const policy of ["expel", "drop", "wait"] as const) {
-      const daemon = new OneDaemon({ deliveryWindowBytes: 3_000, nativeQueueMessagesMax: 20 });
+      const daemon = new OneDaemon({ deliveryWindowBytes: 3_000, nativeQueueMessagesMax: 20, slowPatienceMs: 0 });
       daemon.policies.set("g", policy);
       const { client: slow } = connect(daemon, { user: "slow" });
       const { client: fast } = connect(daemon, { user: "fast" });
@@ -666,8 +666,46 @@ describe("slow receivers", () => {
     expect(slow.closed).toBe(false);
   });
 
-  test("expel: the session ends, though its ticket is known", () => {
-    const daemon = new OneDaemon({ nativeQueueMessagesMax: 5 });
+  test("expel: the group waits for a time, then the session ends", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 10, slowPatienceMs: 700 });
+    const { client: slow } = connect(daemon, { user: "slow" });
+    const { client: fast } = connect(daemon, { user: "fast" });
+    slow.send(send(1, TypeBit.join, "g"));
+    slow.taking = false;
+    for (let n = 1; n <= 20; n++) fast.send(send(n, TypeBit.agreed, "g", "x"));
+    expect(daemon.held).toEqual(["g"]);
+    expect(fast.reading).toBe(false);
+    daemon.advance(699);
+    expect(slow.closed).toBe(false);
+    daemon.advance(1);
+    expect(slow.closed).toBe(true);
+    expect(daemon.held).toEqual([]);
+    expect(fast.reading).toBe(true);
+    expect(read(fast).filter(({ kind }) => kind === "delivered").length).toBe(20);
+  });
+
+  test("expel: a client that catches up again and again stays, and misses nothing", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 10, slowPatienceMs: 700 });
+    const { client: slow } = connect(daemon, { user: "slow" });
+    const { client: fast } = connect(daemon, { user: "fast" });
+    slow.send(send(1, TypeBit.join, "g"));
+    for (let n = 1; n <= 200; n++) {
+      slow.taking = n % 20 === 0;
+      if (slow.taking) {
+        daemon.advance(600);
+        slow.drain();
+      }
+      fast.send(send(n, TypeBit.agreed, "g", "x"));
+    }
+    slow.taking = true;
+    slow.drain();
+    expect(slow.closed).toBe(false);
+    expect(daemon.held).toEqual([]);
+    expect(delivered(read(slow))).toHaveLength(201);
+  });
+
+  test("expel without patience: the session ends at once, though its ticket is known", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 5, slowPatienceMs: 0 });
     const { client: slow } = connect(daemon, { user: "slow" });
     slow.send(send(1, TypeBit.join, "g"));
     slow.taking = false;

@@ -16,10 +16,15 @@ export type SessionOptions = {
   /** Addresses that IP lets in. */
   readonly access: AccessRules;
   readonly handshakeTimeoutMs: number;
-  /** Deliveries that may wait for a Spread client that does not read (MaxSessionMessages); then it is ended. */
+  /**
+   * Deliveries that may wait for a Spread client that does not read (MaxSessionMessages). From half of them on the policies of
+   * their groups count.
+   */
   readonly queueMessagesMax: number;
   /** The same for a native client. */
   readonly nativeQueueMessagesMax: number;
+  /** How long the groups of a client that is behind wait for it, by the policy `expel`, before it is ended; 0: not at all. */
+  readonly slowPatienceMs: number;
   /** Bytes that may wait for any client; one message more than that may. */
   readonly queueBytesMax: number;
   /** Bytes of deliveries written to a native client ahead of its acknowledgements; one message more than that may be. */
@@ -42,6 +47,7 @@ export const DEFAULT_SESSION_OPTIONS: Omit<SessionOptions, "daemon"> = {
   handshakeTimeoutMs: 5_000,
   queueMessagesMax: 1_000,
   nativeQueueMessagesMax: 20_000,
+  slowPatienceMs: 1_000,
   queueBytesMax: 32 * 1024 * 1024,
   deliveryWindowBytes: 4 * 1024 * 1024,
   retentionBytesMax: 8 * 1024 * 1024,

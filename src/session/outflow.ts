@@ -1,5 +1,6 @@
 import { Slab } from "../base/slab.ts";
 import type { Notice } from "../groups/outbox.ts";
+import { NEVER } from "../machine/machine.ts";
 import { Kind, NUMBER_ENVELOPE_BYTES, writeNumberEnvelope } from "../wire/native/envelope.ts";
 import { encodeNative } from "../wire/native/messages.ts";
 import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
@@ -17,7 +18,8 @@ const FLUSH_BYTES = 256 * 1024;
 /**
  * What goes from the daemon to its clients. Deliveries of a turn are collected per session and written at once; what a
  * connection does not take, or a native client has not acknowledged a window of, waits here, within bounds, and a client that stays behind meets the policy of the group:
- * its senders wait (`wait`), it misses messages and is told so (`drop`, native clients only), or it is ended.
+ * its senders wait (`wait`), it misses messages and is told so (`drop`, native clients only), or its senders wait for a limited
+ * time and it is ended (`expel`).
  */
 export class Outflow {
   readonly #outbox: SessionsOutbox;
@@ -29,6 +31,9 @@ export class Outflow {
   #dirty: Session[] = [];
   /** How many sessions hold a group. */
   readonly #holds = new Map<string, number>();
+  /** Sessions that are behind by the policy `expel`, and when they are ended for it: earliest first. */
+  readonly #behind = new Map<Session, number>();
+  readonly #fallenBehind = new Set<Session>();
 
   constructor(
     outbox: SessionsOutbox,
@@ -42,6 +47,20 @@ export class Outflow {
     this.#options = options;
     this.#budget = budget;
     this.#expel = expel;
+  }
+
+  /** When a session that is behind is to be ended. */
+  get deadline(): number {
+    for (const endsAt of this.#behind.values()) return endsAt;
+    return NEVER;
+  }
+
+  /** Ends whom its groups have waited for long enough. */
+  tick(now: number): void {
+    for (const [session, endsAt] of this.#behind) {
+      if (endsAt > now) return;
+      this.#expel(session, `it has read too little for ${this.#options.slowPatienceMs} ms of what waits for it`);
+    }
   }
 
   /** A data message for an open session. */
@@ -132,7 +151,16 @@ export class Outflow {
   }
 
   /** Writes what the turn has brought: once per connection. */
-  endTurn(): void {
+  endTurn(now: number): void {
+    this.#flushDirty();
+    for (const session of this.#fallenBehind) {
+      // Whose turn has ended with nothing that waits is not behind any more.
+      if (session.holding.size > 0) this.#behind.set(session, now + this.#options.slowPatienceMs);
+    }
+    this.#fallenBehind.clear();
+  }
+
+  #flushDirty(): void {
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
     this.#dirty = [];
@@ -178,16 +206,17 @@ export class Outflow {
     return native === undefined || native.retention.inFlightBytes < this.#options.deliveryWindowBytes;
   }
 
-  /** Whether a delivery would be written at once. */
+  /** Whether nothing waits here for the session, once what could be written has been. */
   #keepsUp(session: Session): boolean {
     const { connection, native } = session;
-    if (!connection?.writable) return false;
-    return native === undefined || (native.retention.unsentCount === 0 && this.#hasWindow(session));
+    if (native === undefined) return session.chunks.length === 0;
+    return connection?.writable === true && native.retention.unsentCount === 0 && this.#hasWindow(session);
   }
 
   /** Holds no group for this session's sake any more. */
   release(session: Session): void {
     if (session.holding.size === 0) return;
+    this.#behind.delete(session);
     for (const group of session.holding) {
       const holders = (this.#holds.get(group) ?? 1) - 1;
       if (holders > 0) this.#holds.set(group, holders);
@@ -270,27 +299,31 @@ export class Outflow {
     if (policy === "drop" && native !== undefined && noticeGroup === undefined) return "drop";
     if (queuedBytes >= queueBytesMax) return "expel";
     if (policy === "wait") return "wait";
-    return queuedMessages >= messagesMax ? "expel" : "queue";
+    if (policy === "drop" || this.#options.slowPatienceMs === 0)
+      return queuedMessages >= messagesMax ? "expel" : "queue";
+    if (!this.#behind.has(session)) this.#fallenBehind.add(session);
+    return "queue";
   }
 
   /**
    * The policy for a frame that goes to several groups: `wait` if one of them waits, `drop` only if all of them drop. Groups
-   * that wait are held from now on.
+   * that wait, be it for a limited time, are held from now on.
    */
   #policy(session: Session, frame: Uint8Array, noticeGroup: string | undefined): SlowPolicy {
     if (noticeGroup !== undefined) return this.#policyOf(session, noticeGroup);
     let policy: SlowPolicy = groupCountOf(frame, 0) > 0 ? "drop" : "expel";
     for (let n = 0; n < groupCountOf(frame, 0); n++) {
       const group = groupOf(frame, 0, n);
-      const one = isPrivate(group) ? "expel" : this.#policyOf(session, group);
+      const one = this.#policyOf(session, group);
       if (one === "wait" || (one === "expel" && policy === "drop")) policy = one;
     }
     return policy;
   }
 
   #policyOf(session: Session, group: string): SlowPolicy {
-    const policy = this.#knowledge.policyOf(group);
-    if (policy === "wait" && !session.holding.has(group)) {
+    const policy = isPrivate(group) ? "expel" : this.#knowledge.policyOf(group);
+    const holds = policy === "wait" || (policy === "expel" && this.#options.slowPatienceMs > 0);
+    if (holds && !session.holding.has(group)) {
       session.holding.add(group);
       const holders = this.#holds.get(group) ?? 0;
       this.#holds.set(group, holders + 1);

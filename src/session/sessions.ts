@@ -81,7 +81,7 @@ export class Sessions implements Machine {
   }
 
   get deadline(): number {
-    return Math.min(this.#graceDeadline, this.#reception.deadline);
+    return Math.min(this.#graceDeadline, this.#reception.deadline, this.#outflow.deadline);
   }
 
   /** Sessions that exist, detached and ending ones included. */
@@ -100,6 +100,7 @@ export class Sessions implements Machine {
 
   tick(now: number): void {
     this.#reception.tick(now);
+    this.#outflow.tick(now);
     if (now < this.#graceDeadline) return;
     this.#graceDeadline = NEVER;
     for (const session of this.#detached) {
@@ -189,11 +190,11 @@ export class Sessions implements Machine {
   }
 
   /** Writes what the turn has brought to each connection. To be called after every turn of work. */
-  endTurn(_now: number): void {
-    this.#outflow.endTurn();
+  endTurn(now: number): void {
+    this.#outflow.endTurn(now);
     // Who had to wait because too much was waiting for it may go on: nobody calls `writable` for a write that succeeded.
     this.#intake.retry();
-    this.#outflow.endTurn();
+    this.#outflow.endTurn(now);
   }
 
   /** The daemon is about to stop: native clients are told to go elsewhere. */

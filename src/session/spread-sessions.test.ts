@@ -194,8 +194,8 @@ describe("messages", () => {
     expect(daemon.submissions.map(({ session }) => session)).toEqual([1, 2]);
   });
 
-  test("who does not read is ended at the limit in messages, and others see it leave", () => {
-    const daemon = new OneDaemon({ queueMessagesMax: 100 });
+  test("without patience, who does not read is ended at the limit in messages, and others see it leave", () => {
+    const daemon = new OneDaemon({ queueMessagesMax: 100, slowPatienceMs: 0 });
     const [slow, fast] = [connect(daemon, "slow"), connect(daemon, "fast")];
     slow.send(joinOf("slow", "g"));
     fast.send(joinOf("fast", "g"));
@@ -215,12 +215,58 @@ describe("messages", () => {
     const slow = connect(daemon, "slow");
     slow.send(joinOf("slow", "g"));
     slow.taking = false;
-    for (let n = 0; n < 12; n++) slow.send(dataOf("slow", "g", "x".repeat(1_000)));
+    slow.send(dataOf("slow", "g", "x"));
+    slow.send(join(Array.from({ length: 12 }, () => dataOf("slow", "g", "x".repeat(1_000)))));
+    expect(slow.closed).toBe(true);
+  });
+
+  test("a receiver that is behind holds its group up until what waits for it is written, and is not ended", () => {
+    const daemon = new OneDaemon({ queueMessagesMax: 100 });
+    const [slow, fast] = [connect(daemon, "slow"), connect(daemon, "fast")];
+    slow.send(joinOf("slow", "g"));
+    for (let round = 1; round <= 10; round++) {
+      slow.taking = false;
+      fast.send(dataOf("fast", "g", "x"));
+      fast.send(join(Array.from({ length: 500 }, () => dataOf("fast", "g", "x"))));
+      expect(daemon.held).toEqual(["g"]);
+      fast.send(dataOf("fast", "g", "x"));
+      expect(fast.reading).toBe(false);
+      daemon.advance(900);
+      slow.drain();
+      slow.taking = true;
+      expect(daemon.held).toEqual([]);
+      expect(fast.reading).toBe(true);
+    }
+    expect(slow.closed).toBe(false);
+    expect(framesOf(slow.take()).length).toBe(1 + 10 * 502);
+  });
+
+  test("what is sent to its private group waits, too, for a client that is behind", () => {
+    const daemon = new OneDaemon({ queueMessagesMax: 100 });
+    const [slow, fast] = [connect(daemon, "slow"), connect(daemon, "fast")];
+    slow.taking = false;
+    fast.send(dataOf("fast", priv("slow"), "x"));
+    fast.send(join(Array.from({ length: 500 }, () => dataOf("fast", priv("slow"), "x"))));
+    expect(daemon.held).toEqual([priv("slow")]);
+    daemon.advance(1_000);
+    expect(slow.closed).toBe(true);
+    expect(daemon.held).toEqual([]);
+  });
+
+  test("nobody waits for a Spread client in a group that drops: it cannot be told what it missed, and is ended", () => {
+    const daemon = new OneDaemon({ queueMessagesMax: 100 });
+    daemon.policies.set("d", "drop");
+    const [slow, fast] = [connect(daemon, "slow"), connect(daemon, "fast")];
+    slow.send(joinOf("slow", "d"));
+    slow.taking = false;
+    fast.send(dataOf("fast", "d", "x"));
+    fast.send(join(Array.from({ length: 500 }, () => dataOf("fast", "d", "x"))));
+    expect(daemon.held).toEqual([]);
     expect(slow.closed).toBe(true);
   });
 
   test("a queue of zero messages ends every session that gets anything", () => {
-    const daemon = new OneDaemon({ queueMessagesMax: 0 });
+    const daemon = new OneDaemon({ queueMessagesMax: 0, slowPatienceMs: 0 });
     const ann = connect(daemon, "ann");
     ann.send(joinOf("ann", "g"));
     expect(ann.closed).toBe(true);

@@ -104,6 +104,7 @@ const OUR_DIRECTIVES = {
   PayloadLimit: number(1_024, 999_999_999, "bytes"),
   DatagramBytes: number(576, 65_000, "bytes"),
   MaxSessions: number(1, 100_000, "sessions"),
+  SlowPatience: number(0, 3_600_000, "milliseconds"),
   MaxSessionBytes: number(65_536, 999_999_999, "bytes"),
   MaxNativeSessionMessages: number(1, 999_999_999, "messages"),
   DeliveryWindow: number(65_536, 999_999_999, "bytes"),

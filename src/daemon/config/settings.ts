@@ -167,6 +167,7 @@ export class Settings {
       sessionsMax: this.number("MaxSessions", 4_000),
       messagesMax: this.number("MaxSessionMessages", 1_000),
       nativeMessagesMax: this.number("MaxNativeSessionMessages", 20_000),
+      slowPatienceMs: this.number("SlowPatience", 1_000),
       bytesMax: this.number("MaxSessionBytes", 32 * 1024 * 1024),
       payloadBytesMax,
       deliveryWindowBytes: this.number("DeliveryWindow", 4 * 1024 * 1024),

@@ -140,6 +140,8 @@ export type SessionLimits = {
   readonly messagesMax: number;
   /** The same for a client of the native protocol. */
   readonly nativeMessagesMax: number;
+  /** How long the groups of a client that is behind wait before it is ended, in ms. */
+  readonly slowPatienceMs: number;
   /** Bytes queued for a client before its policy applies. */
   readonly bytesMax: number;
   readonly payloadBytesMax: number;
