@@ -38,6 +38,9 @@ class Station {
       {
         multicast: (_address, bytes) => net("all", "data", bytes),
         unicast: (to, channel, bytes) => net(to.controlPort, channel, bytes),
+        relay: () => {
+          throw new Error("where there is multicast nothing is passed on");
+        },
         listen: () => {},
         unlisten: () => {},
         deliver: () => {

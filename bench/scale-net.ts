@@ -125,6 +125,9 @@ export class ScaleNet {
       },
       unicast: (to, channel, bytes) =>
         this.#unicast(this.#place(info.id), this.places[to.controlPort] as Place, channel, bytes),
+      relay: () => {
+        throw new Error("where there is multicast nothing is passed on");
+      },
       listen: () => {},
       unlisten: () => {},
       deliver: () => void this.delivered++,

@@ -16,7 +16,7 @@ import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import type { NodeNetwork } from "./node-sockets.ts";
 
 /** What a node tells its application and its session with the membership service. Called inside turns: it should be short. */
-export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
+export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "relay" | "listen" | "unlisten" | "random"> & {
   /** Of groups that were said to be timely. */
   readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
   /** And of those that were said to be totally ordered. */
@@ -96,6 +96,9 @@ export class NodeHost {
           else this.#toEach(members, bytes);
         },
         unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+        relay: (to, bytes) => {
+          for (const { address } of to) network.unicast(address, "data", bytes);
+        },
         listen: (address) => network.listen(address),
         unlisten: (address) => network.unlisten(address),
         deliver: (group, sender, payload) => application.deliver(group, sender, payload),

@@ -415,7 +415,10 @@ export class Node implements Machine, RegionHost, SendingHost, ArrivalHost {
 
   multicast(address: number, packet: Uint8Array, members: readonly NodeInfo[]): void {
     if (isFromSender(packet) && isRelayed(packet)) {
-      for (const to of this.#relayTargets(packet, members)) this.#unicast(to, "data", packet);
+      const targets = this.#relayTargets(packet, members);
+      this.#counters.datagramsSent += targets.length;
+      this.#counters.bytesSent += targets.length * packet.length;
+      this.#outbox.relay(targets, packet);
       return;
     }
     this.#counters.datagramsSent++;

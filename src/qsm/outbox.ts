@@ -16,6 +16,8 @@ export interface NodeOutbox {
    */
   multicast(address: number, bytes: Uint8Array, members: readonly NodeInfo[]): void;
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void;
+  /** A packet of this node, on the data channel, to those who pass it on; to nobody, if all others have failed. */
+  relay(to: readonly NodeInfo[], bytes: Uint8Array): void;
   /** Receive what is multicast to this address of the pool; asked before anything that says that it is done. */
   listen(address: number): void;
   unlisten(address: number): void;

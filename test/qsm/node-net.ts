@@ -74,6 +74,10 @@ export class NodeNet {
           this.sent[channel]++;
           this.#carry(id, Number(to.host.slice(1)), channel, bytes);
         },
+        relay: (to, bytes) => {
+          this.sent.data += to.length;
+          for (const info of to) this.#carry(id, info.id, "data", bytes);
+        },
         listen: (to) => {
           const set = this.#listeners.get(to) ?? new Set();
           this.#listeners.set(to, set.add(id));

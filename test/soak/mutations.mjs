@@ -136,7 +136,7 @@ const MUTATIONS = [
     name: "a view is retired before it is final",
     file: "qsm/ring.ts",
     from: "if (final === undefined) return false;",
-    to: "if (final === undefined) return this.#hasSettled() && [...this.#host.streams.values()].every((s) => !s.isActive);",
+    to: "if (final === undefined) return this.#records.areSettled && ![...this.#host.streams.values()].some((stream) => this.#records.isOfInterest(stream));",
     regions: true,
   },
   {
@@ -422,7 +422,7 @@ function plant({ file, from, to, groups, regions, service }) {
       cwd: root,
       encoding: "utf8",
     });
-    return result.stdout.trim() || `SURVIVED (${result.stderr.trim().split("\n").at(-1)})`;
+    return result.stdout.trim() || `SURVIVED (${/^.*Error.*$/m.exec(result.stderr)?.[0] ?? result.stderr.trim()})`;
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

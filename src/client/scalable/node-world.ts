@@ -12,7 +12,7 @@ import type { SitePool } from "../../wire/native/node-facts.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 
 /** What a node tells its connection. Called inside the node's turns: nothing of it may take long. */
-export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "listen" | "unlisten" | "random"> & {
+export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "relay" | "listen" | "unlisten" | "random"> & {
   /** Of groups that were said to be timely. */
   readonly timely: Pick<TimelyGroupsOutbox, "deliver" | "lost">;
   /** And of those that were said to be totally ordered. */

@@ -104,6 +104,9 @@ export class Station implements Program {
             channel === "control" ? 1 : packetsAsOne,
           );
         },
+        relay: () => {
+          throw new Error("where there is multicast nothing is passed on");
+        },
         listen: (address) => network.listen(computer, address),
         unlisten: (address) => network.unlisten(computer, address),
         deliver: (_group, sender) => observer.delivered(index, sender - 1, computer.now),

@@ -1,6 +1,7 @@
 import { Random } from "../../base/random.ts";
 import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { LossModel } from "../loss.ts";
+import { troubled } from "./host-troubles.ts";
 import { ambushed } from "./region-ambush.ts";
 import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
@@ -109,7 +110,7 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     pathMs: random.pick([0.2, 2, 10]),
     service: given.service ?? random.pick(["model", "replica", "daemons"] as const),
   };
-  const whole = schedule.service === "daemons" ? overDaemons(schedule, random) : schedule;
+  const whole = troubled(schedule.service === "daemons" ? overDaemons(schedule, random) : schedule);
   return given.ambushes === false ? whole : ambushed(whole, groups);
 }
 

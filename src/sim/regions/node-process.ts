@@ -31,6 +31,8 @@ import { ControlTap } from "./control-tap.ts";
 export type NodeNetwork = {
   multicast(address: number, bytes: Uint8Array): void;
   unicast(machine: number, channel: SimChannel, bytes: Uint8Array): void;
+  /** As this machine finds it: otherwise what it sends goes to each by itself, or is passed on. */
+  readonly canMulticast: boolean;
   listen(address: number): void;
   unlisten(address: number): void;
 };
@@ -106,6 +108,7 @@ export class NodeProcess implements SimProcess {
   tick(now: number): void {
     if (this.#hasEnded) return;
     this.#turn++;
+    this.node.relays = !this.#network.canMulticast;
     this.node.tick(now);
     this.#probe.look();
   }
@@ -162,6 +165,13 @@ export class NodeProcess implements SimProcess {
     this.#endTurn(now);
   }
 
+  /** The application stops to keep up, or does again. */
+  hold(isHeld: boolean, now: number): void {
+    if (this.#hasEnded) return;
+    this.node.hold(isHeld);
+    this.#endTurn(now);
+  }
+
   /** The membership service has given up this life: it does nothing any more. What was accepted of it is stable. */
   expelled(settled: readonly SettledStream[]): void {
     this.node.expelled(settled);
@@ -201,6 +211,7 @@ export class NodeProcess implements SimProcess {
 
   #flush(now: number): void {
     this.#turn++;
+    this.node.relays = !this.#network.canMulticast;
     this.node.flush(now);
   }
 
@@ -229,17 +240,23 @@ export class NodeProcess implements SimProcess {
   #outbox(reports: NodeReports, random: Random): NodeOutbox {
     const node = this.info.id;
     return {
-      multicast: (address, bytes) => {
+      multicast: (address, bytes, members) => {
         this.#onMulticast(bytes);
         const turn = kindOf(bytes) === NodeKind.regionLast ? undefined : this.#turn;
         this.#tell({ kind: "sent", node, channel: "data", turn });
-        this.#network.multicast(address, bytes);
+        if (this.#network.canMulticast) this.#network.multicast(address, bytes);
+        else this.#toEach(members, bytes);
       },
       unicast: (to, channel, bytes) => {
         if (channel === "control") this.#onControl(bytes);
         const turn = kindOf(bytes) === NodeKind.regionLast ? undefined : this.#turn;
         this.#tell({ kind: "sent", node, channel, turn });
         this.#network.unicast(machineOf(to.host), this.#socketFor(channel), bytes);
+      },
+      relay: (to, bytes) => {
+        this.#onMulticast(bytes);
+        this.#tell({ kind: "sent", node, channel: "data", turn: this.#turn });
+        this.#toEach(to, bytes);
       },
       listen: (address) => this.#network.listen(address),
       unlisten: (address) => this.#network.unlisten(address),
@@ -258,6 +275,12 @@ export class NodeProcess implements SimProcess {
       settled: (stream) => reports.settled(stream),
       random: () => random.unit(),
     };
+  }
+
+  #toEach(members: readonly NodeInfo[], bytes: Uint8Array): void {
+    for (const { id, address } of members) {
+      if (id !== this.info.id) this.#network.unicast(machineOf(address.host), "data", bytes);
+    }
   }
 
   #socketFor(channel: NodeChannel): SimChannel {

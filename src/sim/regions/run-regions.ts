@@ -1,4 +1,4 @@
-import { assert } from "../../base/assert.ts";
+import { assert, unreachable } from "../../base/assert.ts";
 import { cover, watchCoverage } from "../../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { RegionMap } from "../../cms/regions.ts";
@@ -32,7 +32,7 @@ import { type Happening, hostOf, type NodeNetwork, NodeProcess, type NodeReports
 import { type DaemonObserver, RegionDaemons, regionSite } from "./region-daemons.ts";
 import type { RegionService } from "./region-service.ts";
 import { ReplicaService } from "./replica-service.ts";
-import { DAEMONS_FROM, type RegionFault, type RegionSchedule } from "./schedule.ts";
+import { DAEMONS_FROM, isNodeFault, type NodeFault, type RegionFault, type RegionSchedule } from "./schedule.ts";
 
 export type RegionStats = {
   readonly simulatedMs: number;
@@ -124,6 +124,8 @@ export class RegionsRun {
   readonly #listeners = new Map<number, number[]>();
   /** The groups that each machine's application wants to be in. */
   readonly #wanted = new Map<number, Set<string>>();
+  /** Machines that find no multicast now. */
+  readonly #noMulticast = new Set<number>();
   readonly #counts = { sent: 0, delivered: 0, views: 0, failed: 0, lost: 0 };
   #lastSentAt = 0;
   #starts = 0;
@@ -357,7 +359,11 @@ export class RegionsRun {
       data: ARRIVE_DATA,
       repair: ARRIVE_REPAIR,
     };
+    const noMulticast = this.#noMulticast;
     return {
+      get canMulticast() {
+        return !noMulticast.has(machine);
+      },
       multicast: (address, bytes) => {
         const receivers = this.#listeners.get(address) ?? [];
         datagrams.multicast(own, receivers, ARRIVE_DATA, bytes, node.departure(bytes.length));
@@ -387,15 +393,39 @@ export class RegionsRun {
 
   #inject(fault: RegionFault): void {
     const { world } = this;
-    if (fault.kind === "failOver") {
-      this.#timeline.note(world.now, `fault: fail-over of machine ${fault.daemon} takes ${fault.forMs} ms`);
-      this.#lives.get(fault.daemon)?.attachment.failOver(fault.forMs);
-    } else if (fault.kind === "lag") {
-      this.#timeline.note(world.now, `fault: changes reach machine ${fault.daemon} ${fault.byMs} ms later`);
-      this.#lives.get(fault.daemon)?.attachment.lag(fault.byMs, fault.forMs);
-    } else {
-      this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
-      inject(world, this.#placed(fault), this.#hooks, () => world.now >= this.#schedule.quietAt);
+    if (isNodeFault(fault)) return this.#trouble(fault);
+    this.#timeline.note(world.now, `fault: ${describeFault(fault)}`);
+    inject(world, this.#placed(fault), this.#hooks, () => world.now >= this.#schedule.quietAt);
+  }
+
+  #trouble(fault: NodeFault): void {
+    const { world } = this;
+    const { daemon: machine, forMs } = fault;
+    const note = (what: string): void => this.#timeline.note(world.now, `fault: ${what}`);
+    switch (fault.kind) {
+      case "failOver":
+        note(`fail-over of machine ${machine} takes ${forMs} ms`);
+        this.#lives.get(machine)?.attachment.failOver(forMs);
+        return;
+      case "lag":
+        note(`changes reach machine ${machine} ${fault.byMs} ms later`);
+        this.#lives.get(machine)?.attachment.lag(fault.byMs, forMs);
+        return;
+      case "hold": {
+        note(`machine ${machine} does not keep up for ${forMs} ms`);
+        const hold = (isHeld: boolean): void =>
+          world.runOnProcess(machine, (now) => this.process(machine)?.hold(isHeld, now));
+        hold(true);
+        world.at(world.now + forMs, () => hold(false));
+        return;
+      }
+      case "noMulticast":
+        note(`machine ${machine} finds no multicast for ${forMs} ms`);
+        this.#noMulticast.add(machine);
+        world.at(world.now + forMs, () => this.#noMulticast.delete(machine));
+        return;
+      default:
+        unreachable(fault);
     }
   }
 

@@ -21,7 +21,7 @@ export type GroupAct = {
   readonly what: "join" | "leave";
 };
 
-/** Something that goes wrong; those of daemons' schedules that make sense for nodes, `daemon` naming a machine, and two more. */
+/** Something that goes wrong; those of daemons' schedules that make sense for nodes, `daemon` naming a machine, and some more. */
 export type RegionFault =
   | Exclude<Fault, { readonly kind: "trap" | "leave" }>
   /** The machine's daemon fails: its path to the membership service is interrupted for so long, and goes on without loss. */
@@ -33,7 +33,18 @@ export type RegionFault =
       readonly daemon: number;
       readonly byMs: number;
       readonly forMs: number;
-    };
+    }
+  /** The machine's application does not keep up for so long, and its senders wait for it (`Node.hold`). */
+  | { readonly kind: "hold"; readonly at: number; readonly daemon: number; readonly forMs: number }
+  /** For so long the machine finds no multicast: what it sends goes to each member by itself, or is passed on by a few. */
+  | { readonly kind: "noMulticast"; readonly at: number; readonly daemon: number; readonly forMs: number };
+
+/** Faults of nodes only, that the simulated network knows nothing of. */
+export type NodeFault = RegionFault & { readonly kind: "failOver" | "lag" | "hold" | "noMulticast" };
+
+export function isNodeFault(fault: RegionFault): fault is NodeFault {
+  return ["failOver", "lag", "hold", "noMulticast"].includes(fault.kind);
+}
 
 /** A whole run of nodes as plain data. Times are ms from the start. */
 export type RegionSchedule = {

@@ -1,5 +1,5 @@
 import { reduce, simplerFaults } from "../shrink.ts";
-import type { RegionFault, RegionSchedule } from "./schedule.ts";
+import { isNodeFault, type RegionFault, type RegionSchedule } from "./schedule.ts";
 
 /**
  * Finds a smaller schedule of nodes that still fails: without as many faults, messages, joins and leaves as can go, then without machines that
@@ -43,7 +43,7 @@ function sizeOf({ faults, sends, acts }: RegionSchedule): number {
 }
 
 function simplified(fault: RegionFault): RegionFault[] {
-  if (fault.kind !== "failOver" && fault.kind !== "lag") {
+  if (!isNodeFault(fault)) {
     return simplerFaults(fault).filter((simpler) => simpler.kind !== "trap" && simpler.kind !== "leave");
   }
   return fault.forMs > 1 ? [{ ...fault, forMs: Math.ceil(fault.forMs / 2) }] : [];
