@@ -3,7 +3,7 @@
  * this host. With AMALGAM_PROFILE=folder it writes a CPU profile of the time between two counts there.
  *
  * Asked and answered, each by its kind:
- *   open     { nodes, ports, pool, config, loss }  makes nodes; with loss { share, burst } each of them drops what arrives, in bursts
+ *   open     { nodes, ports, pool, config, loss, classes }  makes nodes; with loss { share, burst } each of them drops what arrives, in bursts
  *   apply    { change }                            for all nodes here; answered when all have installed it, with what they sealed
  *   views    { members, groups, isShared }         applies the first change: one region of all groups, or a region for each group
  *   flood    { node, bytes, groups, pieces }       sends as much as the node takes, to one group after the other
@@ -37,13 +37,13 @@ async function answer(message) {
 }
 
 const ANSWERS = {
-  async open({ nodes, ports, pool, config, loss }) {
+  async open({ nodes, ports, pool, config, loss, classes }) {
     for (const [i, id] of nodes.entries()) {
       const [controlPort, repairPort, dataPort] = ports[i];
       const { native } = await datagrams;
       const options = { host, controlPort, repairPort, dataPort, multicast: pool, native };
       const sockets = await NodeSockets.open(options);
-      stations.set(id, new Station(id, sockets, config, loss));
+      stations.set(id, new Station(id, sockets, config, loss, classes));
     }
   },
   async views({ members, groups, isShared }) {
@@ -105,14 +105,14 @@ class Station {
   #payload;
   #groups = 1;
 
-  constructor(id, sockets, config, loss) {
+  constructor(id, sockets, config, loss, classes) {
     this.id = id;
     this.sockets = sockets;
     if (loss !== undefined) this.#dropSome(sockets, loss);
     const fill = () => {
       if (this.isFlooding) this.#fill();
     };
-    this.host = new NodeHost({ ...nodeDefaults, ...config, me: id, cluster: 77 }, sockets, {
+    const application = {
       deliver: (_group, _sender, payload) => {
         this.received++;
         this.bytes += payload.length;
@@ -131,7 +131,8 @@ class Station {
       inquire: () => {},
       settled: () => {},
       expelled: () => {},
-    });
+    };
+    this.host = new NodeHost({ ...nodeDefaults, ...config, me: id, cluster: 77 }, sockets, application, { classes });
     setInterval(() => this.#sample(), SAMPLE_MS);
   }
 

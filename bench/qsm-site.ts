@@ -10,6 +10,7 @@ import { told } from "./site.ts";
 const NODES = fileURLToPath(new URL("./qsm-process.mjs", import.meta.url));
 const BARE = fileURLToPath(new URL("./qsm-bare.mjs", import.meta.url));
 const RATE_MIN = Number(option("rate-min", String(nodeDefaults.rateMin)));
+const CLASSES = option("classes", "three");
 const PORT = 4_910;
 const POOL = { base: "239.77.16.0", size: 16, port: 4_909, ttl: 1 };
 
@@ -181,7 +182,9 @@ export class QsmSite {
       await told(child, "started");
       const nodes = Array.from({ length: count }, (_, i) => first + i);
       const ports = nodes.map((_, i) => portsOf(i));
-      await this.ask(host, { kind: "open", nodes, ports, pool: POOL, config, loss } as { kind: string });
+      await this.ask(host, { kind: "open", nodes, ports, pool: POOL, config, loss, classes: CLASSES } as {
+        kind: string;
+      });
       first += count;
     }
     const message = { kind: "views", members: this.members, groups, isShared };

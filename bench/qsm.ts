@@ -7,6 +7,7 @@
  *   --busy-max=0.3                      processors that other programs may keep busy; otherwise a repetition is made again, twice at most
  *   --megabits=100                      of the links of `link`, `loss` and `crash`
  *   --rate-min=10                       packets/s below which no node is held: 1000000 leaves only links and windows
+ *   --classes=three                     of what nodes process: two puts control and repairs into one
  *   --counts=1,1024,8192,65536          of groups; --instances=1,64,256: of the baseline with one protocol instance per group
  *   --detect=300                        ms after which the failure of a killed node is told to the others
  */

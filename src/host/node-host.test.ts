@@ -3,9 +3,10 @@ import { firstChange } from "../../test/qsm/node-net.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { NodeAddress, NodeInfo } from "../cms/views.ts";
 import { nodeDefaults } from "../qsm/config.ts";
+import { NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../wire/region/head.ts";
 import { chooseDatagrams } from "./datagrams.ts";
 import type { NativeUdp } from "./native-udp.ts";
-import { type NodeApplication, NodeHost } from "./node-host.ts";
+import { type NodeApplication, type NodeClasses, NodeHost } from "./node-host.ts";
 import { type MulticastPool, type NodeNetwork, type NodeReceive, NodeSockets } from "./node-sockets.ts";
 
 const PORT = 23_000 + (process.pid % 900);
@@ -27,7 +28,7 @@ class Station {
   onWritable: () => void = () => {};
   #wake: () => void = () => {};
 
-  constructor(id: NodeId, network: NodeNetwork) {
+  constructor(id: NodeId, network: NodeNetwork, classes: NodeClasses = "three") {
     this.id = id;
     this.address = network.address;
     const application: NodeApplication = {
@@ -63,6 +64,7 @@ class Station {
       { ...nodeDefaults, me: id, cluster: 7, tokenRate: 50, windowBytes: 64 * 1024 },
       network,
       application,
+      { classes },
     );
   }
 
@@ -77,6 +79,13 @@ class Station {
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
+}
+
+function headOnly(kind: number): Uint8Array {
+  const bytes = new Uint8Array(NODE_HEAD_BYTES);
+  writeHead(bytes, 0, kind, 7, 2);
+  setPacketEnd(bytes, 0, bytes.length);
+  return bytes;
 }
 
 const stations: Station[] = [];
@@ -238,6 +247,31 @@ describe("NodeHost", () => {
       applied: 1,
     });
   });
+
+  it.each([
+    { classes: "three", order: ["control", "repair", "data"] },
+    { classes: "two", order: ["repair", "control", "data"] },
+  ] as const)(
+    "processes control before repairs before data, or copies among tokens: $classes classes",
+    async (given) => {
+      const network = new ScriptedNetwork();
+      const station = new Station(1, network, given.classes);
+      stations.push(station);
+      join([station]);
+      await station.until(() => station.installed === 1);
+      const order: string[] = [];
+      const last = new Promise<void>((resolve) => {
+        station.host.node.receive = (channel) => {
+          if (order.push(channel) === given.order.length) resolve();
+        };
+      });
+      network.receive("data", headOnly(NodeKind.regionData));
+      network.receive("repair", headOnly(NodeKind.regionData));
+      network.receive("control", headOnly(NodeKind.linkAck));
+      await last;
+      expect(order).toEqual(given.order);
+    },
+  );
 
   it("goes on at once while the network takes all that it had room for", async () => {
     const [station, network] = await alone();

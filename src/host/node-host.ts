@@ -1,6 +1,6 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { Change, NodeInfo } from "../cms/views.ts";
-import { type PacketClass, TurnLoop, type TurnOptions } from "../machine/turn-loop.ts";
+import { type PacketClass, turnDefaults, TurnLoop, type TurnOptions } from "../machine/turn-loop.ts";
 import type { NodeConfig } from "../qsm/config.ts";
 import { Node } from "../qsm/node.ts";
 import type { NodeChannel, NodeOutbox } from "../qsm/outbox.ts";
@@ -8,7 +8,7 @@ import { platoDefaults } from "../plato/config.ts";
 import { OrderedGroups, type OrderedGroupsOutbox } from "../plato/ordered-groups.ts";
 import { type TimelyConfig, timelyDefaults } from "../ricochet/config.ts";
 import { TimelyGroups, type TimelyGroupsOutbox } from "../ricochet/timely-groups.ts";
-import { headFault, isTimelyKind, kindOf } from "../wire/region/head.ts";
+import { headFault, isTimelyKind, kindOf, NodeKind } from "../wire/region/head.ts";
 import type { Repairs } from "../wire/timely/repairs.ts";
 import { TurnClock } from "./clock.ts";
 import { LoopDelay } from "./loop-delay.ts";
@@ -30,7 +30,15 @@ export type NodeHostOptions = {
   readonly turns?: Partial<TurnOptions>;
   /** What is different from the defaults. */
   readonly timely?: Partial<TimelyConfig>;
+  /** Default: `three`. */
+  readonly classes?: NodeClasses;
 };
+
+/**
+ * In which classes datagrams are processed: control before repairs before data; or, as in the paper's measured system, control and forwarded
+ * copies in one class, in the order in which they came, before data (protocols.md A57).
+ */
+export type NodeClasses = "three" | "two";
 
 const NOBODY_FAILED = { failed: [] };
 
@@ -83,7 +91,7 @@ export class NodeHost {
     config: NodeConfig,
     network: NodeNetwork,
     application: NodeApplication,
-    { turns = {}, timely = {} }: NodeHostOptions = {},
+    { turns = {}, timely = {}, classes = "three" }: NodeHostOptions = {},
   ) {
     const clock = this.#clock;
     this.#me = config.me;
@@ -168,7 +176,7 @@ export class NodeHost {
         prefersToken: true,
         receive: (packetClass, bytes, now) => {
           if (isTimely(bytes)) groups.receive(bytes, now);
-          else node.receive(CHANNELS[packetClass], bytes, now);
+          else node.receive(isCopy(packetClass, bytes) ? "repair" : CHANNELS[packetClass], bytes, now);
         },
       },
       {
@@ -180,13 +188,15 @@ export class NodeHost {
         },
         flush: () => this.#flush(application),
       },
-      turns,
+      // Copies are as many as data.
+      { ...(classes === "two" ? { tokensMax: turnDefaults.packetsMax } : {}), ...turns },
     );
+    const isTwo = classes === "two";
     clock.drive({ run: () => this.#turn() });
     network.start(
       (channel, bytes) => {
         if (channel === "repair" && isTimely(bytes)) this.#takeRepair(bytes);
-        else this.#loop.packet(CLASSES[channel], bytes);
+        else this.#loop.packet(isTwo && channel === "repair" ? "token" : CLASSES[channel], bytes);
       },
       () => clock.schedule(),
     );
@@ -366,6 +376,13 @@ export class NodeHost {
 
 function isTimely(bytes: Uint8Array): boolean {
   return headFault(bytes) === undefined && isTimelyKind(kindOf(bytes));
+}
+
+/** Of what is in the class of tokens: a copy that another member has forwarded. What it is, it says itself. */
+function isCopy(packetClass: PacketClass, bytes: Uint8Array): boolean {
+  if (packetClass !== "token" || headFault(bytes) !== undefined) return false;
+  const kind = kindOf(bytes);
+  return kind !== NodeKind.linkData && kind !== NodeKind.linkAck;
 }
 
 function fail(error: Error): never {

@@ -30,6 +30,8 @@ export type TurnOptions = {
   /** How long a turn may process packets, and how long requests, before the sockets are looked at again. */
   readonly packetQuantumMs: number;
   readonly requestQuantumMs: number;
+  /** Tokens, or whatever shares their class, that may wait. There is one token per ring; the others are control packets of membership. */
+  readonly tokensMax: number;
   /** Bounds of the queues of repairs and of data. */
   readonly packetsMax: number;
   readonly bytesMax: number;
@@ -42,14 +44,13 @@ export type TurnOptions = {
 export const turnDefaults: TurnOptions = {
   packetQuantumMs: 5,
   requestQuantumMs: 5,
+  tokensMax: 1024,
   packetsMax: 16_384,
   bytesMax: 32 * 1024 * 1024,
   requestsMax: 4096,
   drainMax: 32,
 };
 
-/** Tokens that wait. There is one per ring; the others are control packets of membership. */
-const TOKENS_MAX = 1024;
 /** So often a token may give way to sockets that seem to hold more data, so that a flood cannot starve it. */
 const TOKEN_DEFERRALS_MAX = 16;
 /** The clock is read once in so many packets. */
@@ -79,7 +80,7 @@ export class TurnLoop {
     this.#machine = machine;
     this.#verbs = verbs;
     this.#options = { ...turnDefaults, ...options };
-    this.#tokens = new PacketQueue(TOKENS_MAX, this.#options.bytesMax);
+    this.#tokens = new PacketQueue(this.#options.tokensMax, this.#options.bytesMax);
     this.#repairs = new PacketQueue(this.#options.packetsMax, this.#options.bytesMax);
     this.#data = new PacketQueue(this.#options.packetsMax, this.#options.bytesMax);
   }

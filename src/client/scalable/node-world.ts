@@ -24,7 +24,11 @@ export type NodeApplication = Omit<NodeOutbox, "multicast" | "unicast" | "relay"
 };
 
 /** How the parts of a node are set up. */
-export type NodeSetup = { readonly node: NodeConfig; readonly timely: Partial<TimelyConfig> };
+export type NodeSetup = {
+  readonly node: NodeConfig;
+  readonly timely: Partial<TimelyConfig>;
+  readonly classes: "three" | "two";
+};
 
 /** Where a node is to receive datagrams. */
 export type SeatRequest = {

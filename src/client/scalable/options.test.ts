@@ -7,6 +7,7 @@ test("a wrong option is named", () => {
     [{ port: 65_534 }, "node.port"],
     [{ dissemination: "broadcast" as "auto" }, "node.dissemination"],
     [{ delivery: "sometime" as "fifo" }, "node.delivery"],
+    [{ classes: "four" as "two" }, "node.classes"],
     [{ datagramBytes: 100 }, "node.datagramBytes"],
     [{ packetsPerSecondMax: 1 }, "node.packetsPerSecondMax"],
     [{ roundsPerSecond: 0 }, "node.roundsPerSecond"],

@@ -33,6 +33,11 @@ export type NodeOptions = {
    * at all members; costs them `copies`/`every` packets more for each. Default: none.
    */
   readonly repairs?: { readonly every?: number; readonly copies?: number };
+  /**
+   * In which order a node processes what has come: control before repairs before data (`three`, default), or control and repairs in one class
+   * before data (`two`), as the system of the paper did, for comparison: while many repairs come, tokens wait among them.
+   */
+  readonly classes?: "three" | "two";
   /** `fifo` (default): messages of a sender come in the order in which it sent them. `onReceipt`: each as soon as it is here. */
   readonly delivery?: "fifo" | "onReceipt";
   /** Payload bytes that may be sent and not be known to be everywhere; then `send` waits. Default 16 MiB. */
@@ -74,6 +79,7 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
     packetsPerSecondMax: options.packetsPerSecondMax ?? nodeDefaults.rateMax,
     datagramBytes: options.datagramBytes ?? nodeDefaults.datagramBytes,
     roundsPerSecond: options.roundsPerSecond ?? 5,
+    classes: options.classes ?? "three",
     delivery: options.delivery ?? "fifo",
     windowBytesMax: options.windowBytesMax ?? nodeDefaults.windowBytes,
     repairs: options.repairs && lateralRate(options.repairs),
@@ -81,7 +87,7 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
     waitingMax: options.waitingMax ?? 65_536,
     waitingBytesMax: options.waitingBytesMax ?? 16 * 1024 * 1024,
   };
-  const { host, port, dissemination, delivery, datagramBytes, packetsPerSecondMax } = settings;
+  const { host, port, dissemination, classes, delivery, datagramBytes, packetsPerSecondMax } = settings;
   if (host !== undefined && !/^[0-9a-fA-F.:]+$/.test(host)) {
     throw new RangeError(`node.host: "${host}" is not an address such as 10.0.0.7 (a name will not do)`);
   }
@@ -93,6 +99,9 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   }
   if (!["fifo", "onReceipt"].includes(delivery)) {
     throw new RangeError(`node.delivery: "${delivery}" is none of fifo, onReceipt`);
+  }
+  if (!["three", "two"].includes(classes)) {
+    throw new RangeError(`node.classes: "${classes}" is none of three, two`);
   }
   if (!(datagramBytes >= DATAGRAM_BYTES_MIN && datagramBytes <= DATAGRAM_BYTES_MAX)) {
     throw new RangeError(
@@ -114,8 +123,8 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
 
 /** What the settings mean for the parts of a node. */
 export function nodeSetup(settings: NodeSettings, me: number, cluster: number): NodeSetup {
-  const { datagramBytes, burstPackets } = settings;
-  return { node: nodeConfig(settings, me, cluster), timely: { datagramBytes, burstPackets } };
+  const { datagramBytes, burstPackets, classes } = settings;
+  return { node: nodeConfig(settings, me, cluster), timely: { datagramBytes, burstPackets }, classes };
 }
 
 function nodeConfig(settings: NodeSettings, me: number, cluster: number): NodeConfig {

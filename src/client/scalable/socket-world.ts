@@ -37,7 +37,7 @@ class SocketSeat implements NodeSeat {
 
   begin(...[setup, dissemination, application]: Parameters<NodeSeat["begin"]>) {
     this.disseminate(dissemination);
-    const host = new NodeHost(setup.node, this.#sockets, application, { timely: setup.timely });
+    const host = new NodeHost(setup.node, this.#sockets, application, { timely: setup.timely, classes: setup.classes });
     const reporter = new NodeReporter(
       () => host.statistics(),
       (statistics) => application.report(statistics),
