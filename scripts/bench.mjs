@@ -3,7 +3,8 @@
  * JSON in bench/results/: the reference, those that are named, or all (`npm run bench -- all`). Those that need network
  * namespaces run as root only.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +20,7 @@ const ALL = [
   "memory",
   "join",
   "hop",
+  "wan",
   "groups",
   "qsm",
   "overlap",
@@ -42,8 +44,14 @@ let failures = 0;
 for (const name of chosen) {
   console.log(`\n== ${name} ==`);
   const args = ["--expose-gc", "--import", "tsx", join("bench", `${name}.ts`), ...options];
-  const result = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
-  if (result.status !== 0) failures += 1;
+  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+  // From a terminal a benchmark hears of Ctrl-C itself; who ends this process alone means the benchmark, too.
+  const end = () => child.kill("SIGTERM");
+  process.once("SIGTERM", end);
+  const [status] = await once(child, "exit");
+  process.removeListener("SIGTERM", end);
+  if (status === null) process.exit(1);
+  if (status !== 0) failures += 1;
 }
 process.exitCode = failures === 0 ? 0 : 1;
 

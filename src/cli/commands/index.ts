@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { bench } from "./bench.ts";
 import { chat } from "./chat.ts";
 import { daemon } from "./daemon.ts";
 import { doctor } from "./doctor.ts";
@@ -24,4 +25,5 @@ export const commands: readonly Command[] = [
   reload,
   password,
   sim,
+  bench,
 ];
