@@ -70,7 +70,7 @@ export class LateralRepair implements Machine {
     const isAligned = plan !== undefined && plan.region.length >= timelyDefaults.alignedMin;
     this.#bins = isAligned
       ? new AlignedBins(me, plan, every, 1, fire)
-      : new AssignedBins(me, [shape], () => true, every, 1, fire);
+      : new AssignedBins(me, [shape], () => true, every, 1, { packets: 0 }, fire);
     this.#decoder = new Decoder(
       { find: (packet) => this.#find(packet), idOf: (bytes) => this.#idOf(bytes) },
       REPAIRS_MAX,

@@ -34,7 +34,10 @@ export class AlignedBins implements Bins {
   #count = 0;
   #window = 0;
 
-  constructor(me: NodeId, plan: BinPlan, packetsMax: number, stagger: number, fire: Fire) {
+  /** `burstPackets`: datagrams in a row that a member may lose. */
+  constructor(me: NodeId, plan: BinPlan, packetsMax: number, burstPackets: number, fire: Fire) {
+    // Repairs are lost in bursts as well, and all members know how many of these there are.
+    const stagger = Math.ceil(burstPackets / (1 + plan.targets / packetsMax));
     this.#plan = plan;
     this.#groups = new Set(plan.groups);
     this.#packetsMax = packetsMax;

@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { GroupShape } from "./bin-plan.ts";
 import { type BinPacket, type Bins, type Fire, hashOf, StaggeredBin } from "./bins.ts";
+import type { Traffic } from "./stagger.ts";
 
 /** A group, as far as this node repairs its members one by one. */
 type Assignment = {
@@ -24,7 +25,6 @@ export class AssignedBins implements Bins {
   readonly #assignments = new Map<GroupNumber, Assignment>();
   readonly #peers = new Map<NodeId, PeerBins>();
   readonly #packetsMax: number;
-  readonly #isStaggered: boolean;
   readonly #fire: Fire;
 
   /** `targets`: those of the other members whose repairs are assigned; others are repaired in another way. */
@@ -34,10 +34,10 @@ export class AssignedBins implements Bins {
     targets: (member: NodeId) => boolean,
     packetsMax: number,
     burstPackets: number,
+    traffic: Traffic,
     fire: Fire,
   ) {
     this.#packetsMax = packetsMax;
-    this.#isStaggered = burstPackets > 1;
     this.#fire = fire;
     for (const { group, members, repairs } of groups) {
       const rank = members.indexOf(me);
@@ -46,7 +46,7 @@ export class AssignedBins implements Bins {
       members.forEach((member, other) => {
         if (member === me || !targets(member)) return;
         const distance = (rank - other + members.length) % members.length;
-        peers.push({ peer: this.#peer(member, burstPackets), distance: distance - 1 });
+        peers.push({ peer: this.#peer(member, burstPackets, traffic), distance: distance - 1 });
       });
       if (peers.length > 0) this.#assignments.set(group, { repairs, others: members.length - 1, peers });
     }
@@ -61,7 +61,6 @@ export class AssignedBins implements Bins {
   advance(): void {}
 
   add(packet: BinPacket): void {
-    if (this.#isStaggered) for (const { bin } of this.#peers.values()) bin.countAny();
     const assignment = this.#assignments.get(packet.id.group);
     if (assignment === undefined) return;
     const { repairs, others, peers } = assignment;
@@ -77,11 +76,11 @@ export class AssignedBins implements Bins {
     for (const { bin } of this.#peers.values()) bin.fireBefore(at);
   }
 
-  #peer(target: NodeId, burstPackets: number): PeerBins {
+  #peer(target: NodeId, burstPackets: number, traffic: Traffic): PeerBins {
     const known = this.#peers.get(target);
     if (known !== undefined) return known;
     const fire = (packets: readonly BinPacket[]): void => this.#fire([target], packets);
-    const peer = { target, bin: new StaggeredBin(this.#packetsMax, burstPackets, fire) };
+    const peer = { target, bin: new StaggeredBin(this.#packetsMax, burstPackets, traffic, fire) };
     this.#peers.set(target, peer);
     return peer;
   }

@@ -1,6 +1,6 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { PacketId } from "../wire/timely/data.ts";
-import { Stagger } from "./stagger.ts";
+import { Stagger, type Traffic } from "./stagger.ts";
 
 /** A packet that is there. */
 export type BinPacket = {
@@ -54,9 +54,14 @@ export class StaggeredBin {
   #bins: Bin[] = [];
   #turn = 0;
 
-  constructor(packetsMax: number, burstPackets: number, fire: (packets: readonly BinPacket[]) => void) {
+  constructor(
+    packetsMax: number,
+    burstPackets: number,
+    traffic: Traffic,
+    fire: (packets: readonly BinPacket[]) => void,
+  ) {
     this.#packetsMax = packetsMax;
-    this.#stagger = new Stagger(burstPackets);
+    this.#stagger = new Stagger(burstPackets, traffic);
     this.#fire = fire;
   }
 
@@ -64,11 +69,6 @@ export class StaggeredBin {
     let oldest = Number.POSITIVE_INFINITY;
     for (const bin of this.#bins) oldest = Math.min(oldest, bin.oldest);
     return oldest;
-  }
-
-  /** A packet came to the node, for this bin or not. */
-  countAny(): void {
-    this.#stagger.countAny();
   }
 
   add(packet: BinPacket): void {

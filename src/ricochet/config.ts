@@ -10,9 +10,9 @@ export type TimelyConfig = {
   /** r of the rate of fire (r, c): packets in a repair. */
   readonly packetsPerRepair: number;
   readonly targets: Targets;
-  /** Members that a region has at least for `auto` to align it. */
+  /** Members, besides this one, that a region has at least for `auto` to align it. */
   readonly alignedMin: number;
-  /** Longest burst of losses that repairs should survive, packets; 1: no bursts are expected. */
+  /** Longest burst of losses that repairs should survive, datagrams in a row; 1: no bursts are expected. */
   readonly burstPackets: number;
   /** A packet waits no longer than this for others to make a repair with. */
   readonly binMs: number;
@@ -23,9 +23,12 @@ export type TimelyConfig = {
   /** A sender keeps its own packets so long for those who ask, and so many bytes. */
   readonly sentMs: number;
   readonly sentBytes: number;
-  /** A packet that repairs have not brought is asked of its sender after this, again after twice that, and so on … */
+  /**
+   * A packet that repairs have not brought is asked of its sender when they have mostly come, after this at the latest; again after twice that,
+   * and so on (requests.ts).
+   */
   readonly nakMs: number;
-  /** … so often; then it is lost. */
+  /** It is lost when so many requests have had their time, had each come as late as it may. */
   readonly nakMax: number;
   /** Repairs that wait for one of the packets that they need. */
   readonly repairsMax: number;
@@ -44,7 +47,7 @@ export const timelyDefaults: Omit<TimelyConfig, "me" | "cluster"> = {
   datagramBytes: 1_400,
   packetsPerRepair: 8,
   targets: "auto",
-  alignedMin: 8,
+  alignedMin: 5,
   burstPackets: 1,
   binMs: 150,
   holdMs: 500,

@@ -60,6 +60,11 @@ export class Incoming {
     this.#highest = this.#floor;
   }
 
+  /** Whether nothing is missing, as far as is known, and nothing is to be learned. */
+  get isComplete(): boolean {
+    return this.missing.size === 0 && this.#isBeginningKnown;
+  }
+
   /** Whether it is known with which packet the stream begins for this node. */
   get isBeginningKnown(): boolean {
     return this.#isBeginningKnown;

@@ -1,6 +1,7 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { BinPlan } from "./bin-plan.ts";
 import { type BinPacket, type Bins, type Fire, StaggeredBin } from "./bins.ts";
+import type { Traffic } from "./stagger.ts";
 
 /**
  * The paper's way (protocols.md B8, B10): each region's packets fill sub-bins in turn, as many as the stagger says; a full one goes to members
@@ -14,10 +15,17 @@ export class RandomBins implements Bins {
   readonly #chance: () => number;
 
   /** `burstPackets`: packets in a row that a member may lose. `chance`: uniformly from 0 to 1. */
-  constructor(plan: BinPlan, packetsMax: number, burstPackets: number, chance: () => number, fire: Fire) {
+  constructor(
+    plan: BinPlan,
+    packetsMax: number,
+    burstPackets: number,
+    traffic: Traffic,
+    chance: () => number,
+    fire: Fire,
+  ) {
     this.#plan = plan;
     this.#groups = new Set(plan.groups);
-    this.#bin = new StaggeredBin(packetsMax, burstPackets, (packets) => this.#fireBin(packets));
+    this.#bin = new StaggeredBin(packetsMax, burstPackets, traffic, (packets) => this.#fireBin(packets));
     this.#chance = chance;
     this.#fire = fire;
   }
@@ -29,7 +37,6 @@ export class RandomBins implements Bins {
   advance(): void {}
 
   add(packet: BinPacket): void {
-    this.#bin.countAny();
     if (this.#groups.has(packet.id.group)) this.#bin.add(packet);
   }
 

@@ -1,33 +1,41 @@
+/** What comes to a node over the network: packets that are new, repairs, and, in their place, what it sends itself. Goes up for ever. */
+export type Traffic = { packets: number };
+
 /**
  * How many sub-bins a bin has, filled in turn, so that a burst of losses leaves at most one gap in a repair (protocols.md B10, B18): as many as packets
- * of the burst are likely to fall to this bin, which is its share of all packets that the node gets. More would only make repairs late.
+ * of the burst are likely to fall to this bin, which is its share of all that comes to the node, repairs like packets. More would only make repairs
+ * late.
  */
 export class Stagger {
   readonly #burstPackets: number;
+  readonly #traffic: Traffic;
   #mine = 0;
-  #all = 0;
+  /** The traffic when counting began; moves up as what was counted is forgotten. */
+  #from: number;
 
-  /** `burstPackets`: packets in a row that a node may lose. */
-  constructor(burstPackets: number) {
+  /** `burstPackets`: datagrams in a row that a node may lose. */
+  constructor(burstPackets: number, traffic: Traffic) {
     this.#burstPackets = burstPackets;
+    this.#traffic = traffic;
+    this.#from = traffic.packets;
   }
 
   /** One of the packets that came to the node, and that were counted, is for this bin. */
   countMine(): void {
     this.#mine++;
-  }
-
-  /** A packet came to the node. */
-  countAny(): void {
-    this.#all++;
     if (this.#all < WINDOW) return;
-    this.#all /= 2;
+    this.#from += this.#all / 2;
     this.#mine /= 2;
   }
 
   get bins(): number {
-    if (this.#burstPackets === 1 || this.#all < SAMPLES_MIN) return 1;
-    return Math.max(1, Math.min(this.#burstPackets, Math.ceil((this.#burstPackets * this.#mine) / this.#all)));
+    const all = this.#all;
+    if (this.#burstPackets === 1 || all < SAMPLES_MIN) return 1;
+    return Math.max(1, Math.min(this.#burstPackets, Math.ceil((this.#burstPackets * this.#mine) / all)));
+  }
+
+  get #all(): number {
+    return this.#traffic.packets - this.#from;
   }
 }
 

@@ -1,6 +1,5 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
-import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
 import {
@@ -14,7 +13,7 @@ import {
   timelyPayloadOf,
   timelySeqOf,
 } from "../wire/timely/data.ts";
-import { decodeTimelyNak, encodeTimelyNak, NAK_GROUPS_MAX, type Nak } from "../wire/timely/nak.ts";
+import { decodeTimelyNak, encodeTimelyNak, type Nak } from "../wire/timely/nak.ts";
 import { decodeRepair, encodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
 import type { Targets } from "../wire/timely/repairs.ts";
 import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
@@ -29,6 +28,8 @@ import { Decoder, type DecoderStatistics } from "./decoder.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { Outgoing } from "./outgoing.ts";
 import { RandomBins } from "./random-bins.ts";
+import { Requests } from "./requests.ts";
+import type { Traffic } from "./stagger.ts";
 import { Xor } from "./xor.ts";
 
 /** How a packet came to be here. */
@@ -72,10 +73,6 @@ export type TimelyStatistics = {
 
 /** No datagram is longer, whatever other nodes are set to. */
 const PACKET_BYTES_MAX = 65_536;
-/** Requests that fall due within this time of each other are made together. */
-const ASK_MS = 5;
-/** The time between two requests for the same packet doubles so often. */
-const ASK_DOUBLINGS_MAX = 4;
 /** Packets that one request is answered with. */
 const RESENDS_MAX = 1_000;
 /** How often own packets are looked through for those that need not be kept any more. */
@@ -111,6 +108,7 @@ export class TimelyNode implements Machine {
   readonly #xor: Xor;
   readonly #groups = new Map<GroupNumber, GroupShape>();
   #bins: readonly Bins[] = [];
+  readonly #traffic: Traffic = { packets: 0 };
   readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
   readonly #outgoing = new Map<GroupNumber, Outgoing>();
   /** The greatest number that was used in a group that this node has left: a group that it is in again goes on behind it. */
@@ -127,10 +125,8 @@ export class TimelyNode implements Machine {
   #holdStart = 0;
   #holdBytes = 0;
   #sentBytes = 0;
-  /** Streams of which something is missing, or of which it is not known where they begin. */
-  readonly #lacking = new Set<Incoming>();
-  /** When something is to be asked for, a bin to be fired as it is, a state to be told, old packets to be forgotten. */
-  #askAt = NEVER;
+  readonly #requests: Requests;
+  /** When a bin is to be fired as it is, a state to be told, old packets to be forgotten. */
   #fireAt = NEVER;
   #stateAt = NEVER;
   #forgetAt = NEVER;
@@ -141,6 +137,13 @@ export class TimelyNode implements Machine {
     this.#outbox = outbox;
     this.#now = now;
     this.#xor = new Xor(PACKET_BYTES_MAX);
+    this.#requests = new Requests(config, {
+      ask: (sender, naks) => {
+        this.statistics.naksSent++;
+        this.#outbox.unicast(sender, "control", encodeTimelyNak(config.cluster, config.me, naks));
+      },
+      giveUp: (stream, missing) => this.#giveUp(stream, missing),
+    });
     this.#decoder = new Decoder({ find: (id) => this.#find(id) }, config.repairsMax, PACKET_BYTES_MAX);
   }
 
@@ -155,9 +158,7 @@ export class TimelyNode implements Machine {
 
   /** Packets that are known to be missing now. */
   get missing(): number {
-    let count = 0;
-    for (const { missing } of this.#lacking) count += missing.size;
-    return count;
+    return this.#requests.missing;
   }
 
   /** Bytes that are held to rebuild others with, and for those who ask. */
@@ -183,9 +184,10 @@ export class TimelyNode implements Machine {
       const members = this.#groups.get(group)?.members;
       if (members === undefined) {
         for (const stream of streams.values()) {
-          this.#lacking.delete(stream);
+          this.#requests.drop(stream);
           this.#remember(stream);
         }
+        this.#requests.forget(group);
         this.#incoming.delete(group);
         continue;
       }
@@ -268,13 +270,13 @@ export class TimelyNode implements Machine {
   }
 
   get deadline(): number {
-    return Math.min(this.#askAt, this.#fireAt, this.#stateAt, this.#forgetAt, this.#departAt);
+    return Math.min(this.#requests.deadline, this.#fireAt, this.#stateAt, this.#forgetAt, this.#departAt);
   }
 
   tick(now: number): void {
     this.#now = now;
     if (now >= this.#fireAt) this.#fireOld();
-    if (now >= this.#askAt) this.#ask();
+    if (now >= this.#requests.deadline) this.#requests.tick(now);
     if (now >= this.#stateAt) this.#tellStates();
     if (now >= this.#forgetAt) this.#forgetSent();
     if (now >= this.#departAt) this.#endDeparted();
@@ -295,6 +297,7 @@ export class TimelyNode implements Machine {
           this.statistics.malformed++;
           return;
         }
+        this.#traffic.packets++;
         this.#hearOfAll(repair.packets);
         for (const id of repair.lasts) this.#hearOf(id, this.#now);
         const bytes = this.#decoder.receive(repair);
@@ -341,7 +344,7 @@ export class TimelyNode implements Machine {
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
     stream.missing.delete(id.seq);
-    this.#noteLess(stream);
+    this.#requests.noteLess(stream);
     const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
     stream.held.set(id.seq, kept);
     this.#hold.push({ stream, packet: kept });
@@ -354,7 +357,7 @@ export class TimelyNode implements Machine {
     if (before < BEFORE_MAX && id.seq - before === 1) {
       // From the sender's very first packet on they are for this node: there is nothing to ask.
       stream.settleBeginning();
-      this.#noteLess(stream);
+      this.#requests.noteLess(stream);
     }
     this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
@@ -364,10 +367,9 @@ export class TimelyNode implements Machine {
 
   #reachBack(stream: Incoming, from: number): void {
     if (stream.isBeginningKnown) return;
-    const { nakMs, missingMax } = this.#config;
-    const askAt = this.#now + nakMs;
-    stream.reachBack(Math.max(1, from), this.#now, askAt, missingMax);
-    this.#note(stream, askAt);
+    const askAt = this.#requests.firstAt(stream.group, this.#now, this.#now);
+    stream.reachBack(Math.max(1, from), this.#now, askAt, this.#config.missingMax);
+    this.#requests.note(stream, askAt);
   }
 
   #onState(sender: NodeId, { group, from, began, last }: StreamState, isAnswer: boolean): void {
@@ -413,11 +415,17 @@ export class TimelyNode implements Machine {
   /** The packets of a repair, in the order in which they came to its origin: one that is not here would have come before those behind it. */
   #hearOfAll(packets: readonly PacketId[]): void {
     let since = this.#now;
-    for (const id of packets.toReversed()) {
+    let oldest: BinPacket | undefined;
+    for (let i = packets.length - 1; i >= 0; i--) {
+      const id = packets[i] as PacketId;
       const found = this.#find(id);
       if (found === undefined) this.#hearOf(id, since);
-      else if ("bytes" in found) since = Math.min(since, found.at);
+      else if ("bytes" in found) {
+        since = Math.min(since, found.at);
+        oldest = found;
+      }
     }
+    if (oldest !== undefined) this.#requests.observeLag(oldest.id.group, this.#now - oldest.at);
   }
 
   /** The packet was sent, and is missing since then. */
@@ -429,28 +437,18 @@ export class TimelyNode implements Machine {
 
   /** Returns by how much the stream has advanced. */
   #announce(stream: Incoming, seq: number, since = this.#now): number {
-    const { missingMax, nakMs } = this.#config;
+    const { missingMax } = this.#config;
     // A sender that ran on so far without this node is not caught up with.
     if (seq - stream.highest > missingMax) {
       const from = seq - missingMax + 1;
       this.#lose(stream, stream.highest + 1, from - stream.highest - 1);
       for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
     }
-    const askAt = this.#now + nakMs;
+    const askAt = this.#requests.firstAt(stream.group, since, this.#now);
     const advanced = stream.announce(seq, since, askAt);
     if (advanced > 0) this.#advance(stream.group, advanced);
-    this.#note(stream, askAt);
+    this.#requests.note(stream, askAt);
     return advanced;
-  }
-
-  #note(stream: Incoming, askAt: number): void {
-    if (stream.missing.size === 0 && stream.isBeginningKnown) return;
-    this.#lacking.add(stream);
-    this.#askAt = Math.min(this.#askAt, askAt);
-  }
-
-  #noteLess(stream: Incoming): void {
-    if (stream.missing.size === 0 && stream.isBeginningKnown) this.#lacking.delete(stream);
   }
 
   #stream({ sender, group, seq }: PacketId): Incoming | undefined {
@@ -464,7 +462,7 @@ export class TimelyNode implements Machine {
     stream = new Incoming(sender, group, seq, this.#former.get(`${group} ${sender}`) ?? 0);
     streams.set(sender, stream);
     stream.beginningAskAt = this.#now + this.#config.nakMs;
-    this.#note(stream, stream.beginningAskAt);
+    this.#requests.note(stream, stream.beginningAskAt);
     // Whoever has been here for longer has counted what came before.
     this.#advance(group, seq - 1);
     return stream;
@@ -508,7 +506,7 @@ export class TimelyNode implements Machine {
   #end(stream: Incoming): void {
     for (const missing of stream.missing.values()) this.#giveUp(stream, missing);
     stream.missing.clear();
-    this.#lacking.delete(stream);
+    this.#requests.drop(stream);
     this.#incoming.get(stream.group)?.delete(stream.sender);
     this.#remember(stream);
   }
@@ -568,17 +566,20 @@ export class TimelyNode implements Machine {
     const plans = planBins(me, shapes);
     if (targets === "random") {
       const random = (): number => this.#outbox.random();
-      return plans.map((plan) => new RandomBins(plan, packetsMax, burstPackets, random, fire));
+      return plans.map((plan) => new RandomBins(plan, packetsMax, burstPackets, this.#traffic, random, fire));
     }
     const alignedFrom = targets === "aligned" ? 1 : targets === "auto" ? alignedMin : Number.POSITIVE_INFINITY;
     const aligned = plans.filter(({ region }) => region.length >= alignedFrom);
     const isAligned = new Set(aligned.flatMap(({ region }) => region));
     const bins: Bins[] = aligned.map((plan) => new AlignedBins(me, plan, packetsMax, burstPackets, fire));
-    bins.push(new AssignedBins(me, shapes, (member) => !isAligned.has(member), packetsMax, burstPackets, fire));
+    bins.push(
+      new AssignedBins(me, shapes, (member) => !isAligned.has(member), packetsMax, burstPackets, this.#traffic, fire),
+    );
     return bins;
   }
 
   #collect(packet: BinPacket, advanced: number): void {
+    this.#traffic.packets++;
     if (packet.id.sender === this.#config.me) this.#advance(packet.id.group, advanced);
     for (const bins of this.#bins) bins.add(packet);
     this.#fireAt = Math.min(this.#fireAt, this.#now + this.#config.binMs);
@@ -618,62 +619,6 @@ export class TimelyNode implements Machine {
   }
 
   // ---- what repairs do not bring ----------------------------------------------------------------------------------
-
-  #ask(): void {
-    const { nakMs, nakMax, cluster, me } = this.#config;
-    const naks = new Map<NodeId, Nak[]>();
-    this.#askAt = NEVER;
-    for (const stream of this.#lacking) {
-      // Who is no member any more is not asked.
-      if (stream.departure !== undefined) continue;
-      const { sender, group } = stream;
-      const due = new RangeSet();
-      for (const missing of stream.missing.values()) {
-        if (missing.askAt <= this.#now) {
-          if (missing.asked >= nakMax) {
-            stream.missing.delete(missing.seq);
-            this.#giveUp(stream, missing);
-            continue;
-          }
-          due.add(missing.seq);
-          missing.asked++;
-          missing.askAt = this.#now + nakMs * 2 ** Math.min(missing.asked, ASK_DOUBLINGS_MAX);
-        }
-        this.#askAt = Math.min(this.#askAt, missing.askAt);
-      }
-      const asksBeginning = this.#asksBeginning(stream);
-      this.#noteLess(stream);
-      if (due.isEmpty && !asksBeginning) continue;
-      const list = naks.get(sender);
-      if (list === undefined) naks.set(sender, [{ group, missing: due }]);
-      else list.push({ group, missing: due });
-    }
-    if (this.#askAt < NEVER) this.#askAt = Math.max(this.#askAt, this.#now + ASK_MS);
-    for (const [sender, list] of naks) {
-      for (let i = 0; i < list.length; i += NAK_GROUPS_MAX) {
-        this.statistics.naksSent++;
-        const bytes = encodeTimelyNak(cluster, me, list.slice(i, i + NAK_GROUPS_MAX));
-        this.#outbox.unicast(sender, "control", bytes);
-      }
-    }
-  }
-
-  /** Whether the sender is to be asked now with which packet its stream begins for this node. */
-  #asksBeginning(stream: Incoming): boolean {
-    if (stream.isBeginningKnown) return false;
-    const { nakMs, nakMax } = this.#config;
-    const isDue = stream.beginningAskAt <= this.#now;
-    if (isDue && stream.beginningAsked >= nakMax) {
-      stream.settleBeginning();
-      return false;
-    }
-    if (isDue) {
-      stream.beginningAsked++;
-      stream.beginningAskAt = this.#now + nakMs * 2 ** Math.min(stream.beginningAsked, ASK_DOUBLINGS_MAX);
-    }
-    this.#askAt = Math.min(this.#askAt, stream.beginningAskAt);
-    return isDue;
-  }
 
   #tellStates(): void {
     const { cluster, me, stateMs, stateMax } = this.#config;
