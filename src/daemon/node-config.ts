@@ -35,6 +35,8 @@ export type NodeOptions = {
   readonly reachability?: () => Reachability;
   /** What an earlier life of this daemon has persisted last. */
   readonly epoch?: EpochRecord | undefined;
+  /** Settings of hops that are not as the file has them: simulated time is short. */
+  readonly wideArea?: Partial<WideAreaConfig>;
   readonly version: string;
   readonly pid: number | undefined;
 };
@@ -45,7 +47,7 @@ export function evsConfig(options: NodeOptions): EvsConfig {
     me: self.id,
     timeouts: site.timeouts,
     ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
-    wideArea: wideAreaOf(site),
+    wideArea: wideAreaOf(site, options.wideArea),
     ...agreementOf(site),
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,
@@ -54,7 +56,10 @@ export function evsConfig(options: NodeOptions): EvsConfig {
 }
 
 /** Both directions of each link; what the file takes away costs more than any way. */
-function wideAreaOf({ sites, links, wideAreaOrder }: SiteConfig): WideAreaConfig {
+function wideAreaOf(
+  { sites, links, wideAreaOrder }: SiteConfig,
+  otherwise: Partial<WideAreaConfig> = {},
+): WideAreaConfig {
   const given: SiteLink[] = [];
   for (let from = 0; from < sites.length; from++) {
     for (let to = 0; to < sites.length; to++) {
@@ -62,12 +67,13 @@ function wideAreaOf({ sites, links, wideAreaOrder }: SiteConfig): WideAreaConfig
       const link = links.find(({ ends }) => ends.includes(from) && ends.includes(to));
       if (link === undefined) given.push({ from, to, weight: Number.POSITIVE_INFINITY });
       else {
-        const { weight, rateMax, rateStart, silenceMs } = link;
+        const { weight, rateMax, rateStart } = link;
+        const { silenceMs = link.silenceMs } = otherwise;
         given.push({ from, to, weight, rateStart, silenceMs, ...(rateMax === undefined ? {} : { rateMax }) });
       }
     }
   }
-  return wideAreaConfig({ links: given, lowLatency: wideAreaOrder === "clock" });
+  return wideAreaConfig({ lowLatency: wideAreaOrder === "clock", ...otherwise, links: given });
 }
 
 /** Whether the network takes whole batches of packets. */

@@ -2,6 +2,7 @@ import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
 import { SERVICES, type Service } from "../ordering/service.ts";
 import { generateSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
+import { overSites } from "./site-schedule.ts";
 
 /** Something that a client does at a simulated time (ms from the start), if it is connected then and it makes sense. */
 export type PlannedAct =
@@ -42,17 +43,25 @@ const REPLACE_MS_MAX = 1_500;
 const SLOWNESS = [1, 5, 25] as const;
 
 const DEFAULTS = { daemons: [2, 5], faultsMs: 2_000, sendsPerSecond: 2_000 } as const;
+const DAEMONS_OVER_SITES = [3, 7] as const;
 
 /**
  * Makes a schedule for `replayStack` of a seed: faults as `generateSchedule` makes them, and clients, native and Spread
  * ones, which join, leave, send and disconnect, and whose machines fail and are replaced. Whole daemons start together,
- * with windows of their own.
+ * with windows of their own. With `sites` they are in several, and some faults are those of sites.
  */
 export function generateStackSchedule(seed: number, options: ScheduleOptions = {}): Schedule {
-  const { sendsPerSecond, ...faults } = { ...DEFAULTS, ...options };
-  const { ring: _ring, ...schedule } = generateSchedule(seed, { ...faults, sendsPerSecond: 1 });
-  const ids = schedule.site.flat();
-  const clients = generateClients(new Random(seed).fork(), ids, schedule.quietAt, sendsPerSecond);
+  const hasSites = options.sites !== undefined;
+  const { sendsPerSecond, ...faults } = {
+    ...DEFAULTS,
+    ...(hasSites && { daemons: DAEMONS_OVER_SITES }),
+    ...options,
+  };
+  const { ring: _ring, ...local } = generateSchedule(seed, { ...faults, sendsPerSecond: 1 });
+  const ids = local.site.flat();
+  const random = new Random(seed).fork();
+  const clients = generateClients(random, ids, local.quietAt, sendsPerSecond);
+  const schedule = hasSites ? overSites(local, random, options) : local;
   return { ...schedule, startAt: ids.map(() => 0), sends: [], clients };
 }
 

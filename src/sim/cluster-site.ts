@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { type DaemonConfig, parseSiteConfig, type SiteConfig } from "../daemon/config/index.ts";
 import type { MembershipTimeouts } from "../membership/timeouts.ts";
+import type { SitesPlan } from "./schedule.ts";
 import type { SiteLayout } from "./world.ts";
 
 const PORT = 4803;
@@ -12,18 +13,30 @@ export type ClusterSite = {
   readonly daemons: ReadonlyMap<number, DaemonConfig>;
 };
 
-/** The file of these daemons, in these segments. */
-export function clusterText(layout: SiteLayout): string {
+/** The file of these daemons, in these segments; of sites without any daemon it says nothing. */
+export function clusterText(layout: SiteLayout, sites?: SitesPlan): string {
   const segments = layout.map((numbers, segment) => {
     const lines = numbers.map((number) => `  d${number} 10.0.0.${number}\n`);
     return `Spread_Segment 10.0.${segment + 1}.255:${PORT} {\n${lines.join("")}}\n`;
   });
-  return segments.join("");
+  if (sites === undefined) return segments.join("");
+  const { of, links, lowLatency } = sites;
+  const numbers = [...new Set(of)].filter((site) => layout.some(({ length }, i) => length > 0 && of[i] === site));
+  const blocks = numbers.map((site) => {
+    const own = segments.filter((_, i) => of[i] === site && (layout[i]?.length ?? 0) > 0);
+    return `Site s${site} {\n${own.join("")}}\n`;
+  });
+  // The file gives a link one weight for both directions.
+  const ways = links
+    .filter(({ from, to }) => from < to && numbers.includes(from) && numbers.includes(to))
+    .map(({ from, to, weight }) => `Link s${from} s${to} { Weight = ${weight} }\n`);
+  const order = lowLatency === true && numbers.length > 1 ? "WideAreaOrder = clock\n" : "";
+  return [...blocks, ...ways, order].join("");
 }
 
 /** Writes and reads the configuration file that such a site would have; daemons are numbered 1 … 254. */
-export function clusterSite(layout: SiteLayout, timeouts: MembershipTimeouts): ClusterSite {
-  const { site } = parseSiteConfig(clusterText(layout), "(simulated)");
+export function clusterSite(layout: SiteLayout, timeouts: MembershipTimeouts, sites?: SitesPlan): ClusterSite {
+  const { site } = parseSiteConfig(clusterText(layout, sites), "(simulated)");
   const config = { ...site, timeouts };
   const daemons = new Map(
     layout.flat().map((number) => {

@@ -7,12 +7,15 @@ import { parseSiteConfig } from "../daemon/config/index.ts";
 import type { DaemonNode } from "../daemon/node.ts";
 import { NEVER } from "../machine/machine.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
+import type { WideAreaConfig } from "../membership/wide-area-config.ts";
 import { type ClusterSite, clusterAddress, clusterSite, clusterText } from "./cluster-site.ts";
 import { describeFault, type Fault, type FaultHooks, inject, mend } from "./faults.ts";
 import { type LossModel, NO_LOSS } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
+import type { SitesPlan } from "./schedule.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import { SimTransport } from "./sim-transport.ts";
+import { placeSites } from "./site-schedule.ts";
 import { StackProcess } from "./stack-process.ts";
 import { Timeline, type TimelineEntry } from "./timeline.ts";
 import { type SiteLayout, World } from "./world.ts";
@@ -22,6 +25,8 @@ export type ClusterOptions = {
   readonly seed?: number;
   /** So many daemons 1 … n in one segment, or the segments with their daemons (numbers of 1 … 254). Default 3. */
   readonly daemons?: number | SiteLayout;
+  /** The site of each segment, numbers that do not descend, and the ways between sites. Default: all are one site. */
+  readonly sites?: SitesPlan;
   /** Those of them that the configuration has at first, and that are started. Default: all. Others come by `reload`. */
   readonly configured?: readonly number[];
   /** How many programs there may be over the whole simulation. Default 16. */
@@ -29,8 +34,10 @@ export type ClusterOptions = {
   /** Departures from a gigabit network without faults. */
   readonly network?: Partial<NetworkModel>;
   readonly processor?: ProcessorModel;
-  /** Default: the profile `lan`. */
+  /** Default: the profile `lan`, or `sites` with several sites. */
   readonly timeouts?: MembershipTimeouts;
+  /** Departures from the settings of real links between sites. */
+  readonly wideArea?: Partial<WideAreaConfig>;
   /** Times run this much faster or slower than true at each daemon: 0.0001 is 100 ppm. */
   readonly clockDrift?: number;
 };
@@ -70,6 +77,8 @@ export class Cluster {
   readonly #world: World;
   readonly #site: ClusterSite;
   readonly #layout: SiteLayout;
+  readonly #sites: SitesPlan | undefined;
+  readonly #wideArea: Partial<WideAreaConfig>;
   readonly #timeouts: MembershipTimeouts;
   readonly #timeline = new Timeline();
   readonly #machines: Machine[] = [];
@@ -84,21 +93,25 @@ export class Cluster {
   #isStirred = false;
 
   constructor(options: ClusterOptions = {}) {
-    const { seed = 1, daemons = 3, programsMax = 16 } = options;
+    const { seed = 1, daemons = 3, programsMax = 16, sites } = options;
     const layout = typeof daemons === "number" ? [Array.from({ length: daemons }, (_, i) => i + 1)] : daemons;
     this.#layout = layout;
-    this.#timeouts = options.timeouts ?? membershipTimeouts("lan");
-    this.#site = clusterSite(layout, this.#timeouts);
+    this.#sites = sites;
+    const { windowBytes } = sites ?? {};
+    this.#wideArea = { ...(windowBytes !== undefined && { windowBytes }), ...options.wideArea };
+    this.#timeouts = options.timeouts ?? membershipTimeouts(sites === undefined ? "lan" : "sites");
+    this.#site = clusterSite(layout, this.#timeouts, sites);
     this.#machinesMax = programsMax;
     this.#random = new Random(seed).fork();
     this.#world = new World({
       seed,
-      site: layout.map((numbers) => numbers.map((number) => this.#id(number))),
+      site: this.#idsOf(layout),
       others: Array.from({ length: programsMax }, (_, i) => FIRST_MACHINE + i),
       network: { ...LAN, ...options.network },
       processor: options.processor ?? NODE_PROCESSOR,
       clockDrift: options.clockDrift ?? 0,
     });
+    if (sites !== undefined) placeSites(this.#world, this.#idsOf(layout), sites);
     const configured = options.configured ?? this.daemons;
     for (const number of configured) this.#boot(number, this.configurationOf(configured));
   }
@@ -120,6 +133,7 @@ export class Cluster {
     assert(this.#machines.length < this.#machinesMax, "programsMax says how many programs there may be");
     const id = FIRST_MACHINE + this.#machines.length;
     this.#machines.push({ id, beside });
+    this.#place(id, beside);
     const random = this.#random.fork();
     const world = this.#world;
     let ended = false;
@@ -232,7 +246,8 @@ export class Cluster {
 
   /** The file of these daemons. */
   configurationOf(daemons: readonly number[]): string {
-    return clusterText(this.#layout.map((segment) => segment.filter((number) => daemons.includes(number))));
+    const layout = this.#layout.map((segment) => segment.filter((number) => daemons.includes(number)));
+    return clusterText(layout, this.#sites);
   }
 
   /** Asks a daemon to put a configuration of these daemons in force. What comes of it: `reloads`. */
@@ -349,6 +364,26 @@ export class Cluster {
     if (this.#world.process(id) !== undefined) this.#world.crash(id);
   }
 
+  /** A machine is as far from daemons of other sites as the daemon that it is beside. */
+  #place(machine: DaemonId, beside: number): void {
+    if (this.#sites === undefined) return;
+    const { of, links } = this.#sites;
+    const siteOf = (daemon: number): number | undefined => of[this.#layout.findIndex((ids) => ids.includes(daemon))];
+    const { datagrams } = this.#world;
+    const own = this.#world.indexOf(machine);
+    for (const { from, to, latency } of links) {
+      for (const daemon of this.daemons) {
+        const other = this.#world.indexOf(this.#id(daemon));
+        if (siteOf(beside) === from && siteOf(daemon) === to) datagrams.setLatency(latency, own, other);
+        if (siteOf(beside) === to && siteOf(daemon) === from) datagrams.setLatency(latency, other, own);
+      }
+    }
+  }
+
+  #idsOf(layout: SiteLayout): SiteLayout {
+    return layout.map((numbers) => numbers.map((number) => this.#id(number)));
+  }
+
   #id(daemon: number): DaemonId {
     const config = this.#site.daemons.get(daemon);
     assert(config !== undefined, `daemon ${daemon} is one of this simulation`);
@@ -368,18 +403,26 @@ export class Cluster {
     this.#world.boot(self.id, (environment) => {
       if (isFirst) StackProcess.giveFile(environment.disk, site);
       isFirst = false;
-      return new StackProcess({ ...site, timeouts: this.#timeouts }, self, environment, (event) => {
-        if (event.kind === "configuration") {
-          const names = this.#site.config.daemons.filter(({ id }) => this.node(daemon)?.evs.configuration.isMember(id));
-          this.#timeline.note(this.now, `daemon ${daemon}: installs {${names.map(({ name }) => name).join(", ")}}`);
-        } else if (event.kind === "reload") {
-          const { what, generation, why } = event.event;
-          this.#timeline.note(this.now, `daemon ${daemon}: configuration ${generation} ${what} ${why}`.trimEnd());
-          if (what === "removed") this.#removed.add(self.id);
-        } else if (event.kind === "left") {
-          environment.run(() => this.#crash(self.id));
-        }
-      });
+      return new StackProcess(
+        { ...site, timeouts: this.#timeouts },
+        self,
+        environment,
+        (event) => {
+          if (event.kind === "configuration") {
+            const names = this.#site.config.daemons.filter(({ id }) =>
+              this.node(daemon)?.evs.configuration.isMember(id),
+            );
+            this.#timeline.note(this.now, `daemon ${daemon}: installs {${names.map(({ name }) => name).join(", ")}}`);
+          } else if (event.kind === "reload") {
+            const { what, generation, why } = event.event;
+            this.#timeline.note(this.now, `daemon ${daemon}: configuration ${generation} ${what} ${why}`.trimEnd());
+            if (what === "removed") this.#removed.add(self.id);
+          } else if (event.kind === "left") {
+            environment.run(() => this.#crash(self.id));
+          }
+        },
+        this.#wideArea,
+      );
     });
   }
 

@@ -36,14 +36,21 @@ export type EvsSettings = {
 export const FAST_TIMEOUTS: MembershipTimeouts = scaledTimeouts(membershipTimeouts("lan"), 0.1);
 
 /** Between sites a form takes a few trips, and a hop is called lost only after several. */
-const WIDE_TIMEOUTS: MembershipTimeouts = {
+export const WIDE_TIMEOUTS: MembershipTimeouts = {
   ...FAST_TIMEOUTS,
   formMs: 150,
   formResendMs: 20,
   gatherMs: 50,
   lookupMs: 300,
 };
-const WIDE_HOPS = { silenceMs: 150, missingMs: 250, idleMs: 40, helloMs: 10, updateMs: 1 };
+/** Hops for these timeouts. */
+export const WIDE_HOPS: Partial<WideAreaConfig> = {
+  silenceMs: 150,
+  missingMs: 250,
+  idleMs: 40,
+  helloMs: 10,
+  updateMs: 1,
+};
 
 export function evsSettings(
   site: SiteLayout,

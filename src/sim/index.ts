@@ -5,7 +5,13 @@ export { Cluster, type ClusterOptions, type Program, type ProgramEnvironment } f
 export { replaySchedule, runSchedule, type RunOptions, type RunResult, type RunStats } from "./run-schedule.ts";
 export { replayStack, runStack, type StackResult, type StackStats } from "./run-stack.ts";
 export { generateStackSchedule, type PlannedAct, type PlannedClient } from "./client-plan.ts";
-export { generateSchedule, type PlannedSend, type Schedule, type ScheduleOptions } from "./schedule.ts";
+export {
+  generateSchedule,
+  type PlannedSend,
+  type Schedule,
+  type ScheduleOptions,
+  type SitesPlan,
+} from "./schedule.ts";
 export { type RegionsResult, type RegionStats, replayRegions, runRegions } from "./regions/run-regions.ts";
 export { generateRegions, type RegionOptions } from "./regions/generate.ts";
 export type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./regions/schedule.ts";

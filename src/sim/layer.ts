@@ -23,7 +23,8 @@ export type LayerResult = RunResult | StackResult | RegionsResult;
 export function generateForLayer(layer: Layer, seed: number, options: ScheduleOptions = {}): LayerSchedule {
   if (layer === "regions") return generateRegions(seed, regionOptions(options));
   if (layer === "sites") return generateSiteSchedule(seed, options);
-  return layer === "clients" ? generateStackSchedule(seed, options) : generateSchedule(seed, options);
+  if (layer === "clients") return generateStackSchedule(seed, options);
+  return options.sites === undefined ? generateSchedule(seed, options) : generateSiteSchedule(seed, options);
 }
 
 /** Runs a schedule that was made for the layer. Await one run before the next. */
@@ -71,7 +72,7 @@ export function describeSize(schedule: LayerSchedule): string {
   return `${counted(faults.length, "fault")}, ${counted(clients.length, "client")} and ${counted(acts, "act")}`;
 }
 
-function regionOptions({ daemons, ...options }: ScheduleOptions): RegionOptions {
+function regionOptions({ daemons, sites: _sites, ...options }: ScheduleOptions): RegionOptions {
   return { ...options, ...(daemons !== undefined && { machines: daemons }) };
 }
 

@@ -177,7 +177,7 @@ class Run {
   #boot(daemon: DaemonId): void {
     const { site, sites, acceleratedPackets, ring } = this.#schedule;
     const wideArea = sites && {
-      windowBytes: sites.windowBytes,
+      ...(sites.windowBytes !== undefined && { windowBytes: sites.windowBytes }),
       links: sites.links,
       lowLatency: sites.lowLatency === true,
     };

@@ -5,7 +5,7 @@ import type { Violation } from "./check/checker.ts";
 import { checkClientLogs, keyOf, type SessionLog } from "./check/client-logs.ts";
 import { CLIENTS_MAX, generateStackSchedule, type PlannedClient } from "./client-plan.ts";
 import { Cluster, type Program } from "./cluster.ts";
-import { FAST_TIMEOUTS } from "./evs-process.ts";
+import { FAST_TIMEOUTS, WIDE_HOPS, WIDE_TIMEOUTS } from "./evs-process.ts";
 import type { Schedule, ScheduleOptions } from "./schedule.ts";
 import { StackClient } from "./stack-client.ts";
 import type { TimelineEntry } from "./timeline.ts";
@@ -70,11 +70,13 @@ class StackRun {
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
+    const { seed, site, sites, clients = [] } = schedule;
     this.#cluster = new Cluster({
-      seed: schedule.seed,
-      daemons: schedule.site,
-      programsMax: Math.max(CLIENTS_MAX, schedule.clients?.length ?? 0),
-      timeouts: FAST_TIMEOUTS,
+      seed,
+      daemons: site,
+      ...(sites !== undefined && { sites, wideArea: WIDE_HOPS }),
+      programsMax: Math.max(CLIENTS_MAX, clients.length),
+      timeouts: sites === undefined ? FAST_TIMEOUTS : WIDE_TIMEOUTS,
       clockDrift: 0.0001,
     });
   }

@@ -28,8 +28,8 @@ export type SitesPlan = {
     readonly latency: Latency;
     readonly weight: number;
   }[];
-  /** Bytes that a site may have unstable. */
-  readonly windowBytes: number;
+  /** Bytes that a site may have unstable. Default: that of real daemons. */
+  readonly windowBytes?: number;
   /** Stamps follow the clocks, which are far apart in a simulation with restarts. */
   readonly lowLatency?: boolean;
 };
@@ -64,6 +64,8 @@ export type Schedule = {
 export type ScheduleOptions = {
   /** Daemons, from and to (both included). */
   readonly daemons?: readonly [number, number];
+  /** Sites that they are in, from and to; never more than there are daemons. Without: one, or what the layer is about. */
+  readonly sites?: readonly [number, number];
   /** How long faults go on, in ms. */
   readonly faultsMs?: number;
   /** No loss above this. */

@@ -8,16 +8,21 @@ import type { SiteLayout, World } from "./world.ts";
 /** Membership over sites takes a few trips more. */
 const BOUND_MS = 4_000;
 const DRAIN_MS = 1_000;
+const SITES = [2, 4] as const;
 
-/**
- * Makes a schedule of a seed for daemons in two to four sites: what goes wrong on a single one, and beside it what only goes
- * wrong between sites (links that flap, that lose in one direction, sites that are lost and come back, representatives that crash).
- */
+/** Makes a schedule of a seed for daemons in several sites, two to four by default. */
 export function generateSiteSchedule(seed: number, options: ScheduleOptions = {}): Schedule {
   const base = generateSchedule(seed, { daemons: [3, 9], ...options });
-  const random = new Random(seed).fork();
+  return overSites(base, new Random(seed).fork(), options);
+}
+
+/**
+ * Puts the daemons of a schedule into sites: beside what goes wrong on a single one there is what only goes wrong between sites (links that
+ * flap, that lose in one direction, sites that are lost and come back, representatives that crash).
+ */
+export function overSites(base: Schedule, random: Random, options: ScheduleOptions): Schedule {
   const ids = base.site.flat();
-  const { site, plan } = sitesOf(random, ids);
+  const { site, plan } = sitesOf(random, ids, options.sites ?? SITES);
   const bySite = plan.sites.map((number) => site.flatMap((daemons, i) => (plan.of[i] === number ? daemons : [])));
   const faults = base.faults
     // Some splits are between sites, as they are apart for real.
@@ -48,8 +53,8 @@ export function placeSites(world: World, site: SiteLayout, { of, links }: SitesP
 }
 
 /** Daemons that follow each other are in one segment, and segments in one site, mostly. */
-function sitesOf(random: Random, ids: readonly DaemonId[]) {
-  const count = random.integer(2, Math.min(4, ids.length));
+function sitesOf(random: Random, ids: readonly DaemonId[], [least, most]: readonly [number, number]) {
+  const count = random.integer(Math.min(least, ids.length), Math.min(most, ids.length));
   const site: DaemonId[][] = [];
   const of: number[] = [];
   for (let i = 0; i < count; i++) {

@@ -3,6 +3,7 @@ import { decodeEpochRecord, encodeEpochRecord } from "../cms/continuity.ts";
 import { type DaemonConfig, parseSiteConfig, type SiteConfig } from "../daemon/config/index.ts";
 import { DaemonNode, type NodeEvent } from "../daemon/node.ts";
 import type { MembershipStateName } from "../membership/events.ts";
+import type { WideAreaConfig } from "../membership/wide-area-config.ts";
 import type { Channel } from "../machine/network.ts";
 import type { ConnectionNumber } from "../session/outbox.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
@@ -29,6 +30,7 @@ export class StackProcess implements SimProcess {
     self: DaemonConfig,
     environment: ProcessEnvironment,
     report: (event: NodeEvent) => void,
+    wideArea: Partial<WideAreaConfig> = {},
   ) {
     const { network, random, bootTimeSeconds, now, disk } = environment;
     const kept = disk.get(EPOCH_FILE);
@@ -42,6 +44,7 @@ export class StackProcess implements SimProcess {
         epoch: kept && decodeEpochRecord(new TextDecoder().decode(kept)),
         clockOriginMs: bootTimeSeconds * 1000 - now,
         receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+        wideArea,
         access: [],
         dissemination: () => "multicast",
         version: "simulated",

@@ -70,6 +70,34 @@ describe("a cluster", () => {
     expect(await cluster.runUntil(() => cluster.isTogether([1, 2, 3]), 10_000)).toBe(true);
   });
 
+  test("over several sites keeps one order, and clients go on while a site is cut off", async () => {
+    const way = (from: number, to: number, baseMs: number) => ({
+      from,
+      to,
+      latency: { baseMs, jitterMs: 1 },
+      weight: 1,
+    });
+    const links = [way(1, 2, 15), way(2, 1, 15), way(1, 3, 35), way(3, 1, 35), way(2, 3, 25), way(3, 2, 25)];
+    const cluster = new Cluster({ daemons: [[1, 2], [3], [4]], sites: { of: [1, 2, 3], links }, seed: 3 });
+    const counters = new Counters(cluster);
+    const allThere = () => cluster.daemons.every((daemon) => counters.seesMembers(daemon, 4));
+    expect(await cluster.runUntil(allThere, 10_000)).toBe(true);
+    const before = cluster.now;
+    void counters.groups.get(3)?.send(new Uint8Array([7]), { service: "safe" });
+    expect(await cluster.runUntil(() => counters.sums.includes(7), 5_000)).toBe(true);
+    // To the farther site and back: nobody may have it sooner.
+    expect(cluster.now - before).toBeGreaterThan(50);
+    expect(await cluster.runUntil(() => counters.sums.every((sum) => sum === 7), 5_000)).toBe(true);
+    cluster.split([1, 2, 4], [3]);
+    expect(await cluster.runUntil(() => counters.seesMembers(1, 3) && counters.seesMembers(3, 1), 15_000)).toBe(true);
+    void counters.groups.get(4)?.send(new Uint8Array([5]), { service: "safe" });
+    await cluster.run(1_000);
+    expect(counters.sums).toEqual([12, 12, 7, 12]);
+    cluster.heal();
+    expect(await cluster.runUntil(allThere, 20_000)).toBe(true);
+    expect(cluster.isTogether([1, 2, 3, 4])).toBe(true);
+  });
+
   test("what a program fails with comes out of run; what a killed one would have done does not happen", async () => {
     const cluster = new Cluster({ daemons: 1 });
     cluster.program("failing", 1, async (environment) => {

@@ -1,9 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { generateStackSchedule, replayStack, runStack, type Schedule, type StackResult } from "../../src/sim/index.ts";
+import {
+  generateStackSchedule,
+  replayStack,
+  runStack,
+  type Schedule,
+  type ScheduleOptions,
+  type StackResult,
+} from "../../src/sim/index.ts";
 import { explain } from "./explain.ts";
 
 const FIXED_SEEDS = [1, 2, 18];
 const FRESH_SEEDS = 40;
+const FRESH_SEEDS_OVER_SITES = 10;
 const FRESH_LIMIT_MS = 300_000;
 const SHRINK_RUNS = 150;
 
@@ -144,14 +152,14 @@ test.each(ONCE_FAILED)("%s", async (_what, schedule) => {
   expect(stats.sent).toBeGreaterThan(0);
 });
 
-async function check(seed: number): Promise<void> {
-  const result = await runStack(seed);
+async function check(seed: number, options: ScheduleOptions = {}): Promise<void> {
+  const result = await runStack(seed, options);
   if (result.verdict === "failed") expect.fail(await explain("clients", result, SHRINK_RUNS));
   expect(result.stats.received).toBeGreaterThan(0);
 }
 
 describe("whole daemons under random faults keep what they promise to native and Spread clients", () => {
-  test.each(FIXED_SEEDS)("seed %i", check);
+  test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
 
   test(
     "fresh seeds",
@@ -164,6 +172,28 @@ describe("whole daemons under random faults keep what they promise to native and
     },
     FRESH_LIMIT_MS,
   );
+});
+
+describe("whole daemons in several sites keep what they promise to clients", () => {
+  test(
+    "fresh seeds",
+    async () => {
+      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
+      const last = base + FRESH_SEEDS_OVER_SITES - 1;
+      console.info(`whole daemons over sites: fresh seeds ${base} to ${last} (AMALGAM_SEED=${base} repeats them)`);
+      for (let seed = base; seed <= last; seed++) await check(seed, { sites: [2, 4] });
+    },
+    FRESH_LIMIT_MS,
+  );
+
+  test("their schedules have sites, links that fail and clients at all of them", () => {
+    const schedules = Array.from({ length: 30 }, (_, seed) => generateStackSchedule(seed, { sites: [2, 4] }));
+    expect(new Set(schedules.map(({ sites }) => new Set(sites?.of).size))).toEqual(new Set([2, 3, 4]));
+    expect(schedules.some(({ faults }) => faults.some(({ kind }) => kind === "siteLoss"))).toBe(true);
+    const remote = ({ site, sites, clients = [] }: Schedule) =>
+      new Set(clients.map(({ beside }) => sites?.of[site.findIndex((ids) => ids.includes(beside))])).size;
+    expect(Math.max(...schedules.map(remote))).toBeGreaterThan(2);
+  });
 });
 
 /** All of a run but the schedule. */

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { coverageReport, type CoverageTable } from "../../src/base/coverage.ts";
 import { runAll, type SimTask } from "../../src/cli/sim-runs.ts";
 import { groupsCells } from "../../src/groups/cells.ts";
-import { EVS_CELLS } from "../../src/sim/index.ts";
+import { EVS_CELLS, type ScheduleOptions } from "../../src/sim/index.ts";
 import type { Layer } from "../../src/sim/layer.ts";
 import { ensureBuilt } from "../e2e/site.ts";
 import { explain } from "../sim/explain.ts";
@@ -22,18 +22,24 @@ const SHRINK_RUNS = 400;
 
 beforeAll(() => ensureBuilt());
 
-function* tasksOf(layer: Layer, schedules: number): Generator<SimTask> {
-  for (let i = 0; i < schedules; i++) yield { layer, seed: FIRST_SEED + i, options: {} };
+function* tasksOf(layer: Layer, schedules: number, options: ScheduleOptions): Generator<SimTask> {
+  for (let i = 0; i < schedules; i++) yield { layer, seed: FIRST_SEED + i, options };
 }
 
 /** Runs seed after seed, tells how far it is, and sums up in one line. Returns the failures. */
-async function soak(what: string, layer: Layer, schedules: number, cells?: Coverage): Promise<readonly string[]> {
+async function soak(
+  what: string,
+  layer: Layer,
+  schedules: number,
+  cells?: Coverage,
+  options: ScheduleOptions = {},
+): Promise<readonly string[]> {
   const startedAt = performance.now();
   const failures: string[] = [];
   let simulatedMs = 0;
   let toldAt = startedAt;
   let done = 0;
-  for await (const run of runAll({ tasks: tasksOf(layer, schedules), jobs: JOBS, worker: WORKER })) {
+  for await (const run of runAll({ tasks: tasksOf(layer, schedules, options), jobs: JOBS, worker: WORKER })) {
     done++;
     simulatedMs += run.summary.stats.simulatedMs;
     cells?.add(run.coverage);
@@ -96,6 +102,16 @@ test.each([
 
 test(`${SCHEDULES / 10} random schedules of whole daemons with clients break no promise`, async () => {
   const failures = await soak("whole daemons with clients", "clients", SCHEDULES / 10);
+  expect(failures.join("\n\n")).toBe("");
+});
+
+test(`${SCHEDULES / 2} random schedules of daemons in several sites break no promise`, async () => {
+  const failures = await soak("daemons in several sites", "sites", SCHEDULES / 2);
+  expect(failures.join("\n\n")).toBe("");
+});
+
+test(`${SCHEDULES / 10} random schedules of whole daemons with clients in several sites break no promise`, async () => {
+  const failures = await soak("clients over sites", "clients", SCHEDULES / 10, undefined, { sites: [2, 4] });
   expect(failures.join("\n\n")).toBe("");
 });
 

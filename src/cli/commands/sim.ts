@@ -43,7 +43,8 @@ export const sim = defineCommand({
     A schedule exercises the daemons' own order and membership; or process groups on them, with members that join, leave
     and send, and the views that they are given; or whole daemons with clients that connect to them, native and Spread
     ones, whose machines fail too; or nodes that join and leave groups and multicast in regions. By default even seeds do
-    the first, odd ones the second.
+    the first, odd ones the second. Daemons are in one site, or in several (--sites, --layer sites): then links between
+    sites fail and lose too, sites are cut off or lost, and daemons that represent a site crash.
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
     schedule can be made as small as it still fails (--shrink), saved (--save) and run again (--schedule). Many are run on
@@ -88,7 +89,12 @@ export const sim = defineCommand({
       kind: "text",
       short: "d",
       value: "MIN-MAX",
-      help: "how many daemons, or nodes; by default 3-8, with sites 3-9, with clients 2-5, with regions 2-30",
+      help: "how many daemons, or nodes; by default 3-8, with sites 3-9, with clients 2-5 (with sites 3-7), with regions 2-30",
+    },
+    sites: {
+      kind: "text",
+      value: "MIN-MAX",
+      help: "put the daemons into so many sites, at least 2; by default one, or with --layer sites 2-4",
     },
     layer: {
       kind: "choice",
@@ -138,6 +144,7 @@ export const sim = defineCommand({
     },
     { line: "amalgam sim --schedule bug.json", does: "run it again, elsewhere" },
     { line: "amalgam sim --layer clients --runs 100", does: "whole daemons and clients, as users have them" },
+    { line: "amalgam sim --layer clients --sites 2-4", does: "the same over several sites" },
     {
       line: "amalgam sim qsm q1 q5 --out report",
       does: "throughput and token round trips by number of nodes, with plots",
@@ -220,23 +227,40 @@ export const sim = defineCommand({
 /** What is not given is left to the layer. */
 function scheduleOptions(args: Arguments): ScheduleOptions {
   const daemons = args.text("daemons");
+  const sites = sitesRange(args);
   const seconds = args.number("seconds");
   const lossMax = args.number("loss");
   const sendsPerSecond = args.number("rate");
   return {
-    ...(daemons !== undefined && { daemons: rangeOf(daemons) }),
+    ...(daemons !== undefined && { daemons: rangeOf("--daemons", daemons, 128) }),
+    ...(sites !== undefined && { sites }),
     ...(seconds !== undefined && { faultsMs: seconds * 1_000 }),
     ...(lossMax !== undefined && { lossMax }),
     ...(sendsPerSecond !== undefined && { sendsPerSecond }),
   };
 }
 
-function rangeOf(daemons: string): readonly [number, number] {
-  const range = /^(\d+)(?:-(\d+))?$/.exec(daemons);
+function sitesRange(args: Arguments): readonly [number, number] | undefined {
+  const given = args.text("sites");
+  const layer = args.text("layer");
+  if (given !== undefined && layer === "regions")
+    throw usageError("--sites is of daemons, which --layer regions has not");
+  const sites = given === undefined ? undefined : rangeOf("--sites", given, 32);
+  const least = sites?.[0] ?? (layer === "sites" ? 2 : 1);
+  if (sites !== undefined && least < 2) throw usageError("--sites is 2 or more; without it there is one");
+  const daemons = args.text("daemons");
+  if (daemons !== undefined && rangeOf("--daemons", daemons, 128)[0] < least) {
+    throw usageError(`--daemons ${daemons} are too few for ${least} sites: each site has one at least`);
+  }
+  return sites;
+}
+
+function rangeOf(option: string, given: string, most: number): readonly [number, number] {
+  const range = /^(\d+)(?:-(\d+))?$/.exec(given);
   const min = Number(range?.[1]);
   const max = Number(range?.[2] ?? range?.[1]);
-  if (range === null || min < 1 || max < min || max > 128) {
-    throw usageError("--daemons is a number such as 5 or a range such as 3-8, up to 128");
+  if (range === null || min < 1 || max < min || max > most) {
+    throw usageError(`${option} is a number such as 5 or a range such as 3-8, up to ${most}`);
   }
   return [min, max];
 }
