@@ -273,6 +273,12 @@ export class Evs implements Machine {
         else this.#membership.onLeave(from, now);
         return true;
       },
+      rest: (from, rest, now) => {
+        const ring = this.#ringOf(rest.configuration);
+        // What was on its way while the token left again is no fault of anybody's.
+        if (ring === undefined || ring.hop > rest.hop || ring.configuration.local.high > rest.seq) return true;
+        return ring.receiveRest(from, rest, now);
+      },
       hop: (prefix, bytes, now) => {
         this.#wideArea?.receive(prefix, bytes, now);
         return true;
@@ -384,6 +390,7 @@ export class Evs implements Machine {
         this.#wideArea?.forwardUnreliable(bytes);
       },
       control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
+      announce: (kind, body) => dissemination.multicast(this.#packet(this.#version, kind, body)),
       fill: (bytes, at, seq) => this.#outgoing.fill(bytes, at, seq),
       get filledPriority(): number {
         return outgoing.filledPriority;

@@ -5,6 +5,7 @@ import { decodeFormHeld, type FormHeld } from "../wire/form-held.ts";
 import { Kind, type Prefix, readPrefix } from "../wire/prefix.ts";
 import { decodeRingControl, type RingControl } from "../wire/ring-control.ts";
 import { isRingData } from "../wire/ring-data.ts";
+import { decodeRingRest, type RingRest } from "../wire/ring-rest.ts";
 import { decodeToken, type Token } from "../wire/ring-token.ts";
 import type { EvsConfig } from "./config.ts";
 import type { EvsEvent } from "./events.ts";
@@ -33,6 +34,7 @@ export interface IntakeOutbox {
   token(from: DaemonId, token: Token, now: number): boolean;
   /** HURRY, HELD or LEAVE. */
   control(kind: number, from: DaemonId, control: RingControl, now: number): boolean;
+  rest(from: DaemonId, rest: RingRest, now: number): boolean;
   /** HOP_HELLO, HOP_DATA or HOP_STATE. */
   hop(prefix: Prefix, bytes: Uint8Array, now: number): boolean;
   alive(from: DaemonId, alive: Alive, now: number): void;
@@ -117,6 +119,10 @@ export class DatagramIntake {
       case Kind.leave: {
         const control = decodeRingControl(prefix, bytes);
         return control !== undefined && this.#outbox.control(prefix.kind, origin, control, now);
+      }
+      case Kind.ringRest: {
+        const rest = decodeRingRest(prefix, bytes);
+        return rest !== undefined && this.#outbox.rest(origin, rest, now);
       }
       case Kind.hopHello:
       case Kind.hopData:

@@ -27,6 +27,11 @@ export class AruRule {
     this.#reached = Math.max(this.#reached, Math.min(value, this.#passed));
   }
 
+  /** Somebody who knows says that every member has reached this value. */
+  told(value: number): void {
+    this.#reached = Math.max(this.#reached, value);
+  }
+
   /**
    * The value and setter to pass on. `mine` is this member's own value; `top` says that the value on the token
    * equals everything sent before this visit, so nobody lacks anything and it may be raised by anyone.

@@ -6,6 +6,7 @@ import type { Channel } from "../machine/network.ts";
 import { Kind, PREFIX_BYTES, writePrefix } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
 import { RING_DATA_HEAD_BYTES, type RingPacket, writeRingDataHead } from "../wire/ring-data.ts";
+import { encodeRingRest, type RingRest } from "../wire/ring-rest.ts";
 import { type Token, encodeToken } from "../wire/ring-token.ts";
 import { AruRule } from "./aru.ts";
 import type { RingConfig } from "./config.ts";
@@ -14,6 +15,7 @@ import { firstToken } from "./first-token.ts";
 import { isPlausibleToken } from "./plausible.ts";
 import { RemoteSites } from "./remote-sites.ts";
 import { Repairs, type RepairsOutbox } from "./repairs.ts";
+import { Rest } from "./rest.ts";
 import type { RingStatistics } from "./statistics.ts";
 import { FlowWindow } from "./window.ts";
 
@@ -23,6 +25,8 @@ export interface RingOutbox extends RepairsOutbox {
   multicastUnreliable(bytes: Uint8Array): void;
   /** Wraps the body of a control packet and sends it to one member. */
   control(to: DaemonId, channel: Channel, kind: number, body: Uint8Array): void;
+  /** The same, to all other members, by the way of data. */
+  announce(kind: number, body: Uint8Array): void;
   /**
    * Writes fragments of new messages into `bytes` from `at` on, for the packet with this stamp, and returns where they
    * end: `at` when there is nothing to send.
@@ -110,14 +114,13 @@ export class Ring implements Machine {
   #shareBytes: number;
   /** Highest seq on the token that this member sent last: nothing above it is asked for when accelerated (K21). */
   #seqPassed = 0;
-  #idleHops = 0;
+  readonly #rest: Rest;
   #unreliableSeq = 0;
-  /** Who stamped the packet with the highest seq: where an idle token rests. */
-  #lastOrigin: DaemonId;
-  #lastSeq = 0;
   /** Highest seq that this member stamped. */
   #ownSeq = 0;
   #hurryAt = NEVER;
+  /** There was data after the last visit: HURRY has gone out, or will at `hurryAt`. */
+  #wantsToken = false;
   #prefersToken = true;
   #retiring = false;
 
@@ -146,7 +149,7 @@ export class Ring implements Machine {
     this.#successor = ring[(position + 1) % count] as DaemonId;
     this.#predecessor = ring[(position + count - 1) % count] as DaemonId;
     this.#remote = configuration.hasOneSite ? undefined : new RemoteSites(me, configuration);
-    this.#lastOrigin = ring[0] as DaemonId;
+    this.#rest = new Rest(me, configuration, wire.version);
     this.#window = new FlowWindow(config);
     this.#shareBytes = this.#window.bytes;
     this.#linkAru = new AruRule(me);
@@ -238,8 +241,9 @@ export class Ring implements Machine {
   dataQueued(now: number): void {
     if (this.#state.name === "resting") {
       if (now >= this.#state.dataAt) this.#visit(this.#state.token, now);
-    } else if (this.#hurryAt === NEVER) {
-      if (this.#mayRest) this.#hurry(now);
+    } else if (!this.#wantsToken) {
+      this.#wantsToken = true;
+      if (this.#rest.mayComeToRest) this.#hurry(now);
       else this.#hurryAt = now + this.#resendMs;
     }
   }
@@ -270,7 +274,7 @@ export class Ring implements Machine {
       return;
     }
     // A token that may have rested since tells nothing of how long it takes.
-    if (token.idleHops === 0 && this.#hop > 0 && !this.#mayRest) {
+    if (token.idleHops === 0 && this.#hop > 0 && !this.#rest.mayRest) {
       const rotationMs = now - this.#visitedAt;
       const smoothed = this.statistics.rotationMs;
       this.statistics.rotationMs = smoothed === 0 ? rotationMs : smoothed + (rotationMs - smoothed) / 16;
@@ -298,7 +302,7 @@ export class Ring implements Machine {
       this.statistics.duplicates++;
       return;
     }
-    this.#noteOrigin(packet);
+    this.#rest.note(packet);
     if (packet.round > this.#hop) {
       this.#sawProgress(packet.seq);
       if (packet.origin === this.#predecessor) this.#prefersToken = true;
@@ -331,6 +335,20 @@ export class Ring implements Machine {
   receiveHurry(now: number): void {
     this.statistics.hurries++;
     if (this.#state.name === "resting") this.#visit(this.#state.token, now);
+    else this.#rest.wanted();
+  }
+
+  /** `from` keeps the token. False if it cannot, as far as this member knows. */
+  receiveRest(from: DaemonId, { hop, seq }: RingRest, now: number): boolean {
+    if (this.#state.name === "resting" || this.#recovering) return false;
+    if (!this.#rest.isPlausible(from, { hop, seq }, this.#hop)) return false;
+    this.receiveHeld(hop);
+    this.#lastTokenAt = now;
+    this.#siteAru.told(seq);
+    this.#useArus();
+    this.#rest.passed(this.configuration.ring.length);
+    if (!this.#wantsToken) this.#hurryAt = NEVER;
+    return true;
   }
 
   /** The successor has had the token of this hop. */
@@ -338,24 +356,8 @@ export class Ring implements Machine {
     if (this.#state.name === "passed" && hop >= this.#state.hop) this.#state = { name: "waiting" };
   }
 
-  #noteOrigin(packet: RingPacket): void {
-    if (packet.seq <= this.#lastSeq) return;
-    this.#lastSeq = packet.seq;
-    this.#lastOrigin = packet.origin;
-  }
-
   #sawProgress(seq: number): void {
     if (this.#state.name === "passed" && seq > this.#state.seq) this.#state = { name: "waiting" };
-  }
-
-  /** Whether nothing was going on for so long, when the token was last here, that it may rest by now. */
-  get #mayRest(): boolean {
-    return this.#idleHops >= this.configuration.ring.length;
-  }
-
-  /** Who keeps an idle token: among other sites the representative, since what they send comes there. */
-  get #restsAt(): DaemonId {
-    return this.#remote === undefined ? this.#lastOrigin : (this.configuration.ring[0] as DaemonId);
   }
 
   get #resendMs(): number {
@@ -363,15 +365,14 @@ export class Ring implements Machine {
   }
 
   #hurry(now: number): void {
-    if (!this.#outbox.hasData) {
+    if (!this.#outbox.hasData && !this.#rest.waitsToBeTold) {
       this.#hurryAt = NEVER;
       return;
     }
     this.#hurryAt = now + this.#resendMs;
     // Where it rests if it rests at all; if that is here, it is on its way.
-    if (this.#restsAt !== this.#me) {
-      this.#outbox.control(this.#restsAt, "token", Kind.ringHurry, this.#controlBody());
-    }
+    const { at } = this.#rest;
+    if (at !== this.#me) this.#outbox.control(at, "token", Kind.ringHurry, this.#controlBody());
   }
 
   #sendHeld(to: DaemonId): void {
@@ -429,21 +430,19 @@ export class Ring implements Machine {
       !changed &&
       !this.#recovering;
     token.idleHops = quiet ? token.idleHops + 1 : 0;
-    this.#hurryAt = NEVER;
+    this.#wantsToken = false;
     this.#prefersToken = false;
     this.#useArus();
+    this.#hurryAt = this.#rest.waitsToBeTold ? now + this.#resendMs : NEVER;
 
     if (this.#retiring && this.#isSettled) {
       this.#state = { name: "waiting" };
       this.#outbox.retired();
       return;
     }
-    const fully = 2 * this.configuration.ring.length;
-    if (token.idleHops >= fully && this.#restsAt === this.#me && !wasResting && !this.#outbox.hasData) {
-      this.#rest(token, now);
-    } else {
-      this.#pass(token, packets, now);
-    }
+    const keeps = wasResting || this.#outbox.hasData ? "no" : this.#rest.keeps(token);
+    if (keeps === "no") this.#pass(token, packets, now);
+    else this.#keep(token, keeps === "announced", now);
   }
 
   /** Whether all members have what this one has sent, and nothing waits here. */
@@ -451,8 +450,10 @@ export class Ring implements Machine {
     return !this.#recovering && !this.#outbox.hasData && this.configuration.stableSeq >= this.#ownSeq;
   }
 
-  #rest(token: Token, now: number): void {
-    this.#idleHops = token.idleHops;
+  #keep(token: Token, announced: boolean, now: number): void {
+    this.#rest.passed(token.idleHops);
+    const { configuration, hop, siteSeq } = token;
+    if (announced) this.#outbox.announce(Kind.ringRest, encodeRingRest({ configuration, hop, seq: siteSeq }));
     this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs, dataAt: 0 };
   }
 
@@ -463,7 +464,7 @@ export class Ring implements Machine {
     for (let i = 0; i < packets.length - after; i++) this.#outbox.multicast(packets[i] as Uint8Array);
     const body = encodeToken(token);
     this.#seqPassed = token.siteSeq;
-    this.#idleHops = token.idleHops;
+    this.#rest.passed(token.idleHops);
     this.#visitedAt = now;
     if (this.#successor === this.#me) {
       this.#passToMyself(token, now);
@@ -540,7 +541,7 @@ export class Ring implements Machine {
       };
       const isNew = local.hold(packet);
       assert(isNew, "a stamp is used once");
-      this.#noteOrigin(packet);
+      this.#rest.note(packet);
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
       this.#outbox.held(packet);

@@ -13,7 +13,7 @@ import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts
 import type { Delivery, Upcalls } from "../ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../ring/config.ts";
 import { decodeForm2 } from "../wire/form.ts";
-import { Kind, readPrefix } from "../wire/prefix.ts";
+import { Kind, readPrefix, WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import { decodeToken } from "../wire/ring-token.ts";
 import type { Inspector } from "./check/inspector.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, payloadHead, wrappedMessage } from "./payload.ts";
@@ -126,7 +126,7 @@ export class EvsProcess implements SimProcess {
       confHash: 0x51a1,
       incarnation: environment.bootTimeSeconds,
       clockOriginSeconds: environment.bootTimeSeconds - environment.now / 1000,
-      versionMax: 1,
+      versionMax: WIRE_VERSION_MAX,
     };
     this.evs = new Evs(config, this.#outbox(), environment.now);
   }

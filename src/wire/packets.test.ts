@@ -14,8 +14,10 @@ import { decodeFormHeld, encodeFormHeld } from "./form-held.ts";
 import { decodeForm1, decodeForm2, encodeForm1, encodeForm2 } from "./form.ts";
 import { FragmentCursor, fragmentHeadBytes, writeFragmentHead } from "./fragment.ts";
 import { Kind, PREFIX_BYTES, type Prefix, packet, readPrefix, routedCopy, unroutedCopy } from "./prefix.ts";
+
 import { decodeRingControl, encodeRingControl } from "./ring-control.ts";
 import { RING_DATA_HEAD_BYTES } from "./ring-data.ts";
+import { decodeRingRest, encodeRingRest } from "./ring-rest.ts";
 import { decodeToken, encodeToken, type RemoteSite, UNLIMITED_CREDIT } from "./ring-token.ts";
 
 const u8 = fc.integer({ min: 0, max: 0xff });
@@ -122,6 +124,8 @@ test("what is encoded decodes to the same announcement", () => {
       expect(roundTrip(encodeJoin(join), decodeJoin)).toEqual(join);
       expect(roundTrip(encodeRefer({ incarnation: hop, to: 9 }), decodeRefer)).toEqual({ incarnation: hop, to: 9 });
       expect(roundTrip(encodeRingControl(control), decodeRingControl)).toEqual(control);
+      const rest = { ...control, seq: segment };
+      expect(roundTrip(encodeRingRest(rest), decodeRingRest)).toEqual(rest);
       expect(roundTrip(encodeFormHeld({ creator: 3, attempt: hop }), decodeFormHeld)).toEqual({
         creator: 3,
         attempt: hop,

@@ -36,6 +36,7 @@ export const Kind = {
   probe: 0x0c,
   formHeld: 0x0d,
   siteFile: 0x0e,
+  ringRest: 0x0f,
   hopHello: 0x10,
   hopData: 0x11,
   hopState: 0x12,

@@ -4,6 +4,7 @@ import { decodeForm1, decodeForm2 } from "../../src/wire/form.ts";
 import { FragmentCursor } from "../../src/wire/fragment.ts";
 import { Kind, type Prefix, readPrefix } from "../../src/wire/prefix.ts";
 import { decodeRingControl } from "../../src/wire/ring-control.ts";
+import { decodeRingRest } from "../../src/wire/ring-rest.ts";
 import { decodeToken } from "../../src/wire/ring-token.ts";
 
 const text = new TextDecoder();
@@ -39,6 +40,10 @@ function body(prefix: Prefix, bytes: Uint8Array): string {
       return "hurry";
     case Kind.ringHeld:
       return `held hop=${decodeRingControl(prefix, bytes)?.hop}`;
+    case Kind.ringRest: {
+      const rest = decodeRingRest(prefix, bytes);
+      return rest === undefined ? "malformed" : `rest hop=${rest.hop} seq=${rest.seq}`;
+    }
     case Kind.leave:
       return "leave";
     case Kind.alive:

@@ -13,6 +13,7 @@ const SCENES: readonly [sentence: string, name: string, segments: readonly numbe
     [1, 2, 3],
     acceleratedRing(),
   ],
+  ["who sent last keeps the token after one rotation, and tells the others", "rest", [1, 2, 3]],
   ["a ring of one needs nobody", "single", [1]],
 ];
 

@@ -8,13 +8,14 @@ import { wideAreaConfig } from "../../src/membership/wide-area-config.ts";
 import { Content } from "../../src/ordering/content.ts";
 import { type Service, serviceRank } from "../../src/ordering/service.ts";
 import { type RingConfig, ringConfig } from "../../src/ring/config.ts";
+import { WIRE_VERSION_MAX } from "../../src/wire/prefix.ts";
 import { describe, kindOf } from "./describe.ts";
 import { type Datagram, TestNetwork } from "./network.ts";
 import type { Command } from "./runner.ts";
 
 const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 /** What the transcripts of membership do not show: the token goes round all the time, ALIVE and JOIN are repeated. */
-const CHATTER = new Set(["token", "held", "hurry"]);
+const CHATTER = new Set(["token", "held", "hurry", "rest"]);
 
 /**
  * Daemons on a test network that write down what they do. Times are those of the profile "lan". The commands of the
@@ -46,7 +47,7 @@ export class Stage {
   constructor(
     segments: readonly (readonly DaemonId[])[],
     ring: Partial<RingConfig> = {},
-    versionMax: (daemon: DaemonId) => number = () => 1,
+    versionMax: (daemon: DaemonId) => number = () => WIRE_VERSION_MAX,
   ) {
     this.#segments = segments;
     this.#ring = ring;
