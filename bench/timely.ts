@@ -301,6 +301,8 @@ async function main(): Promise<void> {
       { name: "no repairs, 1 % loss", repairs: none, loss: uniform },
       { name: "(8, 5), 1 % loss", repairs: REPAIRS_DEFAULT, loss: uniform },
       { name: "(8, 3), 1 % loss", repairs: { ...REPAIRS_DEFAULT, copies: 3 }, loss: uniform },
+      { name: "99 % adaptive, no loss", repairs: { ...REPAIRS_DEFAULT, recovery: 0.99 }, loss: undefined },
+      { name: "99 % adaptive, 1 % loss", repairs: { ...REPAIRS_DEFAULT, recovery: 0.99 }, loss: uniform },
     ];
     const rows: string[][] = [];
     const costs: unknown[] = [];

@@ -40,7 +40,8 @@ export type TimelyJoinOptions = {
   /**
    * How members repair each other: after every `every` packets (2 to 32, default 8) that a member has received it sends a repair of them, so that
    * repairs of `copies` others (0 to 64, default 5) cover each packet at each member. `targets`: how it is chosen who repairs whom; leave it at
-   * `auto` unless you compare. The first join of a group fixes them; one that names none takes what there is.
+   * `auto` unless you compare. Instead, `recovery` (0.9 to 0.9999) says which share of what is lost repairs shall bring: each member measures
+   * what it loses and asks the others for as few repairs as that takes. The first join of a group fixes them; one that names none takes what there is.
    */
   readonly repairs?: Partial<Repairs>;
   /**

@@ -67,10 +67,11 @@ export class LateralRepair implements Machine {
     const shape = { group: id.region, members, repairs: copies };
     const fire = (to: readonly NodeId[], packets: readonly BinPacket[]): void => this.#fire(to, packets);
     const [plan] = planBins(me, [shape]);
+    const limits = { packetsMax: every, datagramBytes: PACKET_BYTES_MAX };
     const isAligned = plan !== undefined && plan.region.length >= timelyDefaults.alignedMin;
     this.#bins = isAligned
-      ? new AlignedBins(me, plan, every, 1, fire)
-      : new AssignedBins(me, [shape], () => true, every, 1, { packets: 0 }, fire);
+      ? new AlignedBins(me, plan, limits, 1, fire)
+      : new AssignedBins(me, [shape], () => true, limits, 1, { packets: 0 }, fire);
     this.#decoder = new Decoder(
       { find: (packet) => this.#find(packet), idOf: (bytes) => this.#idOf(bytes) },
       REPAIRS_MAX,

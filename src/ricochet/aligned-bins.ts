@@ -1,11 +1,18 @@
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { BinPlan } from "./bin-plan.ts";
-import { Bin, type BinPacket, type Bins, type Fire } from "./bins.ts";
+import { Bin, type BinLimits, type BinPacket, type Bins, type Fire, type Shared } from "./bins.ts";
+import { RATE_START, type RateOfFire } from "./rate-of-fire.ts";
 
 /** Neighbours in rank begin their repairs so many packets apart: any few of them differ. */
 const OFFSET_STEP = 5;
 /** Each of the region's members is sent repairs by the same others for so many times a repair's packets. */
 const ROTATION_WINDOWS = 12;
+/** For so many packets where repairs are of different numbers of packets: longer than any of them takes. */
+const ROTATION_PACKETS = 4_096;
+
+function middle(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}
 
 /** Distances between the packets of a repair, by rank modulo their number: for bursts up to `stagger` packets. */
 function stridesFor(stagger: number): readonly number[] {
@@ -17,60 +24,82 @@ function stridesFor(stagger: number): readonly number[] {
  * repairs whom: each packet is covered at each member by as many others as shall be, no more and no less. And they make their repairs of
  * different packets: each begins at another place of the count, and some take every third packet only, so that two packets that are lost together are
  * hardly ever together in all repairs that cover them.
+ *
+ * Members may say themselves by how many they want to be covered. A repair goes to all that it is for, so it is of as many packets, and these are as far
+ * from each other, as they want on the median: who needs more than others asks for more copies.
  */
 export class AlignedBins implements Bins {
   readonly #plan: BinPlan;
-  readonly #groups: ReadonlySet<GroupNumber>;
-  readonly #packetsMax: number;
+  readonly #shared: Shared;
+  readonly #limits: BinLimits;
   readonly #fire: Fire;
   /** The region and this node. */
   readonly #everybody: readonly NodeId[];
   readonly #rank: number;
-  readonly #stride: number;
-  readonly #offset: number;
-  readonly #rotation: number;
-  readonly #bins: readonly Bin[];
+  /** What members have said; undefined: all are repaired alike. */
+  #rates: Map<NodeId, RateOfFire> | undefined;
+  #packetsMax: number;
+  #stride = 1;
+  #offset = 0;
+  #rotation: number;
+  #bins: readonly Bin[] = [];
   /** Packets of the streams so far, whether they came or not. */
   #count = 0;
   #window = 0;
 
   /** `burstPackets`: datagrams in a row that a member may lose. */
-  constructor(me: NodeId, plan: BinPlan, packetsMax: number, burstPackets: number, fire: Fire) {
-    // Repairs are lost in bursts as well, and all members know how many of these there are.
-    const stagger = Math.ceil(burstPackets / (1 + plan.targets / packetsMax));
+  constructor(me: NodeId, plan: BinPlan, limits: BinLimits, burstPackets: number, fire: Fire) {
     this.#plan = plan;
-    this.#groups = new Set(plan.groups);
-    this.#packetsMax = packetsMax;
+    this.#shared = { groups: new Set(plan.groups), toldAt: Number.NEGATIVE_INFINITY };
+    this.#limits = limits;
+    this.#packetsMax = limits.packetsMax;
     this.#fire = fire;
     this.#everybody = [...plan.region, me].sort((a, b) => a - b);
     this.#rank = this.#everybody.indexOf(me);
-    const strides = stridesFor(stagger);
-    this.#stride = strides[this.#rank % strides.length] as number;
-    this.#offset = (this.#rank * OFFSET_STEP) % (packetsMax * this.#stride);
-    this.#rotation = ROTATION_WINDOWS * packetsMax * stagger;
-    this.#bins = Array.from({ length: this.#stride }, () => new Bin());
+    // Repairs are lost in bursts as well, and all members know how many of these there are.
+    const stagger = Math.ceil(burstPackets / (1 + plan.targets / limits.packetsMax));
+    this.#rotation = ROTATION_WINDOWS * limits.packetsMax * stagger;
+    this.#spread(stagger);
   }
 
   get oldest(): number {
-    return Math.min(...this.#bins.map((bin) => bin.oldest));
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const bin of this.#bins) oldest = Math.min(oldest, bin.oldest);
+    return oldest;
+  }
+
+  /** A member is to be repaired in this way from now on, and all others in ways of their own, too. */
+  setRate(member: NodeId, rate: RateOfFire): void {
+    if (!this.#plan.region.includes(member)) return;
+    this.#rates ??= new Map(this.#plan.region.map((one) => [one, RATE_START]));
+    this.#rotation = ROTATION_PACKETS;
+    this.#rates.set(member, rate);
+    const rates = [...this.#rates.values()];
+    const packetsMax = middle(rates.map(({ every }) => every));
+    const stagger = middle(rates.map(({ burst }) => burst));
+    if (packetsMax === this.#packetsMax && stridesFor(stagger)[this.#rank % 3] === this.#stride) return;
+    this.#fireAll();
+    this.#packetsMax = packetsMax;
+    this.#spread(stagger);
   }
 
   advance(group: GroupNumber, count: number): void {
-    if (this.#groups.has(group)) this.#count += count;
+    if (this.#shared.groups.has(group)) this.#count += count;
   }
 
   add(packet: BinPacket): void {
-    if (!this.#groups.has(packet.id.group)) return;
+    if (!this.#shared.groups.has(packet.id.group)) return;
     const windowPackets = this.#packetsMax * this.#stride;
     const position = Math.max(0, this.#count - 1) + this.#offset;
     const window = Math.floor(position / windowPackets);
     if (window !== this.#window) {
-      for (const bin of this.#bins) this.#fireBin(bin);
+      this.#fireAll();
       this.#window = window;
     }
     const place = position % windowPackets;
     const bin = this.#bins[place % this.#stride] as Bin;
-    bin.packets.push(packet);
+    if (!bin.fits(packet, this.#limits.datagramBytes)) this.#fireBin(bin);
+    bin.add(packet);
     const isLast = place + this.#stride >= windowPackets;
     if (isLast || bin.packets.length >= this.#packetsMax) this.#fireBin(bin);
   }
@@ -79,21 +108,51 @@ export class AlignedBins implements Bins {
     for (const bin of this.#bins) if (bin.oldest < at) this.#fireBin(bin);
   }
 
+  /** New bins, whose packets are so far apart. */
+  #spread(stagger: number): void {
+    const strides = stridesFor(stagger);
+    this.#stride = strides[this.#rank % strides.length] as number;
+    const windowPackets = this.#packetsMax * this.#stride;
+    this.#offset = (this.#rank * OFFSET_STEP) % windowPackets;
+    this.#window = Math.floor((this.#count + this.#offset) / windowPackets);
+    this.#bins = Array.from({ length: this.#stride }, () => new Bin());
+  }
+
+  #fireAll(): void {
+    for (const bin of this.#bins) this.#fireBin(bin);
+  }
+
   #fireBin(bin: Bin): void {
     const packets = bin.take();
     if (packets.length === 0) return;
     const begin = Math.max(0, this.#window * this.#packetsMax * this.#stride - this.#offset);
-    const turn = Math.floor(begin / this.#rotation);
+    const targets = this.#targetsOf(Math.floor(begin / this.#rotation));
+    if (targets.length > 0) this.#fire(targets, packets, this.#shared);
+  }
+
+  /** Who gets repairs of this turn. */
+  #targetsOf(turn: number): NodeId[] {
     const others = this.#everybody.length - 1;
-    // With a share that is no whole number some turns have one more.
-    const from = Math.floor(turn * this.#plan.targets);
-    const count = Math.min(Math.floor((turn + 1) * this.#plan.targets) - from, others);
-    if (count === 0) return;
     const targets: NodeId[] = [];
-    for (let i = 0; i < count; i++) {
-      const distance = 1 + ((from + i) % others);
-      targets.push(this.#everybody[(this.#rank + distance) % this.#everybody.length] as NodeId);
+    if (this.#rates === undefined) {
+      // With a share that is no whole number some turns have one more.
+      const from = Math.floor(turn * this.#plan.targets);
+      const count = Math.min(Math.floor((turn + 1) * this.#plan.targets) - from, others);
+      for (let i = 0; i < count; i++) targets.push(this.#atDistance(1 + ((from + i) % others)));
+      return targets;
     }
-    this.#fire(targets, packets);
+    for (let distance = 1; distance <= others; distance++) {
+      const member = this.#atDistance(distance);
+      // The region's share of what the groups would have at the start, of what this member wants.
+      const copies = (this.#plan.targets * (this.#rates.get(member) as RateOfFire).copies) / RATE_START.copies;
+      const from = Math.floor(turn * copies);
+      const count = Math.floor((turn + 1) * copies) - from;
+      if ((((distance - 1 - from) % others) + others) % others < count) targets.push(member);
+    }
+    return targets;
+  }
+
+  #atDistance(distance: number): NodeId {
+    return this.#everybody[(this.#rank + distance) % this.#everybody.length] as NodeId;
   }
 }

@@ -1,7 +1,8 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { GroupShape } from "./bin-plan.ts";
-import { type BinPacket, type Bins, type Fire, hashOf, StaggeredBin } from "./bins.ts";
+import { type BinLimits, type BinPacket, type Bins, type Fire, hashOf, type Shared, StaggeredBin } from "./bins.ts";
+import type { RateOfFire } from "./rate-of-fire.ts";
 import type { Traffic } from "./stagger.ts";
 
 /** A group, as far as this node repairs its members one by one. */
@@ -10,11 +11,17 @@ type Assignment = {
   /** How many others there are. */
   readonly others: number;
   /** With their distance from this node in the order of members, 0 … others − 1. */
-  readonly peers: readonly { readonly peer: PeerBins; readonly distance: number }[];
+  readonly peers: readonly { readonly peer: PeerBin; readonly distance: number }[];
 };
 
 /** What one other member will be sent. */
-type PeerBins = { readonly target: NodeId; readonly bin: StaggeredBin };
+type PeerBin = {
+  readonly target: NodeId;
+  readonly bin: StaggeredBin;
+  readonly shared: Shared & { readonly groups: Set<GroupNumber> };
+  /** How many shall cover each packet there; undefined: as many as the group says. */
+  copies: number | undefined;
+};
 
 /**
  * For small and irregular overlaps. Who covers a packet at a member follows from its id and the order of the group's members, so each packet is
@@ -23,8 +30,8 @@ type PeerBins = { readonly target: NodeId; readonly bin: StaggeredBin };
  */
 export class AssignedBins implements Bins {
   readonly #assignments = new Map<GroupNumber, Assignment>();
-  readonly #peers = new Map<NodeId, PeerBins>();
-  readonly #packetsMax: number;
+  readonly #peers = new Map<NodeId, PeerBin>();
+  readonly #limits: BinLimits;
   readonly #fire: Fire;
 
   /** `targets`: those of the other members whose repairs are assigned; others are repaired in another way. */
@@ -32,21 +39,23 @@ export class AssignedBins implements Bins {
     me: NodeId,
     groups: readonly GroupShape[],
     targets: (member: NodeId) => boolean,
-    packetsMax: number,
+    limits: BinLimits,
     burstPackets: number,
     traffic: Traffic,
     fire: Fire,
   ) {
-    this.#packetsMax = packetsMax;
+    this.#limits = limits;
     this.#fire = fire;
     for (const { group, members, repairs } of groups) {
       const rank = members.indexOf(me);
       assert(rank >= 0, "this node is in its groups");
-      const peers: { readonly peer: PeerBins; readonly distance: number }[] = [];
+      const peers: { readonly peer: PeerBin; readonly distance: number }[] = [];
       members.forEach((member, other) => {
         if (member === me || !targets(member)) return;
         const distance = (rank - other + members.length) % members.length;
-        peers.push({ peer: this.#peer(member, burstPackets, traffic), distance: distance - 1 });
+        const peer = this.#peer(member, burstPackets, traffic);
+        peer.shared.groups.add(group);
+        peers.push({ peer, distance: distance - 1 });
       });
       if (peers.length > 0) this.#assignments.set(group, { repairs, others: members.length - 1, peers });
     }
@@ -58,6 +67,14 @@ export class AssignedBins implements Bins {
     return oldest;
   }
 
+  /** A member is to be repaired in this way from now on. */
+  setRate(member: NodeId, { every, copies, burst }: RateOfFire): void {
+    const peer = this.#peers.get(member);
+    if (peer === undefined) return;
+    peer.copies = copies;
+    peer.bin.change(every, burst);
+  }
+
   advance(): void {}
 
   add(packet: BinPacket): void {
@@ -66,7 +83,7 @@ export class AssignedBins implements Bins {
     const { repairs, others, peers } = assignment;
     const turn = hashOf(packet.id) % others;
     for (const { peer, distance } of peers) {
-      if ((distance + turn) % others >= repairs) continue;
+      if ((distance + turn) % others >= (peer.copies ?? repairs)) continue;
       // Its sender has it.
       if (peer.target !== packet.id.sender) peer.bin.add(packet);
     }
@@ -76,11 +93,13 @@ export class AssignedBins implements Bins {
     for (const { bin } of this.#peers.values()) bin.fireBefore(at);
   }
 
-  #peer(target: NodeId, burstPackets: number, traffic: Traffic): PeerBins {
+  #peer(target: NodeId, burstPackets: number, traffic: Traffic): PeerBin {
     const known = this.#peers.get(target);
     if (known !== undefined) return known;
-    const fire = (packets: readonly BinPacket[]): void => this.#fire([target], packets);
-    const peer = { target, bin: new StaggeredBin(this.#packetsMax, burstPackets, traffic, fire) };
+    const shared = { groups: new Set<GroupNumber>(), toldAt: Number.NEGATIVE_INFINITY };
+    const fire = (packets: readonly BinPacket[]): void => this.#fire([target], packets, shared);
+    const bin = new StaggeredBin(this.#limits, burstPackets, traffic, fire);
+    const peer = { target, bin, shared, copies: undefined };
     this.#peers.set(target, peer);
     return peer;
   }

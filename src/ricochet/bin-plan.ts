@@ -11,6 +11,8 @@ export type GroupShape = {
   /** r of the rate of fire, and how members to repair are chosen, the same at all members; default: as the node's settings say. */
   readonly packetsPerRepair?: number;
   readonly targets?: Targets;
+  /** Each member says itself how it is to be repaired, so that repairs bring this share of what it loses. */
+  readonly recovery?: number | undefined;
 };
 
 /** A bin for repairs: takes packets of these groups, and what comes of them goes to members of this region. */

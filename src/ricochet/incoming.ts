@@ -33,6 +33,8 @@ export class Incoming {
   readonly group: GroupNumber;
   readonly held = new Map<number, BinPacket>();
   readonly missing = new Map<number, Missing>();
+  /** Of those that are held: what was rebuilt and not asked for, with when it should have come. It may come by itself yet. */
+  readonly rebuilt = new Map<number, number>();
   /** What has come up to here is not to come again. */
   readonly #past: number;
   /** Of what comes before the packet that was heard of first nothing is missing, until more is known. */

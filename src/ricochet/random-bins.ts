@@ -1,6 +1,6 @@
-import type { GroupNumber, NodeId } from "../base/ids.ts";
+import type { NodeId } from "../base/ids.ts";
 import type { BinPlan } from "./bin-plan.ts";
-import { type BinPacket, type Bins, type Fire, StaggeredBin } from "./bins.ts";
+import { type BinLimits, type BinPacket, type Bins, type Fire, type Shared, StaggeredBin } from "./bins.ts";
 import type { Traffic } from "./stagger.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { Traffic } from "./stagger.ts";
  */
 export class RandomBins implements Bins {
   readonly #plan: BinPlan;
-  readonly #groups: ReadonlySet<GroupNumber>;
+  readonly #shared: Shared;
   readonly #bin: StaggeredBin;
   readonly #fire: Fire;
   readonly #chance: () => number;
@@ -17,15 +17,15 @@ export class RandomBins implements Bins {
   /** `burstPackets`: packets in a row that a member may lose. `chance`: uniformly from 0 to 1. */
   constructor(
     plan: BinPlan,
-    packetsMax: number,
+    limits: BinLimits,
     burstPackets: number,
     traffic: Traffic,
     chance: () => number,
     fire: Fire,
   ) {
     this.#plan = plan;
-    this.#groups = new Set(plan.groups);
-    this.#bin = new StaggeredBin(packetsMax, burstPackets, traffic, (packets) => this.#fireBin(packets));
+    this.#shared = { groups: new Set(plan.groups), toldAt: Number.NEGATIVE_INFINITY };
+    this.#bin = new StaggeredBin(limits, burstPackets, traffic, (packets) => this.#fireBin(packets));
     this.#chance = chance;
     this.#fire = fire;
   }
@@ -37,7 +37,7 @@ export class RandomBins implements Bins {
   advance(): void {}
 
   add(packet: BinPacket): void {
-    if (this.#groups.has(packet.id.group)) this.#bin.add(packet);
+    if (this.#shared.groups.has(packet.id.group)) this.#bin.add(packet);
   }
 
   fireBefore(at: number): void {
@@ -48,7 +48,7 @@ export class RandomBins implements Bins {
     const { targets, region } = this.#plan;
     const whole = Math.floor(targets);
     const count = whole + (this.#chance() < targets - whole ? 1 : 0);
-    if (count > 0) this.#fire(this.#choose(Math.min(count, region.length)), packets);
+    if (count > 0) this.#fire(this.#choose(Math.min(count, region.length)), packets, this.#shared);
   }
 
   #choose(count: number): readonly NodeId[] {

@@ -7,15 +7,15 @@ export type Traffic = { packets: number };
  * late.
  */
 export class Stagger {
-  readonly #burstPackets: number;
+  /** Datagrams in a row that a node may lose. */
+  burstPackets: number;
   readonly #traffic: Traffic;
   #mine = 0;
   /** The traffic when counting began; moves up as what was counted is forgotten. */
   #from: number;
 
-  /** `burstPackets`: datagrams in a row that a node may lose. */
   constructor(burstPackets: number, traffic: Traffic) {
-    this.#burstPackets = burstPackets;
+    this.burstPackets = burstPackets;
     this.#traffic = traffic;
     this.#from = traffic.packets;
   }
@@ -30,8 +30,9 @@ export class Stagger {
 
   get bins(): number {
     const all = this.#all;
-    if (this.#burstPackets === 1 || all < SAMPLES_MIN) return 1;
-    return Math.max(1, Math.min(this.#burstPackets, Math.ceil((this.#burstPackets * this.#mine) / all)));
+    const { burstPackets } = this;
+    if (burstPackets === 1 || all < SAMPLES_MIN) return 1;
+    return Math.max(1, Math.min(burstPackets, Math.ceil((burstPackets * this.#mine) / all)));
   }
 
   get #all(): number {

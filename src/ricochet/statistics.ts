@@ -1,6 +1,7 @@
 import { LatencyHistogram } from "../base/latency-histogram.ts";
 import { type NodeFigures, RECOVERY_COUNTERS } from "../wire/native/node-statistics.ts";
 import type { DecoderStatistics } from "./decoder.ts";
+import type { RateOfFire } from "./rate-of-fire.ts";
 import type { Arrival, TimelyStatistics } from "./timely-node.ts";
 
 /** What a node counts in one timely group. */
@@ -12,6 +13,8 @@ export type TimelyGroupStatistics = {
   readonly lost: number;
   /** How long those that were rebuilt or asked for were waited for, since it was known that they are missing: counts by `LATENCY_BOUNDS_MS`. */
   readonly recovery: { readonly counts: readonly number[]; readonly sumMs: number };
+  /** Where members choose: how this one wants to be repaired now. */
+  readonly wanted?: RateOfFire;
 };
 
 /** Counts the packets of one group. */

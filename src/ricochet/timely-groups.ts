@@ -97,7 +97,11 @@ export class TimelyGroups implements Machine {
   }
 
   statisticsOf(group: GroupNumber): TimelyGroupStatistics | undefined {
-    return this.#groups.get(group)?.counts.statistics;
+    const known = this.#groups.get(group);
+    if (known === undefined) return undefined;
+    const { recovery } = known.repairs;
+    const wanted = recovery === undefined ? undefined : this.#node.rateOf(recovery);
+    return { ...known.counts.statistics, ...(wanted && { wanted }) };
   }
 
   /** What there is to see of all groups together. */
@@ -159,9 +163,9 @@ export class TimelyGroups implements Machine {
     const shapes: GroupShape[] = [];
     for (const [number, { repairs, members }] of this.#groups) {
       for (const { id, address } of members) addresses.set(id, address);
-      const { every, copies, targets } = repairs;
+      const { every, copies, targets, recovery } = repairs;
       const ids = members.map(({ id }) => id);
-      shapes.push({ group: number, members: ids, repairs: copies, packetsPerRepair: every, targets });
+      shapes.push({ group: number, members: ids, repairs: copies, packetsPerRepair: every, targets, recovery });
     }
     // What is fired now goes to those who were members.
     for (const [id, address] of addresses) this.#addresses.set(id, address);

@@ -14,23 +14,20 @@ import {
   timelySeqOf,
 } from "../wire/timely/data.ts";
 import { decodeTimelyNak, encodeTimelyNak, type Nak } from "../wire/timely/nak.ts";
-import { decodeRepair, encodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
-import type { Targets } from "../wire/timely/repairs.ts";
+import { decodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
+import { decodeTimelyRate, encodeTimelyRate } from "../wire/timely/rate.ts";
 import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
-import { AlignedBins } from "./aligned-bins.ts";
-import { AssignedBins } from "./assigned-bins.ts";
-import { type GroupShape, planBins } from "./bin-plan.ts";
-import type { BinPacket, Bins } from "./bins.ts";
-import { checksumOf } from "./checksum.ts";
+import type { GroupShape } from "./bin-plan.ts";
+import type { BinPacket } from "./bins.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { Outgoing } from "./outgoing.ts";
-import { RandomBins } from "./random-bins.ts";
+import type { RateOfFire } from "./rate-of-fire.ts";
+import { RateWishes } from "./rate-wishes.ts";
+import { Repairer } from "./repairer.ts";
 import { Requests } from "./requests.ts";
-import type { Traffic } from "./stagger.ts";
-import { Xor } from "./xor.ts";
 
 /** How a packet came to be here. */
 export type Arrival = "sent" | "received" | "rebuilt" | "resent";
@@ -105,10 +102,9 @@ export class TimelyNode implements Machine {
   readonly #config: TimelyConfig;
   readonly #outbox: TimelyOutbox;
   readonly #decoder: Decoder;
-  readonly #xor: Xor;
   readonly #groups = new Map<GroupNumber, GroupShape>();
-  #bins: readonly Bins[] = [];
-  readonly #traffic: Traffic = { packets: 0 };
+  readonly #repairer: Repairer;
+  readonly #rates: RateWishes;
   readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
   readonly #outgoing = new Map<GroupNumber, Outgoing>();
   /** The greatest number that was used in a group that this node has left: a group that it is in again goes on behind it. */
@@ -127,7 +123,6 @@ export class TimelyNode implements Machine {
   #sentBytes = 0;
   readonly #requests: Requests;
   /** When a bin is to be fired as it is, a state to be told, old packets to be forgotten. */
-  #fireAt = NEVER;
   #stateAt = NEVER;
   #forgetAt = NEVER;
   #now: number;
@@ -136,13 +131,23 @@ export class TimelyNode implements Machine {
     this.#config = config;
     this.#outbox = outbox;
     this.#now = now;
-    this.#xor = new Xor(PACKET_BYTES_MAX);
     this.#requests = new Requests(config, {
       ask: (sender, naks) => {
         this.statistics.naksSent++;
         this.#outbox.unicast(sender, "control", encodeTimelyNak(config.cluster, config.me, naks));
       },
       giveUp: (stream, missing) => this.#giveUp(stream, missing),
+    });
+    this.#repairer = new Repairer(config, {
+      repair: (target, bytes, packets) => {
+        this.statistics.repairsSent++;
+        this.statistics.coveredBySent += packets;
+        this.#outbox.unicast(target, "repair", bytes);
+      },
+      random: () => this.#outbox.random(),
+    });
+    this.#rates = new RateWishes((to, wishes) => {
+      this.#outbox.unicast(to, "control", encodeTimelyRate(config.cluster, config.me, wishes));
     });
     this.#decoder = new Decoder({ find: (id) => this.#find(id) }, config.repairsMax, PACKET_BYTES_MAX);
   }
@@ -154,6 +159,11 @@ export class TimelyNode implements Machine {
 
   get decoding(): Readonly<DecoderStatistics> {
     return this.#decoder.statistics;
+  }
+
+  /** How this node wants to be repaired now in groups that are set to this recovery; undefined: it is in none. */
+  rateOf(recovery: number): RateOfFire | undefined {
+    return this.#rates.rateOf(recovery);
   }
 
   /** Packets that are known to be missing now. */
@@ -172,7 +182,7 @@ export class TimelyNode implements Machine {
    */
   setGroups(groups: readonly GroupShape[], now: number, hasFailed: (node: NodeId) => boolean = () => false): void {
     this.#now = now;
-    for (const bins of this.#bins) bins.fireBefore(Number.POSITIVE_INFINITY);
+    this.#repairer.fireAll(now);
     const before = new Map(this.#groups);
     this.#groups.clear();
     for (const shape of groups) {
@@ -203,7 +213,8 @@ export class TimelyNode implements Machine {
       this.#lastLeft = Math.max(this.#lastLeft, last);
       this.#outgoing.delete(group);
     }
-    this.#bins = this.#newBins();
+    this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
+    this.#rates.setGroups(this.#groups.values(), this.#config.me, now);
     const early = this.#early;
     this.#early = [];
     this.#earlyBytes = 0;
@@ -228,7 +239,7 @@ export class TimelyNode implements Machine {
     if (outgoing === undefined) {
       outgoing = new Outgoing(group, this.#lastLeft);
       this.#outgoing.set(group, outgoing);
-      this.#advance(group, this.#lastLeft);
+      this.#repairer.advance(group, this.#lastLeft);
     }
     const before = outgoing.inView;
     const id = { sender: me, group, seq: outgoing.next() };
@@ -242,7 +253,8 @@ export class TimelyNode implements Machine {
     this.statistics.sent++;
     this.#outbox.multicast(group, bytes);
     this.#outbox.deliver(id, payload, "sent", now, 0);
-    this.#collect({ id, bytes, at: now, checksum: undefined }, 1);
+    this.#repairer.advance(group, 1);
+    this.#repairer.collect({ id, bytes, at: now, checksum: undefined }, now);
     return id;
   }
 
@@ -270,12 +282,21 @@ export class TimelyNode implements Machine {
   }
 
   get deadline(): number {
-    return Math.min(this.#requests.deadline, this.#fireAt, this.#stateAt, this.#forgetAt, this.#departAt);
+    const { deadline } = this.#requests;
+    return Math.min(
+      deadline,
+      this.#repairer.deadline,
+      this.#rates.deadline,
+      this.#stateAt,
+      this.#forgetAt,
+      this.#departAt,
+    );
   }
 
   tick(now: number): void {
     this.#now = now;
-    if (now >= this.#fireAt) this.#fireOld();
+    if (now >= this.#repairer.deadline) this.#repairer.tick(now);
+    if (now >= this.#rates.deadline) this.#rates.tick(now);
     if (now >= this.#requests.deadline) this.#requests.tick(now);
     if (now >= this.#stateAt) this.#tellStates();
     if (now >= this.#forgetAt) this.#forgetSent();
@@ -297,7 +318,7 @@ export class TimelyNode implements Machine {
           this.statistics.malformed++;
           return;
         }
-        this.#traffic.packets++;
+        this.#repairer.countRepair();
         this.#hearOfAll(repair.packets);
         for (const id of repair.lasts) this.#hearOf(id, this.#now);
         const bytes = this.#decoder.receive(repair);
@@ -314,6 +335,12 @@ export class TimelyNode implements Machine {
         const naks = decodeTimelyNak(packet);
         if (naks === undefined) this.statistics.malformed++;
         else this.#onNak(originOf(packet), naks);
+        return;
+      }
+      case NodeKind.timelyRate: {
+        const wishes = decodeTimelyRate(packet);
+        if (wishes === undefined) this.statistics.malformed++;
+        else for (const { recovery, ...rate } of wishes) this.#repairer.setRate(originOf(packet), recovery, rate);
         return;
       }
       case NodeKind.timelyTell: {
@@ -338,15 +365,21 @@ export class TimelyNode implements Machine {
     const presence = stream.presence(id.seq);
     if (presence === "held" || presence === "past") {
       this.statistics.duplicates++;
+      const since = stream.rebuilt.get(id.seq);
+      if (how === "received" && since !== undefined) {
+        stream.rebuilt.delete(id.seq);
+        this.#rates.cameAfterAll(id.group, since);
+      }
       return;
     }
-    const advanced = this.#announce(stream, id.seq);
+    this.#announce(stream, id.seq);
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
     stream.missing.delete(id.seq);
     this.#requests.noteLess(stream);
     const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
     stream.held.set(id.seq, kept);
+    if (how === "rebuilt" && missing.asked === 0) stream.rebuilt.set(id.seq, missing.since);
     this.#hold.push({ stream, packet: kept });
     this.#holdBytes += packet.length;
     this.#forgetHeld();
@@ -361,7 +394,8 @@ export class TimelyNode implements Machine {
     }
     this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
-    if (arrival === "received") this.#collect(kept, advanced);
+    if (arrival === "received") this.#repairer.collect(kept, this.#now);
+    this.#rates.arrived(id.group, arrival, missing.since, this.#now);
     for (const bytes of this.#decoder.arrived(missing)) this.#onData(bytes, "rebuilt");
   }
 
@@ -425,7 +459,9 @@ export class TimelyNode implements Machine {
         oldest = found;
       }
     }
-    if (oldest !== undefined) this.#requests.observeLag(oldest.id.group, this.#now - oldest.at);
+    if (oldest === undefined) return;
+    this.#requests.observeLag(oldest.id.group, this.#now - oldest.at);
+    this.#rates.aged(oldest.id.group, packets.length, this.#now - oldest.at);
   }
 
   /** The packet was sent, and is missing since then. */
@@ -435,8 +471,8 @@ export class TimelyNode implements Machine {
     if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq, since);
   }
 
-  /** Returns by how much the stream has advanced. */
-  #announce(stream: Incoming, seq: number, since = this.#now): number {
+  /** The stream goes as far as this packet; what of it is not here has been missing since then. */
+  #announce(stream: Incoming, seq: number, since = this.#now): void {
     const { missingMax } = this.#config;
     // A sender that ran on so far without this node is not caught up with.
     if (seq - stream.highest > missingMax) {
@@ -446,9 +482,8 @@ export class TimelyNode implements Machine {
     }
     const askAt = this.#requests.firstAt(stream.group, since, this.#now);
     const advanced = stream.announce(seq, since, askAt);
-    if (advanced > 0) this.#advance(stream.group, advanced);
+    if (advanced > 0) this.#repairer.advance(stream.group, advanced);
     this.#requests.note(stream, askAt);
-    return advanced;
   }
 
   #stream({ sender, group, seq }: PacketId): Incoming | undefined {
@@ -464,12 +499,17 @@ export class TimelyNode implements Machine {
     stream.beginningAskAt = this.#now + this.#config.nakMs;
     this.#requests.note(stream, stream.beginningAskAt);
     // Whoever has been here for longer has counted what came before.
-    this.#advance(group, seq - 1);
+    this.#repairer.advance(group, seq - 1);
     return stream;
   }
 
-  #advance(group: GroupNumber, count: number): void {
-    for (const bins of this.#bins) bins.advance(group, count);
+  /** Packets that the members of a group have sent, as far as is known. */
+  #countOf(group: GroupNumber): number {
+    let count = this.#outgoing.get(group)?.last ?? 0;
+    for (const { departure, highest } of this.#incoming.get(group)?.values() ?? []) {
+      if (departure === undefined) count += highest;
+    }
+    return count;
   }
 
   #keepEarly(packet: Uint8Array): void {
@@ -531,93 +571,6 @@ export class TimelyNode implements Machine {
     return stream?.held.get(id.seq) ?? stream?.missing.get(id.seq);
   }
 
-  // ---- repairs ----------------------------------------------------------------------------------------------------
-
-  /** Groups of different repairs do not share bins. */
-  #newBins(): readonly Bins[] {
-    const { targets, packetsPerRepair } = this.#config;
-    const alike = new Map<
-      string,
-      { readonly targets: Targets; readonly packetsMax: number; readonly shapes: GroupShape[] }
-    >();
-    for (const shape of this.#groups.values()) {
-      if (shape.members.length < 2 || shape.repairs === 0) continue;
-      const one = { targets: shape.targets ?? targets, packetsMax: shape.packetsPerRepair ?? packetsPerRepair };
-      const key = `${one.targets} ${one.packetsMax}`;
-      const others = alike.get(key);
-      if (others === undefined) alike.set(key, { ...one, shapes: [shape] });
-      else others.shapes.push(shape);
-    }
-    const bins: Bins[] = [];
-    for (const one of alike.values()) bins.push(...this.#binsOf(one.shapes, one.targets, one.packetsMax));
-    for (const group of this.#groups.keys()) {
-      let count = this.#outgoing.get(group)?.last ?? 0;
-      for (const { departure, highest } of this.#incoming.get(group)?.values() ?? []) {
-        if (departure === undefined) count += highest;
-      }
-      for (const one of bins) one.advance(group, count);
-    }
-    return bins;
-  }
-
-  #binsOf(shapes: readonly GroupShape[], targets: Targets, packetsMax: number): readonly Bins[] {
-    const { me, burstPackets, alignedMin } = this.#config;
-    const fire = (to: readonly NodeId[], packets: readonly BinPacket[]): void => this.#repair(to, packets);
-    const plans = planBins(me, shapes);
-    if (targets === "random") {
-      const random = (): number => this.#outbox.random();
-      return plans.map((plan) => new RandomBins(plan, packetsMax, burstPackets, this.#traffic, random, fire));
-    }
-    const alignedFrom = targets === "aligned" ? 1 : targets === "auto" ? alignedMin : Number.POSITIVE_INFINITY;
-    const aligned = plans.filter(({ region }) => region.length >= alignedFrom);
-    const isAligned = new Set(aligned.flatMap(({ region }) => region));
-    const bins: Bins[] = aligned.map((plan) => new AlignedBins(me, plan, packetsMax, burstPackets, fire));
-    bins.push(
-      new AssignedBins(me, shapes, (member) => !isAligned.has(member), packetsMax, burstPackets, this.#traffic, fire),
-    );
-    return bins;
-  }
-
-  #collect(packet: BinPacket, advanced: number): void {
-    this.#traffic.packets++;
-    if (packet.id.sender === this.#config.me) this.#advance(packet.id.group, advanced);
-    for (const bins of this.#bins) bins.add(packet);
-    this.#fireAt = Math.min(this.#fireAt, this.#now + this.#config.binMs);
-  }
-
-  #fireOld(): void {
-    const { binMs } = this.#config;
-    this.#fireAt = NEVER;
-    for (const bins of this.#bins) {
-      bins.fireBefore(this.#now - binMs);
-      this.#fireAt = Math.min(this.#fireAt, bins.oldest + binMs);
-    }
-    // Within a few milliseconds nobody minds, and bins that fall due one by one would wake the node for each.
-    if (this.#fireAt < NEVER) this.#fireAt = Math.max(this.#fireAt, this.#now + binMs / 8);
-  }
-
-  #repair(targets: readonly NodeId[], packets: readonly BinPacket[]): void {
-    if (packets.length === 0) return;
-    const xor = this.#xor;
-    xor.clear();
-    let lengths = 0;
-    let checksum = 0;
-    for (const packet of packets) {
-      xor.add(packet.bytes);
-      lengths ^= packet.bytes.length;
-      checksum ^= checksumOf(packet);
-    }
-    const { cluster, me } = this.#config;
-    const ids = packets.map(({ id }) => id);
-    const bytes = encodeRepair(cluster, me, ids, [], { lengths, checksum }, xor.length);
-    xor.copyTo(bytes, repairHeadBytes(packets.length, 0));
-    for (const target of targets) {
-      this.statistics.repairsSent++;
-      this.statistics.coveredBySent += packets.length;
-      this.#outbox.unicast(target, "repair", bytes);
-    }
-  }
-
   // ---- what repairs do not bring ----------------------------------------------------------------------------------
 
   #tellStates(): void {
@@ -637,8 +590,9 @@ export class TimelyNode implements Machine {
     this.#stateAt = next;
   }
 
-  #giveUp(stream: Incoming, { seq, repairs }: Missing): void {
+  #giveUp(stream: Incoming, { seq, since, repairs }: Missing): void {
     for (const pending of repairs) pending.isOver = true;
+    this.#rates.arrived(stream.group, "lost", since, this.#now);
     this.#lose(stream, seq, 1);
   }
 
@@ -653,6 +607,7 @@ export class TimelyNode implements Machine {
       const { stream, packet } = this.#hold[this.#holdStart] as Held;
       if (packet.at > this.#now - holdMs && this.#holdBytes <= holdBytes) break;
       stream.held.delete(packet.id.seq);
+      stream.rebuilt.delete(packet.id.seq);
       this.#holdBytes -= packet.bytes.length;
       this.#holdStart++;
     }

@@ -5,11 +5,14 @@ import { type ChurnOptions, runChurn } from "../../src/sim/timely/churn.ts";
 const schedule = fc.record({
   machines: fc.integer({ min: 2, max: 9 }),
   groups: fc.integer({ min: 1, max: 5 }),
-  repairs: fc.record({
-    every: fc.constantFrom(2, 8),
-    copies: fc.constantFrom(0, 2, 5),
-    targets: fc.constantFrom("random" as const, "assigned" as const, "aligned" as const, "auto" as const),
-  }),
+  repairs: fc.oneof(
+    fc.record({
+      every: fc.constantFrom(2, 8),
+      copies: fc.constantFrom(0, 2, 5),
+      targets: fc.constantFrom("random" as const, "assigned" as const, "aligned" as const, "auto" as const),
+    }),
+    fc.constant({ every: 8, copies: 5, targets: "auto" as const, recovery: 0.95 }),
+  ),
   loss: fc.oneof(
     fc.double({ min: 0, max: 0.1, noNaN: true }).map((probability) => ({ kind: "uniform" as const, probability })),
     fc.integer({ min: 2, max: 8 }).map((length) => ({ kind: "burst" as const, probability: 0.005, length })),

@@ -67,6 +67,7 @@ const BURST_MAX = 100;
 function lateralRate(wanted: NonNullable<NodeOptions["repairs"]>): LateralRate {
   const repairs = repairsOf(wanted);
   if (typeof repairs === "string") throw new RangeError(`node: ${repairs}`);
+  if (repairs.recovery !== undefined) throw new RangeError('node: "repairs.recovery" is for timely groups');
   return { every: repairs.every, copies: repairs.copies };
 }
 

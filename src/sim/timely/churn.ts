@@ -8,7 +8,7 @@ import { type TimelyConfig, timelyDefaults } from "../../ricochet/config.ts";
 import { TimelyGroups } from "../../ricochet/timely-groups.ts";
 import type { PacketId } from "../../wire/timely/data.ts";
 import { decodeRepair } from "../../wire/timely/repair.ts";
-import type { Repairs } from "../../wire/timely/repairs.ts";
+import { EVERY_MAX, type Repairs } from "../../wire/timely/repairs.ts";
 import { EventQueue } from "../event-queue.ts";
 import { type LossModel, LossState } from "../loss.ts";
 import { ModelService } from "../regions/model-service.ts";
@@ -347,7 +347,8 @@ class Churn {
     if (repair === undefined) return;
     const target = this.#lives.findLast(({ info }) => info.address.host === host)?.info.id as NodeId;
     const targets = this.#lives.filter(({ info }) => info.address.host === host).map(({ info }) => info.id);
-    if (repair.packets.length > this.#options.repairs.every)
+    const { every, recovery } = this.#options.repairs;
+    if (repair.packets.length > (recovery === undefined ? every : EVERY_MAX))
       this.#faults.push(`${repair.packets.length} packets in one repair`);
     for (const { group } of repair.packets) {
       const known = [origin.membersOf(group), origin.before.get(group)];

@@ -19,6 +19,8 @@ export type FieldOptions = {
   readonly groupSize: number;
   /** c of the rate of fire. */
   readonly repairs: number;
+  /** Receivers say themselves how they are to be repaired, so that repairs bring this share. */
+  readonly recovery?: number;
   /** Packets that each node receives per second, on average. */
   readonly rate: number;
   /** How long there is traffic, ms of simulated time. */
@@ -31,6 +33,8 @@ export type FieldOptions = {
   readonly baseline?: BaselineKind;
   /** What is lost later is not counted, since how soon it is found depends on when the traffic ends; default: all counts. */
   readonly countedMs?: number;
+  /** Nor what is lost earlier, while nodes learn. */
+  readonly countedFromMs?: number;
 };
 
 export const fieldDefaults: Omit<FieldOptions, "seed"> = {
@@ -87,10 +91,11 @@ type Station = {
 /** The groups: shape by number. */
 export function randomGroups(options: FieldOptions, random: Random): GroupShape[] {
   const everybody = Array.from({ length: options.nodes }, (_, i) => i + 1);
-  if (options.groups === 0) return [{ group: 1, members: everybody, repairs: options.repairs }];
+  const { repairs, recovery } = options;
+  if (options.groups === 0) return [{ group: 1, members: everybody, repairs, recovery }];
   return Array.from({ length: options.groups }, (_, i) => {
     const members = random.shuffle([...everybody]).slice(0, options.groupSize);
-    return { group: i + 1, members: members.sort((a, b) => a - b), repairs: options.repairs };
+    return { group: i + 1, members: members.sort((a, b) => a - b), repairs, recovery };
   });
 }
 
@@ -224,7 +229,8 @@ class Field implements EventTarget {
       const packet = dataPacketOf(bytes);
       if (packet !== undefined && !station.delivered.has(keyOf(packet))) {
         const key = `${to} ${keyOf(packet)}`;
-        if (!this.#missedAt.has(key) && at < (this.#options.countedMs ?? Number.POSITIVE_INFINITY)) {
+        const { countedFromMs = 0, countedMs = Number.POSITIVE_INFINITY } = this.#options;
+        if (!this.#missedAt.has(key) && at >= countedFromMs && at < countedMs) {
           this.#missedAt.set(key, at);
         }
       }
@@ -254,7 +260,8 @@ class Field implements EventTarget {
   #onLoss(station: Station, id: PacketId): void {
     const key = `${station.id} ${keyOf(id)}`;
     if (this.#missedAt.delete(key)) this.#lost++;
-    else if (this.#options.countedMs === undefined) this.#faults.push(`said to be lost, and was not: ${key}`);
+    else if (this.#options.countedMs === undefined && this.#options.countedFromMs === undefined)
+      this.#faults.push(`said to be lost, and was not: ${key}`);
   }
 
   #schedule(station: Station): void {

@@ -42,11 +42,12 @@ export const NodeKind = {
   timelyState: 0x42,
   timelyNak: 0x43,
   timelyTell: 0x44,
+  timelyRate: 0x45,
 } as const;
 
 /** Whether it is a packet of timely groups. */
 export function isTimelyKind(kind: number): boolean {
-  return kind >= NodeKind.timelyData && kind <= NodeKind.timelyTell;
+  return kind >= NodeKind.timelyData && kind <= NodeKind.timelyRate;
 }
 
 const SEALED = 0x80;

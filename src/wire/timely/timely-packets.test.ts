@@ -13,6 +13,7 @@ import {
   timelySeqOf,
 } from "./data.ts";
 import { decodeTimelyNak, encodeTimelyNak, NAK_RANGES_MAX } from "./nak.ts";
+import { decodeTimelyRate, encodeTimelyRate, RATE_WISHES_MAX } from "./rate.ts";
 import { decodeRepair, encodeRepair, REPAIR_PACKETS_MAX } from "./repair.ts";
 import { decodeTimelyState, encodeTimelyState } from "./state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "./tell.ts";
@@ -107,6 +108,25 @@ test("what is said to one member comes back as it was", () => {
   );
 });
 
+test("how members want to be repaired comes back as it was", () => {
+  const wish = fc.record({
+    recovery: fc.integer({ min: 9_000, max: 9_999 }).map((n) => n / 10_000),
+    every: fc.integer({ min: 2, max: 32 }),
+    copies: fc.nat(64),
+    burst: fc.integer({ min: 1, max: 255 }),
+  });
+  fc.assert(
+    fc.property(id, fc.array(wish, { maxLength: RATE_WISHES_MAX }), (origin, wishes) => {
+      const bytes = encodeTimelyRate(CLUSTER, origin, wishes);
+      expect(headFault(bytes)).toBeUndefined();
+      expect(originOf(bytes)).toBe(origin);
+      expect(decodeTimelyRate(bytes)).toEqual(wishes);
+    }),
+  );
+  const bad = { recovery: 0.99, every: 1, copies: 5, burst: 1 };
+  expect(decodeTimelyRate(encodeTimelyRate(CLUSTER, 1, [bad]))).toBeUndefined();
+});
+
 test("whatever bytes come, reading them does not throw", () => {
   const valid = [
     encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, new Uint8Array(9)),
@@ -114,10 +134,11 @@ test("whatever bytes come, reading them does not throw", () => {
     encodeTimelyState(CLUSTER, 1, false, [{ group: 2, from: 1, began: 1, last: 3 }]),
     encodeTimelyNak(CLUSTER, 1, [{ group: 2, missing: RangeSet.of([1, 4]) }]),
     encodeTimelyTell(CLUSTER, 1, { group: 2, body: new Uint8Array(5) }),
+    encodeTimelyRate(CLUSTER, 1, [{ recovery: 0.99, every: 8, copies: 5, burst: 1 }]),
   ];
   const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 });
   fc.assert(
-    fc.property(fc.nat(4), damage, fc.nat(400), (which, changes, length) => {
+    fc.property(fc.nat(5), damage, fc.nat(400), (which, changes, length) => {
       const bytes = (valid[which] as Uint8Array).slice(0, Math.max(20, length));
       for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
       if (isTimelyData(bytes)) timelyPayloadOf(bytes);
@@ -125,6 +146,7 @@ test("whatever bytes come, reading them does not throw", () => {
       decodeTimelyState(bytes);
       decodeTimelyTell(bytes);
       decodeTimelyNak(bytes);
+      decodeTimelyRate(bytes);
     }),
     { numRuns: 2_000 },
   );

@@ -1,0 +1,152 @@
+import { LossMeter } from "./loss-meter.ts";
+import { BURST_MAX, COPIES_MAX, failureOf, RATE_START, type RateOfFire } from "./rate-of-fire.ts";
+
+/** Numbers of packets in a repair that are considered. */
+const EVERY = [2, 3, 4, 6, 8, 12, 16, 24, 32];
+/** Nothing is changed before so many packets have told something. */
+const PACKETS_MIN = 256;
+/** It is aimed at this share of what may fail. */
+const AIM = 0.7;
+/** Bins that take longer to be filled are too slow, the more the longer, ms. */
+const FILL_MS = 60;
+/** What it costs, in repairs per packet, that a packet is in one repair more: it is looked up there. Measured (bench/timely.ts). */
+const COPY_COST = 0.03;
+/** What is chosen fails by so much less than it may, and is kept until it fails by so much more: what is measured wavers. */
+const SPARE = 0.75;
+const TOLERATED = 1.3;
+/** What is cheaper is taken if it is that much cheaper, and not too soon after the last change. */
+const CHEAPER = 0.85;
+const CHANGE_MS = 5_000;
+/** A burst is another one if it is so much longer or shorter. */
+const LONGER = 1.25;
+const SHORTER = 0.6;
+/** By how much a failure corrects what is expected; how many at once; how far off expectations may be. */
+const GAIN = 0.1;
+const FAILURES_AT_ONCE = 2;
+const CORRECTION_MAX = Math.log(16);
+const AGES = 64;
+
+/**
+ * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
+ * in what bursts, knows roughly what (r, c) make of that (rate-of-fire.ts), and corrects this by what repairs have brought: each failure
+ * makes it expect a little more failures, each success that much less that both balance at the share asked for. More is asked for at once, less
+ * only after a while and with something to spare, so it does not swing.
+ */
+export class FireControl {
+  readonly #budget: number;
+  readonly #meter = new LossMeter();
+  #rate: RateOfFire;
+  /** The logarithm of what failures are by what was expected. */
+  #correction = 0;
+  #failures = 0;
+  #successes = 0;
+  /** How long bins take for each packet of a repair, with the present rate; undefined: not known. */
+  #packetMs: number | undefined;
+  #changedAt = Number.NEGATIVE_INFINITY;
+
+  /** `recovery`: the share of losses that repairs shall bring, below 1. */
+  constructor(recovery: number, start: RateOfFire = RATE_START) {
+    this.#budget = (1 - recovery) * AIM;
+    this.#rate = start;
+  }
+
+  get rate(): RateOfFire {
+    return this.#rate;
+  }
+
+  get loss(): number {
+    return this.#meter.loss;
+  }
+
+  /** A packet came by itself. */
+  came(now: number): void {
+    this.#meter.came(now);
+  }
+
+  /** One that should have come then did not, and repairs have brought it, or not. */
+  missed(since: number, isRebuilt: boolean): void {
+    this.#meter.missed(since);
+    if (isRebuilt) this.#successes++;
+    else this.#failures++;
+  }
+
+  /** It did, but repairs were sooner. */
+  cameAfterAll(since: number): void {
+    this.#meter.cameAfterAll(since);
+    this.#successes = Math.max(0, this.#successes - 1);
+  }
+
+  /** A repair of so many packets came so long after the first of them. */
+  aged(packets: number, ageMs: number): void {
+    const sample = ageMs / packets;
+    this.#packetMs = this.#packetMs === undefined ? sample : this.#packetMs + (sample - this.#packetMs) / AGES;
+  }
+
+  /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */
+  update(now: number, others: number): boolean {
+    if (this.#meter.packets < PACKETS_MIN || others === 0) return false;
+    this.#correct();
+    const rate = this.#choose(now, others);
+    if (rate === undefined) return false;
+    // What bins took is known for the rate of before.
+    if (this.#packetMs !== undefined) this.#packetMs *= this.#slowness(rate);
+    this.#rate = rate;
+    this.#changedAt = now;
+    return true;
+  }
+
+  #correct(): void {
+    const perSuccess = this.#budget / (1 - this.#budget);
+    const step = GAIN * (Math.min(this.#failures, FAILURES_AT_ONCE) - this.#successes * perSuccess);
+    this.#correction = Math.max(-CORRECTION_MAX, Math.min(CORRECTION_MAX, this.#correction + step));
+    this.#failures = 0;
+    this.#successes = 0;
+  }
+
+  #choose(now: number, others: number): RateOfFire | undefined {
+    const { loss } = this.#meter;
+    const burst = this.#burst();
+    const failure = (rate: RateOfFire): number => failureOf(loss, rate) * Math.exp(this.#correction);
+    const current = { ...this.#rate, copies: Math.min(this.#rate.copies, others) };
+    const isEnough = burst <= current.burst && failure(current) <= TOLERATED * this.#budget;
+    const isSettled = now < this.#changedAt + CHANGE_MS;
+    if (isEnough && isSettled) return undefined;
+    const limit = SPARE * this.#budget;
+    let best: RateOfFire | undefined;
+    let leastCost = isEnough && burst === current.burst ? CHEAPER * this.#cost(current) : Number.POSITIVE_INFINITY;
+    // What fails least, if nothing is good enough.
+    let safest = current;
+    for (const every of EVERY) {
+      for (let copies = 1; copies <= Math.min(others, COPIES_MAX); copies++) {
+        const rate = { every, copies, burst };
+        if (failure(rate) < failure(safest)) safest = rate;
+        if (failure(rate) > limit || this.#cost(rate) >= leastCost) continue;
+        best = rate;
+        leastCost = this.#cost(rate);
+      }
+    }
+    if (best !== undefined) return best;
+    if (isEnough) return undefined;
+    const isSame =
+      safest.every === this.#rate.every && safest.copies === this.#rate.copies && burst === this.#rate.burst;
+    return isSame ? undefined : { ...safest, burst };
+  }
+
+  /** The burst that is provided for: the present one, unless what is seen differs clearly. */
+  #burst(): number {
+    const present = this.#rate.burst;
+    const seen = this.#meter.burst;
+    return seen > LONGER * present || seen < SHORTER * present ? Math.min(BURST_MAX, Math.ceil(seen)) : present;
+  }
+
+  /** How much longer a bin takes for a packet. */
+  #slowness({ copies, burst }: RateOfFire): number {
+    return (burst / this.#rate.burst) * Math.max(1, this.#rate.copies / copies);
+  }
+
+  #cost(rate: RateOfFire): number {
+    const { every, copies } = rate;
+    const fillMs = (this.#packetMs ?? 0) * every * this.#slowness(rate);
+    return (copies / every + COPY_COST * copies) * Math.max(1, fillMs / FILL_MS);
+  }
+}

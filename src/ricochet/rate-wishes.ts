@@ -1,0 +1,102 @@
+import type { GroupNumber, NodeId } from "../base/ids.ts";
+import { NEVER } from "../machine/machine.ts";
+import type { RateWish } from "../wire/timely/rate.ts";
+import type { GroupShape } from "./bin-plan.ts";
+import { FireControl } from "./fire-control.ts";
+import type { RateOfFire } from "./rate-of-fire.ts";
+
+/** How often rates are worked out while packets come. */
+const UPDATE_MS = 200;
+/** How often they are told though nothing has changed, since that may have been lost; more seldom with many to tell. */
+const REPEAT_MS = 1_000;
+const REPEAT_MS_PER_PEER = 20;
+
+/** The groups that are set to one recovery. */
+type Kind = {
+  readonly control: FireControl;
+  /** All other members of these groups, and how many there are in the largest. */
+  members: ReadonlySet<NodeId>;
+  others: number;
+  repeatAt: number;
+};
+
+/**
+ * How this node wants to be repaired in groups that adapt: it watches what becomes of their packets (fire-control.ts), and tells their other members
+ * what follows from that.
+ */
+export class RateWishes {
+  readonly #tell: (to: NodeId, wishes: readonly RateWish[]) => void;
+  /** By recovery. */
+  readonly #kinds = new Map<number, Kind>();
+  readonly #kindOf = new Map<GroupNumber, Kind>();
+  /** When rates are to be worked out. */
+  deadline = NEVER;
+
+  constructor(tell: (to: NodeId, wishes: readonly RateWish[]) => void) {
+    this.#tell = tell;
+  }
+
+  /** How this node wants to be repaired in such groups now; undefined: it is in none. */
+  rateOf(recovery: number): RateOfFire | undefined {
+    return this.#kinds.get(recovery)?.control.rate;
+  }
+
+  setGroups(groups: Iterable<GroupShape>, me: NodeId, now: number): void {
+    this.#kindOf.clear();
+    const members = new Map<number, Set<NodeId>>();
+    for (const { group, members: those, recovery } of groups) {
+      if (recovery === undefined) continue;
+      const others = those.filter((member) => member !== me);
+      const all = members.get(recovery) ?? new Set();
+      if (all.size === 0) members.set(recovery, all);
+      for (const member of others) all.add(member);
+      const kind = this.#kinds.get(recovery) ?? this.#newKind(recovery);
+      // Groups come one after the other: the first of a kind begins anew.
+      kind.others = all.size === others.length ? others.length : Math.max(kind.others, others.length);
+      kind.members = all;
+      this.#kindOf.set(group, kind);
+    }
+    for (const [recovery, kind] of this.#kinds) {
+      if (!members.has(recovery)) this.#kinds.delete(recovery);
+      // Who is new has not heard of it.
+      else kind.repeatAt = now;
+    }
+    this.deadline = this.#kinds.size > 0 ? Math.min(this.deadline, now + UPDATE_MS) : NEVER;
+  }
+
+  /** What has become of a packet that should have come then. */
+  arrived(group: GroupNumber, how: "received" | "rebuilt" | "resent" | "lost", since: number, now: number): void {
+    const kind = this.#kindOf.get(group);
+    if (kind === undefined) return;
+    if (how === "received") kind.control.came(now);
+    else kind.control.missed(since, how === "rebuilt");
+    this.deadline = Math.min(this.deadline, now + UPDATE_MS);
+  }
+
+  /** A packet that was rebuilt, and should have come then, has come by itself. */
+  cameAfterAll(group: GroupNumber, since: number): void {
+    this.#kindOf.get(group)?.control.cameAfterAll(since);
+  }
+
+  /** A repair of so many packets came so long after the first of them. */
+  aged(group: GroupNumber, packets: number, ageMs: number): void {
+    this.#kindOf.get(group)?.control.aged(packets, ageMs);
+  }
+
+  tick(now: number): void {
+    this.deadline = NEVER;
+    for (const [recovery, kind] of this.#kinds) {
+      const isOther = kind.control.update(now, kind.others);
+      if (!isOther && now < kind.repeatAt) continue;
+      kind.repeatAt = now + Math.max(REPEAT_MS, REPEAT_MS_PER_PEER * kind.members.size);
+      const { every, copies, burst } = kind.control.rate;
+      for (const member of kind.members) this.#tell(member, [{ recovery, every, copies, burst }]);
+    }
+  }
+
+  #newKind(recovery: number): Kind {
+    const kind = { control: new FireControl(recovery), members: new Set<NodeId>(), others: 0, repeatAt: 0 };
+    this.#kinds.set(recovery, kind);
+    return kind;
+  }
+}
