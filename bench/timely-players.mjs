@@ -1,7 +1,7 @@
 /*
  * All members of a timely group but one, in one process, for bench/timely.ts: what they send each other stays here, and only what is for the one
  * that is measured goes over the network. So that one gets what it would get of seven processes, on a machine that could not run them. Arguments: JSON
- * of { host, members, measured, pool, repairs, timely }; told what to do as timely-process.mjs is.
+ * of { host, members, measured, pool, repairs, timely, loss }, with loss { share } each of them loses that of what comes to it; told what to do as timely-process.mjs is.
  */
 import { NodeHost } from "../dist/host/node-host.js";
 import { NodeSockets } from "../dist/host/node-sockets.js";
@@ -9,7 +9,7 @@ import { nodeDefaults } from "../dist/qsm/config.js";
 
 const GROUP = 1;
 const REGION = 1_000;
-const { host, members, measured, pool, repairs, timely } = JSON.parse(process.argv[2]);
+const { host, members, measured, pool, repairs, timely, loss } = JSON.parse(process.argv[2]);
 const sockets = await NodeSockets.open({ host, multicast: pool });
 sockets.start(
   () => {},
@@ -22,6 +22,7 @@ class Players {
   receiveBufferBytes = 0;
   unsent = 0;
   isHeldUp = false;
+  isBehind = false;
   #waiting = [];
 
   constructor(address) {
@@ -52,7 +53,7 @@ class Players {
     setImmediate(() => {
       const waiting = this.#waiting;
       this.#waiting = [];
-      for (const one of waiting) this.receive(...one);
+      for (const one of waiting) if (!(Math.random() < (loss?.share ?? 0))) this.receive(...one);
     });
   }
 

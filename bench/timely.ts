@@ -203,7 +203,7 @@ async function cost(
       return child;
     };
     const receiver = await spawn(1, NODE, { id: NODES, loss });
-    const others = await spawn(0, PLAYERS, { measured: NODES });
+    const others = await spawn(0, PLAYERS, { measured: NODES, loss });
     await ask(others, { kind: "flood", rate, bytes: BYTES });
     await sleep(2 * WARM_UP_MS);
     const begin = await ask<Count>(receiver, { kind: "count" });
@@ -307,7 +307,10 @@ async function main(): Promise<void> {
     const rows: string[][] = [];
     const costs: unknown[] = [];
     const base = new Map<boolean, number>();
+    const wanted = option("cases", "");
     for (const { name, repairs, loss } of cases) {
+      // What others are compared with is always measured.
+      if (repairs.copies > 0 && !name.includes(wanted)) continue;
       const runs = await repeated(() => cost(COST_RATE, repairs, loss));
       costs.push({ name, repairs, loss, asked: COST_RATE, runs });
       const one = middle(runs, ({ microsPerPacket }) => microsPerPacket);

@@ -193,6 +193,7 @@ class ScriptedNetwork implements NodeNetwork {
   readonly unsent = 3;
   readonly sent: number[] = [];
   readonly isHeldUp = false;
+  isBehind = false;
   room = 0;
   receive: NodeReceive = () => {};
   onRoom = (): void => {};
@@ -234,6 +235,28 @@ describe("NodeHost", () => {
     network.onRoom();
     await station.until(() => station.delivered.length === 1);
     expect(network.sent).toEqual([3]);
+  });
+
+  it("looks at repairs when it has come to the end of the data that is here, or soon all the same", async () => {
+    const [station, network] = await alone();
+    const order: string[] = [];
+    station.host.timely.receive = () => void order.push("repair");
+    station.host.node.receive = (channel) => void order.push(channel);
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 3));
+    network.isBehind = true;
+    network.receive("repair", headOnly(NodeKind.timelyRepair));
+    network.receive("data", headOnly(NodeKind.regionData));
+    await turn();
+    network.receive("data", headOnly(NodeKind.regionData));
+    network.isBehind = false;
+    await turn();
+    expect(order.filter((what) => what === "data")).toHaveLength(2);
+    expect(order.at(-1)).toBe("repair");
+    // Data that never ends.
+    network.isBehind = true;
+    network.receive("repair", headOnly(NodeKind.timelyRepair));
+    while (order.length < 4) await turn();
+    expect(order.at(-1)).toBe("repair");
   });
 
   it("adds to what its node counts what only it knows", async () => {

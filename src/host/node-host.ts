@@ -49,8 +49,10 @@ const CHANNELS: Readonly<Record<PacketClass, NodeChannel>> = { token: "control",
 const LATENESS_MS = 200;
 /** Messages that an application may send from inside a turn before it is told to wait. */
 const WAITING_MAX = 4_096;
-/** Repairs of timely groups that may wait for the end of a turn. */
+/** Repairs of timely groups that may wait for data that is here; for how long, and how many are then processed in a turn. */
 const REPAIRS_MAX = 16_384;
+const REPAIRS_WAIT_MS = 20;
+const REPAIRS_PER_TURN = 256;
 
 /**
  * A node on real sockets. Its turn (protocols.md A.11, J7): sockets are drained into queues by class; these are processed, control before
@@ -85,6 +87,8 @@ export class NodeHost {
   /** Datagrams that a multicast takes. */
   #fanOut = 1;
   #repairs: Uint8Array[] = [];
+  /** Since when data has been here that was not looked at. */
+  #behindSince = Number.POSITIVE_INFINITY;
   #repairsDropped = 0;
 
   constructor(
@@ -169,7 +173,10 @@ export class NodeHost {
         },
         tick: (now) => {
           if (node.deadline <= now) node.tick(now);
-          if (groups.deadline <= now) groups.tick(now);
+          if (groups.deadline <= now) {
+            groups.behind(this.#isBehind, now);
+            groups.tick(now);
+          }
           if (ordered.deadline <= now) ordered.tick(now);
         },
         // A token acts on what it finds; what is younger than the last round it does not ask about (A31).
@@ -308,6 +315,24 @@ export class NodeHost {
     this.ordered.apply(this.node.views.n, (group) => this.timely.membersOf(group), now);
   }
 
+  /** Whether data may be here that has not been processed. */
+  get #isBehind(): boolean {
+    return this.#network.isBehind || this.#loop.waiting > 0;
+  }
+
+  /** What only waits in a socket need not be rebuilt, so data comes first; but a node that never comes to its end is repaired, too. */
+  #receiveRepairs(now: number): void {
+    const isBehind = this.#isBehind;
+    if (!isBehind) this.#behindSince = Number.POSITIVE_INFINITY;
+    else if (this.#behindSince === Number.POSITIVE_INFINITY) this.#behindSince = now;
+    this.timely.behind(isBehind, now);
+    if (isBehind && now < this.#behindSince + REPAIRS_WAIT_MS) return;
+    const repairs = this.#repairs;
+    this.#repairs = repairs.slice(REPAIRS_PER_TURN);
+    const count = Math.min(repairs.length, REPAIRS_PER_TURN);
+    for (let i = 0; i < count; i++) this.timely.receive(repairs[i] as Uint8Array, now);
+  }
+
   #takeRepair(bytes: Uint8Array): void {
     if (this.#repairs.length >= REPAIRS_MAX) this.#repairsDropped++;
     else this.#repairs.push(bytes);
@@ -326,9 +351,7 @@ export class NodeHost {
 
   #flush(application: NodeApplication): void {
     const now = this.#clock.now();
-    const repairs = this.#repairs;
-    this.#repairs = [];
-    for (const bytes of repairs) this.timely.receive(bytes, now);
+    this.#receiveRepairs(now);
     if (now >= this.#latenessAt + LATENESS_MS) {
       this.#latenessAt = now;
       this.#lateness = this.#delay.take();
@@ -350,7 +373,7 @@ export class NodeHost {
     // The room has been used up, and the sockets took it all: there is more.
     const hasMore = this.node.room === 0 && room > 0 && this.#network.room > 0;
     // Or an application that was told that it may send again has done so.
-    if (hasMore || this.#waiting.length > 0) this.#clock.schedule();
+    if (hasMore || this.#waiting.length > 0 || this.#repairs.length > 0) this.#clock.schedule();
   }
 
   #takeWaiting(now: number, application: NodeApplication): void {

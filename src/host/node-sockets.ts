@@ -70,6 +70,8 @@ export interface NodeNetwork {
   readonly room: number;
   /** Whether some of those wait for the kernel: others that are sent now will do so too. */
   readonly isHeldUp: boolean;
+  /** Whether a socket has given all data that it gives at once since the last `flush`: it may hold more. */
+  readonly isBehind: boolean;
   /** The end of a turn: what was sent leaves now at the latest. */
   flush(): void;
   /** To be called once, before anything else. */
@@ -82,6 +84,23 @@ export interface NodeNetwork {
   listen(index: number): void;
   unlisten(index: number): void;
   close(): Promise<void>;
+}
+
+/** As many datagrams as one poll of a socket gives at most (libuv). */
+const POLL_MAX = 32;
+
+/** Counts what a socket gives in one turn. */
+class PollCount {
+  #turn = 0;
+  #count = 0;
+
+  /** It gives one more: whether that is as many as it gives at once. */
+  isAll(turn: number): boolean {
+    if (turn !== this.#turn) this.#count = 0;
+    this.#turn = turn;
+    this.#count++;
+    return this.#count >= POLL_MAX;
+  }
 }
 
 /** Addresses are numbers already: without this, every send would wait for the resolver's next tick. */
@@ -127,6 +146,9 @@ export class NodeSockets implements NodeNetwork {
   #receive: NodeReceive = () => {};
   #onRoom: () => void = () => {};
   #isFull = false;
+  /** Counts turns, to count what each socket gives in one. */
+  #turn = 0;
+  #isBehind = false;
   #isClosed = false;
   readonly #sent = (error: Error | null): void => {
     if (error !== null) this.#fault(error);
@@ -156,7 +178,11 @@ export class NodeSockets implements NodeNetwork {
       dataPort: sockets.data.address().port,
     };
     for (const channel of ["control", "repair", "data"] as const) {
-      sockets[channel].on("message", (bytes: Uint8Array) => this.#onMessage(channel, bytes));
+      const given = new PollCount();
+      sockets[channel].on("message", (bytes: Uint8Array) => {
+        if (channel === "data") this.#isBehind ||= given.isAll(this.#turn);
+        this.#onMessage(channel, bytes);
+      });
       this.#setUp(sockets[channel]);
     }
     if (options.multicast !== undefined) this.joinPool(options.multicast);
@@ -237,6 +263,10 @@ export class NodeSockets implements NodeNetwork {
     return Math.max(0, room);
   }
 
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   get isHeldUp(): boolean {
     return this.#outstanding > 0;
   }
@@ -259,6 +289,8 @@ export class NodeSockets implements NodeNetwork {
   }
 
   flush(): void {
+    this.#turn++;
+    this.#isBehind = false;
     if (!this.#isClosed) this.#batches?.flush();
   }
 
@@ -274,7 +306,9 @@ export class NodeSockets implements NodeNetwork {
     // Other nodes of this machine may listen to the same region.
     const socket = newSocket(host, true);
     const { dataPort } = this.address;
+    const given = new PollCount();
     socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => {
+      this.#isBehind ||= given.isAll(this.#turn);
       // Our own multicasts, which come back for the sake of other nodes of this machine.
       if (from.port !== dataPort || from.address !== host) this.#onMessage("data", bytes);
     });

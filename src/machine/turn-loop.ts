@@ -95,6 +95,11 @@ export class TurnLoop {
     return this.#tokens.dropped + this.#repairs.dropped + this.#data.dropped;
   }
 
+  /** Datagrams that wait to be processed. */
+  get waiting(): number {
+    return this.#tokens.length + this.#repairs.length + this.#data.length;
+  }
+
   /** Requests that wait. */
   get backlog(): number {
     return this.#requests.length - this.#requestsDone;
@@ -140,7 +145,7 @@ export class TurnLoop {
     if (this.#machine.deadline <= now) this.#machine.tick(now);
     this.#verbs.flush();
 
-    if (this.#tokens.length + this.#repairs.length + this.#data.length + this.backlog > 0) this.#schedule();
+    if (this.waiting + this.backlog > 0) this.#schedule();
     this.#verbs.wakeAt(this.#machine.deadline);
   }
 

@@ -61,6 +61,12 @@ export class Decoder {
     return this.#attempt({ repair, isOver: false }, true);
   }
 
+  /** A repair came of which all packets are here. */
+  countUseless(): void {
+    this.statistics.received++;
+    this.statistics.useless++;
+  }
+
   /** A packet that was missing is here: datagrams that repairs give back now. Each has to be taken before the next is asked for. */
   *arrived(missing: Missing): Generator<Uint8Array> {
     for (const pending of missing.repairs) {

@@ -70,6 +70,25 @@ describe("requests", () => {
     expect(requests.patienceMs(GROUP)).toBe(30);
   });
 
+  test("wait while packets are here that have not been looked at, and are not made any more by a node that stays behind", () => {
+    const late = lacking([]);
+    late.requests.behind(true, 1_100);
+    late.runUntil(900);
+    expect(late.asked).toEqual([]);
+    late.requests.behind(false, 1_900);
+    late.runUntil(910);
+    expect(late.asked).toHaveLength(1);
+
+    const overloaded = lacking([]);
+    overloaded.requests.behind(true, 1_100);
+    overloaded.requests.behind(true, 1_500);
+    overloaded.runUntil(1_200);
+    expect(overloaded.asked).toEqual([]);
+    expect(overloaded.lost).toHaveLength(1);
+    expect(overloaded.lost[0]).toBeLessThan(1_200);
+    expect(overloaded.stream.missing.size).toBe(0);
+  });
+
   test("are not made for what has come meanwhile, nor of senders that are gone", () => {
     const { requests, stream, asked, runUntil } = lacking([]);
     stream.missing.delete(5);

@@ -25,6 +25,8 @@ const TOGETHER_MS = 5;
 const SOONEST_MS = 10;
 /** Repairs are waited for a little longer than they have taken. */
 const LAG_MARGIN = 3;
+/** Who has not come to the end of what is here for so long is not repaired by more packets still: what is missing is given up. */
+const OVERLOADED_MS = 1_000;
 /** The time between two requests for the same packet doubles so often, at the pace of `nakMs`. */
 const DOUBLINGS_MAX = 4;
 
@@ -38,6 +40,8 @@ export class Requests {
   readonly #lags = new Map<GroupNumber, RepairLag>();
   /** Streams of which something is missing, or of which it is not known where they begin. */
   readonly #lacking = new Set<Incoming>();
+  /** Since when packets may be here that have not been looked at. */
+  #behindSince = NEVER;
   readonly #pauseMaxMs: number;
   readonly #giveUpMs: number;
   /** When something is to be asked for. */
@@ -101,7 +105,20 @@ export class Requests {
     this.#lacking.delete(stream);
   }
 
+  /**
+   * Whether packets may be here that have not been looked at: what is missing may be among them, and is not asked for. A node that stays behind cannot
+   * take what comes, let alone what it asks for.
+   */
+  behind(isBehind: boolean, now: number): void {
+    if (!isBehind) this.#behindSince = NEVER;
+    else if (this.#behindSince === NEVER) this.#behindSince = now;
+  }
+
   tick(now: number): void {
+    if (this.#behindSince < NEVER && !this.#isOverloaded(now)) {
+      this.deadline = now + TOGETHER_MS;
+      return;
+    }
     const naks = new Map<NodeId, Nak[]>();
     this.deadline = NEVER;
     for (const stream of this.#lacking) {
@@ -130,7 +147,7 @@ export class Requests {
     const patienceMs = this.patienceMs(stream.group);
     for (const missing of stream.missing.values()) {
       if (missing.askAt <= now) {
-        if (now - missing.since >= this.#giveUpMs) {
+        if (now - missing.since >= this.#giveUpMs || this.#isOverloaded(now)) {
           stream.missing.delete(missing.seq);
           this.#outbox.giveUp(stream, missing);
           continue;
@@ -159,6 +176,10 @@ export class Requests {
     }
     this.deadline = Math.min(this.deadline, stream.beginningAskAt);
     return isDue;
+  }
+
+  #isOverloaded(now: number): boolean {
+    return now - this.#behindSince >= OVERLOADED_MS;
   }
 
   #pauseMs(firstMs: number, asked: number): number {

@@ -200,6 +200,11 @@ export class TimelyGroups implements Machine {
     this.#node.receive(bytes, now);
   }
 
+  /** Whether packets may be here that have not been received yet: what is missing may be among them. */
+  behind(isBehind: boolean, now: number): void {
+    this.#node.behind(isBehind, now);
+  }
+
   get deadline(): number {
     return this.#node.deadline;
   }

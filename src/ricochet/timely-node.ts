@@ -14,7 +14,16 @@ import {
   timelySeqOf,
 } from "../wire/timely/data.ts";
 import { decodeTimelyNak, encodeTimelyNak, type Nak } from "../wire/timely/nak.ts";
-import { decodeRepair, repairHeadBytes } from "../wire/timely/repair.ts";
+import {
+  decodeRepair,
+  isRepair,
+  repairGroupAt,
+  repairHeadBytes,
+  repairLastsOf,
+  repairPacketsOf,
+  repairSenderAt,
+  repairSeqAt,
+} from "../wire/timely/repair.ts";
 import { decodeTimelyRate, encodeTimelyRate } from "../wire/timely/rate.ts";
 import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
@@ -281,6 +290,11 @@ export class TimelyNode implements Machine {
     }
   }
 
+  /** Whether packets may be here, in a queue or a socket, that this node has not been given yet: to be said before `tick`. */
+  behind(isBehind: boolean, now: number): void {
+    this.#requests.behind(isBehind, now);
+  }
+
   get deadline(): number {
     const { deadline } = this.#requests;
     return Math.min(
@@ -312,19 +326,10 @@ export class TimelyNode implements Machine {
         else if (this.#isFenced(packet)) this.statistics.foreign++;
         else this.#onData(packet, "received");
         return;
-      case NodeKind.timelyRepair: {
-        const repair = decodeRepair(packet);
-        if (repair === undefined) {
-          this.statistics.malformed++;
-          return;
-        }
-        this.#repairer.countRepair();
-        this.#hearOfAll(repair.packets);
-        for (const id of repair.lasts) this.#hearOf(id, this.#now);
-        const bytes = this.#decoder.receive(repair);
-        if (bytes !== undefined) this.#onData(bytes, "rebuilt");
+      case NodeKind.timelyRepair:
+        if (!isRepair(packet)) this.statistics.malformed++;
+        else if (!this.#isKnown(packet)) this.#onRepair(packet);
         return;
-      }
       case NodeKind.timelyState: {
         const states = decodeTimelyState(packet);
         if (states === undefined) this.statistics.malformed++;
@@ -446,6 +451,53 @@ export class TimelyNode implements Machine {
     }
   }
 
+  /**
+   * Whether a repair tells nothing, since all its packets are here, as those of nearly all repairs are where little is lost. Then it is not decoded, and
+   * streams are looked up once for packets in a row.
+   */
+  #isKnown(packet: Uint8Array): boolean {
+    if (repairLastsOf(packet) > 0) return false;
+    const count = repairPacketsOf(packet);
+    let oldestAt = NEVER;
+    let [sender, group] = [-1, -1];
+    let held: ReadonlyMap<number, { readonly at: number }> | undefined;
+    for (let i = 0; i < count; i++) {
+      const [nextSender, nextGroup] = [repairSenderAt(packet, i), repairGroupAt(packet, i)];
+      if (nextSender !== sender || nextGroup !== group) {
+        [sender, group] = [nextSender, nextGroup];
+        held =
+          sender === this.#config.me ? this.#outgoing.get(group)?.kept : this.#incoming.get(group)?.get(sender)?.held;
+      }
+      const found = held?.get(repairSeqAt(packet, i));
+      if (found === undefined) return false;
+      if (i === 0) oldestAt = found.at;
+    }
+    this.#repairer.countRepair();
+    this.#decoder.countUseless();
+    this.#countAge(repairGroupAt(packet, 0), count, oldestAt);
+    return true;
+  }
+
+  #onRepair(packet: Uint8Array): void {
+    const repair = decodeRepair(packet);
+    if (repair === undefined) {
+      this.statistics.malformed++;
+      return;
+    }
+    this.#repairer.countRepair();
+    this.#hearOfAll(repair.packets);
+    for (const id of repair.lasts) this.#hearOf(id, this.#now);
+    const bytes = this.#decoder.receive(repair);
+    if (bytes !== undefined) this.#onData(bytes, "rebuilt");
+  }
+
+  /** A repair of so many packets has come; the first of them that is here had come then. */
+  #countAge(group: GroupNumber, packets: number, firstAt: number): void {
+    const ageMs = this.#now - firstAt;
+    this.#requests.observeLag(group, ageMs);
+    this.#rates.aged(group, packets, ageMs);
+  }
+
   /** The packets of a repair, in the order in which they came to its origin: one that is not here would have come before those behind it. */
   #hearOfAll(packets: readonly PacketId[]): void {
     let since = this.#now;
@@ -459,9 +511,7 @@ export class TimelyNode implements Machine {
         oldest = found;
       }
     }
-    if (oldest === undefined) return;
-    this.#requests.observeLag(oldest.id.group, this.#now - oldest.at);
-    this.#rates.aged(oldest.id.group, packets.length, this.#now - oldest.at);
+    if (oldest !== undefined) this.#countAge(oldest.id.group, packets.length, oldest.at);
   }
 
   /** The packet was sent, and is missing since then. */

@@ -1,4 +1,4 @@
-import type { NodeId } from "../../base/ids.ts";
+import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import { getU16, getU32, getU48, getU64, setU16, setU32, setU48, setU64 } from "../bytes.ts";
 import { isIdAt } from "../region/fields.ts";
 import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../region/head.ts";
@@ -67,14 +67,44 @@ export function encodeRepair(
   return bytes;
 }
 
+/** Whether the fields below can be read; ids in it may still be none. */
+export function isRepair(packet: Uint8Array): boolean {
+  if (!isPacket(packet, NodeKind.timelyRepair, IDS_AT - NODE_HEAD_BYTES)) return false;
+  const count = repairPacketsOf(packet);
+  const lasts = repairLastsOf(packet);
+  if (count === 0 || count > REPAIR_PACKETS_MAX || lasts > REPAIR_PACKETS_MAX) return false;
+  return bodyEndOf(packet) > repairHeadBytes(count, lasts);
+}
+
+/** Packets in the XOR; and further ones that are told of. */
+export function repairPacketsOf(packet: Uint8Array): number {
+  return packet[PACKETS_AT] as number;
+}
+
+export function repairLastsOf(packet: Uint8Array): number {
+  return packet[LASTS_AT] as number;
+}
+
+/** Of the packet in the XOR with this index, in place: most repairs are looked at and forgotten. */
+export function repairSenderAt(packet: Uint8Array, index: number): NodeId {
+  return getU64(packet, IDS_AT + ID_BYTES * index);
+}
+
+export function repairGroupAt(packet: Uint8Array, index: number): GroupNumber {
+  return getU64(packet, IDS_AT + ID_BYTES * index + 8);
+}
+
+export function repairSeqAt(packet: Uint8Array, index: number): number {
+  return getU48(packet, IDS_AT + ID_BYTES * index + 16);
+}
+
 /** Undefined: malformed. */
 export function decodeRepair(packet: Uint8Array): Repair | undefined {
-  if (!isPacket(packet, NodeKind.timelyRepair, IDS_AT - NODE_HEAD_BYTES)) return undefined;
-  const count = packet[PACKETS_AT] as number;
-  const lastCount = packet[LASTS_AT] as number;
+  if (!isRepair(packet)) return undefined;
+  const count = repairPacketsOf(packet);
+  const lastCount = repairLastsOf(packet);
   const xorAt = repairHeadBytes(count, lastCount);
   const end = bodyEndOf(packet);
-  if (count === 0 || count > REPAIR_PACKETS_MAX || lastCount > REPAIR_PACKETS_MAX || end <= xorAt) return undefined;
   const packets = idsAt(packet, IDS_AT, count);
   const lasts = idsAt(packet, IDS_AT + ID_BYTES * count, lastCount);
   if (packets === undefined || lasts === undefined) return undefined;
