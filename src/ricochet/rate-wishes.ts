@@ -29,6 +29,11 @@ export class RateWishes {
   /** By recovery. */
   readonly #kinds = new Map<number, Kind>();
   readonly #kindOf = new Map<GroupNumber, Kind>();
+  /**
+   * Packets may be here that the node has not looked at. What is lost meanwhile is lost for want of time, of which more repairs would take even more:
+   * it does not count.
+   */
+  isBehind = false;
   /** When rates are to be worked out. */
   deadline = NEVER;
 
@@ -67,7 +72,7 @@ export class RateWishes {
   /** What has become of a packet that should have come then. */
   arrived(group: GroupNumber, how: "received" | "rebuilt" | "resent" | "lost", since: number, now: number): void {
     const kind = this.#kindOf.get(group);
-    if (kind === undefined) return;
+    if (kind === undefined || this.isBehind) return;
     if (how === "received") kind.control.came(now);
     else kind.control.missed(since, how === "rebuilt");
     this.deadline = Math.min(this.deadline, now + UPDATE_MS);

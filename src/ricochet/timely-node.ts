@@ -1,10 +1,10 @@
 import { assert } from "../base/assert.ts";
+import { EarlyPackets } from "../base/early-packets.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import { clusterOf, headFault, kindOf, NodeKind, originOf, packetAt } from "../wire/region/head.ts";
 import {
   BEFORE_MAX,
-  encodeTimelyData,
   isTimelyData,
   type PacketId,
   TIMELY_DATA_HEAD_BYTES,
@@ -13,7 +13,7 @@ import {
   timelyPayloadOf,
   timelySeqOf,
 } from "../wire/timely/data.ts";
-import { decodeTimelyNak, encodeTimelyNak, type Nak } from "../wire/timely/nak.ts";
+import { decodeTimelyNak, encodeTimelyNak } from "../wire/timely/nak.ts";
 import {
   decodeRepair,
   isRepair,
@@ -25,14 +25,16 @@ import {
   repairSeqAt,
 } from "../wire/timely/repair.ts";
 import { decodeTimelyRate, encodeTimelyRate } from "../wire/timely/rate.ts";
-import { decodeTimelyState, encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
+import { decodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
 import type { GroupShape } from "./bin-plan.ts";
 import type { BinPacket } from "./bins.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
+import { FormerStreams } from "./former-streams.ts";
+import { HeldPackets } from "./held-packets.ts";
 import { Incoming, type Missing } from "./incoming.ts";
-import { Outgoing } from "./outgoing.ts";
+import { OwnStreams } from "./own-streams.ts";
 import type { RateOfFire } from "./rate-of-fire.ts";
 import { RateWishes } from "./rate-wishes.ts";
 import { Repairer } from "./repairer.ts";
@@ -79,16 +81,6 @@ export type TimelyStatistics = {
 
 /** No datagram is longer, whatever other nodes are set to. */
 const PACKET_BYTES_MAX = 65_536;
-/** Packets that one request is answered with. */
-const RESENDS_MAX = 1_000;
-/** How often own packets are looked through for those that need not be kept any more. */
-const FORGET_MS = 1_000;
-
-/** Streams that are over and remembered. */
-const FORMER_MAX = 16_384;
-
-/** A packet and where it is held. */
-type Held = { readonly stream: Incoming; readonly packet: BinPacket };
 
 /**
  * A node in groups that want every packet within milliseconds (Ricochet, NSDI 2007, over Slingshot; protocols.md B). What is lost is rebuilt from
@@ -115,31 +107,26 @@ export class TimelyNode implements Machine {
   readonly #repairer: Repairer;
   readonly #rates: RateWishes;
   readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
-  readonly #outgoing = new Map<GroupNumber, Outgoing>();
-  /** The greatest number that was used in a group that this node has left: a group that it is in again goes on behind it. */
-  #lastLeft = 0;
-  /** Packets of senders that this node has not been told of; oldest first. */
-  #early: Uint8Array[] = [];
-  #earlyBytes = 0;
-  /** How far streams went that are over, by group and sender: the sender may come back, and goes on behind that. */
-  readonly #former = new Map<string, number>();
+  readonly #own: OwnStreams;
+  /** Packets of senders that this node has not been told of. */
+  readonly #early: EarlyPackets<{ readonly bytes: Uint8Array }>;
+  readonly #former = new FormerStreams();
+  readonly #held: HeldPackets;
+  readonly #requests: Requests;
   /** When the last of a sender that has left is given up. */
   #departAt = NEVER;
-  /** Packets that are held to rebuild others with, oldest first, from `#holdStart` on. */
-  #hold: Held[] = [];
-  #holdStart = 0;
-  #holdBytes = 0;
-  #sentBytes = 0;
-  readonly #requests: Requests;
-  /** When a bin is to be fired as it is, a state to be told, old packets to be forgotten. */
-  #stateAt = NEVER;
-  #forgetAt = NEVER;
   #now: number;
 
   constructor(config: TimelyConfig, outbox: TimelyOutbox, now: number) {
     this.#config = config;
     this.#outbox = outbox;
     this.#now = now;
+    this.#early = new EarlyPackets(config.earlyBytes);
+    this.#held = new HeldPackets(config.holdMs, config.holdBytes);
+    this.#own = new OwnStreams(config, {
+      multicast: (group, bytes) => this.#outbox.multicast(group, bytes),
+      unicast: (to, channel, bytes) => this.#outbox.unicast(to, channel, bytes),
+    });
     this.#requests = new Requests(config, {
       ask: (sender, naks) => {
         this.statistics.naksSent++;
@@ -182,7 +169,7 @@ export class TimelyNode implements Machine {
 
   /** Bytes that are held to rebuild others with, and for those who ask. */
   get heldBytes(): number {
-    return this.#holdBytes + this.#sentBytes;
+    return this.#held.bytes + this.#own.bytes;
   }
 
   /**
@@ -197,14 +184,14 @@ export class TimelyNode implements Machine {
     for (const shape of groups) {
       this.#groups.set(shape.group, shape);
       const members = before.get(shape.group)?.members ?? [];
-      if (members.join() !== shape.members.join()) this.#outgoing.get(shape.group)?.viewChanged(members, shape.members);
+      if (members.join() !== shape.members.join()) this.#own.viewChanged(shape.group, members, shape.members);
     }
     for (const [group, streams] of this.#incoming) {
       const members = this.#groups.get(group)?.members;
       if (members === undefined) {
         for (const stream of streams.values()) {
           this.#requests.drop(stream);
-          this.#remember(stream);
+          this.#former.remember(stream);
         }
         this.#requests.forget(group);
         this.#incoming.delete(group);
@@ -216,53 +203,29 @@ export class TimelyNode implements Machine {
         else if (!isMember) this.#depart(stream, hasFailed(sender));
       }
     }
-    for (const [group, { kept, last }] of this.#outgoing) {
-      if (this.#groups.has(group)) continue;
-      for (const { bytes } of kept.values()) this.#sentBytes -= bytes.length;
-      this.#lastLeft = Math.max(this.#lastLeft, last);
-      this.#outgoing.delete(group);
-    }
+    this.#own.keepOnly((group) => this.#groups.has(group));
     this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
     this.#rates.setGroups(this.#groups.values(), this.#config.me, now);
-    const early = this.#early;
-    this.#early = [];
-    this.#earlyBytes = 0;
-    for (const packet of early) this.#onData(packet, "received");
+    for (const { bytes } of this.#early.take()) this.#onData(bytes, "received");
     // Whoever is still not known may be in no group of this node's.
-    this.statistics.foreign += this.#early.length;
-    this.#early = [];
-    this.#earlyBytes = 0;
+    this.statistics.foreign += this.#early.take().length;
   }
 
   /** Sends a packet to a group of this node, and delivers it here. */
   send(group: GroupNumber, payload: Uint8Array, now: number): PacketId {
     this.#now = now;
-    const { me, cluster, datagramBytes, packetsPerRepair, stateMs } = this.#config;
+    const { datagramBytes, packetsPerRepair } = this.#config;
     assert(this.#groups.has(group), "a node sends to its groups");
     const most = TimelyNode.payloadBytesMax(
       datagramBytes,
       this.#groups.get(group)?.packetsPerRepair ?? packetsPerRepair,
     );
     assert(payload.length <= most, "a payload fits into a datagram with room for repairs");
-    let outgoing = this.#outgoing.get(group);
-    if (outgoing === undefined) {
-      outgoing = new Outgoing(group, this.#lastLeft);
-      this.#outgoing.set(group, outgoing);
-      this.#repairer.advance(group, this.#lastLeft);
-    }
-    const before = outgoing.inView;
-    const id = { sender: me, group, seq: outgoing.next() };
-    const bytes = encodeTimelyData(cluster, id, 0, before, payload);
-    outgoing.kept.set(id.seq, { seq: id.seq, bytes, at: now });
-    this.#sentBytes += bytes.length;
-    outgoing.stateAt = now + stateMs;
-    outgoing.statesSaid = 0;
-    this.#stateAt = Math.min(this.#stateAt, outgoing.stateAt);
-    this.#forgetAt = this.#sentBytes > this.#config.sentBytes ? now : Math.min(this.#forgetAt, now + FORGET_MS);
+    const before = this.#own.lastOf(group);
+    const { id, bytes } = this.#own.send(group, payload, now);
     this.statistics.sent++;
-    this.#outbox.multicast(group, bytes);
     this.#outbox.deliver(id, payload, "sent", now, 0);
-    this.#repairer.advance(group, 1);
+    this.#repairer.advance(group, id.seq - before);
     this.#repairer.collect({ id, bytes, at: now, checksum: undefined }, now);
     return id;
   }
@@ -293,6 +256,7 @@ export class TimelyNode implements Machine {
   /** Whether packets may be here, in a queue or a socket, that this node has not been given yet: to be said before `tick`. */
   behind(isBehind: boolean, now: number): void {
     this.#requests.behind(isBehind, now);
+    this.#rates.isBehind = isBehind;
   }
 
   get deadline(): number {
@@ -301,8 +265,8 @@ export class TimelyNode implements Machine {
       deadline,
       this.#repairer.deadline,
       this.#rates.deadline,
-      this.#stateAt,
-      this.#forgetAt,
+      this.#own.deadline,
+      this.#held.deadline,
       this.#departAt,
     );
   }
@@ -312,8 +276,8 @@ export class TimelyNode implements Machine {
     if (now >= this.#repairer.deadline) this.#repairer.tick(now);
     if (now >= this.#rates.deadline) this.#rates.tick(now);
     if (now >= this.#requests.deadline) this.#requests.tick(now);
-    if (now >= this.#stateAt) this.#tellStates();
-    if (now >= this.#forgetAt) this.#forgetSent();
+    if (now >= this.#own.deadline) this.#own.tick(now);
+    if (now >= this.#held.deadline) this.#held.tick(now);
     if (now >= this.#departAt) this.#endDeparted();
   }
 
@@ -339,7 +303,7 @@ export class TimelyNode implements Machine {
       case NodeKind.timelyNak: {
         const naks = decodeTimelyNak(packet);
         if (naks === undefined) this.statistics.malformed++;
-        else this.#onNak(originOf(packet), naks);
+        else this.#own.onNak(originOf(packet), naks);
         return;
       }
       case NodeKind.timelyRate: {
@@ -364,7 +328,7 @@ export class TimelyNode implements Machine {
     const id = { sender: originOf(packet), group: timelyGroupOf(packet), seq: timelySeqOf(packet) };
     const stream = this.#stream(id);
     if (stream === undefined) {
-      if (how === "received") this.#keepEarly(packet);
+      if (how === "received") this.statistics.foreign += this.#early.keep({ bytes: packet });
       return;
     }
     const presence = stream.presence(id.seq);
@@ -383,11 +347,8 @@ export class TimelyNode implements Machine {
     stream.missing.delete(id.seq);
     this.#requests.noteLess(stream);
     const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
-    stream.held.set(id.seq, kept);
+    this.#held.add(stream, kept);
     if (how === "rebuilt" && missing.asked === 0) stream.rebuilt.set(id.seq, missing.since);
-    this.#hold.push({ stream, packet: kept });
-    this.#holdBytes += packet.length;
-    this.#forgetHeld();
     const arrival = how === "received" && missing.asked > 0 ? "resent" : how;
     this.statistics[arrival]++;
     const before = timelyBeforeOf(packet);
@@ -421,36 +382,6 @@ export class TimelyNode implements Machine {
     this.#announce(stream, last);
   }
 
-  #onNak(from: NodeId, naks: readonly Nak[]): void {
-    const states: StreamState[] = [];
-    let resent = 0;
-    for (const { group, missing } of naks) {
-      const outgoing = this.#outgoing.get(group);
-      if (outgoing === undefined) {
-        // Nothing was sent since this node was last in the group, if it is in it.
-        const from = this.#lastLeft + 1;
-        states.push({ group, from, began: from, last: this.#lastLeft });
-        continue;
-      }
-      let asksState = missing.isEmpty;
-      const begin = outgoing.beginsFor(from);
-      for (const seq of missing.numbers()) {
-        // What was sent before the asking node was a member is not for it.
-        const sent = seq < begin ? undefined : outgoing.kept.get(seq);
-        if (sent === undefined) asksState ||= seq <= outgoing.last;
-        // The rest is asked for again.
-        else if (resent < RESENDS_MAX) {
-          resent++;
-          this.#outbox.unicast(from, "repair", sent.bytes);
-        }
-      }
-      if (asksState) states.push(outgoing.stateFor(from));
-    }
-    if (states.length > 0) {
-      this.#outbox.unicast(from, "control", encodeTimelyState(this.#config.cluster, this.#config.me, true, states));
-    }
-  }
-
   /**
    * Whether a repair tells nothing, since all its packets are here, as those of nearly all repairs are where little is lost. Then it is not decoded, and
    * streams are looked up once for packets in a row.
@@ -465,8 +396,7 @@ export class TimelyNode implements Machine {
       const [nextSender, nextGroup] = [repairSenderAt(packet, i), repairGroupAt(packet, i)];
       if (nextSender !== sender || nextGroup !== group) {
         [sender, group] = [nextSender, nextGroup];
-        held =
-          sender === this.#config.me ? this.#outgoing.get(group)?.kept : this.#incoming.get(group)?.get(sender)?.held;
+        held = sender === this.#config.me ? this.#own.keptOf(group) : this.#incoming.get(group)?.get(sender)?.held;
       }
       const found = held?.get(repairSeqAt(packet, i));
       if (found === undefined) return false;
@@ -544,7 +474,7 @@ export class TimelyNode implements Machine {
     if (stream !== undefined) return stream;
     if (!shape.members.includes(sender)) return undefined;
     if (streams === undefined) this.#incoming.set(group, (streams = new Map()));
-    stream = new Incoming(sender, group, seq, this.#former.get(`${group} ${sender}`) ?? 0);
+    stream = new Incoming(sender, group, seq, this.#former.highestOf(group, sender));
     streams.set(sender, stream);
     stream.beginningAskAt = this.#now + this.#config.nakMs;
     this.#requests.note(stream, stream.beginningAskAt);
@@ -555,20 +485,11 @@ export class TimelyNode implements Machine {
 
   /** Packets that the members of a group have sent, as far as is known. */
   #countOf(group: GroupNumber): number {
-    let count = this.#outgoing.get(group)?.last ?? 0;
+    let count = this.#own.lastOf(group);
     for (const { departure, highest } of this.#incoming.get(group)?.values() ?? []) {
       if (departure === undefined) count += highest;
     }
     return count;
-  }
-
-  #keepEarly(packet: Uint8Array): void {
-    this.#early.push(packet);
-    this.#earlyBytes += packet.length;
-    while (this.#earlyBytes > this.#config.earlyBytes) {
-      this.#earlyBytes -= (this.#early.shift() as Uint8Array).length;
-      this.statistics.foreign++;
-    }
   }
 
   #isFenced(packet: Uint8Array): boolean {
@@ -598,46 +519,16 @@ export class TimelyNode implements Machine {
     stream.missing.clear();
     this.#requests.drop(stream);
     this.#incoming.get(stream.group)?.delete(stream.sender);
-    this.#remember(stream);
-  }
-
-  #remember({ group, sender, highest }: Incoming): void {
-    const key = `${group} ${sender}`;
-    this.#former.delete(key);
-    this.#former.set(key, highest);
-    if (this.#former.size <= FORMER_MAX) return;
-    for (const oldest of this.#former.keys()) {
-      this.#former.delete(oldest);
-      return;
-    }
+    this.#former.remember(stream);
   }
 
   #find(id: PacketId): BinPacket | Missing | undefined {
     if (id.sender === this.#config.me) {
-      const sent = this.#outgoing.get(id.group)?.kept.get(id.seq);
+      const sent = this.#own.keptOf(id.group)?.get(id.seq);
       return sent === undefined ? undefined : { id, bytes: sent.bytes, at: sent.at, checksum: undefined };
     }
     const stream = this.#incoming.get(id.group)?.get(id.sender);
     return stream?.held.get(id.seq) ?? stream?.missing.get(id.seq);
-  }
-
-  // ---- what repairs do not bring ----------------------------------------------------------------------------------
-
-  #tellStates(): void {
-    const { cluster, me, stateMs, stateMax } = this.#config;
-    let next = NEVER;
-    for (const outgoing of this.#outgoing.values()) {
-      if (outgoing.stateAt > this.#now) {
-        next = Math.min(next, outgoing.stateAt);
-        continue;
-      }
-      this.#outbox.multicast(outgoing.group, encodeTimelyState(cluster, me, false, [outgoing.state]));
-      outgoing.statesSaid++;
-      const isOver = outgoing.statesSaid >= stateMax;
-      outgoing.stateAt = isOver ? NEVER : this.#now + stateMs * 2 ** outgoing.statesSaid;
-      next = Math.min(next, outgoing.stateAt);
-    }
-    this.#stateAt = next;
   }
 
   #giveUp(stream: Incoming, { seq, since, repairs }: Missing): void {
@@ -649,34 +540,5 @@ export class TimelyNode implements Machine {
   #lose({ sender, group }: Incoming, seq: number, count: number): void {
     this.statistics.lost += count;
     this.#outbox.lost({ sender, group, seq }, this.#now, count);
-  }
-
-  #forgetHeld(): void {
-    const { holdMs, holdBytes } = this.#config;
-    while (this.#holdStart < this.#hold.length) {
-      const { stream, packet } = this.#hold[this.#holdStart] as Held;
-      if (packet.at > this.#now - holdMs && this.#holdBytes <= holdBytes) break;
-      stream.held.delete(packet.id.seq);
-      stream.rebuilt.delete(packet.id.seq);
-      this.#holdBytes -= packet.bytes.length;
-      this.#holdStart++;
-    }
-    if (this.#holdStart > this.#hold.length / 2) {
-      this.#hold = this.#hold.slice(this.#holdStart);
-      this.#holdStart = 0;
-    }
-  }
-
-  #forgetSent(): void {
-    const { sentMs, sentBytes } = this.#config;
-    this.#forgetHeld();
-    for (const { kept } of this.#outgoing.values()) {
-      for (const [seq, { at, bytes }] of kept) {
-        if (at > this.#now - sentMs && this.#sentBytes <= sentBytes) break;
-        kept.delete(seq);
-        this.#sentBytes -= bytes.length;
-      }
-    }
-    this.#forgetAt = this.#sentBytes + this.#holdBytes > 0 ? this.#now + FORGET_MS : NEVER;
   }
 }
