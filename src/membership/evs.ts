@@ -409,6 +409,7 @@ export class Evs implements Machine {
       stable: () => {
         if (isInstalled()) this.#advance();
       },
+      awaitsStable: () => isInstalled() && this.#orderer.awaitsStable,
       answerOld: (request) => this.#answerOld(request, dissemination),
       missingOld: () => this.#forming?.requests() ?? [],
       clock: (now) => this.#ltsClock(configuration.id, now),

@@ -33,6 +33,7 @@ export class Orderer {
   readonly #look = new FragmentCursor();
   /** Safe messages up to this LTS may be delivered: the configuration's `stable`, or ∞ once it is over. */
   #safeLts = 0;
+  #isBlocked = false;
   #frozen = false;
   #delivered: Stamp = { lts: 0, site: 0 };
   /** Messages ahead of the front that wait for something other than their own bytes; those of them that are causal. */
@@ -46,6 +47,11 @@ export class Orderer {
     this.#configuration = configuration;
     this.#deliver = deliver;
     this.#progress = configuration.streams.map((stream) => ({ stream, seq: 1, offset: RING_DATA_HEAD_BYTES }));
+  }
+
+  /** Whether a safe message is next, which not all daemons are known to have. */
+  get awaitsStable(): boolean {
+    return this.#isBlocked;
   }
 
   /** The greatest stamp of which anything was delivered here: what a causal message sent now depends on. */
@@ -111,6 +117,7 @@ export class Orderer {
   }
 
   #advanceWhile(admits: (packet: RingPacket) => boolean): void {
+    this.#isBlocked = false;
     for (;;) {
       const next = this.#lowest();
       const packet = next?.stream.get(next.seq);
@@ -144,6 +151,7 @@ export class Orderer {
     while (fragment.advance()) {
       if (fragment.isLast && fragment.service === SAFE && packet.lts > this.#safeLts) {
         progress.offset = fragment.start;
+        this.#isBlocked = true;
         return false;
       }
       if (!fragment.isWhole && !packet.assembled) this.#assemblies.add(packet.origin, fragment);

@@ -44,6 +44,8 @@ export interface RingOutbox extends RepairsOutbox {
   held(packet: RingPacket): void;
   /** `configuration.stable` has grown, or the cut has without a packet. */
   stable(): void;
+  /** Whether a message waits for `stable`. */
+  awaitsStable(): boolean;
   /** Recovery: commits if this daemon holds all that the form promised; whether it has committed. */
   commit(): boolean;
   /** The least LTS for what is stamped now, among other sites; 0: any. */
@@ -69,8 +71,14 @@ type State =
   | { readonly name: "waiting" }
   /** Passed on, and no sign yet that it arrived: sent again at `resendAt`. */
   | { readonly name: "passed"; readonly body: Uint8Array; readonly hop: number; readonly seq: number; resendAt: number }
-  /** Here, while nobody has anything to send, or may send before `dataAt`; goes round at `probeAt`. */
-  | { readonly name: "resting"; readonly token: Token; readonly probeAt: number; readonly dataAt: number };
+  /** Here, while nobody has anything to send, or may send before `dataAt`; goes round at `probeAt`. The others are told at `tellAt`. */
+  | {
+      readonly name: "resting";
+      readonly token: Token;
+      readonly probeAt: number;
+      readonly dataAt: number;
+      tellAt: number;
+    };
 
 /**
  * One member's part in the token ring of a site (protocols.md G.6, G.7, with the accelerated strategy of G.8): who holds
@@ -207,7 +215,7 @@ export class Ring implements Machine {
       case "passed":
         return Math.min(this.#state.resendAt, this.#hurryAt);
       case "resting":
-        return this.#outbox.hasData ? Math.min(this.#state.dataAt, this.#state.probeAt) : this.#state.probeAt;
+        return Math.min(this.#state.probeAt, this.#state.tellAt, this.#outbox.hasData ? this.#state.dataAt : NEVER);
       case "waiting":
         return this.#hurryAt;
     }
@@ -228,6 +236,10 @@ export class Ring implements Machine {
     if (state.name === "resting" && (now >= state.probeAt || (this.#outbox.hasData && now >= state.dataAt))) {
       this.#visit(state.token, now);
       return;
+    }
+    if (state.name === "resting" && now >= state.tellAt) {
+      state.tellAt = NEVER;
+      this.#tellRest(state.token);
     }
     if (now >= this.#hurryAt) this.#hurry(now);
   }
@@ -334,8 +346,11 @@ export class Ring implements Machine {
   /** Some member has data: lets a resting token go. */
   receiveHurry(now: number): void {
     this.statistics.hurries++;
-    if (this.#state.name === "resting") this.#visit(this.#state.token, now);
-    else this.#rest.wanted();
+    if (this.#state.name === "resting") {
+      // Who sends will be the sign that the token goes on: the others need not say HELD.
+      this.#state.token.idleHops = 0;
+      this.#visit(this.#state.token, now);
+    } else this.#rest.wanted();
   }
 
   /** `from` keeps the token. False if it cannot, as far as this member knows. */
@@ -432,8 +447,9 @@ export class Ring implements Machine {
     token.idleHops = quiet ? token.idleHops + 1 : 0;
     this.#wantsToken = false;
     this.#prefersToken = false;
+    const isAwaited = this.#outbox.awaitsStable();
     this.#useArus();
-    this.#hurryAt = this.#rest.waitsToBeTold ? now + this.#resendMs : NEVER;
+    this.#hurryAt = this.#rest.waitsToBeTold ? now + 2 * this.#resendMs : NEVER;
 
     if (this.#retiring && this.#isSettled) {
       this.#state = { name: "waiting" };
@@ -442,7 +458,7 @@ export class Ring implements Machine {
     }
     const keeps = wasResting || this.#outbox.hasData ? "no" : this.#rest.keeps(token);
     if (keeps === "no") this.#pass(token, packets, now);
-    else this.#keep(token, keeps === "announced", now);
+    else this.#keep(token, keeps === "yes" ? NEVER : isAwaited ? now : now + this.#config.tokenResendMs / 2, now);
   }
 
   /** Whether all members have what this one has sent, and nothing waits here. */
@@ -450,11 +466,21 @@ export class Ring implements Machine {
     return !this.#recovering && !this.#outbox.hasData && this.configuration.stableSeq >= this.#ownSeq;
   }
 
-  #keep(token: Token, announced: boolean, now: number): void {
+  /** The others are told at `tellAt`, unless the token has gone on by then, which tells them as well. */
+  #keep(token: Token, tellAt: number, now: number): void {
     this.#rest.passed(token.idleHops);
-    const { configuration, hop, siteSeq } = token;
-    if (announced) this.#outbox.announce(Kind.ringRest, encodeRingRest({ configuration, hop, seq: siteSeq }));
-    this.#state = { name: "resting", token, probeAt: now + this.#config.tokenProbeMs, dataAt: 0 };
+    this.#state = {
+      name: "resting",
+      token,
+      probeAt: now + this.#config.tokenProbeMs,
+      dataAt: 0,
+      tellAt: tellAt <= now ? NEVER : tellAt,
+    };
+    if (tellAt <= now) this.#tellRest(token);
+  }
+
+  #tellRest({ configuration, hop, siteSeq: seq }: Token): void {
+    this.#outbox.announce(Kind.ringRest, encodeRingRest({ configuration, hop, seq }));
   }
 
   #pass(token: Token, packets: readonly Uint8Array[], now: number): void {
@@ -486,7 +512,13 @@ export class Ring implements Machine {
     // Nor does it help to look all the time whether the hops take more.
     const isBlocked = this.#remote !== undefined && this.#rotationBytesMine === 0 && this.#outbox.hasData;
     const dataAt = isBlocked ? now + tokenResendMs : 0;
-    this.#state = { name: "resting", token, probeAt: settled ? now + tokenProbeMs : Math.max(soon, dataAt), dataAt };
+    this.#state = {
+      name: "resting",
+      token,
+      probeAt: settled ? now + tokenProbeMs : Math.max(soon, dataAt),
+      dataAt,
+      tellAt: NEVER,
+    };
   }
 
   #allowance(token: Token, othersBytes: number, othersWaiting: number): number {
