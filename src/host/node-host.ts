@@ -51,7 +51,7 @@ const LATENESS_MS = 200;
 const WAITING_MAX = 4_096;
 /** Repairs of timely groups that may wait for data that is here; for how long, and how many are then processed in a turn. */
 const REPAIRS_MAX = 16_384;
-const REPAIRS_WAIT_MS = 20;
+const REPAIRS_WAIT_MS = 100;
 const REPAIRS_PER_TURN = 256;
 
 /**

@@ -41,6 +41,8 @@ export class Incoming {
   #floor: number;
   #highest: number;
   #isBeginningKnown = false;
+  /** The greatest number that came by itself: what is missing before it does not wait in a socket. */
+  arrived = 0;
   /** When to ask the sender for that, and how often it has been asked. */
   beginningAskAt = NEVER;
   beginningAsked = 0;

@@ -80,6 +80,7 @@ describe("requests", () => {
     expect(late.asked).toHaveLength(1);
 
     const overloaded = lacking([]);
+    overloaded.stream.arrived = 6;
     overloaded.requests.behind(true, 1_100);
     overloaded.requests.behind(true, 1_500);
     overloaded.runUntil(1_200);
@@ -87,6 +88,12 @@ describe("requests", () => {
     expect(overloaded.lost).toHaveLength(1);
     expect(overloaded.lost[0]).toBeLessThan(1_200);
     expect(overloaded.stream.missing.size).toBe(0);
+
+    // Nothing that was sent behind it has come: it waits as well.
+    const waiting = lacking([]);
+    waiting.requests.behind(true, 1_100);
+    waiting.runUntil(5_000);
+    expect([waiting.asked, waiting.lost]).toEqual([[], []]);
   });
 
   test("are not made for what has come meanwhile, nor of senders that are gone", () => {

@@ -146,6 +146,9 @@ export class Requests {
     const due = new RangeSet();
     const patienceMs = this.patienceMs(stream.group);
     for (const missing of stream.missing.values()) {
+      // It may wait in a socket.
+      const isAhead = this.#behindSince < NEVER && missing.seq > stream.arrived;
+      if (isAhead) missing.askAt = Math.max(missing.askAt, now + TOGETHER_MS);
       if (missing.askAt <= now) {
         if (now - missing.since >= this.#giveUpMs || this.#isOverloaded(now)) {
           stream.missing.delete(missing.seq);

@@ -113,6 +113,8 @@ export class TimelyNode implements Machine {
   readonly #former = new FormerStreams();
   readonly #held: HeldPackets;
   readonly #requests: Requests;
+  /** Packets may be here that this node has not been given. That others have heard of them says nothing of their being lost. */
+  #isBehind = false;
   /** When the last of a sender that has left is given up. */
   #departAt = NEVER;
   #now: number;
@@ -255,6 +257,7 @@ export class TimelyNode implements Machine {
 
   /** Whether packets may be here, in a queue or a socket, that this node has not been given yet: to be said before `tick`. */
   behind(isBehind: boolean, now: number): void {
+    this.#isBehind = isBehind;
     this.#requests.behind(isBehind, now);
     this.#rates.isBehind = isBehind;
   }
@@ -349,6 +352,7 @@ export class TimelyNode implements Machine {
     const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
     this.#held.add(stream, kept);
     if (how === "rebuilt" && missing.asked === 0) stream.rebuilt.set(id.seq, missing.since);
+    if (how === "received") stream.arrived = Math.max(stream.arrived, id.seq);
     const arrival = how === "received" && missing.asked > 0 ? "resent" : how;
     this.statistics[arrival]++;
     const before = timelyBeforeOf(packet);
@@ -379,7 +383,7 @@ export class TimelyNode implements Machine {
     this.#reachBack(stream, begin);
     if (isAnswer) stream.begin(begin, this.#now, this.#now, 0);
     for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
-    this.#announce(stream, last);
+    if (!this.#isBehind) this.#announce(stream, last);
   }
 
   /**
@@ -446,7 +450,7 @@ export class TimelyNode implements Machine {
 
   /** The packet was sent, and is missing since then. */
   #hearOf(id: PacketId, since: number): void {
-    if (id.sender === this.#config.me) return;
+    if (id.sender === this.#config.me || this.#isBehind) return;
     const stream = this.#stream(id);
     if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq, since);
   }

@@ -10,6 +10,8 @@ const STEP_MS = 0.05;
 /** What a receiver's kernel holds, and how many datagrams its processor takes per millisecond. */
 const KERNEL_MAX = 4_000;
 const PER_MS = 5;
+/** Few repairs wait, so that they tell of packets that wait for longer. */
+const REPAIRS_MAX = 200;
 
 type Datagram = { readonly bytes: Uint8Array; readonly isRepair: boolean };
 
@@ -28,9 +30,12 @@ class Group {
   #now = 0;
   #budget = 0;
   readonly #kernel = { data: [] as Datagram[], repairs: [] as Datagram[] };
+  readonly #kernelMax: number;
   readonly #random = new Random(5);
 
-  constructor() {
+  /** `kernelMax`: datagrams that wait there. */
+  constructor(kernelMax = KERNEL_MAX) {
+    this.#kernelMax = kernelMax;
     this.nodes = MEMBERS.map(
       (me) =>
         new TimelyNode(
@@ -82,15 +87,16 @@ class Group {
       return;
     }
     const queue = datagram.isRepair ? this.#kernel.repairs : this.#kernel.data;
-    if (queue.length >= KERNEL_MAX) this.dropped++;
-    else queue.push(datagram);
+    if (queue.length < (datagram.isRepair ? REPAIRS_MAX : this.#kernelMax)) queue.push(datagram);
+    else if (!datagram.isRepair) this.dropped++;
   }
 
   #work(): void {
     const { data, repairs } = this.#kernel;
     this.#budget = Math.min(this.#budget + PER_MS * STEP_MS, 1);
     while (this.#budget >= 1) {
-      const next = data.shift() ?? repairs.shift();
+      // Now and then repairs, too, though data never ends.
+      const next = this.#random.chance(0.1) ? (repairs.shift() ?? data.shift()) : (data.shift() ?? repairs.shift());
       if (next === undefined) break;
       this.#budget--;
       this.receiver.receive(next.bytes, this.#now);
@@ -122,5 +128,16 @@ describe("a receiver that cannot take what is sent", () => {
     group.run(500, 0);
     expect(group.lost).toBe(before);
     expect(group.delivered.size + group.lost).toBe(group.sentToReceiver.size);
+  });
+
+  test("loses nothing of what only waits, however long that takes", () => {
+    const group = new Group(100_000);
+    group.run(500, 2);
+    group.run(3_000, 8);
+    expect(group.dropped).toBe(0);
+    group.run(4_000, 1);
+    group.run(500, 0);
+    expect(group.lost).toBe(0);
+    expect(group.delivered.size).toBe(group.sentToReceiver.size);
   });
 });
