@@ -3,7 +3,8 @@ import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
 import type { NodeFigures } from "../wire/native/node-statistics.ts";
 import type { PlatoConfig } from "./config.ts";
-import { type OrderedMessage, PlatoGroup, type PlatoStatistics } from "./plato-group.ts";
+import type { OrderedMessage } from "./message.ts";
+import { PlatoGroup, type PlatoStatistics } from "./plato-group.ts";
 
 /** What the totally ordered groups of a node ask of it. */
 export interface OrderedGroupsOutbox {

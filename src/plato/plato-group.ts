@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { EarlyPackets } from "../base/early-packets.ts";
 import type { NodeId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
@@ -19,61 +20,32 @@ import {
   type PlatoBody,
   type StateBody,
 } from "../wire/plato/bodies.ts";
-import { type Closing, closing, type MemberState, StateAssembly, stateParts } from "./closing.ts";
+import { type Closing, closing, type MemberState } from "./closing.ts";
 import type { PlatoConfig } from "./config.ts";
+import { Deliveries, type DeliveryOutbox, type DeliveryStatistics } from "./deliveries.ts";
 import { messageKey, OrderLog } from "./log.ts";
+import type { Message } from "./message.ts";
+import { Opening } from "./opening.ts";
+import { OrderStash } from "./order-stash.ts";
 import { GapPredictor } from "./predictor.ts";
+import { Unordered } from "./unordered.ts";
 
-/** A message as it is handed over. */
-export type OrderedMessage = MessageId & {
-  readonly payload: Uint8Array;
-  /** Its place in the order of the group; ascending, but some places may be left out. Of an optimistic delivery: the place that it will likely have. */
-  readonly position: number;
-  /** The place is the sequencer's; it may be another one if the sequencer fails. */
-  readonly isOrdered: boolean;
-};
-
-/** What a totally ordered group asks of its host. `deliver`, `commit` and `rollback` are one stream, in order. */
-export interface PlatoOutbox {
+/** What a totally ordered group asks of its host. */
+export type PlatoOutbox = DeliveryOutbox & {
   /** A timely packet to the other members (ricochet/); returns its number. */
   multicast(body: Uint8Array): number;
   /** A datagram to one member, that may be lost. */
   unicast(to: NodeId, body: Uint8Array): void;
-  deliver(message: OrderedMessage): void;
-  /** What was delivered up to this place stays. */
-  commit(position: number): void;
-  /** What was delivered behind this place is taken back, the last first; it is delivered again in its right place. */
-  rollback(position: number): void;
-}
+};
 
-export type PlatoStatistics = {
+export type PlatoStatistics = DeliveryStatistics & {
   sent: number;
-  /** Deliveries, those that were taken back included; of these: before the order was known; taken back. */
-  delivered: number;
-  optimistic: number;
-  rolledBack: number;
-  committed: number;
   ordersSent: number;
   fetched: number;
   malformed: number;
   /** What came for a view that was not known yet, and had no room to wait. */
   overflowed: number;
 };
-
-/** A message that is here and that not all members are known to have. */
-type Message = MessageId & {
-  readonly key: string;
-  readonly view: number;
-  readonly payload: Uint8Array;
-  /** When it came, or would have come if it had not been lost. */
-  readonly at: number;
-  /** It came as it was sent; else its time is a guess. */
-  readonly isExact: boolean;
-  isSuspect: boolean;
-  isShown: boolean;
-};
-
-type Shown = { readonly message: Message; readonly position: number };
 
 type View = {
   readonly number: number;
@@ -89,8 +61,6 @@ type Early = {
   readonly waitedMs: number | undefined;
 };
 
-/** Orders that wait for the one before them. */
-const STASHED_MAX = 64;
 /** A retry is made so many times as late at most as the first. */
 const RETRY_DOUBLINGS_MAX = 4;
 
@@ -122,37 +92,29 @@ export class PlatoGroup implements Machine {
   #view: View | undefined;
   /** The last view in which this member took part in the order; 0: none. */
   #opened = 0;
-  /** Of the present view, until it is opened; its own parts as they were sent stay. */
-  #states = new Map<NodeId, MemberState>();
-  #assemblies = new Map<NodeId, StateAssembly>();
-  #myState: readonly StateBody[] = [];
-  #early: Early[] = [];
-  #earlyBytes = 0;
+  /** Of the present view: what its members have brought. */
+  #opening: Opening | undefined;
+  readonly #early: EarlyPackets<Early>;
 
   #log = new OrderLog(0);
   /** Up to this place messages were for members before this one. */
   #start = 0;
-  /** This member has all messages, and their order, up to here; all members have; has been committed. */
+  /** This member has all messages, and their order, up to here; all members have. */
   #held = 0;
   #stable = 0;
-  #committed = 0;
   /** Who has messages that failed members sent. */
   #holders: ReadonlyMap<string, NodeId> = new Map();
-  readonly #stash = new Map<number, OrderBody>();
+  readonly #stash = new OrderStash();
 
   /** With their payloads; by key. */
   readonly #messages = new Map<string, Message>();
-  /** Of the present view and without a place in the order, in the order of their times. */
-  #pending: Message[] = [];
+  readonly #unordered = new Unordered();
+  readonly #deliveries: Deliveries;
   /** Numbers in the streams of the present view's members that need not come again. */
   readonly #done = new Map<NodeId, RangeSet>();
   /** Own messages on their way to this member itself. */
   #loop: Message[] = [];
   #own = 0;
-  #lastArrival = Number.NEGATIVE_INFINITY;
-  #newest: Message | undefined;
-  /** Delivered and not committed. */
-  #shown: Shown[] = [];
 
   /** The sequencer's: how far each member has everything, and knows that all have. */
   readonly #acks = new Map<NodeId, AckBody>();
@@ -169,6 +131,8 @@ export class PlatoGroup implements Machine {
     this.#config = config;
     this.#outbox = outbox;
     this.#predictor = new GapPredictor(config.threshold);
+    this.#early = new EarlyPackets(config.earlyBytes);
+    this.#deliveries = new Deliveries(this.statistics, outbox);
     this.#now = now;
   }
 
@@ -206,19 +170,14 @@ export class PlatoGroup implements Machine {
     assert(number > (this.#view?.number ?? 0), "views ascend");
     const sorted = members.toSorted((a, b) => a - b);
     this.#view = { number, members: sorted, sequencer: sorted[0] as NodeId };
-    this.#states.clear();
-    this.#assemblies.clear();
     this.#done.clear();
     this.#stash.clear();
     this.#acks.clear();
-    this.#pending = [];
+    this.#unordered.clear();
     this.#loop = [];
-    this.#newest = undefined;
     this.#orderAt = this.#idleAt = this.#optimisticAt = this.#ackAt = NEVER;
-    const state = this.#state();
-    this.#myState = stateParts(number, state, bodyBytesMax);
-    for (const part of this.#myState) this.#multicast(part);
-    this.#states.set(me, state);
+    this.#opening = new Opening(number, sorted, me, this.#state(), bodyBytesMax);
+    for (const part of this.#opening.parts) this.#multicast(part);
     this.#retrySoon();
     this.#replayEarly();
     this.#openIfComplete();
@@ -287,7 +246,7 @@ export class PlatoGroup implements Machine {
     }
     const view = this.#view;
     const isEarly = view === undefined || body.view > view.number;
-    if (isEarly || this.#waitsForOpening(body, view)) this.#keepEarly(packet);
+    if (isEarly || this.#waitsForOpening(body, view)) this.statistics.overflowed += this.#early.keep(packet);
     else this.#take(packet, body, view);
   }
 
@@ -324,20 +283,8 @@ export class PlatoGroup implements Machine {
     }
   }
 
-  #keepEarly(packet: Early): void {
-    this.#early.push(packet);
-    this.#earlyBytes += packet.bytes.length;
-    while (this.#earlyBytes > this.#config.earlyBytes) {
-      this.#earlyBytes -= (this.#early.shift() as Early).bytes.length;
-      this.statistics.overflowed++;
-    }
-  }
-
   #replayEarly(): void {
-    const early = this.#early;
-    this.#early = [];
-    this.#earlyBytes = 0;
-    for (const packet of early) this.#receive(packet);
+    for (const packet of this.#early.take()) this.#receive(packet);
   }
 
   #onMessage(id: MessageId, view: number, payload: Uint8Array, waitedMs: number | undefined): void {
@@ -365,17 +312,7 @@ export class PlatoGroup implements Machine {
       return;
     }
     this.#doneOf(message.sender).add(message.seq);
-    let at = this.#pending.length;
-    while (at > 0 && (this.#pending[at - 1] as Message).at > message.at) at--;
-    this.#pending.splice(at, 0, message);
-    if (!isLate) {
-      if (message.at - this.#lastArrival < this.thresholdMs) {
-        message.isSuspect = true;
-        if (this.#newest !== undefined) this.#newest.isSuspect = true;
-      }
-      this.#lastArrival = message.at;
-      this.#newest = message;
-    }
+    this.#unordered.add(message, isLate, this.thresholdMs);
     this.#orderSoon();
     this.#deliverLikely();
   }
@@ -385,27 +322,17 @@ export class PlatoGroup implements Machine {
   #onOrder(order: OrderBody): void {
     this.#ackAt = Math.min(this.#ackAt, this.#now + this.#config.ackMs);
     if (order.first > this.#log.end + 1) {
-      this.#stashOrder(order);
+      this.#stash.keep(order);
       this.#retrySoon();
       return;
     }
     this.#append(order);
-    for (const [first, later] of [...this.#stash].sort(([a], [b]) => a - b)) {
-      if (first > this.#log.end + 1) break;
-      this.#stash.delete(first);
-      this.#append(later);
-    }
+    this.#stash.release(
+      () => this.#log.end,
+      (later) => this.#append(later),
+    );
     this.#stable = Math.max(this.#stable, Math.min(order.stable, this.#held));
     this.#settle();
-  }
-
-  /** Keeps an order until the one before it is here. */
-  #stashOrder(order: OrderBody): void {
-    // One without messages, that only tells what is stable, has the same place as the next.
-    if (order.entries.length <= (this.#stash.get(order.first)?.entries.length ?? -1)) return;
-    this.#stash.set(order.first, order);
-    // What comes last is needed last, and can be asked for.
-    if (this.#stash.size > STASHED_MAX) this.#stash.delete(Math.max(...this.#stash.keys()));
   }
 
   #append({ first, base, entries }: OrderBody): void {
@@ -425,13 +352,11 @@ export class PlatoGroup implements Machine {
     const before = this.#held;
     while (this.#held < this.#log.end && this.#isHere(this.#held + 1)) this.#held++;
     if (this.#held > before && this.#retries > 0) this.#retryAgainSoon();
-    if (this.#pending.length > 0) {
-      this.#pending = this.#pending.filter(({ key }) => this.#log.positionOf(key) === undefined);
-    }
+    this.#unordered.removeOrdered(({ key }) => this.#log.positionOf(key) !== undefined);
     this.#showOrdered();
     this.#commit();
     this.#deliverLikely();
-    if (this.#held < this.#log.end || this.#stash.size > 0) this.#retrySoon();
+    if (this.#held < this.#log.end || !this.#stash.isEmpty) this.#retrySoon();
     this.#noteProgress();
   }
 
@@ -443,53 +368,28 @@ export class PlatoGroup implements Machine {
   #showOrdered(): void {
     const { optimistic, commit } = this.#config;
     const until = !optimistic && commit === "stable" ? Math.min(this.#stable, this.#held) : this.#held;
+    const deliveries = this.#deliveries;
     let same = 0;
-    for (let position = this.#committed + 1; position <= this.#log.end; position++) {
+    for (let position = deliveries.committed + 1; position <= this.#log.end; position++) {
       const entry = this.#log.at(position);
       if (entry === undefined || entry.isVoid || position <= this.#start) continue;
-      const shown = this.#shown[same];
-      if (shown !== undefined && (shown.position !== position || shown.message.key !== entry.key)) this.#rollBack(same);
-      if (same === this.#shown.length) {
+      const shown = deliveries.shown[same];
+      const isOther = shown !== undefined && (shown.position !== position || shown.message.key !== entry.key);
+      if (isOther) deliveries.rollBack(same);
+      if (same === deliveries.shown.length) {
         if (position > until) return;
-        this.#show(this.#messages.get(entry.key) as Message, position, true);
+        deliveries.show(this.#messages.get(entry.key) as Message, position, true);
       }
       same++;
     }
     // Behind the order only places that follow on it are likely.
-    const next = this.#shown[same];
-    if (next !== undefined && next.position !== this.#log.end + 1) this.#rollBack(same);
-  }
-
-  #show(message: Message, position: number, isOrdered: boolean): void {
-    const { sender, seq, payload } = message;
-    message.isShown = true;
-    this.#shown.push({ message, position });
-    this.statistics.delivered++;
-    if (!isOrdered) this.statistics.optimistic++;
-    this.#outbox.deliver({ sender, seq, payload, position, isOrdered });
-  }
-
-  /** Takes back all but the first `kept` of what was delivered and not committed. */
-  #rollBack(kept: number): void {
-    const gone = this.#shown.splice(kept);
-    for (const { message } of gone) {
-      message.isShown = false;
-      message.isSuspect = true;
-    }
-    this.statistics.rolledBack += gone.length;
-    this.#outbox.rollback(this.#shown.at(-1)?.position ?? this.#committed);
+    const next = deliveries.shown[same];
+    if (next !== undefined && next.position !== this.#log.end + 1) deliveries.rollBack(same);
   }
 
   #commit(): void {
-    const until = Math.min(this.#config.commit === "ordered" ? this.#held : this.#stable, this.#held);
-    let count = 0;
-    while (count < this.#shown.length && (this.#shown[count] as Shown).position <= until) count++;
-    const last = this.#shown[count - 1];
-    this.#shown.splice(0, count);
-    this.statistics.committed += count;
-    this.#committed = Math.max(this.#committed, until);
-    if (last !== undefined) this.#outbox.commit(last.position);
-    for (const { key, sender } of this.#log.trim(Math.min(this.#stable, this.#committed))) {
+    this.#deliveries.commit(Math.min(this.#config.commit === "ordered" ? this.#held : this.#stable, this.#held));
+    for (const { key, sender } of this.#log.trim(Math.min(this.#stable, this.#deliveries.committed))) {
       if (this.#messages.delete(key) && sender === this.#config.me) this.#own--;
     }
   }
@@ -498,18 +398,9 @@ export class PlatoGroup implements Machine {
   #deliverLikely(): void {
     this.#optimisticAt = NEVER;
     if (!this.#config.optimistic || this.#opened !== this.#view?.number || this.#held < this.#log.end) return;
-    let position = this.#log.end;
-    for (const message of this.#pending) {
-      position++;
-      if (message.isShown) continue;
-      if (message.isSuspect) return;
-      const dueAt = message.at + this.thresholdMs;
-      if (dueAt > this.#now && message === this.#newest) {
-        this.#optimisticAt = dueAt;
-        return;
-      }
-      this.#show(message, position, false);
-    }
+    this.#optimisticAt = this.#unordered.giveLikely(this.#log.end, this.thresholdMs, this.#now, (message, position) =>
+      this.#deliveries.show(message, position, false),
+    );
   }
 
   // ---- the sequencer ----------------------------------------------------------------------------------------------
@@ -528,7 +419,7 @@ export class PlatoGroup implements Machine {
   #order(): void {
     this.#orderAt = NEVER;
     const base = Math.floor(this.#now * 1_000);
-    const entries = this.#pending.map(({ sender, seq, at, isExact }) => ({
+    const entries = this.#unordered.messages.map(({ sender, seq, at, isExact }) => ({
       sender,
       seq,
       age: isExact ? Math.max(0, base - Math.floor(at * 1_000)) : AGE_UNKNOWN,
@@ -626,20 +517,13 @@ export class PlatoGroup implements Machine {
   }
 
   #onState(from: NodeId, part: StateBody): void {
-    if (this.#states.has(from) || from === this.#config.me) return;
-    let assembly = this.#assemblies.get(from);
-    if (assembly === undefined) this.#assemblies.set(from, (assembly = new StateAssembly()));
-    const state = assembly.add(part);
-    if (state === undefined) return;
-    this.#states.set(from, state);
-    this.#openIfComplete();
+    if (this.#opening?.add(from, part) === true) this.#openIfComplete();
   }
 
   #openIfComplete(): void {
     const view = this.#view as View;
-    if (this.#opened === view.number || this.#states.size < view.members.length) return;
-    const inOrder = new Map(view.members.map((member) => [member, this.#states.get(member) as MemberState]));
-    this.#open(view, closing(inOrder));
+    const states = this.#opening?.states;
+    if (this.#opened < view.number && states !== undefined) this.#open(view, closing(states));
   }
 
   #open(view: View, { log, holders }: Closing): void {
@@ -654,9 +538,10 @@ export class PlatoGroup implements Machine {
     this.#holders = holders;
     this.#opened = view.number;
     if (isNew) {
-      this.#start = this.#held = this.#committed = log.end;
+      this.#start = this.#held = log.end;
+      this.#deliveries.startBehind(log.end);
       this.#stable = log.base;
-    } else this.#held = Math.max(log.base, this.#committed);
+    } else this.#held = Math.max(log.base, this.#deliveries.committed);
     this.#toldStable = this.#stable;
     for (const [key, message] of this.#messages) {
       const isOver = message.view < view.number && log.positionOf(key) === undefined;
@@ -692,7 +577,7 @@ export class PlatoGroup implements Machine {
     this.#retryAt = NEVER;
     const view = this.#view as View;
     const isOpen = this.#opened === view.number;
-    const isBehind = this.#held < this.#log.end || this.#stash.size > 0;
+    const isBehind = this.#held < this.#log.end || !this.#stash.isEmpty;
     // What goes on by itself is not asked for.
     const isStuck = !isOpen || (isBehind && this.#held === this.#heldAtRetry);
     if (!isOpen) this.#fetchStates(view);
@@ -704,9 +589,9 @@ export class PlatoGroup implements Machine {
     this.#retryAt = this.#now + this.#config.retryMs * 2 ** Math.min(this.#retries, RETRY_DOUBLINGS_MAX);
   }
 
-  #fetchStates({ number, members }: View): void {
-    for (const member of members) {
-      if (!this.#states.has(member)) this.#fetch(member, { view: number, wantsState: true, from: 0, messages: [] });
+  #fetchStates({ number }: View): void {
+    for (const member of this.#opening?.missing ?? []) {
+      this.#fetch(member, { view: number, wantsState: true, from: 0, messages: [] });
     }
   }
 
@@ -729,7 +614,7 @@ export class PlatoGroup implements Machine {
     for (const [from, messages] of wanted) {
       this.#fetch(from, { view: number, wantsState: false, from: 0, messages });
     }
-    if (this.#stash.size > 0) {
+    if (!this.#stash.isEmpty) {
       this.#fetch(sequencer, { view: number, wantsState: false, from: this.#log.end + 1, messages: [] });
     }
   }
@@ -760,7 +645,7 @@ export class PlatoGroup implements Machine {
   }
 
   #onFetch(from: NodeId, { wantsState, from: first, messages }: FetchBody): void {
-    if (wantsState) for (const part of this.#myState) this.#outbox.unicast(from, encodePlato(part));
+    if (wantsState) for (const part of this.#opening?.parts ?? []) this.#outbox.unicast(from, encodePlato(part));
     for (const id of messages) {
       const message = this.#messages.get(messageKey(id));
       if (message !== undefined) this.#forward(from, message);

@@ -3,7 +3,7 @@ import { GroupError } from "../errors.ts";
 import type { TimelyEvent, Message, View } from "../events.ts";
 import type { ScalableGroup } from "./group.ts";
 import type { TimelyGroup } from "./timely-group.ts";
-import type { OrderedMessage } from "../../plato/plato-group.ts";
+import type { OrderedMessage } from "../../plato/message.ts";
 import type { Arrival } from "../../ricochet/timely-node.ts";
 import { REPAIRS_DEFAULT, type Repairs } from "../../wire/timely/repairs.ts";
 import type { Inbox } from "./inbox.ts";

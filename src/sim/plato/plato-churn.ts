@@ -1,6 +1,6 @@
 import type { NodeId } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
-import type { OrderedMessage } from "../../plato/plato-group.ts";
+import type { OrderedMessage } from "../../plato/message.ts";
 import { type PlatoMember, PlatoWorld, type PlatoWorldOptions } from "./plato-world.ts";
 
 /** A totally ordered group whose members come, go, crash, stall, are cut off, and are taken for dead. */

@@ -1,7 +1,8 @@
 import type { NodeId } from "../../base/ids.ts";
 import { Random } from "../../base/random.ts";
 import { type PlatoConfig, platoDefaults } from "../../plato/config.ts";
-import { type OrderedMessage, PlatoGroup } from "../../plato/plato-group.ts";
+import type { OrderedMessage } from "../../plato/message.ts";
+import { PlatoGroup } from "../../plato/plato-group.ts";
 import { type TimelyConfig, timelyDefaults } from "../../ricochet/config.ts";
 import { TimelyNode } from "../../ricochet/timely-node.ts";
 import type { MessageId } from "../../wire/plato/bodies.ts";
