@@ -1,7 +1,8 @@
 /*
  * All members of a timely group but one, in one process, for bench/timely.ts: what they send each other stays here, and only what is for the one
  * that is measured goes over the network. So that one gets what it would get of seven processes, on a machine that could not run them. Arguments: JSON
- * of { host, members, measured, pool, repairs, timely, loss }, with loss { share } each of them loses that of what comes to it; told what to do as timely-process.mjs is.
+ * of { members, measured, pool, repairs, timely, loss }; with loss { share } each of them loses so much of what comes from the others here. Told what to
+ * do as timely-process.mjs is.
  */
 import { NodeHost } from "../dist/host/node-host.js";
 import { NodeSockets } from "../dist/host/node-sockets.js";
@@ -9,42 +10,40 @@ import { nodeDefaults } from "../dist/qsm/config.js";
 
 const GROUP = 1;
 const REGION = 1_000;
-const { host, members, measured, pool, repairs, timely, loss } = JSON.parse(process.argv[2]);
-const sockets = await NodeSockets.open({ host, multicast: pool });
-sockets.start(
-  () => {},
-  () => {},
-);
+const { members, measured, pool, repairs, timely, loss } = JSON.parse(process.argv[2]);
 
-/** A member's network: the others of this process at the end of the turn, the measured one over the sockets. */
-class Players {
+/** A member's network: the others of this process at the end of the turn, the measured one over sockets of its own. */
+class Player {
   canMulticast = true;
   receiveBufferBytes = 0;
   unsent = 0;
   isHeldUp = false;
   isBehind = false;
+  #sockets;
   #waiting = [];
 
-  constructor(address) {
+  constructor(address, sockets) {
     this.address = address;
+    this.#sockets = sockets;
   }
 
   get room() {
-    return sockets.room;
+    return this.#sockets.room;
   }
 
-  start(receive) {
+  start(receive, onRoom) {
     this.receive = receive;
+    this.#sockets.start(receive, onRoom);
   }
 
   multicast(index, bytes) {
     for (const player of players) if (player !== this) player.carry("data", bytes);
-    sockets.multicast(index, bytes);
+    this.#sockets.multicast(index, bytes);
   }
 
   unicast(to, channel, bytes) {
     const player = players.find(({ address }) => address.controlPort === to.controlPort);
-    if (player === undefined) sockets.unicast(to, channel, bytes);
+    if (player === undefined) this.#sockets.unicast(to, channel, bytes);
     else player.carry(channel, bytes);
   }
 
@@ -58,7 +57,7 @@ class Players {
   }
 
   flush() {
-    sockets.flush();
+    this.#sockets.flush();
   }
 
   loopBack() {}
@@ -68,7 +67,10 @@ class Players {
 }
 
 const others = members.filter(({ id }) => id !== measured);
-const players = others.map(({ address }) => new Players(address));
+const players = [];
+for (const { address } of others) {
+  players.push(new Player(address, await NodeSockets.open({ ...address, multicast: pool })));
+}
 const nothing = () => {};
 const hosts = others.map(({ id }, i) => {
   const node = new NodeHost(
