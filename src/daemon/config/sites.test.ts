@@ -131,9 +131,9 @@ describe("a file with sites", () => {
     ],
     [
       `${WEST}${EAST}${NORTH}Link north east { Weight = none } Link north west { Weight = none }`,
-      "7:6",
+      "10:53",
       "no way leads from west to north",
-      "Weight = none takes a link away: leave enough of them",
+      "Weight = none takes away west – north, east – north: leave one of them",
     ],
     [
       `${WEST}Link { Weight = 3 }`,

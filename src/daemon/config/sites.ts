@@ -104,12 +104,7 @@ export class Sites {
   /** Undefined where the file wants none. */
   #linkBetween(a: number, b: number): LinkConfig | undefined {
     const [from, to] = [this.#names[a] as string, this.#names[b] as string];
-    const own = this.#file.links.find((link) => isSameLink(link, from, to));
-    const all = this.#file.links.filter(({ ends }) => ends.length === 0).toReversed();
-    const setting = (name: LinkDirectiveName): { at: Span; value: number | "none" } | undefined =>
-      [...(own === undefined ? [] : [own]), ...all]
-        .map(({ settings }) => settings.get(name))
-        .find((one) => one !== undefined);
+    const setting = (name: LinkDirectiveName) => this.#setting(name, from, to);
     const weight = setting("Weight")?.value ?? WEIGHT;
     if (weight === "none") return undefined;
     const bytes = (name: "RateLimit" | "StartRate"): number | undefined => {
@@ -127,6 +122,23 @@ export class Sites {
     return { ends: [a, b], weight, rateMax, rateStart, silenceMs: typeof silence === "number" ? silence : SILENCE_MS };
   }
 
+  /** The links that the file takes away between the sites that are reached and this one, and where it says so. */
+  #takenAway(reached: ReadonlySet<number>, lost: number): { from: string; to: string; at: Span | undefined }[] {
+    return [...reached].map((other) => {
+      const [from, to] = [this.#names[other] as string, this.#names[lost] as string];
+      return { from, to, at: this.#setting("Weight", from, to)?.at };
+    });
+  }
+
+  /** The link's own, or that of all links. */
+  #setting(name: LinkDirectiveName, from: string, to: string): { at: Span; value: number | "none" } | undefined {
+    const own = this.#file.links.find((link) => isSameLink(link, from, to));
+    const all = this.#file.links.filter(({ ends }) => ends.length === 0).toReversed();
+    return [...(own === undefined ? [] : [own]), ...all]
+      .map(({ settings }) => settings.get(name))
+      .find((one) => one !== undefined);
+  }
+
   /** Sites without any way to each other could never work together. */
   #checkWays(links: readonly LinkConfig[]): void {
     const reached = new Set([0]);
@@ -138,7 +150,10 @@ export class Sites {
     const site = this.#file.sites[lost];
     if (site === undefined) return;
     const message = `no way leads from ${this.#names[0]} to ${site.name.text}`;
-    throw this.#error(site.name.at, message, "Weight = none takes a link away: leave enough of them");
+    const taken = this.#takenAway(reached, lost);
+    const names = taken.map(({ from, to }) => `${from} – ${to}`).join(", ");
+    const remedy = `Weight = none takes away ${names}: leave one of them`;
+    throw this.#error(taken[0]?.at ?? site.name.at, message, remedy);
   }
 
   #error(at: Span, message: string, remedy?: string): Error {
