@@ -47,8 +47,7 @@ export function evsConfig(options: NodeOptions): EvsConfig {
     me: self.id,
     timeouts: site.timeouts,
     ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
-    wideArea: wideAreaOf(site, options.wideArea),
-    ...agreementOf(site),
+    ...agreementOf(site, options.wideArea),
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,
     versionMax: site.protocolVersion ?? WIRE_VERSION_MAX,
@@ -81,10 +80,10 @@ export function isOffloaded(options: NodeOptions): boolean {
   return options.datagrams?.().path === "offload";
 }
 
-/** What daemons of this site have agreed on. */
-export function agreementOf(site: SiteConfig): Agreement {
+/** What daemons of this site have agreed on; `wideArea` as in `NodeOptions`. */
+export function agreementOf(site: SiteConfig, wideArea?: Partial<WideAreaConfig>): Agreement {
   const layout = new Layout(site.daemons.map(({ id, segment, site: number }) => ({ id, segment, site: number })));
-  return { layout, primary: primaryOf(site), confHash: site.hash };
+  return { layout, primary: primaryOf(site), confHash: site.hash, wideArea: wideAreaOf(site, wideArea) };
 }
 
 /** By the file's rule, and while it may still be used by others also by that of the file before. */

@@ -475,13 +475,15 @@ export class DaemonNode implements Machine {
   /** Takes over what all daemons take over together; the rest of the file counts when this daemon is started again. */
   #goOver(fresh: SiteConfig): void {
     const { site, self } = this.#options;
-    const { segments, daemons, sites, hash, spreadHash, agreement, lineage, text, primaryPolicy } = fresh;
-    const merged = { ...site, segments, daemons, sites, hash, spreadHash, agreement, lineage, text, primaryPolicy };
-    const now = daemons.find(({ id }) => id === self.id) ?? self;
-    this.#options = { ...this.#options, site: merged, self: { ...self, index: now.index } };
+    const { segments, daemons, sites, links, wideAreaOrder, primaryPolicy, hash, spreadHash } = fresh;
+    const { agreement, lineage, text } = fresh;
+    const agreed = { segments, daemons, sites, links, wideAreaOrder, primaryPolicy, hash, spreadHash };
+    const merged = { ...site, ...agreed, agreement, lineage, text };
+    const { index, segment, site: number } = daemons.find(({ id }) => id === self.id) ?? self;
+    this.#options = { ...this.#options, site: merged, self: { ...self, index, segment, site: number } };
     this.#learnDaemons(merged);
     this.#outbox.file?.goOver(merged);
-    this.#evs.reconfigure(agreementOf(merged), this.#now);
+    this.#evs.reconfigure(agreementOf(merged, this.#options.wideArea), this.#now);
     this.#regions.siteChanged();
   }
 

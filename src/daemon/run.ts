@@ -76,7 +76,7 @@ export async function runDaemon(options: RunOptions, report: (event: NodeEvent) 
 /** A daemon with its sockets: what Node does for a `DaemonNode`. */
 export class RunningDaemon {
   #options: RunOptions;
-  readonly #self: DaemonConfig;
+  #self: DaemonConfig;
   readonly #file: SiteFile | undefined;
   #admin: AsyncDisposable | undefined;
   /** Who waits for what comes of a reload. */
@@ -328,7 +328,9 @@ export class RunningDaemon {
 
   #goOver(site: SiteConfig): void {
     this.#options = { ...this.#options, site };
-    this.#udp?.setOthers(this.#others());
+    const { index, segment, site: number } = site.daemons.find(({ id }) => id === this.#self.id) ?? this.#self;
+    this.#self = { ...this.#self, index, segment, site: number };
+    this.#udp?.setOthers(this.#others(), segment);
     if (this.#probe !== undefined && this.#udp !== undefined) this.#probe = this.#newProbe(this.#udp);
     this.#hostNames?.stop();
     this.#watchHostNames();

@@ -81,6 +81,7 @@ export class UdpNetwork implements Network {
   readonly #options: UdpOptions;
   readonly #receive: UdpReceive;
   #others: readonly UdpPeer[] = [];
+  #ownSegment: number;
   #peers: ReadonlyMap<DaemonId, Places> = new Map();
   #segments: ReadonlyMap<number, readonly Places[]> = new Map();
   readonly #group: Places | undefined;
@@ -94,6 +95,7 @@ export class UdpNetwork implements Network {
   private constructor(options: UdpOptions, receive: UdpReceive) {
     this.#options = options;
     this.#receive = receive;
+    this.#ownSegment = options.self.segment;
     this.setOthers(options.others);
     const { multicast } = options;
     this.#group = multicast === undefined ? undefined : placesOf(multicast.address, multicast.port);
@@ -111,9 +113,10 @@ export class UdpNetwork implements Network {
     return network;
   }
 
-  /** Other daemons, or other addresses of them, from now on. */
-  setOthers(others: readonly UdpPeer[]): void {
+  /** Other daemons, or other addresses of them, from now on; `ownSegment`: segments have other numbers. */
+  setOthers(others: readonly UdpPeer[], ownSegment = this.#ownSegment): void {
     this.#others = others;
+    this.#ownSegment = ownSegment;
     this.#peers = new Map(others.map((peer) => [peer.id, placesOf(peer.address, peer.port)]));
     const segments = new Map<number, Places[]>();
     for (const { id, segment } of others) {
@@ -150,7 +153,7 @@ export class UdpNetwork implements Network {
   }
 
   multicast(segment: number, channel: Channel, bytes: Uint8Array): void {
-    if (this.useMulticast && segment === this.#options.self.segment && this.canMulticast) {
+    if (this.useMulticast && segment === this.#ownSegment && this.canMulticast) {
       this.toGroup(channel, bytes);
     } else {
       this.toEach(segment, channel, bytes);

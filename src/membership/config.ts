@@ -29,6 +29,6 @@ export type EvsConfig = {
 };
 
 /** What all daemons have to agree on. It changes when they go over to another configuration file together (`Evs.reconfigure`). */
-export type Agreement = Pick<EvsConfig, "layout" | "primary" | "confHash">;
+export type Agreement = Pick<EvsConfig, "layout" | "primary" | "confHash" | "wideArea">;
 
 export const WIRE_VERSION_DEFAULT = WIRE_VERSION_MAX;

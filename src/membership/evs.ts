@@ -165,6 +165,8 @@ export class Evs implements Machine {
     if (this.#left) return;
     Object.assign(this.#config, agreement);
     this.#membership.reconfigured(now);
+    // Other sites may have the numbers now.
+    this.#linkRates.clear();
     this.#endStep(now);
   }
 

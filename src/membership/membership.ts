@@ -120,7 +120,7 @@ export class Membership implements Machine {
 
   /**
    * The daemons have changed, and the hash of all packets with them. Members that go over at the same time form at once, and those that have yet to
-   * do it hear of it by an announcement with the new hash.
+   * do it hear of it by an announcement with the new hash: all of this segment, and one of each other.
    */
   reconfigured(now: number): void {
     if (this.#state.name === "left") return;
@@ -133,7 +133,12 @@ export class Membership implements Machine {
     if (!isServing) this.#becomeSegment(now);
     else if (rest[0] === this.#me) this.#createForm1(rest, [], now);
     else this.#become({ name: "represented", by: rest[0] as DaemonId, until: now + timeouts.repMs });
-    if (isServing) this.#sendAlive();
+    if (!isServing) return;
+    this.#sendAlive();
+    // Other segments do not hear that.
+    for (const other of layout.firstOfOtherSegments(rest, this.#mySegment)) {
+      this.#outbox.send(other, Kind.alive, encodeAlive(this.#announcement()));
+    }
   }
 
   onAlive(from: DaemonId, alive: Alive, now: number): void {

@@ -4,12 +4,13 @@ import type { DaemonId } from "../base/ids.ts";
 import type { Agreement } from "./config.ts";
 import { Layout } from "./layout.ts";
 import { isPrimary } from "./primary.ts";
+import { wideAreaConfig } from "./wide-area-config.ts";
 
 const LATER = 0x51a2;
 
 function agreement(daemons: readonly DaemonId[], confHash = LATER): Agreement {
   const layout = new Layout(daemons.map((id) => ({ id, segment: 0 })));
-  return { layout, primary: { name: "majority" }, confHash };
+  return { layout, primary: { name: "majority" }, confHash, wideArea: wideAreaConfig() };
 }
 
 /** Three daemons, or more, that have one configuration. */

@@ -1,10 +1,12 @@
 import { assert } from "../base/assert.ts";
 import { type DaemonConfig, parseSiteConfig, type SiteConfig } from "../daemon/config/index.ts";
+import type { SegmentConfig } from "../daemon/config/site.ts";
 import type { MembershipTimeouts } from "../membership/timeouts.ts";
 import type { SitesPlan } from "./schedule.ts";
 import type { SiteLayout } from "./world.ts";
 
 const PORT = 4803;
+const SEGMENT_NETWORK = "10.0.";
 
 /** The configuration of a simulated site: daemon n is called `dn` and listens at `4803@10.0.0.n`. */
 export type ClusterSite = {
@@ -17,7 +19,7 @@ export type ClusterSite = {
 export function clusterText(layout: SiteLayout, sites?: SitesPlan): string {
   const segments = layout.map((numbers, segment) => {
     const lines = numbers.map((number) => `  d${number} 10.0.0.${number}\n`);
-    return `Spread_Segment 10.0.${segment + 1}.255:${PORT} {\n${lines.join("")}}\n`;
+    return `Spread_Segment ${SEGMENT_NETWORK}${segment + 1}.255:${PORT} {\n${lines.join("")}}\n`;
   });
   if (sites === undefined) return segments.join("");
   const { of, links, lowLatency } = sites;
@@ -29,9 +31,14 @@ export function clusterText(layout: SiteLayout, sites?: SitesPlan): string {
   // The file gives a link one weight for both directions.
   const ways = links
     .filter(({ from, to }) => from < to && numbers.includes(from) && numbers.includes(to))
-    .map(({ from, to, weight }) => `Link s${from} s${to} { Weight = ${weight} }\n`);
+    .map(({ from, to, weight }) => `Link s${from} s${to} { Weight = ${weight === Infinity ? "none" : weight} }\n`);
   const order = lowLatency === true && numbers.length > 1 ? "WideAreaOrder = clock\n" : "";
   return [...blocks, ...ways, order].join("");
+}
+
+/** Which segment of the layout one of the file is: a file with sites has none without daemons. */
+export function layoutSegment({ address }: SegmentConfig): number {
+  return Number.parseInt(address.slice(SEGMENT_NETWORK.length), 10) - 1;
 }
 
 /** Writes and reads the configuration file that such a site would have; daemons are numbered 1 … 254. */

@@ -26,6 +26,7 @@ export type SitesPlan = {
     readonly from: number;
     readonly to: number;
     readonly latency: Latency;
+    /** ∞: there is none, though datagrams pass. */
     readonly weight: number;
   }[];
   /** Bytes that a site may have unstable. Default: that of real daemons. */

@@ -6,6 +6,7 @@ import type { MembershipStateName } from "../membership/events.ts";
 import type { WideAreaConfig } from "../membership/wide-area-config.ts";
 import type { Channel } from "../machine/network.ts";
 import type { ConnectionNumber } from "../session/outbox.ts";
+import { layoutSegment } from "./cluster-site.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import type { StreamEnd } from "./stream.ts";
 import { Traps } from "./traps.ts";
@@ -52,7 +53,11 @@ export class StackProcess implements SimProcess {
       },
       {
         unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
-        multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
+        multicast: (segment, channel, bytes) => {
+          const own = (this.node?.site ?? inForce).segments[segment];
+          assert(own !== undefined, "a multicast goes to a segment of the file");
+          network.multicast(layoutSegment(own), channel, bytes);
+        },
         write: (connection, chunks) => this.#streams.get(connection)?.write(joined(chunks)) ?? false,
         close: (connection) => this.#streams.get(connection)?.end(),
         pauseReading: (connection) => this.#streams.get(connection)?.pause(),

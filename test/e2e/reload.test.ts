@@ -158,6 +158,32 @@ describe("another configuration file", () => {
     expect(nowhere).toMatchObject({ code: 3, notes: expect.stringContaining("ENOENT") });
   });
 
+  test("adds a site and takes another one away, from any daemon of any site", async () => {
+    const sites = { west: ["a"], east: ["b", "c"], north: ["d"] } as const;
+    const over = (...names: readonly (keyof typeof sites)[]): string => {
+      const blocks = names.map((name) => {
+        const [first = ""] = sites[name];
+        const daemons = sites[name].map((daemon) => `${daemon} 127.0.0.1:${portOf(daemon)}`).join(" ; ");
+        return `Site ${name} { Spread_Segment 127.0.0.255:${portOf(first)} { ${daemons} } }\n`;
+      });
+      return `Dissemination = unicast\nUnixSocketDir = "${folder}"\n${blocks.join("")}`;
+    };
+    for (const name of ["a", "b", "c"]) give(name, over("west", "east"));
+    for (const name of ["a", "b", "c"]) await start(name);
+    await untilTogether(["a", "b", "c"]);
+    expect(await running.get("c")?.reload(over("west", "east", "north"))).toBeUndefined();
+    give("d", readFileSync(fileOf("b"), "utf8"));
+    await start("d");
+    await untilTogether(["a", "b", "c", "d"]);
+    // The first of the file: all others get other numbers.
+    expect(await running.get("d")?.reload(over("east", "north"))).toBeUndefined();
+    await until("a has ended", () => !running.has("a"));
+    await untilTogether(["b", "c", "d"]);
+    const status = await running.get("d")?.status();
+    expect(status?.configuration.primary).toBe(true);
+    expect(readFileSync(fileOf("a"), "utf8")).not.toContain("Site west");
+  });
+
   test("can be asked for only by the user that the daemon runs as", async () => {
     await begin(["a"]);
     const places = adminPlaces(folder, portOf("a"));

@@ -17,7 +17,7 @@ export const reload = defineCommand({
   name: "reload",
   summary: "put another configuration file in force while daemons run",
   description: `Reads a file, shows what it changes, and has a daemon of this host put it in force at all daemons at once, without a restart:
-    daemons come and go, and the rule of who is primary may change. All daemons write it to the files that they were started with. Either
+    daemons and sites come and go, and links between sites and the rule of who is primary may change. All daemons write it to the files that they were started with. Either
     all have the new one afterwards or none; who is away is given it when it comes back. What each daemon
     reads at its start only, such as timeouts and limits, counts when it is started again.
 

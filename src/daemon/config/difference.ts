@@ -1,4 +1,4 @@
-import { type DaemonConfig, type PrimaryPolicy, shownPolicy, type SiteConfig } from "./site.ts";
+import { type DaemonConfig, type PrimaryPolicy, type SegmentConfig, shownPolicy, type SiteConfig } from "./site.ts";
 
 /** What a file changes that is to be in force instead of another one. Lines are for people. */
 export type Difference = {
@@ -39,31 +39,24 @@ export function differenceOf(old: SiteConfig, fresh: SiteConfig): Difference {
   const before = shownPolicy(old.primaryPolicy);
   const after = shownPolicy(fresh.primaryPolicy);
   if (before !== after) together.push(`PrimaryPolicy: ${before} becomes ${after}`);
+  together.push(...changesOfSites(old, fresh));
   for (const daemon of old.daemons) {
     const now = named(fresh, daemon.name);
     if (now === undefined) continue;
-    const moved = placeOf(daemon) !== placeOf(now);
-    if (moved) refused.push(`${daemon.name} would move from ${placeOf(daemon)} to ${placeOf(now)}`);
+    const withSites = old.sites.length > 1 && fresh.sites.length > 1;
+    const [was, is] = [placeOf(old, daemon, withSites), placeOf(fresh, now, withSites)];
+    if (was !== is) refused.push(`${daemon.name} would move from ${was} to ${is}`);
     if (JSON.stringify(daemon.interfaces) !== JSON.stringify(now.interfaces))
       later.push(`interfaces of ${daemon.name}`);
   }
-  old.segments.forEach((segment, index) => {
-    const now = fresh.segments[index];
-    if (now !== undefined && (now.address !== segment.address || now.port !== segment.port)) {
-      refused.push(`the segment ${segment.address}:${segment.port} would become ${now.address}:${now.port}`);
-    }
-  });
   if (old.family !== fresh.family) refused.push("all addresses would be of the other family");
   if (old.sessions.payloadBytesMax !== fresh.sessions.payloadBytesMax) refused.push("PayloadLimit would change");
   if (!isSame(old.regions, fresh.regions)) refused.push("GroupAddresses or RegionWaste would change");
-  if (old.sites.length > 1) refused.push("daemons in several sites cannot be changed while they run yet");
-  else if (!isSame(sitesOf(old), sitesOf(fresh))) refused.push("sites, or weights of links, would change");
   for (const [key, name] of Object.entries(AT_START) as [keyof typeof AT_START, string][]) {
     if (!isSame(old[key], fresh[key]) && !refused.includes("PayloadLimit would change")) later.push(name);
   }
   const stay = old.daemons.filter(({ name }) => named(fresh, name) !== undefined);
-  const why = whyNotEnough(old, stay);
-  if (why !== undefined) refused.push(why);
+  for (const why of [whyNotEnough(old, stay), whyNotSites(old, fresh)]) if (why !== undefined) refused.push(why);
   return { added, removed, together, later, refused };
 }
 
@@ -84,8 +77,72 @@ export function couldDecideTwice(old: SiteConfig, fresh: SiteConfig): boolean {
   return majority(old) + majority(fresh) <= together;
 }
 
-function placeOf({ name, id, address, host, port, segment }: DaemonConfig): string {
-  return `${name} ${id} at ${host ?? address}:${port} in segment ${segment + 1}`;
+/** Segments are known by their addresses and sites by their names: their numbers may change. */
+function placeOf(
+  { segments, sites }: SiteConfig,
+  { name, id, address, host, port, segment, site }: DaemonConfig,
+  withSite: boolean,
+): string {
+  const own = segments[segment];
+  const sameBefore = segments.slice(0, segment).filter((other) => addressOf(other) === addressOf(own)).length;
+  const which = sameBefore === 0 ? "" : ` (number ${sameBefore + 1} of that address)`;
+  const of = withSite ? ` of site ${sites[site]?.name}` : "";
+  return `${name} ${id} at ${host ?? address}:${port} in segment ${addressOf(own)}${which}${of}`;
+}
+
+function addressOf(segment: SegmentConfig | undefined): string {
+  return `${segment?.address}:${segment?.port}`;
+}
+
+/** What comes, goes or changes of sites and of the links between those that stay. */
+function changesOfSites(old: SiteConfig, fresh: SiteConfig): string[] {
+  const [before, after] = [siteNames(old), siteNames(fresh)];
+  const changes = [
+    ...after.filter((name) => !before.includes(name)).map((name) => `site ${name} comes`),
+    ...before.filter((name) => !after.includes(name)).map((name) => `site ${name} goes`),
+  ];
+  for (const a of before) {
+    for (const b of before.slice(before.indexOf(a) + 1)) {
+      if (!after.includes(a) || !after.includes(b)) continue;
+      const [was, is] = [shownLink(old, a, b), shownLink(fresh, a, b)];
+      if (was !== is) changes.push(`link of ${a} and ${b}: ${was} becomes ${is}`);
+    }
+  }
+  const staysWide = before.length > 0 && after.length > 0;
+  if (staysWide && old.wideAreaOrder !== fresh.wideAreaOrder) {
+    changes.push(`WideAreaOrder: ${old.wideAreaOrder} becomes ${fresh.wideAreaOrder}`);
+  }
+  return changes;
+}
+
+/** None while there is only one. */
+function siteNames({ sites }: SiteConfig): string[] {
+  return sites.length > 1 ? sites.map(({ name }) => name) : [];
+}
+
+function shownLink({ sites, links }: SiteConfig, ...names: readonly [string, string]): string {
+  const ends = names.map((name) => sites.findIndex((site) => site.name === name));
+  const link = links.find((one) => ends.every((end) => one.ends.includes(end)));
+  if (link === undefined) return "none";
+  const { weight, rateMax, silenceMs } = link;
+  return `weight ${weight}, ${rateMax === undefined ? "no limit" : `${rateMax / 125} kbit/s`}, silence ${silenceMs} ms`;
+}
+
+/** Why those that stay could not work in the new sites: a ring is of one site, and stays in one piece. */
+function whyNotSites(old: SiteConfig, fresh: SiteConfig): string | undefined {
+  const [before, after] = [siteNames(old).length, siteNames(fresh).length];
+  if (before > 0 === after > 0) return undefined;
+  const stay = old.daemons.flatMap((daemon) => {
+    const now = fresh.daemons.find(({ name }) => name === daemon.name);
+    return now === undefined ? [] : [{ was: daemon.site, is: now.site }];
+  });
+  const several = new Set(stay.map(({ was, is }) => (before > 0 ? was : is))).size > 1;
+  if (several && before > 0) return "daemons of several sites would become one site";
+  if (several) return "the daemons of one ring would be in several sites: only new ones can be in another";
+  if (after > 0 && !isSame(old.timeouts, fresh.timeouts)) {
+    return "daemons that run have the timeouts of one site: set TimeoutProfile = sites, start them again one by one, then add sites";
+  }
+  return undefined;
 }
 
 /** What of the old daemons has to stay, so that they can still be asked. */
@@ -101,14 +158,6 @@ function whyNotEnough({ daemons, primaryPolicy }: SiteConfig, stay: readonly Dae
 function neededOf(policy: PrimaryPolicy, count: number): number {
   if (policy.kind === "majority") return Math.floor(count / 2) + 1;
   return policy.kind === "static" ? policy.size : 1;
-}
-
-function sitesOf({ sites, links, wideAreaOrder }: SiteConfig): unknown {
-  return [
-    sites.length > 1 ? sites.map(({ name }) => name) : [],
-    links.map(({ ends, weight }) => [ends, weight]),
-    wideAreaOrder,
-  ];
 }
 
 function isSame(a: unknown, b: unknown): boolean {
