@@ -285,7 +285,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (refusal) throw this.#error ?? refusal;
     this.#unaccepted.begin();
     outgoing.onAccepted = this.#onPosted;
-    this.#driver.schedulePump();
+    this.#driver.schedulePump(outgoing.payloadBytes);
     return true;
   }
 
@@ -460,7 +460,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         else resolve(receipt);
       };
     });
-    this.#driver.schedulePump();
+    this.#driver.schedulePump(outgoing.payloadBytes);
     return accepted;
   }
 

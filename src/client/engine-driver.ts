@@ -1,12 +1,16 @@
 import type { Transport } from "./byte-stream.ts";
 import type { Engine } from "./engine.ts";
 
+/** What waits to be written goes out within the turn when it is this much, so that the daemon works on it meanwhile. */
+const PUMP_BYTES = 64 * 1024;
+
 /** Runs the steps of a connection's engine: keeps its alarm, and puts off what can be done once a turn for all that a turn brings. */
 export class EngineDriver {
   readonly #transport: Transport;
   readonly #engine: Engine;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #isPumping = false;
+  #bytesToPump = 0;
   #isAcknowledging = false;
 
   constructor(transport: Transport, engine: Engine) {
@@ -29,14 +33,21 @@ export class EngineDriver {
     this.#alarm = { at, cancel };
   }
 
-  /** Everything that is sent in one turn of the program goes out in few writes. */
-  schedulePump(): void {
+  /** So many payload bytes more are to be written: everything that is sent in one turn of the program goes out in few writes. */
+  schedulePump(bytes = 0): void {
+    this.#bytesToPump += bytes;
+    if (this.#bytesToPump >= PUMP_BYTES) this.#pump();
     if (this.#isPumping) return;
     this.#isPumping = true;
     queueMicrotask(() => {
       this.#isPumping = false;
-      this.enter(() => this.#engine.pump());
+      this.#pump();
     });
+  }
+
+  #pump(): void {
+    this.#bytesToPump = 0;
+    this.enter(() => this.#engine.pump());
   }
 
   /** The program has consumed an event. It is acknowledged behind what the turn does, and not within the taking of the event. */

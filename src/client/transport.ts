@@ -5,6 +5,8 @@ import { socketWorld } from "./scalable/socket-world.ts";
 
 /** Enough to keep a socket busy; more waits in the client, where it can still be sent elsewhere. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;
+/** What is written in one turn leaves in one system call, or whenever it is this much. */
+const CORKED_BYTES_MAX = 64 * 1024;
 /** After `end`, how long the other side may take before the socket is destroyed: it may have a good-bye to read. */
 const END_MS = 7_000;
 
@@ -24,6 +26,7 @@ export const nodeTransport: Transport = {
 class SocketStream implements ByteStream {
   readonly #socket: Socket;
   #corked = false;
+  #corkedBytes = 0;
 
   constructor(address: Address, listener: StreamListener) {
     const options =
@@ -58,17 +61,22 @@ class SocketStream implements ByteStream {
   write(bytes: Uint8Array): boolean {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return false;
-    // What is written in one turn leaves in one system call.
     if (!this.#corked) {
       this.#corked = true;
       socket.cork();
-      queueMicrotask(() => {
-        this.#corked = false;
-        socket.uncork();
-      });
+      queueMicrotask(() => this.#uncork());
     }
     socket.write(bytes);
+    this.#corkedBytes += bytes.length;
+    if (this.#corkedBytes >= CORKED_BYTES_MAX) this.#uncork();
     return socket.writableLength < WRITE_BUFFER_BYTES;
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#corkedBytes = 0;
+    this.#socket.uncork();
   }
 
   pause(): void {

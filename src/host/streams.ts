@@ -24,6 +24,8 @@ export interface StreamEvents {
 
 /** Bytes queued towards a client beyond which `write` asks to wait. */
 export const WRITE_HIGH_WATER_BYTES = 256 * 1024;
+/** What was written is handed to the kernel within the turn when it is this much, so that the client works on it meanwhile. */
+const HANDED_OVER_BYTES = 64 * 1024;
 /** Pieces below this are copied together: cheaper than to hand each to the kernel. */
 const COPY_BYTES_MAX = 8 * 1024;
 const SLAB_BYTES = 64 * 1024;
@@ -87,7 +89,9 @@ export class StreamHost {
       stream.dirty = true;
       this.#dirty.push(stream);
     }
-    return stream.write(bytes);
+    const more = stream.write(bytes);
+    if (stream.gathered >= HANDED_OVER_BYTES) stream.flush();
+    return more;
   }
 
   /** Bytes that were written and have not been taken by the kernel. */
@@ -222,8 +226,13 @@ class Stream {
     socket.on("drain", () => this.#onDrain());
   }
 
+  /** Bytes that `flush` hands over. */
+  get gathered(): number {
+    return this.#pieceBytes + (this.#slabEnd - this.#slabStart);
+  }
+
   get buffered(): number {
-    return this.#pieceBytes + (this.#slabEnd - this.#slabStart) + this.socket.writableLength;
+    return this.gathered + this.socket.writableLength;
   }
 
   write(bytes: Uint8Array): boolean {

@@ -13,7 +13,7 @@ import type { NativeState, Session } from "./session.ts";
 
 /** A session that takes more is written to within the turn when this much waits, so that a turn stays small. */
 const FLUSH_MESSAGES = 512;
-const FLUSH_BYTES = 256 * 1024;
+const FLUSH_BYTES = 64 * 1024;
 
 /**
  * What goes from the daemon to its clients. Deliveries of a turn are collected per session and written at once; what a
