@@ -11,7 +11,7 @@ function settled(me: number, version = 2): { configuration: Configuration; rest:
   const configuration = new Configuration(id, [1, 2, 3], [0], 0);
   const rest = new Rest(me, configuration, version);
   for (const seq of [1, 2]) {
-    const packet = { origin: 1, site: 0, seq, lts: seq } as RingPacket;
+    const packet = { origin: 1, site: 0, seq, lts: seq, round: 9 } as RingPacket;
     configuration.local.hold(packet);
     rest.note(packet);
   }
@@ -40,6 +40,17 @@ test("it does not while somebody has data, or lacks some, or cannot be told", ()
   configuration.stable = 1;
   expect(rest.keeps(tokenAfter(configuration, 3))).toBe("no");
   expect(settled(1, 1).rest.keeps(tokenAfter(configuration, 3))).toBe("no");
+});
+
+test("who has data asks at once where the token may come to rest, but not while it comes by before", () => {
+  const { rest } = settled(2);
+  expect(rest.mayComeToRest(10)).toBe(false);
+  rest.passed(1);
+  expect(rest.mayComeToRest(10)).toBe(true);
+  // With the token of hop 9 the last packets were sent, after this member had it.
+  expect(rest.mayComeToRest(8)).toBe(false);
+  rest.passed(3);
+  expect(rest.mayComeToRest(8)).toBe(false);
 });
 
 test("a token is taken to rest only with who sent last, and only if nothing came after it", () => {

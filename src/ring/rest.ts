@@ -18,6 +18,8 @@ export class Rest {
   /** Who stamped the packet with the highest seq. */
   #lastOrigin: DaemonId;
   #lastSeq = 0;
+  /** Hop of the token with which it was stamped. */
+  #lastRound = 0;
   /** Of the token that was passed on, kept or heard of last. */
   #idleHops = 0;
   #isWanted = false;
@@ -36,9 +38,10 @@ export class Rest {
   }
 
   /** A packet has been sent or has come. */
-  note({ seq, origin }: RingPacket): void {
+  note({ seq, origin, round }: RingPacket): void {
     if (seq <= this.#lastSeq) return;
     this.#lastSeq = seq;
+    this.#lastRound = round;
     this.#lastOrigin = origin;
   }
 
@@ -58,8 +61,12 @@ export class Rest {
     return this.#idleHops >= this.#configuration.ring.length;
   }
 
-  /** Whether who has data should say so at once: the token will rest before it comes by, if nobody sends. */
-  get mayComeToRest(): boolean {
+  /**
+   * Whether a member that has had the token of this hop, and has data now, should say so at once: the token rests, or will before it comes
+   * by, if nobody sends. If somebody has sent since, it comes by first.
+   */
+  mayComeToRest(hop: number): boolean {
+    if (this.#lastRound > hop) return false;
     return this.mayRest || (this.#announces && this.#idleHops > 0);
   }
 

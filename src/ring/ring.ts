@@ -255,7 +255,7 @@ export class Ring implements Machine {
       if (now >= this.#state.dataAt) this.#visit(this.#state.token, now);
     } else if (!this.#wantsToken) {
       this.#wantsToken = true;
-      if (this.#rest.mayComeToRest) this.#hurry(now);
+      if (this.#rest.mayComeToRest(this.#hop)) this.#hurry(now);
       else this.#hurryAt = now + this.#resendMs;
     }
   }
