@@ -88,8 +88,14 @@ const MUTATIONS = [
   {
     name: "stamps run away from what is stable",
     file: "ring/ring.ts",
-    from: "Math.min(this.#config.seqMax, stable + gapMax)",
-    to: "this.#config.seqMax",
+    from: "Math.min(token.siteSeq + left, stableSeq + gapMax)",
+    to: "token.siteSeq + left",
+  },
+  {
+    name: "who keeps the token says that all have what some lack",
+    file: "ring/rest.ts",
+    from: "const isQuiet = token.idleHops >= count",
+    to: "const isQuiet = token.recovered === 1 || token.idleHops >= count",
   },
   {
     name: "what may still be on its way is asked for",
