@@ -18,14 +18,14 @@ import {
   encodeSiteUpdate,
   type SiteUpdate,
 } from "../wire/site-control.ts";
-import { decodeSiteObject, encodeSiteObject, SITE_OBJECT_HEAD_BYTES, type SiteObject } from "../wire/site-object.ts";
+import { decodeSiteObject, encodeSiteObject, SITE_OBJECT_BYTES_MAX, type SiteObject } from "../wire/site-object.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
 import { recordOf } from "./recovery.ts";
 import { SiteSupplies } from "./site-supplies.ts";
 import { hopSettingsOf, type WideAreaConfig, weightsOf } from "./wide-area-config.ts";
 
 /** Of a recovery packet, whose head names one site. */
-const OBJECT_HEAD_BYTES = SITE_OBJECT_HEAD_BYTES + 1;
+const OBJECT_HEAD_BYTES = SITE_OBJECT_BYTES_MAX + 1;
 
 /** What the representative's part asks of its daemon, which may not call back meanwhile. */
 export interface WideAreaOutbox {

@@ -50,6 +50,7 @@ describe("what sites tell each other", () => {
     ["more sites than there can be", [1, 129, ...Array.from({ length: 129 }, () => 1)]],
     ["fewer sites than it says", [1, 3, 1, 2]],
     ["a destination that is no site", [1, 1, 200]],
+    ["a packet that is cut off", [1, 0, 0, 0, 3, 1, 2]],
   ])("%s is malformed", (_what, bytes) => {
     expect(decodeSiteObject(Uint8Array.from(bytes))).toBeUndefined();
   });
