@@ -17,10 +17,10 @@ export type SendCounters = {
 
 /** How a batch leaves a socket whose datagrams the kernel cuts. */
 export type Segmentation = {
-  /** All packets of a batch but the last have so many bytes. */
+  /** Of most packets: what the ring pads its own to. */
   readonly segmentBytes: number;
-  /** The kernel cuts what is sent from now on, or sends it as it is. */
-  set(enabled: boolean): void;
+  /** The kernel cuts what is sent from now on into datagrams of so many bytes; 0: it sends it as it is. */
+  set(segmentBytes: number): void;
   /** The kernel has refused a batch: from now on every packet is sent by itself. */
   refused(code: string): void;
 };
@@ -31,10 +31,14 @@ const SENDS_PER_QUEUE_CHECK = 32;
 /** What one call may carry: the greatest UDP payload over IPv6, and the kernel's limit (UDP_MAX_SEGMENTS of older ones). */
 const BATCH_BYTES_MAX = 65_487;
 const BATCH_PACKETS_MAX = 64;
+/** A packet of the ring on its way between sites is longer by its heads there. */
+const LONGER_BYTES = 64;
 
 /** Packets for one destination. Those that lie one behind the other in memory are one piece. */
 type Batch = {
   readonly to: Destination;
+  /** Of all packets but the last, which may be shorter. */
+  segmentBytes: number;
   pieces: Uint8Array[];
   /** The last piece, still growing. */
   buffer: ArrayBufferLike;
@@ -47,13 +51,17 @@ type Batch = {
 
 /**
  * Sends on one socket, without ever throwing, and without letting an unbounded queue grow before a kernel that takes
- * nothing. With `segmentation` what goes to one place is collected until `flush` and leaves in one call, cut by the kernel
- * (UDP_SEGMENT); order is kept for each destination.
+ * nothing. With `segmentation` what goes to one place is collected until `flush` and leaves in one call for each run of
+ * equally long packets, cut by the kernel (UDP_SEGMENT); order is kept for each destination.
  */
 export class DatagramSender {
   readonly #socket: Socket;
   readonly #counters: SendCounters;
   #segmentation: Segmentation | undefined;
+  /** What the kernel cuts at now: it belongs to the socket, not to the call. */
+  #cutBytes = 0;
+  /** Longer packets go alone: links may not take them whole, and kernels cut only what fits. */
+  #cutBytesMax: number;
   readonly #batches = new Map<Destination, Batch>();
   /** Those with something in them. */
   #filled: Batch[] = [];
@@ -71,21 +79,22 @@ export class DatagramSender {
     this.#segmentation = undefined;
     segmentation.refused(code as string);
   };
+  readonly #longSent = (error: Error | null): void => {
+    if (error === null) return;
+    this.#fault(error);
+    this.#cutBytesMax = this.#segmentation?.segmentBytes ?? 0;
+  };
 
   constructor(socket: Socket, counters: SendCounters, segmentation: Segmentation | undefined) {
     this.#socket = socket;
     this.#counters = counters;
     this.#segmentation = segmentation;
+    this.#cutBytesMax = (segmentation?.segmentBytes ?? 0) + LONGER_BYTES;
   }
 
   send(bytes: Uint8Array, to: Destination): void {
-    if (this.#segmentation === undefined) {
-      this.#one(bytes, to);
-    } else if (bytes.length > this.#segmentation.segmentBytes) {
-      this.#uncut(bytes, to, this.#segmentation);
-    } else {
-      this.#collect(bytes, to, this.#segmentation.segmentBytes);
-    }
+    if (this.#segmentation === undefined) this.#one(bytes, to);
+    else this.#collect(bytes, to);
   }
 
   /** Lets everything leave that was collected. */
@@ -96,29 +105,35 @@ export class DatagramSender {
     for (let i = 0; i < filled.length; i++) this.#leave(filled[i] as Batch);
   }
 
-  #collect(bytes: Uint8Array, to: Destination, segmentBytes: number): void {
+  #collect(bytes: Uint8Array, to: Destination): void {
     let batch = this.#batches.get(to);
     if (batch === undefined) {
-      batch = { to, pieces: [], buffer: bytes.buffer, start: 0, end: 0, packets: 0, bytes: 0, isClosed: false };
+      const none = { segmentBytes: 0, buffer: bytes.buffer, start: 0, end: 0, packets: 0, bytes: 0, isClosed: false };
+      batch = { to, pieces: [], ...none };
       this.#batches.set(to, batch);
     }
     const isFull = batch.packets === BATCH_PACKETS_MAX || batch.bytes + bytes.length > BATCH_BYTES_MAX;
-    if (batch.packets > 0 && (batch.isClosed || isFull)) this.#leave(batch);
-    if (batch.packets === 0 && !this.#filled.includes(batch)) this.#filled.push(batch);
+    const isOther = batch.isClosed || isFull || bytes.length > batch.segmentBytes;
+    if (batch.packets > 0 && isOther) this.#leave(batch);
+    if (batch.packets === 0) {
+      batch.segmentBytes = bytes.length;
+      if (!this.#filled.includes(batch)) this.#filled.push(batch);
+    }
     batch.packets += 1;
     batch.bytes += bytes.length;
     // The kernel cuts at equal distances: behind a shorter packet nothing can follow.
-    batch.isClosed = bytes.length < segmentBytes;
+    batch.isClosed = bytes.length < batch.segmentBytes;
     if (batch.end !== bytes.byteOffset || batch.buffer !== bytes.buffer) {
       endPiece(batch);
       batch.buffer = bytes.buffer;
       batch.start = bytes.byteOffset;
     }
     batch.end = bytes.byteOffset + bytes.length;
+    if (bytes.length > this.#cutBytesMax) this.#leave(batch);
   }
 
   #leave(batch: Batch): void {
-    const { pieces, packets, bytes, to } = batch;
+    const { pieces, packets, bytes, segmentBytes, to } = batch;
     if (packets === 0) return;
     endPiece(batch);
     batch.pieces = [];
@@ -126,25 +141,38 @@ export class DatagramSender {
     batch.bytes = 0;
     batch.isClosed = false;
     if (!this.#hasRoom(packets)) return;
-    if (packets > 1) this.#counters.batchesSent += 1;
-    this.#hand(pieces.length === 1 ? (pieces[0] as Uint8Array) : pieces, bytes, to, this.#batchSent);
+    if (this.#cutAt(packets, segmentBytes)) {
+      if (packets > 1) this.#counters.batchesSent += 1;
+      const isLong = segmentBytes > (this.#segmentation?.segmentBytes ?? 0);
+      const sent = packets > 1 && isLong ? this.#longSent : packets > 1 ? this.#batchSent : this.#sent;
+      this.#hand(pieces.length === 1 ? (pieces[0] as Uint8Array) : pieces, bytes, to, sent);
+    } else if (segmentBytes <= this.#cutBytes) {
+      for (const piece of pieces) {
+        for (let at = 0; at < piece.length; at += segmentBytes) {
+          const packet = piece.subarray(at, at + segmentBytes);
+          this.#hand(packet, packet.length, to, this.#sent);
+        }
+      }
+    } else {
+      this.#counters.packetsSent -= packets;
+      this.#counters.sendDropped += packets;
+    }
   }
 
   #one(bytes: Uint8Array, to: Destination): void {
     if (this.#hasRoom(1)) this.#hand(bytes, bytes.length, to, this.#sent);
   }
 
-  /** A datagram that is longer than a segment, which IP has to cut: rare, and of control. */
-  #uncut(bytes: Uint8Array, to: Destination, segmentation: Segmentation): void {
-    this.flush();
-    // What waits in the socket would be sent uncut as well.
-    if (this.#socket.getSendQueueCount() > 0) {
-      this.#counters.sendDropped += 1;
-      return;
-    }
-    segmentation.set(false);
-    this.#one(bytes, to);
-    segmentation.set(true);
+  /** Has the kernel cut what is sent next as it has to be. False: it cannot be changed now. */
+  #cutAt(packets: number, segmentBytes: number): boolean {
+    const isWhole = packets === 1 && segmentBytes > this.#cutBytes;
+    const wanted = packets > 1 ? segmentBytes : isWhole ? 0 : this.#cutBytes;
+    if (wanted === this.#cutBytes) return true;
+    // What waits in the socket would be cut like this as well.
+    if (this.#socket.getSendQueueCount() > 0) return false;
+    this.#segmentation?.set(wanted);
+    this.#cutBytes = wanted;
+    return true;
   }
 
   #hasRoom(packets: number): boolean {

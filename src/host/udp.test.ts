@@ -126,6 +126,17 @@ describe.each([
     expect((a.network?.counters.batchesSent ?? 0) > 0).toBe(name === "offloaded");
   });
 
+  it("sends runs of packets of any one length up to a hop's in one call each", async () => {
+    const [a, b] = [await station(1), await station(2)];
+    const lengths = [1_444, 1_200, 1_400, 700].flatMap((length) => Array.from({ length: 8 }, () => length));
+    for (const length of lengths) a.network?.unicast(2, "data", packet(1, 1, 7, 9, new Uint8Array(length - 16)));
+    a.network?.flush();
+    await b.has(lengths.length);
+    expect(a.network?.counters.packetsSent).toBe(lengths.length);
+    // What is shorter ends a run: the first of 1,200 bytes goes with those of 1,444, and so on.
+    expect(a.network?.counters.batchesSent).toBe(name === "offloaded" ? 4 : 0);
+  });
+
   it("lets data that was sent before a token leave before it", async () => {
     const [a, b] = [await station(1), await station(2)];
     for (let i = 0; i < 3; i++) a.network?.unicast(2, "data", packet(1, i, 7, 9, new Uint8Array(100)));

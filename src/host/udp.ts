@@ -216,12 +216,11 @@ export class UdpNetwork implements Network {
       const { segmentBytes } = this.#options;
       segmentation = {
         segmentBytes,
-        set: (enabled) => native.setSegmentBytes(fd, enabled ? segmentBytes : 0),
+        set: (bytes) => native.setSegmentBytes(fd, bytes),
         refused: (code) => {
           this.#offloadFault = `the kernel refused a batch: ${code}`;
         },
       };
-      segmentation.set(true);
     }
     this.#sockets = {
       data: new DatagramSender(data.socket, this.counters, segmentation),

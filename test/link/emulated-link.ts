@@ -1,14 +1,20 @@
 import { createSocket, type Socket } from "node:dgram";
 import { Random } from "../../src/base/random.ts";
 import { TurnClock } from "../../src/host/clock.ts";
+import { DatagramSender, type Segmentation } from "../../src/host/datagram-sender.ts";
+import { chooseDatagrams } from "../../src/host/datagrams.ts";
+import type { NativeUdp } from "../../src/host/native-udp.ts";
+import { packetBytes } from "../../src/wire/prefix.ts";
 import { EmulatedWay, type WayConditions, type WayStatistics } from "./emulated-way.ts";
 
-/** Where a datagram comes out of the link. */
+/** Where a datagram comes out of the link; one object for each place. */
 export type LinkExit = { readonly address: string; readonly port: number };
 
 export type Direction = "there" | "back";
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
+/** Datagrams up to this length leave many at a time where the kernel can. */
+const SEGMENT_BYTES = 1_400;
 
 /** Addresses are numbers already. */
 const numericLookup = (
@@ -20,41 +26,63 @@ const numericLookup = (
 /**
  * A link between two sites, emulated in user space on real sockets (IPv4): whoever sends to one of its entrances sends through the link's way
  * to what is behind it. All entrances of a direction share one way, so a site of many daemons has one bottleneck. The two directions
- * know nothing of each other. Timers of this process are a millisecond late at most when it has nothing else to do, so it belongs
+ * know nothing of each other. Where the kernel can, datagrams come and leave many at a time, which is how a process keeps up with several links of
+ * 100 Mbit/s; those of daemons are then told apart by the length that they say. Timers of this process are a millisecond late at most when it has nothing else to do, so it belongs
  * into one of its own where figures matter (`emulator-process.ts`).
  */
 export class EmulatedLink {
   readonly #clock = new TurnClock();
   readonly #ways: Readonly<Record<Direction, EmulatedWay<LinkExit>>>;
+  readonly #native: NativeUdp | undefined;
   readonly #entrances: Socket[] = [];
-  readonly #exit: Socket;
+  readonly #exit: Bound;
+  readonly #sender: DatagramSender;
 
-  private constructor(conditions: Readonly<Record<Direction, WayConditions>>, seed: number, exit: Socket) {
+  private constructor(conditions: WayConditions, seed: number, exit: Bound, native: NativeUdp | undefined) {
     this.#exit = exit;
+    this.#native = native;
     const random = new Random(seed);
-    const deliver = (bytes: Uint8Array, { address, port }: LinkExit): void => {
-      // A failure is a loss, as it would be on the way.
-      this.#exit.send(bytes, port, address, () => undefined);
+    const { fd } = exit;
+    const segmentation: Segmentation | undefined =
+      native === undefined || fd === undefined
+        ? undefined
+        : { segmentBytes: SEGMENT_BYTES, set: (bytes) => native.setSegmentBytes(fd, bytes), refused: () => undefined };
+    // A failure is a loss, as it would be on the way.
+    const sent = {
+      packetsSent: 0,
+      bytesSent: 0,
+      batchesSent: 0,
+      sendErrors: 0,
+      lastSendError: undefined,
+      sendDropped: 0,
     };
+    this.#sender = new DatagramSender(exit.socket, sent, segmentation);
+    const deliver = (bytes: Uint8Array, to: LinkExit): void => this.#sender.send(bytes, to);
     this.#ways = {
-      there: new EmulatedWay(conditions.there, random.fork(), deliver),
-      back: new EmulatedWay(conditions.back, random.fork(), deliver),
+      there: new EmulatedWay(conditions, random.fork(), deliver),
+      back: new EmulatedWay(conditions, random.fork(), deliver),
     };
     this.#clock.drive({ run: () => this.#run() });
   }
 
   /** A link with the same conditions both ways, until `set` says otherwise. */
   static async open(conditions: WayConditions, seed = 1): Promise<EmulatedLink> {
-    const exit = await bound("127.0.0.1");
-    return new EmulatedLink({ there: conditions, back: conditions }, seed, exit);
+    const { native } = await chooseDatagrams("auto");
+    return new EmulatedLink(conditions, seed, await bound(native), native);
   }
 
   /** Opens an entrance, and says its port at 127.0.0.1: what is sent there goes in that direction and comes out at `exit`. */
   async enter(direction: Direction, exit: LinkExit, port = 0): Promise<number> {
-    const socket = await bound("127.0.0.1", port);
+    const { socket } = await bound(this.#native, port);
     this.#entrances.push(socket);
     socket.on("message", (bytes) => {
-      this.#ways[direction].offer(bytes, exit, this.#clock.now());
+      const now = this.#clock.now();
+      // The kernel may have joined packets of one sender.
+      for (let at = 0; at < bytes.length; ) {
+        const end = Math.min(bytes.length, at + (packetBytes(bytes, at) || bytes.length));
+        this.#ways[direction].offer(bytes.subarray(at, end), exit, now);
+        at = end;
+      }
       this.#wake();
     });
     return socket.address().port;
@@ -79,7 +107,7 @@ export class EmulatedLink {
 
   async close(): Promise<void> {
     this.#clock.stop();
-    const sockets = [this.#exit, ...this.#entrances.splice(0)];
+    const sockets = [this.#exit.socket, ...this.#entrances.splice(0)];
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
   }
 
@@ -87,6 +115,7 @@ export class EmulatedLink {
     const now = this.#clock.now();
     this.#ways.there.tick(now);
     this.#ways.back.tick(now);
+    this.#sender.flush();
     this.#wake();
   }
 
@@ -95,17 +124,28 @@ export class EmulatedLink {
   }
 }
 
-function bound(address: string, port = 0): Promise<Socket> {
+type Bound = { readonly socket: Socket; readonly fd: number | undefined };
+
+/** A socket at 127.0.0.1; one that joins and cuts if there are native calls. */
+async function bound(native: NativeUdp | undefined, port = 0): Promise<Bound> {
   const socket = createSocket({ type: "udp4", lookup: numericLookup });
-  return new Promise((resolve, reject) => {
+  const fd = native?.open("ipv4", "127.0.0.1", port, false);
+  await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
-    socket.bind({ address, port, exclusive: true }, () => {
+    const done = (): void => {
       socket.off("error", reject);
-      // A port behind the link that is not open yet answers so.
-      socket.on("error", () => undefined);
-      socket.setRecvBufferSize(BUFFER_BYTES);
-      socket.setSendBufferSize(BUFFER_BYTES);
-      resolve(socket);
-    });
+      resolve();
+    };
+    if (native !== undefined && fd !== undefined) {
+      native.coalesce(fd);
+      socket.bind({ fd, exclusive: true }, done);
+    } else {
+      socket.bind({ address: "127.0.0.1", port, exclusive: true }, done);
+    }
   });
+  // A port behind the link that is not open yet answers so.
+  socket.on("error", () => undefined);
+  socket.setRecvBufferSize(BUFFER_BYTES);
+  socket.setSendBufferSize(BUFFER_BYTES);
+  return { socket, fd };
 }
