@@ -1,19 +1,22 @@
 import { NEVER } from "../machine/machine.ts";
 
 /** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same. */
-const BURST_MS = 5;
+const BURST_MS = 20;
+/** And so many bytes: at a low rate that time is less than a datagram. */
+const BURST_BYTES_MIN = 6_000;
 /** Credits for less than this time are waited for together. */
 const WAKE_MS = 0.5;
 
 /**
  * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
- * rate · (t + 5 ms) bytes leave, and one datagram.
+ * rate · (t + 20 ms) bytes leave, or 6 KB if that is more, and one datagram.
  */
 export class ByteBucket {
   /** Bytes per second. */
   #rate: number;
   #credit: number;
   #at: number;
+  #hasLost = false;
 
   constructor(rate: number, now: number) {
     this.#rate = rate;
@@ -37,13 +40,24 @@ export class ByteBucket {
     return this.#rate > 0 ? this.#at + Math.max(WAKE_MS, (-this.#credit * 1000) / this.#rate) : NEVER;
   }
 
+  /** Whether credits have been lost since the last call, as nobody came in time to use them. */
+  takeLost(now: number): boolean {
+    this.#accrue(now);
+    const had = this.#hasLost;
+    this.#hasLost = false;
+    return had;
+  }
+
   pay(bytes: number): void {
     this.#credit -= bytes;
   }
 
   #accrue(now: number): void {
     if (now <= this.#at) return;
-    this.#credit = Math.min((this.#rate * BURST_MS) / 1000, this.#credit + ((now - this.#at) * this.#rate) / 1000);
+    const most = Math.max(BURST_BYTES_MIN, (this.#rate * BURST_MS) / 1000);
+    const credit = this.#credit + ((now - this.#at) * this.#rate) / 1000;
+    if (credit > most) this.#hasLost = true;
+    this.#credit = Math.min(most, credit);
     this.#at = now;
   }
 }

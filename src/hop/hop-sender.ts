@@ -60,8 +60,10 @@ export class HopSender {
   /** Sent again, oldest first, until an echo shows that they have arrived or been lost. */
   #repeated: Sent[] = [];
   #requests: Sent[] = [];
-  /** Whether nothing waited when something could have been sent, since the last acknowledgement. */
+  /** Whether nothing waited when something could have been sent, or the host was too late to send it, since the last acknowledgement. */
   #isIdle = true;
+  /** Something waits for the rate alone. */
+  #isPaced = false;
   #clockMs = 0;
   #clockAt: number | undefined;
   #probeAt = NEVER;
@@ -127,10 +129,16 @@ export class HopSender {
 
   /** Sends what is due and possible. */
   flush(life: number, peerLife: number, now: number, transmit: (bytes: Uint8Array) => void): void {
+    const hasLost = this.#bucket.takeLost(now);
+    if (this.#isPaced && hasLost) this.#isIdle = true;
+    this.#isPaced = false;
     this.#bucket.setRate(this.#rate.pacing, now);
     while (this.#requests.length > 0 && this.#bucket.isOpen(now)) this.#repeat(now, transmit);
     while (this.#requests.length === 0 && this.#feeds.size > 0 && this.#isWindowOpen()) {
-      if (!this.#bucket.isOpen(now)) return;
+      if (!this.#bucket.isOpen(now)) {
+        this.#isPaced = true;
+        return;
+      }
       if (!this.#sendNext(life, peerLife, now, transmit)) break;
     }
     if (this.#requests.length === 0 && this.#feeds.size === 0) this.#isIdle = true;

@@ -1,5 +1,7 @@
 /** Pacing gains of a cycle, one a round: ask for more, let what has queued drain, then go at what gets through. */
 const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1] as const;
+/** A request for more has brought this much more: the next one follows at once, since the link may take far more than is known. */
+const ASKING_GROWTH = 1.15;
 /** Gain at the beginning: doubles the rate each round, if the link takes it. */
 const STARTUP_GAIN = 2.5;
 /** The link is full when the rate has not grown by this factor … */
@@ -43,7 +45,7 @@ export type LinkSample = {
   /** The greatest number that has arrived, and the next that is to be sent. */
   readonly highest: number;
   readonly nextSeq: number;
-  /** Since the last sample there was a time when nothing waited to be sent, so the link could have carried more. */
+  /** Since the last sample there was a time when nothing waited to be sent, or the host did not come to it: the link could have carried more. */
   readonly isIdle: boolean;
 };
 
@@ -72,6 +74,8 @@ export class LinkRate {
   /** The shortest since half of the time that it counts for: the next one when that is over. */
   #nextShortestMs = Number.POSITIVE_INFINITY;
   #queuedRounds = 0;
+  /** The rate of which a cycle last asked for more. */
+  #askedOf = Number.POSITIVE_INFINITY;
 
   constructor(config: LinkRateConfig) {
     this.#config = config;
@@ -141,7 +145,7 @@ export class LinkRate {
     this.#best = Math.max(0, ...this.#rates);
     const isQueued = this.#roundTripOfRound > this.#shortestMs * QUEUE_FACTOR + QUEUE_MS;
     if (this.#phase === "startup") {
-      if (this.#isRoundIdle) return;
+      if (this.#isRoundIdle && !isQueued) return;
       const grows = this.#best >= before * STARTUP_GROWTH;
       this.#roundsWithoutGrowth = grows ? 0 : this.#roundsWithoutGrowth + 1;
       if (this.#roundsWithoutGrowth >= STARTUP_ROUNDS || (isQueued && !grows)) this.#phase = "drain";
@@ -160,7 +164,15 @@ export class LinkRate {
       this.#shortestMs = this.#roundTripOfRound;
       this.#queuedRounds = 0;
     }
-    if (!this.#isRoundIdle || this.#step !== 0) this.#step = (this.#step + 1) % CYCLE.length;
+    if (this.#step === 0) {
+      if (this.#isRoundIdle) return;
+      this.#askedOf = before;
+    } else if (this.#step === 1 && !isQueued && this.#best >= this.#askedOf * ASKING_GROWTH) {
+      // What was asked for arrives a round later.
+      this.#step = 0;
+      return;
+    }
+    this.#step = (this.#step + 1) % CYCLE.length;
   }
 
   #observeRoundTrip(ms: number, now: number): void {

@@ -120,6 +120,21 @@ describe("a hop", () => {
     expect(ends.end(EAST).received).toHaveLength(150);
   });
 
+  test("keeps a link busy from a host that gets to send only now and then, and does not take its lateness for the link's", () => {
+    for (const [turnMs, share] of [
+      [15, 0.85],
+      [30, 0.55],
+    ] as const) {
+      const ends = new TwoEnds(2, { delayMs: 35, megabits: 10, turnMs });
+      ends.run(500);
+      ends.on(WEST, (end, now) => end.flood(1_000, now));
+      ends.run(5_000);
+      const before = ends.end(EAST).receivedBytes;
+      ends.run(4_000);
+      expect((ends.end(EAST).receivedBytes - before) / (10 * 125 * 4_000)).toBeGreaterThan(share);
+    }
+  });
+
   test("outlives a flap of half a second, and loses nothing in it", () => {
     const ends = new TwoEnds(4, { delayMs: 35, megabits: 10 });
     ends.run(500);

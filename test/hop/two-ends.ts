@@ -21,6 +21,8 @@ export type Way = {
   readonly loss?: LossModel;
   readonly duplicate?: number;
   readonly reorder?: number;
+  /** The ends' hosts are busy with other things, and get to send only this often, ms. */
+  readonly turnMs?: number;
 };
 
 /** A site's end of a hop: sends numbered objects, and writes down what comes. */
@@ -36,9 +38,16 @@ export class End implements SimProcess {
   #endless: number | undefined;
   readonly #feed: Feed;
   readonly #clock: () => number;
+  readonly #turnMs: number | undefined;
 
-  constructor(environment: ProcessEnvironment, peer: DaemonId, clock: () => number, config: Partial<HopConfig>) {
+  constructor(
+    environment: ProcessEnvironment,
+    peer: DaemonId,
+    clock: () => number,
+    { config, turnMs }: { readonly config: Partial<HopConfig>; readonly turnMs: number | undefined },
+  ) {
     this.#clock = clock;
+    this.#turnMs = turnMs;
     const origin = { version: 1, confHash: 7, origin: environment.self };
     this.hop = new Hop(
       { ...hopDefaults, origin, life: environment.bootTimeSeconds, ...config },
@@ -70,7 +79,8 @@ export class End implements SimProcess {
   }
 
   get deadline(): number {
-    return this.hop.deadline;
+    const { deadline } = this.hop;
+    return this.#turnMs === undefined ? deadline : Math.ceil(deadline / this.#turnMs) * this.#turnMs;
   }
 
   tick(now: number): void {
@@ -81,7 +91,7 @@ export class End implements SimProcess {
     const prefix = readPrefix(bytes);
     if (typeof prefix === "string") throw new Error(`a hop sent a packet that is ${prefix}`);
     this.hop.receive(prefix, bytes, now);
-    this.hop.flush(now);
+    if (this.#turnMs === undefined) this.hop.flush(now);
   }
 
   #pull(itemsMax: number, bytesMax: number, out: Uint8Array[]): boolean {
@@ -129,7 +139,10 @@ export class TwoEnds {
       [EAST, WEST],
     ] as const) {
       this.setWay(from, to, way);
-      this.world.boot(from, (environment) => new End(environment, to, () => this.world.now, config));
+      this.world.boot(
+        from,
+        (environment) => new End(environment, to, () => this.world.now, { config, turnMs: way.turnMs }),
+      );
     }
   }
 
