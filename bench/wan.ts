@@ -1,6 +1,6 @@
 /*
  * Daemons of several sites over emulated links (test/link): a client in the first site sends messages of 1 KB in agreed order as fast as it
- * may, and what share of a link's capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
+ * may, and what share of a link's payload capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
  * links, as a file without sites has it.
  *
  * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --ring=yes --latency=yes --order=demand
@@ -24,8 +24,11 @@ const withRing = option("ring", "yes") === "yes";
 const order = option("order", "demand");
 const withLatency = option("latency", "yes") === "yes";
 const MESSAGE_BYTES = 1_024;
-/** Sends that wait for the daemon at a time. */
-const SENDERS = 16;
+/** Sends that wait for the daemon at a time, so that it is never without. */
+const SENDERS = 500;
+/** A line's payload capacity: what it carries in datagrams of 1,400 bytes beside heads of IP and UDP. */
+const HEAD_BYTES = 28;
+const PAYLOAD_CAPACITY = 1_400 / (1_400 + HEAD_BYTES);
 const PROBES = 150;
 const DRAIN_MS = 5_000;
 const PORT = 24_800;
@@ -44,7 +47,14 @@ const ways = (megabits: number, loss: number): WayConditions => ({
   loss: loss === 0 ? { kind: "none" } : { kind: "uniform", probability: loss / 100 },
 });
 
-type Measured = { readonly share: number; readonly messagesPerSecond: number; readonly resentShare: number };
+type Measured = {
+  /** Of one link's payload capacity, what arrives as messages at the slowest of the other sites. */
+  readonly share: number;
+  /** Of one link's capacity, what came out of it, with all heads and what was sent again. */
+  readonly carried: number;
+  readonly messagesPerSecond: number;
+  readonly resentShare: number;
+};
 type Latency = { readonly median: number; readonly p99: number };
 
 /** Sites, or one ring over them, with a client in each. */
@@ -100,6 +110,7 @@ class Bed {
     await sleep(warmMs);
     const links = async () => (await this.wan.status(this.wan.daemons[0] as string)).sites?.links ?? [];
     const linksBefore = await links();
+    const carriedBefore = await this.#carried();
     const before = [...this.#received];
     const begin = performance.now();
     await sleep(ms);
@@ -107,6 +118,7 @@ class Bed {
     // The slowest of the other sites.
     const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
     const linksAfter = await links();
+    const carried = (await this.#carried()).map((bytes, i) => bytes - (carriedBefore[i] as number));
     this.#isSending = false;
     await Promise.all(senders);
     // What is under way comes before the next measurement; who has lost the ring for good has nothing more to come.
@@ -115,7 +127,8 @@ class Bed {
     const sum = (pick: "sentDatagrams" | "resentDatagrams"): number =>
       linksAfter.reduce((total, link, i) => total + link[pick] - (linksBefore[i]?.[pick] ?? 0), 0);
     return {
-      share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000),
+      share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY),
+      carried: Math.min(...carried) / seconds / (megabits * 125_000),
       messagesPerSecond: count / seconds,
       resentShare: sum("resentDatagrams") / Math.max(1, sum("sentDatagrams")),
     };
@@ -136,8 +149,23 @@ class Bed {
     return { median: percentile(this.latencies, 0.5), p99: percentile(this.latencies, 0.99) };
   }
 
+  /** Bytes that have come out of the links from the first site, with heads of IP and UDP. */
+  #carried(): Promise<number[]> {
+    const [first, ...others] = this.wan.sites as [string, ...string[]];
+    return Promise.all(
+      others.map(async (other) => {
+        const direction = first < other ? "there" : "back";
+        const { delivered, deliveredBytes } = await this.wan.link(first, other).statistics(direction);
+        return deliveredBytes + delivered * HEAD_BYTES;
+      }),
+    );
+  }
+
   async #send(): Promise<void> {
-    const bytes = new Uint8Array(MESSAGE_BYTES);
+    // Hops leave out zeros.
+    const bytes = crypto.getRandomValues(new Uint8Array(MESSAGE_BYTES));
+    // No time of sending.
+    bytes.fill(0, 0, 8);
     while (this.#isSending) await (this.#groups[0] as Group).send(bytes, { service: "agreed" });
   }
 
@@ -184,6 +212,7 @@ const rows = [...shares].map(([key, { sites, ring }]) => {
   return [
     key,
     sites?.share.toFixed(3) ?? "-",
+    sites?.carried.toFixed(3) ?? "-",
     target?.toFixed(2) ?? "",
     figure(sites?.messagesPerSecond ?? Number.NaN),
     `${(100 * (sites?.resentShare ?? 0)).toFixed(1)} %`,
@@ -194,7 +223,7 @@ const rows = [...shares].map(([key, { sites, ring }]) => {
 console.log(
   `${siteCount} sites of one daemon, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
 );
-printTable(["link", "share", "asked", "messages/s", "resent", "one ring", "times"], rows);
+printTable(["link", "share", "carried", "asked", "messages/s", "resent", "one ring", "times"], rows);
 if (latencyRows.length > 0) {
   console.log("");
   printTable(["latency, ms", "median", "99 %"], latencyRows);
