@@ -1,10 +1,16 @@
 import { curveOf, type Experiment, type Figure, type Outcome, type Suite, type Sweep } from "../load/experiment.ts";
+import { type Estimate, estimate } from "../load/measures.ts";
 import type { Received, WideResult } from "./wide-run.ts";
 import { runWide } from "./wide-run.ts";
 import type { Line, Traffic, WideScenario } from "./wide-scenario.ts";
 
-type WideSweep = Sweep<WideScenario>;
-type WideOutcomes = readonly Outcome<WideResult>[] | undefined;
+/** A scenario that is run with several seeds, of which one is its own. */
+export type WidePoint = WideScenario & { readonly seeds: number };
+/** One of each seed. */
+export type WideResults = readonly WideResult[];
+
+type WideSweep = Sweep<WidePoint>;
+type WideOutcomes = readonly Outcome<WideResults>[] | undefined;
 
 /** As the paper: messages of 1 KB. */
 const BYTES = 1024;
@@ -27,7 +33,9 @@ function sparse(senders: readonly number[], service: Traffic["service"]): Traffi
   return { senders, service, bytes: BYTES, perSecond: 20 };
 }
 
-const LOAD = { seed: 1, warmMs: 4_000, measureMs: 4_000 } as const;
+const SEEDS = 3;
+
+const LOAD = { seed: 1, seeds: SEEDS, warmMs: 4_000, measureMs: 4_000 } as const;
 const THREE = { ...LOAD, sites: [2, 2, 2], traffic: [fast([0, 2, 4])] } as const;
 const TWO = { ...LOAD, sites: [2, 2], traffic: [fast([0])] } as const;
 const ONE_LINE = [[1, 2, 35]] as const;
@@ -88,7 +96,7 @@ const badRoute: WideSweep = {
   })),
 };
 
-const LATENCY = { seed: 1, sites: [2, 2, 2], warmMs: 4_000, measureMs: 20_000 } as const;
+const LATENCY = { seed: 1, seeds: SEEDS, sites: [2, 2, 2], warmMs: 4_000, measureMs: 20_000 } as const;
 
 /** W4: latency at low load, without loss and with 1 %. */
 const latencies: WideSweep = {
@@ -127,6 +135,23 @@ const skews: WideSweep = {
   })),
 };
 
+const BACK_MBIT = 50;
+
+/** W7: two hops of different rates, those of both ways between two sites, each with a sender of its own. */
+const twoRates: WideSweep = {
+  name: "wan-two-rates",
+  points: ["there", "back", "both"].map((series, i) => ({
+    series,
+    x: 10,
+    scenario: {
+      ...LOAD,
+      sites: [2, 2],
+      lines: lines({ mbit: 10, mbitBack: BACK_MBIT, loss: 0.01 }, ONE_LINE),
+      traffic: [fast([[0], [2], [0, 2]][i] as number[])],
+    },
+  })),
+};
+
 const SITES = [2, 5, 10, 20];
 
 function everyPair(sites: number): Line[] {
@@ -145,6 +170,7 @@ const costs: WideSweep = {
       x,
       scenario: {
         seed: 1,
+        seeds: x > 10 ? 1 : SEEDS,
         sites: Array.from({ length: x }, () => daemons),
         lines: everyPair(x),
         traffic: [{ senders: [0], service: "agreed" as const, bytes: BYTES, perSecond: 50 }],
@@ -164,6 +190,7 @@ const idle: WideSweep = {
       x,
       scenario: {
         seed: 1,
+        seeds: SEEDS,
         lowLatency,
         sites: Array.from({ length: x }, () => 2),
         lines: everyPair(x),
@@ -180,6 +207,12 @@ function throughput({ received }: WideResult): number {
   const byReceiver = new Map<number, number>();
   for (const { receiver, rate } of received) byReceiver.set(receiver, (byReceiver.get(receiver) ?? 0) + rate);
   return received.length === 0 ? 0 : (Math.min(...byReceiver.values()) * 8) / 1e6;
+}
+
+/** Mbit/s of payload from one sender, at the receiver that gets least. */
+function throughputOf({ received }: WideResult, sender: number): number {
+  const rates = received.filter((each) => each.sender === sender).map(({ rate }) => rate);
+  return rates.length === 0 ? 0 : (Math.min(...rates) * 8) / 1e6;
 }
 
 function worst(result: WideResult, of: (latency: Received["latencyMs"]) => number): number {
@@ -199,16 +232,21 @@ function figure(name: string, title: string, x: string, y: string, curves: Figur
   return { name, title, x, y, curves };
 }
 
+function runEach({ seeds, ...scenario }: WidePoint): WideResults {
+  return Array.from({ length: seeds }, (_, i) => runWide({ ...scenario, seed: scenario.seed + i }));
+}
+
 const seriesOf = ({ points }: WideSweep): string[] => [...new Set(points.map(({ series }) => series))];
 
 function curves(outcomes: WideOutcomes, sweep: WideSweep, value: (result: WideResult) => number): Figure["curves"] {
-  return seriesOf(sweep).map((series) => curveOf(outcomes, series, series, value));
+  const ofAll = (results: WideResults): Estimate => estimate(results.map(value));
+  return seriesOf(sweep).map((series) => curveOf(outcomes, series, series, ofAll));
 }
 
 const RATE = "Mbit/s of each line";
 const PAYLOAD = "Mbit/s of payload";
 
-const experiments: readonly Experiment<WideScenario, WideResult>[] = [
+const experiments: readonly Experiment<WidePoint, WideResults>[] = [
   {
     name: "w1",
     title: "Two sites, one sender, 70 ms round trip",
@@ -278,6 +316,19 @@ const experiments: readonly Experiment<WideScenario, WideResult>[] = [
     ],
   },
   {
+    name: "w7",
+    title: "Two hops of different rates, those of both ways between two sites",
+    sweeps: [twoRates],
+    figures: (outcomes) => {
+      const of = (sender: number): Figure["curves"] =>
+        curves(outcomes.get(twoRates.name), twoRates, (result) => throughputOf(result, sender));
+      return [
+        figure("w7-there", `From the site whose way has x Mbit/s`, RATE, PAYLOAD, of(1)),
+        figure("w7-back", `From the other one, whose way has ${BACK_MBIT}`, RATE, PAYLOAD, of(3)),
+      ];
+    },
+  },
+  {
     name: "w6",
     title: "Cost and the number of sites",
     sweeps: [costs, idle],
@@ -300,9 +351,9 @@ const experiments: readonly Experiment<WideScenario, WideResult>[] = [
   },
 ];
 
-export const wanSuite: Suite<WideScenario, WideResult> = {
+export const wanSuite: Suite<WidePoint, WideResults> = {
   name: "wan",
   experiments,
-  run: runWide,
+  run: runEach,
   told: (scenario) => scenario,
 };

@@ -80,8 +80,11 @@ class WideRun {
     });
     const indexesOf = (site: number): number[] =>
       (this.#site[site - 1] ?? []).map((daemon) => this.#world.indexOf(daemon));
-    for (const { sites, delayMs, jitterMs = 0, mbit, loss = 0 } of scenario.lines) {
-      for (const [from, to] of [sites, sites.toReversed()] as [number, number][]) {
+    for (const { sites, delayMs, jitterMs = 0, mbit: mbitThere, mbitBack = mbitThere, loss = 0 } of scenario.lines) {
+      for (const [from, to, mbit] of [
+        [sites[0], sites[1], mbitThere],
+        [sites[1], sites[0], mbitBack],
+      ] as const) {
         for (const a of indexesOf(from)) {
           for (const b of indexesOf(to)) {
             this.#world.datagrams.setLatency({ baseMs: delayMs, jitterMs }, a, b);

@@ -1,12 +1,14 @@
 import type { Service } from "../../ordering/service.ts";
 
-/** A line between two sites, the same in both directions. */
+/** A line between two sites, the same in both directions but for `mbitBack`. */
 export type Line = {
   readonly sites: readonly [number, number];
   readonly delayMs: number;
   readonly jitterMs?: number;
   /** Of the line, heads of IP and UDP counted. Unlimited if not given. */
   readonly mbit?: number;
+  /** From the second site to the first, if not the same. */
+  readonly mbitBack?: number;
   /** Share of datagrams lost, each for itself. */
   readonly loss?: number;
   /** For the source trees; default: the delay. */
