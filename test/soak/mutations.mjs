@@ -15,7 +15,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /**
- * Where each fault goes: `from` must be there exactly once. With `groups` the schedules have process groups; with `regions` they are
+ * Where each fault goes: `from` must be there exactly once. With `groups` the schedules have process groups; with `sites` they are of daemons
+ * in several sites; with `regions` they are
  * of nodes in regions, over the `service` that is named.
  */
 const MUTATIONS = [
@@ -376,6 +377,90 @@ const MUTATIONS = [
     regions: true,
     service: "daemons",
   },
+  {
+    name: "a representative passes nothing on to the sites behind it",
+    file: "membership/wide-area.ts",
+    from: "for (const hop of this.#towards(source, sites === undefined ? this.#all : SiteSet.of(...sites))) {",
+    to: "for (const hop of this.#towards(source, SiteSet.of())) {",
+    sites: true,
+  },
+  {
+    name: "a site says that it holds what only its representative holds",
+    file: "membership/wide-area.ts",
+    from: "const update = { configuration: id, site: local.site, seq, lts, aru: local.acknowledged };",
+    to: "const update = { configuration: id, site: local.site, seq, lts, aru: lts };",
+    sites: true,
+  },
+  {
+    name: "a site promises more than its clock has reached",
+    file: "membership/wide-area.ts",
+    from: "const update = { configuration: id, site: local.site, seq, lts, aru",
+    to: "const update = { configuration: id, site: local.site, seq, lts: lts + 3, aru",
+    sites: true,
+  },
+  {
+    name: "an order of messages waits for the own site alone",
+    file: "ring/configuration.ts",
+    from: "if (this.streams.length === 1) return this.local.unknownLts;",
+    to: "if (this.streams.length > 0) return this.local.unknownLts;",
+    sites: true,
+  },
+  {
+    name: "what is safe does not wait for other sites",
+    file: "ring/configuration.ts",
+    from: "for (const { acknowledged } of this.streams) if (acknowledged < lowest) lowest = acknowledged;",
+    to: "",
+    sites: true,
+  },
+  {
+    name: "nobody supplies other sites in recovery",
+    file: "membership/site-supplies.ts",
+    from: "if (!left.isEmpty) this.#supplies.push(",
+    to: "if (left.isEmpty) this.#supplies.push(",
+    sites: true,
+  },
+  {
+    name: "sites install without waiting for each other",
+    file: "membership/wide-area.ts",
+    from: "return this.#done.size === this.#routes.sites.length;",
+    to: "return this.#done.size > 0;",
+    sites: true,
+  },
+  {
+    name: "a member acknowledges in a new configuration before it has installed it",
+    file: "ring/ring.ts",
+    from: "const ack = this.#recovering && this.#remote !== undefined ? 0 : this.configuration.cutLts - 1;",
+    to: "const ack = this.configuration.cutLts - 1;",
+    sites: true,
+  },
+  {
+    name: "a failed hop leaves the configuration as it is",
+    file: "membership/wide-area.ts",
+    from: "outbox.siteLost(lost, why)",
+    to: "void [lost, why]",
+    sites: true,
+  },
+  {
+    name: "a hop brings what is sent again twice",
+    file: "hop/hop.ts",
+    from: 'if (arrival === "new") for',
+    to: 'if (arrival !== "beyond") for',
+    sites: true,
+  },
+  {
+    name: "a hop asks for nothing that it misses",
+    file: "hop/hop-receiver.ts",
+    from: "        requests.add(seq);\n",
+    to: "",
+    sites: true,
+  },
+  {
+    name: "a hop takes a packet of an earlier life for one of this",
+    file: "hop/hop.ts",
+    from: "if (peerLife !== this.#config.life || life !== this.#peerLife) {",
+    to: "if (this.#peerLife === 0) {",
+    sites: true,
+  },
 ];
 
 const { values, positionals } = parseArgs({
@@ -385,6 +470,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     run: { type: "string" },
     groups: { type: "boolean", default: false },
+    sites: { type: "boolean", default: false },
     regions: { type: "boolean", default: false },
     service: { type: "string" },
   },
@@ -406,7 +492,7 @@ function plantAll() {
 }
 
 /** One fault in a copy of the sources, in a process of its own: modules are loaded once per process. */
-function plant({ file, from, to, groups, regions, service }) {
+function plant({ file, from, to, groups, sites, regions, service }) {
   const copy = mkdtempSync(join(tmpdir(), "amalgam-mutation-"));
   try {
     cpSync(join(root, "src"), join(copy, "src"), { recursive: true });
@@ -420,6 +506,7 @@ function plant({ file, from, to, groups, regions, service }) {
     writeFileSync(path, text.replace(from, to));
     const kind = [
       ...(groups ? ["--groups"] : []),
+      ...(sites ? ["--sites"] : []),
       ...(regions ? ["--regions"] : []),
       ...(service ? ["--service", service] : []),
     ];
@@ -436,14 +523,16 @@ function plant({ file, from, to, groups, regions, service }) {
 
 async function runSchedules(copy) {
   const { runSchedule } = await import(join(copy, "src/sim/index.ts"));
+  const { generateForLayer, replayOnLayer } = await import(join(copy, "src/sim/layer.ts"));
   const { runRegions } = await import(join(copy, "src/sim/regions/run-regions.ts"));
   const run = (seed) => {
+    if (values.sites) return replayOnLayer("sites", generateForLayer("sites", seed));
     if (!values.regions) return runSchedule(seed, { groups: values.groups });
     return runRegions(seed, values.service && { service: values.service });
   };
   const first = Number(values.seed);
   for (let i = 0; i < Number(values.schedules); i++) {
-    const { violations } = run(first + i);
+    const { violations } = await run(first + i);
     if (violations.length === 0) continue;
     const properties = [...new Set(violations.map(({ property }) => property))].join(", ");
     console.log(`caught by ${properties} in schedule ${i + 1}`);
