@@ -77,6 +77,8 @@ export class DatagramSender {
     if (this.#segmentation === undefined || !CANNOT.includes(code ?? "")) return;
     const segmentation = this.#segmentation;
     this.#segmentation = undefined;
+    this.#cutBytes = 0;
+    segmentation.set(0);
     segmentation.refused(code as string);
   };
   readonly #longSent = (error: Error | null): void => {
@@ -144,9 +146,10 @@ export class DatagramSender {
     if (this.#cutAt(packets, segmentBytes)) {
       if (packets > 1) this.#counters.batchesSent += 1;
       const isLong = segmentBytes > (this.#segmentation?.segmentBytes ?? 0);
-      const sent = packets > 1 && isLong ? this.#longSent : packets > 1 ? this.#batchSent : this.#sent;
+      const batchSent = isLong ? this.#longSent : this.#batchSent;
+      const sent = packets > 1 ? batchSent : this.#sent;
       this.#hand(pieces.length === 1 ? (pieces[0] as Uint8Array) : pieces, bytes, to, sent);
-    } else if (segmentBytes <= this.#cutBytes) {
+    } else if (this.#cutBytes === 0 || segmentBytes <= this.#cutBytes) {
       for (const piece of pieces) {
         for (let at = 0; at < piece.length; at += segmentBytes) {
           const packet = piece.subarray(at, at + segmentBytes);
@@ -163,14 +166,15 @@ export class DatagramSender {
     if (this.#hasRoom(1)) this.#hand(bytes, bytes.length, to, this.#sent);
   }
 
-  /** Has the kernel cut what is sent next as it has to be. False: it cannot be changed now. */
+  /** Has the kernel cut what is sent next as it has to be. False: it does not cut, or what it cuts at cannot be changed now. */
   #cutAt(packets: number, segmentBytes: number): boolean {
+    if (this.#segmentation === undefined) return false;
     const isWhole = packets === 1 && segmentBytes > this.#cutBytes;
     const wanted = packets > 1 ? segmentBytes : isWhole ? 0 : this.#cutBytes;
     if (wanted === this.#cutBytes) return true;
     // What waits in the socket would be cut like this as well.
     if (this.#socket.getSendQueueCount() > 0) return false;
-    this.#segmentation?.set(wanted);
+    this.#segmentation.set(wanted);
     this.#cutBytes = wanted;
     return true;
   }
