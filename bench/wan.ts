@@ -1,9 +1,11 @@
 /*
  * Daemons of several sites over emulated links (test/link): a client in the first site sends messages of 1 KB in agreed order as fast as it
  * may, and what share of a link's payload capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
- * links, as a file without sites has it.
+ * links, as a file without sites has it. Then a cut of half a second under load, and at the slowest rate a bad route: the last site gets everything over
+ * the second one, which costs time but no capacity.
  *
- * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --ring=yes --latency=yes --order=demand
+ * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
+ * --throughput=yes --ring=yes --latency=yes --flap=yes --route=yes
  */
 import { connect, type Group } from "../src/index.ts";
 import type { WayConditions } from "../test/link/emulated-way.ts";
@@ -22,6 +24,9 @@ const queueMs = Number(option("queue", "50"));
 const withRing = option("ring", "yes") === "yes";
 /** WideAreaOrder: demand or clock. */
 const order = option("order", "demand");
+const withThroughput = option("throughput", "yes") === "yes";
+const withFlap = option("flap", "yes") === "yes";
+const withRoute = option("route", "yes") === "yes" && siteCount === 3;
 const withLatency = option("latency", "yes") === "yes";
 const MESSAGE_BYTES = 1_024;
 /** Sends that wait for the daemon at a time, so that it is never without. */
@@ -31,6 +36,7 @@ const HEAD_BYTES = 28;
 const PAYLOAD_CAPACITY = 1_400 / (1_400 + HEAD_BYTES);
 const PROBES = 150;
 const DRAIN_MS = 5_000;
+const FLAP_MS = 500;
 const PORT = 24_800;
 const TARGETS: Readonly<Record<number, number>> = { 1: 0.85, 3: 0.8 };
 
@@ -75,13 +81,13 @@ class Bed {
     groups.forEach((group, i) => void this.#listen(group, i));
   }
 
-  static async start(hasOneRing: boolean): Promise<Bed> {
+  static async start(hasOneRing: boolean, links = ""): Promise<Bed> {
     const wan = await Wan.start({
       sites: SITES,
       port: PORT,
       link: () => ways(rates[0] as number, 0),
       hasOneRing,
-      settings: hasOneRing ? "TimeoutProfile = sites\n" : `WideAreaOrder = ${order}\n`,
+      settings: hasOneRing ? "TimeoutProfile = sites\n" : `WideAreaOrder = ${order}\n${links}`,
     });
     while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === wan.daemons.length)) await sleep(50);
     const connections = await Promise.all(wan.daemons.map((daemon) => connect(wan.address(daemon))));
@@ -103,10 +109,22 @@ class Bed {
     }
   }
 
-  async throughput(megabits: number, loss: number): Promise<Measured> {
-    await this.set(megabits, loss);
+  /** Sends from the first site until what is returned is called: that waits until everything sent has come. */
+  #flood(): () => Promise<void> {
     this.#isSending = true;
     const senders = Array.from({ length: SENDERS }, () => this.#send());
+    return async () => {
+      this.#isSending = false;
+      await Promise.all(senders);
+      // Who has lost the ring for good has nothing more to come.
+      const giveUpAt = performance.now() + DRAIN_MS;
+      while (new Set(this.#received).size > 1 && performance.now() < giveUpAt) await sleep(50);
+    };
+  }
+
+  async throughput(megabits: number, loss: number): Promise<Measured> {
+    await this.set(megabits, loss);
+    const end = this.#flood();
     await sleep(warmMs);
     const links = async () => (await this.wan.status(this.wan.daemons[0] as string)).sites?.links ?? [];
     const linksBefore = await links();
@@ -119,11 +137,7 @@ class Bed {
     const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
     const linksAfter = await links();
     const carried = (await this.#carried()).map((bytes, i) => bytes - (carriedBefore[i] as number));
-    this.#isSending = false;
-    await Promise.all(senders);
-    // What is under way comes before the next measurement; who has lost the ring for good has nothing more to come.
-    const giveUpAt = performance.now() + DRAIN_MS;
-    while (new Set(this.#received).size > 1 && performance.now() < giveUpAt) await sleep(50);
+    await end();
     const sum = (pick: "sentDatagrams" | "resentDatagrams"): number =>
       linksAfter.reduce((total, link, i) => total + link[pick] - (linksBefore[i]?.[pick] ?? 0), 0);
     return {
@@ -132,6 +146,34 @@ class Bed {
       messagesPerSecond: count / seconds,
       resentShare: sum("resentDatagrams") / Math.max(1, sum("sentDatagrams")),
     };
+  }
+
+  /** All links of the first site are cut for half a second under load: what of a link's payload capacity comes in the 5 s after. */
+  async flap(
+    megabits: number,
+  ): Promise<{ readonly isTornDown: boolean; readonly share: number; readonly silentMs: number }> {
+    await this.set(megabits, 0);
+    const end = this.#flood();
+    await sleep(warmMs);
+    const [first] = this.wan.daemons as [string];
+    const configuration = this.wan.change(first);
+    const [site] = this.wan.sites as [string];
+    await this.wan.cutOff(site);
+    await sleep(FLAP_MS);
+    await this.wan.mend(site);
+    const mendedAt = performance.now();
+    const before = [...this.#received];
+    let silentMs = Number.NaN;
+    while (performance.now() < mendedAt + 5_000) {
+      await sleep(10);
+      const hasCome = this.#received.slice(1).every((total, i) => total > (before[i + 1] as number) + 10);
+      if (hasCome && Number.isNaN(silentMs)) silentMs = performance.now() - mendedAt;
+    }
+    const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
+    const seconds = (performance.now() - mendedAt) / 1_000;
+    const isTornDown = this.wan.change(first) !== configuration;
+    await end();
+    return { isTornDown, silentMs, share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY) };
   }
 
   /** Of single messages, one after the other from the first site and the last, at all other sites. */
@@ -182,13 +224,15 @@ class Bed {
 const results: Record<string, unknown>[] = [];
 const shares = new Map<string, { readonly sites?: Measured; readonly ring?: Measured }>();
 const latencyRows: string[][] = [];
+const flapRows: string[][] = [];
 for (const hasOneRing of withRing ? [false, true] : [false]) {
   const bed = await Bed.start(hasOneRing);
+  const asked = withThroughput ? losses : [];
   const how = hasOneRing ? "ring" : "sites";
   try {
     // One ring is slow enough that one point of it says what there is to say.
     for (const megabits of hasOneRing ? rates.slice(0, 1) : rates) {
-      for (const loss of hasOneRing ? losses.slice(0, 1) : losses) {
+      for (const loss of hasOneRing ? asked.slice(0, 1) : asked) {
         const measured = await bed.throughput(megabits, loss);
         const key = `${megabits} Mbit/s, ${loss} %`;
         shares.set(key, { ...shares.get(key), [how]: measured });
@@ -202,6 +246,27 @@ for (const hasOneRing of withRing ? [false, true] : [false]) {
         results.push({ how, service, loss, ...latency });
       }
     }
+    for (const megabits of withFlap && !hasOneRing ? rates : []) {
+      const flap = await bed.flap(megabits);
+      const { isTornDown, silentMs, share } = flap;
+      flapRows.push([`${megabits} Mbit/s`, isTornDown ? "torn down" : "stays", figure(silentMs), share.toFixed(3)]);
+      results.push({ how, megabits, flapMs: FLAP_MS, ...flap });
+    }
+  } finally {
+    await bed.close();
+  }
+}
+if (withRoute) {
+  const [first, , last] = Object.keys(SITES) as [string, string, string];
+  const bed = await Bed.start(
+    false,
+    `Link ${first} ${last} { Weight = none }\nLink ${last} ${first} { Weight = none }\n`,
+  );
+  try {
+    const [megabits, loss] = [rates[0] as number, losses[0] as number];
+    const measured = await bed.throughput(megabits, loss);
+    shares.set(`${megabits} Mbit/s, ${loss} %, bad route`, { sites: measured });
+    results.push({ how: "bad route", megabits, loss, ...measured });
   } finally {
     await bed.close();
   }
@@ -227,5 +292,9 @@ printTable(["link", "share", "carried", "asked", "messages/s", "resent", "one ri
 if (latencyRows.length > 0) {
   console.log("");
   printTable(["latency, ms", "median", "99 %"], latencyRows);
+}
+if (flapRows.length > 0) {
+  console.log("");
+  printTable([`cut for ${FLAP_MS} ms`, "configuration", "ms until messages come", "share of next 5 s"], flapRows);
 }
 saveResults(`wan-${siteCount}`, { siteCount, order, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, results });
