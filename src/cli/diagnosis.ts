@@ -1,5 +1,6 @@
 import { shownPolicy, type SiteConfig } from "../daemon/config/site.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
+import { HOP_OVERHEAD_BYTES } from "../membership/wide-area.ts";
 import { shownBytes, shownDuration } from "./format.ts";
 import type { Observation } from "./monitor-view.ts";
 
@@ -34,7 +35,9 @@ export function judgeReceiveBuffer(rmemMaxBytes: number | undefined): Finding {
 /** Whether the site's datagrams fit the MTU of the interface that has the address. */
 export function judgeMtu(site: SiteConfig, address: string, device: string, mtuBytes: number): Finding {
   const check = `MTU of ${device}`;
-  const room = mtuBytes - DATAGRAM_OVERHEAD[site.family];
+  // Between sites they are inside of others.
+  const overhead = DATAGRAM_OVERHEAD[site.family] + (site.sites.length > 1 ? HOP_OVERHEAD_BYTES : 0);
+  const room = mtuBytes - overhead;
   const sizes = `datagrams of ${site.datagramBytes} bytes, MTU ${mtuBytes}`;
   if (site.datagramBytes > room) {
     const message = `${sizes}: each is sent in fragments from ${address}, and one lost fragment loses all`;

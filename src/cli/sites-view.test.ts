@@ -7,6 +7,8 @@ const link: LinkStatus = {
   site: "east",
   peer: "e1",
   isOpen: true,
+  rateMax: undefined,
+  silenceMs: 3_000,
   roundTripMs: 70,
   rate: 1_250_000,
   sentDatagrams: 1_000,

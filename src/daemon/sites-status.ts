@@ -1,6 +1,6 @@
 import type { Evs } from "../membership/evs.ts";
 import type { SiteHop } from "../membership/site-hop.ts";
-import type { SiteConfig } from "./config/site.ts";
+import type { LinkConfig, SiteConfig } from "./config/site.ts";
 
 /** Of a daemon in one of several sites: the sites, the ways between them, and the links if it represents its site. */
 export type SitesStatus = {
@@ -28,6 +28,9 @@ export type LinkStatus = {
   /** Its representative. */
   readonly peer: string;
   readonly isOpen: boolean;
+  /** As this daemon has it of its file: bytes per second, and ms of silence that break the link. Undefined: no limit. */
+  readonly rateMax: number | undefined;
+  readonly silenceMs: number;
   /** Smoothed; 0 before it is known. */
   readonly roundTripMs: number;
   /** Bytes per second that get through to the other end, as far as was tried. */
@@ -52,7 +55,7 @@ export type TreeStatus = {
 
 /** Undefined where the configuration has one site. */
 export function sitesStatus(
-  { sites, daemons }: SiteConfig,
+  { sites, links, daemons }: SiteConfig,
   own: number,
   evs: Evs,
   nameOf: (daemon: number) => string,
@@ -61,6 +64,8 @@ export function sitesStatus(
   const siteName = (site: number): string => sites[site]?.name ?? `#${site}`;
   const members = new Set(evs.configuration.members);
   const { wideArea } = evs;
+  const linkTo = (site: number): LinkConfig =>
+    links.find(({ ends }) => ends.includes(own) && ends.includes(site)) as LinkConfig;
   return {
     own: siteName(own),
     sites: sites.map(({ name }, index) => {
@@ -68,7 +73,7 @@ export function sitesStatus(
       const there = configured.filter(({ id }) => members.has(id)).map((daemon) => daemon.name);
       return { name, configured: configured.length, members: there, representative: there[0] };
     }),
-    links: wideArea?.hops.map((hop) => linkStatus(hop, siteName(hop.site), nameOf(hop.peer))) ?? [],
+    links: wideArea?.hops.map((hop) => linkStatus(hop, linkTo(hop.site), siteName(hop.site), nameOf(hop.peer))) ?? [],
     trees:
       wideArea?.routes.sites.map((source) => {
         const hops: (readonly [string, string])[] = [];
@@ -84,12 +89,19 @@ export function sitesStatus(
   };
 }
 
-function linkStatus({ hop, waitingBytes }: SiteHop, site: string, peer: string): LinkStatus {
+function linkStatus(
+  { hop, waitingBytes }: SiteHop,
+  { rateMax, silenceMs }: LinkConfig,
+  site: string,
+  peer: string,
+): LinkStatus {
   const { sender, receiver, statistics } = hop;
   return {
     site,
     peer,
     isOpen: hop.isOpen,
+    rateMax,
+    silenceMs,
     roundTripMs: sender?.roundTripMs ?? 0,
     rate: Math.round(sender?.rate ?? 0),
     sentDatagrams: statistics.sent,

@@ -26,6 +26,8 @@ import { hopSettingsOf, type WideAreaConfig, weightsOf } from "./wide-area-confi
 
 /** Of a recovery packet, whose head names one site. */
 const OBJECT_HEAD_BYTES = SITE_OBJECT_BYTES_MAX + 1;
+/** What a datagram between sites is longer by than the ring's longest. */
+export const HOP_OVERHEAD_BYTES = OBJECT_HEAD_BYTES + HOP_OBJECT_HEAD_BYTES + HOP_DATA_HEAD_BYTES;
 
 /** What the representative's part asks of its daemon, which may not call back meanwhile. */
 export interface WideAreaOutbox {
@@ -105,7 +107,7 @@ export class WideArea implements Machine {
         origin: { ...wire, origin: me },
         // Times of configurations only grow, at each daemon: so do the lives of its hops.
         life: configuration.id.time,
-        datagramBytes: datagramBytes + OBJECT_HEAD_BYTES + HOP_OBJECT_HEAD_BYTES + HOP_DATA_HEAD_BYTES,
+        datagramBytes: datagramBytes + HOP_OVERHEAD_BYTES,
         rateMax,
         rateStart: rates.get(site) ?? rateStart,
       };

@@ -8,6 +8,7 @@ import { wrapped } from "../format.ts";
 import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../host-probe.ts";
 import { observe } from "../observe.ts";
 import { firstAddress, judgeNodeMtu, judgeNodes, judgePool } from "../node-diagnosis.ts";
+import { judgeSiteLinks } from "../link-diagnosis.ts";
 import { judgeDatagrams, judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -16,7 +17,8 @@ export const doctor = defineCommand({
   summary: "find out why daemons do not see each other, or are slow",
   description: `Checks this host (receive buffers, MTU, multicast) and the daemons of a configuration: whether each
     answers, has the same file and release, agrees about the time, sees all the others, got its receive buffer, and
-    whether multicast and unicast pass between them, as they measure it. Where there are scalable groups, also whether their nodes can multicast
+    whether multicast and unicast pass between them, as they measure it. With several sites also the links between these: whether they
+    are there, how long and how lossy they are, and whether the limits and times that each end has of its file fit. Where there are scalable groups, also whether their nodes can multicast
     from here, follow the changes of memberships, got their receive buffers, and come to their turns. Every problem comes with its remedy.
 
     Run it on each host of the site; it changes nothing.`,
@@ -111,6 +113,7 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
     ...statuses.map(judgeDissemination),
     ...statuses.map(judgeDatagrams),
     ...judgeLinks(statuses),
+    ...judgeSiteLinks(site, statuses),
     ...judgeNodes(statuses),
   ];
 }
