@@ -54,7 +54,13 @@ export function evsConfig(options: NodeOptions): EvsConfig {
   };
 }
 
-/** Both directions of each link; what the file takes away costs more than any way. */
+/** More than any way over other sites. */
+const LAST_RESORT = 1e9;
+
+/**
+ * Both directions of each link. What the file takes away costs more than any other way, and is there when no other is left: sites that hear
+ * each other would form configurations that could not work, for ever.
+ */
 function wideAreaOf(
   { sites, links, wideAreaOrder }: SiteConfig,
   otherwise: Partial<WideAreaConfig> = {},
@@ -64,7 +70,7 @@ function wideAreaOf(
     for (let to = 0; to < sites.length; to++) {
       if (from === to) continue;
       const link = links.find(({ ends }) => ends.includes(from) && ends.includes(to));
-      if (link === undefined) given.push({ from, to, weight: Number.POSITIVE_INFINITY });
+      if (link === undefined) given.push({ from, to, weight: LAST_RESORT });
       else {
         const { weight, rateMax, rateStart } = link;
         const { silenceMs = link.silenceMs } = otherwise;

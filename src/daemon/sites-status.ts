@@ -1,5 +1,6 @@
 import type { Evs } from "../membership/evs.ts";
 import type { SiteHop } from "../membership/site-hop.ts";
+import { wideAreaDefaults } from "../membership/wide-area-config.ts";
 import type { LinkConfig, SiteConfig } from "./config/site.ts";
 
 /** Of a daemon in one of several sites: the sites, the ways between them, and the links if it represents its site. */
@@ -64,8 +65,8 @@ export function sitesStatus(
   const siteName = (site: number): string => sites[site]?.name ?? `#${site}`;
   const members = new Set(evs.configuration.members);
   const { wideArea } = evs;
-  const linkTo = (site: number): LinkConfig =>
-    links.find(({ ends }) => ends.includes(own) && ends.includes(site)) as LinkConfig;
+  const linkTo = (site: number): LinkConfig | undefined =>
+    links.find(({ ends }) => ends.includes(own) && ends.includes(site));
   return {
     own: siteName(own),
     sites: sites.map(({ name }, index) => {
@@ -91,7 +92,7 @@ export function sitesStatus(
 
 function linkStatus(
   { hop, waitingBytes }: SiteHop,
-  { rateMax, silenceMs }: LinkConfig,
+  config: LinkConfig | undefined,
   site: string,
   peer: string,
 ): LinkStatus {
@@ -100,8 +101,8 @@ function linkStatus(
     site,
     peer,
     isOpen: hop.isOpen,
-    rateMax,
-    silenceMs,
+    rateMax: config?.rateMax,
+    silenceMs: config?.silenceMs ?? wideAreaDefaults.silenceMs,
     roundTripMs: sender?.roundTripMs ?? 0,
     rate: Math.round(sender?.rate ?? 0),
     sentDatagrams: statistics.sent,

@@ -6,7 +6,7 @@ import type { Weights } from "../routing/source-tree.ts";
 export type SiteLink = {
   readonly from: number;
   readonly to: number;
-  /** What it costs to send over it, > 0; ∞: never. Default 1. Source trees are shortest paths by weight. */
+  /** What it costs to send over it, > 0; ∞: never, so that sites without other ways between them cannot work together. Default 1. Source trees are shortest paths by weight. */
   readonly weight?: number;
   /** Bytes per second that are sent over it at most. Default: `rateMax` of all. */
   readonly rateMax?: number;

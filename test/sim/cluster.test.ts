@@ -98,6 +98,31 @@ describe("a cluster", () => {
     expect(cluster.isTogether([1, 2, 3, 4])).toBe(true);
   });
 
+  test("sites whose only way between them was over a lost one go straight, though the file would rather not", async () => {
+    const way = (from: number, to: number, weight: number) => ({
+      from,
+      to,
+      latency: { baseMs: 5, jitterMs: 1 },
+      weight,
+    });
+    const none = Number.POSITIVE_INFINITY;
+    const links = [way(1, 2, 1), way(2, 1, 1), way(2, 3, 1), way(3, 2, 1), way(1, 3, none), way(3, 1, none)];
+    const cluster = new Cluster({ daemons: [[1, 2], [3], [4]], sites: { of: [1, 2, 3], links }, seed: 1 });
+    const hops = (daemon: number) =>
+      cluster
+        .node(daemon)
+        ?.status(cluster.now)
+        .sites?.links.map(({ site }) => site);
+    expect(await cluster.runUntil(() => cluster.isTogether([1, 2, 3, 4]), 20_000)).toBe(true);
+    expect([1, 4].map(hops)).toEqual([["s2"], ["s2"]]);
+    cluster.crash(3);
+    expect(await cluster.runUntil(() => cluster.isTogether([1, 2, 4]), 20_000)).toBe(true);
+    expect([1, 4].map(hops)).toEqual([["s3"], ["s1"]]);
+    cluster.restart(3);
+    expect(await cluster.runUntil(() => cluster.isTogether([1, 2, 3, 4]), 20_000)).toBe(true);
+    expect([1, 4].map(hops)).toEqual([["s2"], ["s2"]]);
+  });
+
   test("what a program fails with comes out of run; what a killed one would have done does not happen", async () => {
     const cluster = new Cluster({ daemons: 1 });
     cluster.program("failing", 1, async (environment) => {
