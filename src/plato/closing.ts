@@ -1,9 +1,30 @@
 import type { NodeId } from "../base/ids.ts";
 import { type StateBody, type StateEntry, STATE_ENTRY_BYTES, STATE_HEAD_BYTES } from "../wire/plato/bodies.ts";
 import { messageKey, OrderLog } from "./log.ts";
+import type { Message } from "./message.ts";
 
 /** What a member brings into a view, whole: first what is in the order, from behind `base` on. */
 export type MemberState = Pick<StateBody, "opened" | "base" | "entries">;
+
+/**
+ * What a member brings that last took part in the order of view `opened`: what it knows of the order, and behind that the other messages that it has, by
+ * their times.
+ */
+export function memberState(opened: number, log: OrderLog, messages: Iterable<Message>): MemberState {
+  const held = new Map([...messages].map((message) => [message.key, message]));
+  const ordered = log.entries.map(({ sender, seq, key, isVoid }) => ({
+    sender,
+    seq,
+    isOrdered: true,
+    isHeld: held.has(key),
+    isVoid,
+  }));
+  const others = [...held.values()]
+    .filter(({ key }) => log.positionOf(key) === undefined)
+    .sort((a, b) => a.at - b.at)
+    .map(({ sender, seq }) => ({ sender, seq, isOrdered: false, isHeld: true, isVoid: false }));
+  return { opened, base: log.base, entries: [...ordered, ...others] };
+}
 
 /** How the views before a new one end, and who has the messages of which the order goes on. */
 export type Closing = { readonly log: OrderLog; readonly holders: ReadonlyMap<string, NodeId> };

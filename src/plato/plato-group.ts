@@ -16,11 +16,10 @@ import {
   ORDER_ENTRY_BYTES,
   ORDER_HEAD_BYTES,
   type OrderBody,
-  type OrderEntry,
   type PlatoBody,
   type StateBody,
 } from "../wire/plato/bodies.ts";
-import { type Closing, closing, type MemberState } from "./closing.ts";
+import { type Closing, closing, memberState } from "./closing.ts";
 import type { PlatoConfig } from "./config.ts";
 import { Deliveries, type DeliveryOutbox, type DeliveryStatistics } from "./deliveries.ts";
 import { messageKey, OrderLog } from "./log.ts";
@@ -28,6 +27,7 @@ import type { Message } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { OrderStash } from "./order-stash.ts";
 import { GapPredictor } from "./predictor.ts";
+import { Sequencer } from "./sequencer.ts";
 import { Unordered } from "./unordered.ts";
 
 /** What a totally ordered group asks of its host. */
@@ -116,11 +116,8 @@ export class PlatoGroup implements Machine {
   #loop: Message[] = [];
   #own = 0;
 
-  /** The sequencer's: how far each member has everything, and knows that all have. */
-  readonly #acks = new Map<NodeId, AckBody>();
-  #toldStable = 0;
-  #orderAt = NEVER;
-  #idleAt = NEVER;
+  /** In the view that is open, if this member makes its order. */
+  #sequencer: Sequencer | undefined;
   #optimisticAt = NEVER;
   #ackAt = NEVER;
   #retryAt = NEVER;
@@ -144,7 +141,7 @@ export class PlatoGroup implements Machine {
   /** Messages that come closer to each other than this are not delivered before their order is known. */
   get thresholdMs(): number {
     // Its own order is the order.
-    return this.#isSequencer ? 0 : this.#predictor.thresholdMs;
+    return this.#sequencer === undefined ? this.#predictor.thresholdMs : 0;
   }
 
   /** Messages that are kept since not all members are known to have them. */
@@ -172,11 +169,12 @@ export class PlatoGroup implements Machine {
     this.#view = { number, members: sorted, sequencer: sorted[0] as NodeId };
     this.#done.clear();
     this.#stash.clear();
-    this.#acks.clear();
+    this.#sequencer = undefined;
     this.#unordered.clear();
     this.#loop = [];
-    this.#orderAt = this.#idleAt = this.#optimisticAt = this.#ackAt = NEVER;
-    this.#opening = new Opening(number, sorted, me, this.#state(), bodyBytesMax);
+    this.#optimisticAt = this.#ackAt = NEVER;
+    const state = memberState(this.#opened, this.#log, this.#messages.values());
+    this.#opening = new Opening(number, sorted, me, state, bodyBytesMax);
     for (const part of this.#opening.parts) this.#multicast(part);
     this.#retrySoon();
     this.#replayEarly();
@@ -223,15 +221,15 @@ export class PlatoGroup implements Machine {
 
   get deadline(): number {
     const loopAt = this.#loop[0]?.at ?? NEVER;
-    return Math.min(loopAt, this.#optimisticAt, this.#orderAt, this.#idleAt, this.#ackAt, this.#retryAt);
+    const orderAt = this.#sequencer?.deadline ?? NEVER;
+    return Math.min(loopAt, this.#optimisticAt, orderAt, this.#ackAt, this.#retryAt);
   }
 
   tick(now: number): void {
     this.#now = now;
     while ((this.#loop[0]?.at ?? NEVER) <= now) this.#arrive(this.#loop.shift() as Message, false);
     if (now >= this.#optimisticAt) this.#deliverLikely();
-    if (now >= this.#orderAt) this.#order();
-    if (now >= this.#idleAt) this.#tellOrder([]);
+    this.#sequencer?.tick(now);
     if (now >= this.#ackAt) this.#ack();
     if (now >= this.#retryAt) this.#retry();
   }
@@ -276,7 +274,7 @@ export class PlatoGroup implements Machine {
         this.#onState(from, body);
         return;
       case "ack":
-        this.#onAck(from, body);
+        this.#sequencer?.onAck(from, body, this.#now);
         return;
       case "fetch":
         this.#onFetch(from, body);
@@ -313,7 +311,7 @@ export class PlatoGroup implements Machine {
     }
     this.#doneOf(message.sender).add(message.seq);
     this.#unordered.add(message, isLate, this.thresholdMs);
-    this.#orderSoon();
+    this.#sequencer?.orderSoon(this.#now);
     this.#deliverLikely();
   }
 
@@ -357,7 +355,7 @@ export class PlatoGroup implements Machine {
     this.#commit();
     this.#deliverLikely();
     if (this.#held < this.#log.end || !this.#stash.isEmpty) this.#retrySoon();
-    this.#noteProgress();
+    this.#sequencer?.noteProgress(this.#now);
   }
 
   #isHere(position: number): boolean {
@@ -403,87 +401,6 @@ export class PlatoGroup implements Machine {
     );
   }
 
-  // ---- the sequencer ----------------------------------------------------------------------------------------------
-
-  get #isSequencer(): boolean {
-    return this.#view?.sequencer === this.#config.me && this.#opened === this.#view.number;
-  }
-
-  #orderSoon(): void {
-    if (!this.#isSequencer) return;
-    const { orderMs } = this.#config;
-    const at = orderMs === 0 ? this.#now : (Math.floor(this.#now / orderMs) + 1) * orderMs;
-    this.#orderAt = Math.min(this.#orderAt, at);
-  }
-
-  #order(): void {
-    this.#orderAt = NEVER;
-    const base = Math.floor(this.#now * 1_000);
-    const entries = this.#unordered.messages.map(({ sender, seq, at, isExact }) => ({
-      sender,
-      seq,
-      age: isExact ? Math.max(0, base - Math.floor(at * 1_000)) : AGE_UNKNOWN,
-    }));
-    if (entries.length > 0 || this.#stable > this.#toldStable) this.#tellOrder(entries, base);
-  }
-
-  #tellOrder(entries: readonly OrderEntry[], base = Math.floor(this.#now * 1_000)): void {
-    const { bodyBytesMax, idleMs } = this.#config;
-    const each = Math.floor((bodyBytesMax - ORDER_HEAD_BYTES) / ORDER_ENTRY_BYTES);
-    const view = (this.#view as View).number;
-    for (let i = 0; i === 0 || i < entries.length; i += each) {
-      const some = entries.slice(i, i + each);
-      const order: OrderBody = {
-        kind: "order",
-        view,
-        first: this.#log.end + 1,
-        stable: this.#stable,
-        base,
-        entries: some,
-      };
-      this.#multicast(order);
-      this.statistics.ordersSent++;
-      this.#append(order);
-    }
-    this.#toldStable = this.#stable;
-    this.#idleAt = this.#isQuiet ? NEVER : this.#now + idleMs;
-    this.#settle();
-  }
-
-  /** Whether all members are known to have everything, and to know that all have. */
-  get #isQuiet(): boolean {
-    return (this.#view as View).members.every((member) => {
-      if (member === this.#config.me) return this.#stable === this.#log.end;
-      const ack = this.#acks.get(member);
-      return ack !== undefined && ack.held === this.#log.end && ack.stable === this.#log.end;
-    });
-  }
-
-  #onAck(from: NodeId, ack: AckBody): void {
-    if (!this.#isSequencer) return;
-    const known = this.#acks.get(from);
-    if (known !== undefined && known.held >= ack.held && known.stable >= ack.stable) return;
-    this.#acks.set(from, ack);
-    this.#noteProgress();
-  }
-
-  /** This member, or another one, has more than before. */
-  #noteProgress(): void {
-    const view = this.#view as View;
-    if (!this.#isSequencer) return;
-    let least = this.#held;
-    for (const member of view.members) {
-      if (member !== view.sequencer) least = Math.min(least, this.#acks.get(member)?.held ?? 0);
-    }
-    if (least > this.#stable) {
-      this.#stable = least;
-      this.#showOrdered();
-      this.#commit();
-      this.#orderSoon();
-    }
-    if (this.#isQuiet) this.#idleAt = NEVER;
-  }
-
   #ack(): void {
     this.#ackAt = NEVER;
     const view = this.#view as View;
@@ -493,28 +410,6 @@ export class PlatoGroup implements Machine {
   }
 
   // ---- a new view -------------------------------------------------------------------------------------------------
-
-  /** What this member has of the views before. */
-  #state(): MemberState {
-    const ordered = this.#log.entries.map(({ sender, seq, key, isVoid }) => ({
-      sender,
-      seq,
-      isOrdered: true,
-      isHeld: this.#messages.has(key),
-      isVoid,
-    }));
-    const others = [...this.#messages.values()].filter(({ key }) => this.#log.positionOf(key) === undefined);
-    return {
-      opened: this.#opened,
-      base: this.#log.base,
-      entries: [
-        ...ordered,
-        ...others
-          .sort((a, b) => a.at - b.at)
-          .map(({ sender, seq }) => ({ sender, seq, isOrdered: false, isHeld: true, isVoid: false })),
-      ],
-    };
-  }
 
   #onState(from: NodeId, part: StateBody): void {
     if (this.#opening?.add(from, part) === true) this.#openIfComplete();
@@ -542,7 +437,7 @@ export class PlatoGroup implements Machine {
       this.#deliveries.startBehind(log.end);
       this.#stable = log.base;
     } else this.#held = Math.max(log.base, this.#deliveries.committed);
-    this.#toldStable = this.#stable;
+    if (view.sequencer === this.#config.me) this.#sequencer = this.#newSequencer(view);
     for (const [key, message] of this.#messages) {
       const isOver = message.view < view.number && log.positionOf(key) === undefined;
       if (!isOver) continue;
@@ -552,9 +447,31 @@ export class PlatoGroup implements Machine {
     this.#predictor.reset();
     this.#settle();
     this.#retrySoon();
-    if (this.#isSequencer) this.#tellOrder([]);
-    this.#orderSoon();
+    this.#sequencer?.tellOrder([], this.#now);
+    this.#sequencer?.orderSoon(this.#now);
     this.#replayEarly();
+  }
+
+  #newSequencer({ number, members }: View): Sequencer {
+    return new Sequencer(this.#config, number, members, {
+      state: () => ({
+        end: this.#log.end,
+        held: this.#held,
+        stable: this.#stable,
+        unordered: this.#unordered.messages,
+      }),
+      tell: (order) => {
+        this.#multicast(order);
+        this.statistics.ordersSent++;
+        this.#append(order);
+      },
+      settle: () => this.#settle(),
+      stabilize: (stable) => {
+        this.#stable = stable;
+        this.#showOrdered();
+        this.#commit();
+      },
+    });
   }
 
   // ---- what does not come -----------------------------------------------------------------------------------------
@@ -650,7 +567,7 @@ export class PlatoGroup implements Machine {
       const message = this.#messages.get(messageKey(id));
       if (message !== undefined) this.#forward(from, message);
     }
-    if (first > 0 && this.#isSequencer) this.#repeatOrder(from, first);
+    if (first > 0 && this.#sequencer !== undefined) this.#repeatOrder(from, first);
   }
 
   #repeatOrder(to: NodeId, from: number): void {

@@ -58,6 +58,13 @@ async function next(group: TimelyGroup, count: number): Promise<TimelyEvent[]> {
 }
 
 describe("a timely group", () => {
+  test("tells its node which share of losses repairs shall bring", async () => {
+    const { node, group } = await joined({ repairs: { recovery: 0.99 } });
+    expect(group.repairs).toEqual({ every: 8, copies: 5, targets: "auto", recovery: 0.99 });
+    expect(node.timely.get(GROUP)).toEqual(group.repairs);
+    await group.leave();
+  });
+
   test("is joined as what it is, and the node is told how its members repair each other", async () => {
     const { nodes, node, group } = await joined({ repairs: { copies: 3 } }, { node: { burstPackets: 4 } });
     expect(JSON.parse(nodes.requests("join")[0]?.data ?? "")).toEqual({
@@ -177,6 +184,8 @@ describe("a timely group", () => {
     await expect(join({ order: "total", slow: "drop" })).rejects.toThrow('slow: "drop"');
     await expect(join({ optimistic: true })).rejects.toThrow("optimistic");
     await expect(join({ repairs: { every: 1 } })).rejects.toThrow('"repairs.every"');
+    await expect(join({ repairs: { recovery: 2 } })).rejects.toThrow('"repairs.recovery"');
+    await expect(join({ repairs: { recovery: 0.99, copies: 2 } })).rejects.toThrow('"repairs.copies"');
     await expect(connection.join("h", { quality: "hasty" } as never)).rejects.toThrow(
       '"ordered", "scalable", "timely"',
     );
