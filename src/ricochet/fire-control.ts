@@ -109,8 +109,8 @@ export class FireControl {
     const failure = (rate: RateOfFire): number => failureOf(loss, rate) * Math.exp(this.#correction);
     const current = { ...this.#rate, copies: Math.min(this.#rate.copies, others) };
     const isEnough = burst <= current.burst && failure(current) <= TOLERATED * this.#budget;
-    const isSettled = now < this.#changedAt + CHANGE_MS;
-    if (isEnough && isSettled) return undefined;
+    const isNew = now < this.#changedAt + CHANGE_MS;
+    if (isEnough && isNew) return undefined;
     const limit = SPARE * this.#budget;
     let best: RateOfFire | undefined;
     let leastCost = isEnough && burst === current.burst ? CHEAPER * this.#cost(current) : Number.POSITIVE_INFINITY;

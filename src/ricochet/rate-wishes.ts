@@ -48,23 +48,22 @@ export class RateWishes {
 
   setGroups(groups: Iterable<GroupShape>, me: NodeId, now: number): void {
     this.#kindOf.clear();
-    const members = new Map<number, Set<NodeId>>();
-    for (const { group, members: those, recovery } of groups) {
+    const present = new Map<number, { readonly members: Set<NodeId>; others: number }>();
+    for (const { group, members, recovery } of groups) {
       if (recovery === undefined) continue;
-      const others = those.filter((member) => member !== me);
-      const all = members.get(recovery) ?? new Set();
-      if (all.size === 0) members.set(recovery, all);
-      for (const member of others) all.add(member);
-      const kind = this.#kinds.get(recovery) ?? this.#newKind(recovery);
-      // Groups come one after the other: the first of a kind begins anew.
-      kind.others = all.size === others.length ? others.length : Math.max(kind.others, others.length);
-      kind.members = all;
+      let those = present.get(recovery);
+      if (those === undefined) present.set(recovery, (those = { members: new Set(), others: 0 }));
+      for (const member of members) if (member !== me) those.members.add(member);
+      those.others = Math.max(those.others, members.length - 1);
+      let kind = this.#kinds.get(recovery);
+      if (kind === undefined) this.#kinds.set(recovery, (kind = newKind(recovery)));
       this.#kindOf.set(group, kind);
     }
     for (const [recovery, kind] of this.#kinds) {
-      if (!members.has(recovery)) this.#kinds.delete(recovery);
+      const those = present.get(recovery);
+      if (those === undefined) this.#kinds.delete(recovery);
       // Who is new has not heard of it.
-      else kind.repeatAt = now;
+      else Object.assign(kind, { ...those, repeatAt: now });
     }
     this.deadline = this.#kinds.size > 0 ? Math.min(this.deadline, now + UPDATE_MS) : NEVER;
   }
@@ -98,10 +97,8 @@ export class RateWishes {
       for (const member of kind.members) this.#tell(member, [{ recovery, every, copies, burst }]);
     }
   }
+}
 
-  #newKind(recovery: number): Kind {
-    const kind = { control: new FireControl(recovery), members: new Set<NodeId>(), others: 0, repeatAt: 0 };
-    this.#kinds.set(recovery, kind);
-    return kind;
-  }
+function newKind(recovery: number): Kind {
+  return { control: new FireControl(recovery), members: new Set(), others: 0, repeatAt: 0 };
 }
