@@ -62,7 +62,6 @@ describe("a timely group", () => {
     const { node, group } = await joined({ repairs: { recovery: 0.99 } });
     expect(group.repairs).toEqual({ every: 8, copies: 5, targets: "auto", recovery: 0.99 });
     expect(node.timely.get(GROUP)).toEqual(group.repairs);
-    await group.leave();
   });
 
   test("is joined as what it is, and the node is told how its members repair each other", async () => {
