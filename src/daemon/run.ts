@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
+import type { ByteStream, StreamListener } from "../client/byte-stream.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
 import { TurnClock } from "../host/clock.ts";
 import { chooseDatagrams, type DatagramPath } from "../host/datagrams.ts";
@@ -122,7 +123,7 @@ export class RunningDaemon {
     this.#streams = new StreamHost({
       opened: (connection, { transport, address }) =>
         this.#request((node, now) =>
-          node.connected(connection, transport === "unix" ? { kind: "unix" } : { kind: "tcp", address }, now),
+          node.connected(connection, transport === "tcp" ? { kind: "tcp", address } : { kind: transport }, now),
         ),
       received: (connection, bytes) => {
         if (this.#request((node, now) => node.received(connection, bytes, now))) return;
@@ -221,6 +222,11 @@ export class RunningDaemon {
     await this.#listen();
     await this.#serveAdmin();
     this.#watchHostNames();
+  }
+
+  /** A stream for a client in this thread; `undefined` when the daemon is about to end. */
+  openLocal(listener: StreamListener): ByteStream | undefined {
+    return this.#loop === undefined || this.#closing !== undefined ? undefined : this.#streams.openLocal(listener);
   }
 
   /** Leaves gracefully, so that the others go on at once, and ends. */

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { type AccessRules, parseAccessRules } from "../session/access.ts";
+import type { ConnectOptions } from "../client/config.ts";
+import { connect } from "../client/connect.ts";
+import { Connection } from "../client/connection.ts";
 import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
 import { DaemonError } from "./error.ts";
 import { type DatagramPath, wantedDatagrams } from "../host/datagrams.ts";
+import { localTransport } from "./local-transport.ts";
 import type { NodeEvent } from "./node.ts";
 import { runDaemon, type RunOptions } from "./run.ts";
 import type { DaemonStatus } from "./status.ts";
@@ -47,6 +51,12 @@ export type Daemon = AsyncDisposable & {
   readonly address: string;
   readonly port: number;
   readonly httpPort: number | undefined;
+  /**
+   * Connects a client to this daemon, as the package's `connect` does. In the same thread (`thread: false`) nothing passes through a socket,
+   * and messages are not copied on the way; a daemon with a thread of its own is reached at its address. If the connection is lost the client comes
+   * back, to this daemon or another one of the site, over sockets where need be. Close connections before the daemon is stopped.
+   */
+  connect(options?: ConnectOptions): Promise<Connection>;
   status(): Promise<DaemonStatus>;
   /**
    * Puts the text of another configuration file in force, at all daemons of the site at once: they write it to their files. Resolves with why it
@@ -91,6 +101,7 @@ async function inThisThread(
   return {
     ...identity,
     httpPort: daemon.httpPort,
+    connect: (client) => Connection.open(localTransport(daemon, identity.address), identity.address, client),
     status: async () => daemon.status(),
     reload: (text) => daemon.reload(text),
     stop,
@@ -158,6 +169,7 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
   return {
     ...identity,
     httpPort,
+    connect: (client) => connect(identity.address, client),
     status: () =>
       new Promise((resolve, reject) => {
         // A thread that is gone answers no more.

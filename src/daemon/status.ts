@@ -174,7 +174,7 @@ export type SessionsStatus = {
 export type SessionStatus = {
   readonly name: string;
   readonly protocol: "spread" | "native";
-  /** The client's address, `unix`, or `detached` while it has no connection and may come back. */
+  /** The client's address, `unix`, `process` (the daemon's own), or `detached` while it has no connection and may come back. */
   readonly address: string;
   readonly groups: number;
   readonly queuedMessages: number;

@@ -3,7 +3,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ConnectionPeer, StreamHost, WRITE_HIGH_WATER_BYTES } from "./streams.ts";
+import { WRITE_HIGH_WATER_BYTES } from "./client-stream.ts";
+import { type ConnectionPeer, StreamHost } from "./streams.ts";
 
 /** A host that records what it is told, and lets a test wait for it. */
 class Recorder {

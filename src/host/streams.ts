@@ -1,16 +1,21 @@
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { ByteStream, StreamListener } from "../client/byte-stream.ts";
+import type { ClientStream } from "./client-stream.ts";
+import { LocalStream } from "./local-stream.ts";
+import { SocketStream, SpareSlabs } from "./socket-stream.ts";
 
 /** A client connection of this daemon; numbers are not used again while it runs. */
 export type ConnectionNumber = number;
 
 export type ConnectionPeer = {
-  readonly transport: "tcp" | "unix";
-  /** Numeric, IPv4 in its own notation also on a dual-stack socket; empty for a Unix socket. */
+  /** `process`: the client is in the daemon's own process. */
+  readonly transport: "tcp" | "unix" | "process";
+  /** Numeric, IPv4 in its own notation also on a dual-stack socket; empty without TCP. */
   readonly address: string;
 };
 
-/** What the streams tell. None of it is called from within a verb of `StreamHost`, except by `listen` never. */
+/** What the streams tell. None of it is called from within a verb of `StreamHost`, but `opened` by `openLocal`. */
 export interface StreamEvents {
   opened(connection: ConnectionNumber, peer: ConnectionPeer): void;
   /** Bytes in order, given away. */
@@ -22,31 +27,22 @@ export interface StreamEvents {
   closed(connection: ConnectionNumber, byPeer: boolean): void;
 }
 
-/** Bytes queued towards a client beyond which `write` asks to wait. */
-export const WRITE_HIGH_WATER_BYTES = 256 * 1024;
 /** What was written is handed to the kernel within the turn when it is this much, so that the client works on it meanwhile. */
 const HANDED_OVER_BYTES = 64 * 1024;
-/** Pieces below this are copied together: cheaper than to hand each to the kernel. */
-const COPY_BYTES_MAX = 8 * 1024;
-const SLAB_BYTES = 64 * 1024;
-/** Slabs that wait to be filled again. */
-const SPARE_SLABS_MAX = 64;
 const KEEP_ALIVE_MS = 30_000;
-/** A client that does not read may keep a connection that is to be closed for so long. */
-const LINGER_MS_MAX = 5_000;
-/** And the whole daemon from ending. */
+/** A client that does not read may keep the whole daemon from ending for so long. */
 const SHUT_DOWN_MS_MAX = 500;
 
 /**
- * The client connections of a daemon, over TCP and a Unix socket. What is written during a turn leaves with `flush` in
+ * The client connections of a daemon, over TCP, a Unix socket, or memory. What is written during a turn leaves with `flush` in
  * one system call per connection.
  */
 export class StreamHost {
   readonly #events: StreamEvents;
   readonly #servers: Server[] = [];
-  readonly #streams = new Map<ConnectionNumber, Stream>();
+  readonly #streams = new Map<ConnectionNumber, ClientStream>();
   readonly #spare = new SpareSlabs();
-  #dirty: Stream[] = [];
+  #dirty: ClientStream[] = [];
   #next = 1;
 
   constructor(events: StreamEvents) {
@@ -81,12 +77,28 @@ export class StreamHost {
     chmodSync(path, 0o777);
   }
 
+  /** Connects a client in this process, whose end of the stream is returned: nothing is copied, and nothing passes through the kernel. */
+  openLocal(listener: StreamListener): ByteStream {
+    const connection = this.#next++;
+    const stream = new LocalStream(listener, {
+      received: (bytes) => this.#events.received(connection, bytes),
+      drained: () => this.#events.drained(connection),
+      closed: (byPeer) => {
+        this.#streams.delete(connection);
+        this.#events.closed(connection, byPeer);
+      },
+    });
+    this.#streams.set(connection, stream);
+    this.#events.opened(connection, { transport: "process", address: "" });
+    return stream.clientEnd;
+  }
+
   /** Queues bytes, which are given away. False: the client is slow, `drained` will be told. */
   write(connection: ConnectionNumber, bytes: Uint8Array): boolean {
     const stream = this.#streams.get(connection);
-    if (stream === undefined || stream.ending) return false;
-    if (!stream.dirty) {
-      stream.dirty = true;
+    if (stream === undefined || stream.isEnding) return false;
+    if (!stream.isDirty) {
+      stream.isDirty = true;
       this.#dirty.push(stream);
     }
     const more = stream.write(bytes);
@@ -105,18 +117,18 @@ export class StreamHost {
     const dirty = this.#dirty;
     this.#dirty = [];
     for (const stream of dirty) {
-      stream.dirty = false;
+      stream.isDirty = false;
       stream.flush();
     }
   }
 
   /** Reads nothing more until `resume`: the client's sends back up. */
   pause(connection: ConnectionNumber): void {
-    this.#streams.get(connection)?.socket.pause();
+    this.#streams.get(connection)?.pause();
   }
 
   resume(connection: ConnectionNumber): void {
-    this.#streams.get(connection)?.socket.resume();
+    this.#streams.get(connection)?.resume();
   }
 
   /** Ends the connection: `flush` sends what was written first, for a bounded time; `drop` does not wait. */
@@ -124,7 +136,7 @@ export class StreamHost {
     const stream = this.#streams.get(connection);
     if (stream === undefined) return;
     if (how === "drop") {
-      stream.socket.destroy();
+      stream.drop();
     } else {
       stream.flush();
       stream.end();
@@ -145,9 +157,9 @@ export class StreamHost {
   async shutDown(): Promise<void> {
     const stopped = this.stopListening();
     this.flush();
-    for (const { socket } of this.#streams.values()) socket.destroySoon();
+    for (const stream of this.#streams.values()) stream.finish();
     const late = setTimeout(() => {
-      for (const { socket } of this.#streams.values()) socket.destroy();
+      for (const stream of this.#streams.values()) stream.drop();
     }, SHUT_DOWN_MS_MAX);
     await stopped;
     clearTimeout(late);
@@ -165,7 +177,7 @@ export class StreamHost {
 
   #accept(socket: Socket, transport: "tcp" | "unix"): void {
     const connection = this.#next++;
-    const stream = new Stream(socket, this.#spare, () => this.#events.drained(connection));
+    const stream = new SocketStream(socket, this.#spare, () => this.#events.drained(connection));
     this.#streams.set(connection, stream);
     // Not as the `Buffer` that it is: views of one take twice the time, and code that sees one class is faster.
     socket.on("data", ({ buffer, byteOffset, length }: Buffer) =>
@@ -186,125 +198,6 @@ export class StreamHost {
     this.#events.opened(connection, { transport, address });
   }
 }
-
-/**
- * Slabs whose bytes the kernel has taken, to be filled again: whoever is written to at every turn would make garbage of all
- * that it is sent, and an idle connection needs none.
- */
-class SpareSlabs {
-  readonly #slabs: Uint8Array[] = [];
-
-  take(): Uint8Array {
-    return this.#slabs.pop() ?? new Uint8Array(new ArrayBuffer(SLAB_BYTES));
-  }
-
-  give(slab: Uint8Array): void {
-    if (this.#slabs.length < SPARE_SLABS_MAX) this.#slabs.push(slab);
-  }
-}
-
-/** One connection's way out: small pieces gathered in slabs, large ones as they are. */
-class Stream {
-  readonly socket: Socket;
-  dirty = false;
-  ending = false;
-  readonly #spare: SpareSlabs;
-  readonly #drained: () => void;
-  /** Those in use since the last flush; the last is being filled, from `slabStart` on for the next piece. */
-  #slabs: Uint8Array[] = [];
-  #slab: Uint8Array = EMPTY;
-  #slabStart = 0;
-  #slabEnd = 0;
-  #pieces: Uint8Array[] = [];
-  #pieceBytes = 0;
-  #waiting = false;
-
-  constructor(socket: Socket, spare: SpareSlabs, drained: () => void) {
-    this.socket = socket;
-    this.#spare = spare;
-    this.#drained = drained;
-    socket.on("drain", () => this.#onDrain());
-  }
-
-  /** Bytes that `flush` hands over. */
-  get gathered(): number {
-    return this.#pieceBytes + (this.#slabEnd - this.#slabStart);
-  }
-
-  get buffered(): number {
-    return this.gathered + this.socket.writableLength;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (bytes.length > COPY_BYTES_MAX) {
-      this.#closeSlab();
-      this.#pieces.push(bytes);
-      this.#pieceBytes += bytes.length;
-    } else {
-      if (this.#slabEnd + bytes.length > this.#slab.length) {
-        this.#closeSlab();
-        this.#slab = this.#spare.take();
-        this.#slabs.push(this.#slab);
-        this.#slabStart = 0;
-        this.#slabEnd = 0;
-      }
-      this.#slab.set(bytes, this.#slabEnd);
-      this.#slabEnd += bytes.length;
-    }
-    if (this.buffered <= WRITE_HIGH_WATER_BYTES) return true;
-    this.#waiting = true;
-    return false;
-  }
-
-  flush(): void {
-    this.#closeSlab();
-    const pieces = this.#pieces;
-    if (pieces.length === 0) return;
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-    const { socket } = this;
-    if (socket.destroyed) return;
-    if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (pieces.length > 1) socket.uncork();
-    this.#releaseSlabs(socket.writableLength === 0);
-    // Taken at once, so that the socket will not tell: whoever waits is told all the same.
-    if (this.#waiting && socket.writableLength === 0) setImmediate(() => this.#onDrain());
-  }
-
-  end(): void {
-    if (this.ending) return;
-    this.ending = true;
-    this.socket.end();
-    this.socket.setTimeout(LINGER_MS_MAX, () => this.socket.destroy());
-    this.socket.resume();
-  }
-
-  /** Those that the kernel has not emptied belong to the socket now. */
-  #releaseSlabs(areTaken: boolean): void {
-    if (areTaken) for (const slab of this.#slabs) this.#spare.give(slab);
-    this.#slabs = [];
-    this.#slab = EMPTY;
-    this.#slabStart = 0;
-    this.#slabEnd = 0;
-  }
-
-  #closeSlab(): void {
-    if (this.#slabEnd === this.#slabStart) return;
-    const piece = this.#slab.subarray(this.#slabStart, this.#slabEnd);
-    this.#pieces.push(piece);
-    this.#pieceBytes += piece.length;
-    this.#slabStart = this.#slabEnd;
-  }
-
-  #onDrain(): void {
-    if (!this.#waiting || this.socket.destroyed || this.buffered > WRITE_HIGH_WATER_BYTES / 2) return;
-    this.#waiting = false;
-    this.#drained();
-  }
-}
-
-const EMPTY = new Uint8Array(0);
 
 function listening(server: Server, options: Parameters<Server["listen"]>[0]): Promise<void> {
   return new Promise((resolve, reject) => {

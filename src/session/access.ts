@@ -27,7 +27,8 @@ export function parseAccessRules(text: string): { readonly rules: AccessRules; r
 
 /** Whether one of the rules lets this peer in. No rule, nobody. */
 export function isAllowed(peer: Peer, rules: AccessRules): boolean {
-  if (peer.kind === "unix") return rules.some((rule) => rule.kind === "unix");
+  // Whoever runs the daemon may use it.
+  if (peer.kind !== "tcp") return peer.kind === "process" || rules.some((rule) => rule.kind === "unix");
   const address = parseAddress(peer.address);
   if (address === undefined) return false;
   return rules.some((rule) => {

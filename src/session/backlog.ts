@@ -5,7 +5,7 @@ export type Backlog = {
   readonly user: string;
   readonly privateGroup: string;
   readonly protocol: "spread" | "native";
-  /** The client's address, `unix`, or `detached` while it has no connection. */
+  /** The client's address, `unix`, `process` (the daemon's own), or `detached` while it has no connection. */
   readonly address: string;
   readonly queuedMessages: number;
   readonly queuedBytes: number;
@@ -29,7 +29,7 @@ function backlogOf({ user, privateGroup, native, connection, queuedMessages, que
     user,
     privateGroup,
     protocol: native === undefined ? "spread" : "native",
-    address: peer === undefined ? "detached" : peer.kind === "unix" ? "unix" : peer.address,
+    address: peer === undefined ? "detached" : peer.kind === "tcp" ? peer.address : peer.kind,
     queuedMessages: Math.max(queuedMessages, native?.retention.unsentCount ?? 0),
     queuedBytes: Math.max(queuedBytes, native?.retention.unsentBytes ?? 0),
     dropped,

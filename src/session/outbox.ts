@@ -1,10 +1,10 @@
 import type { SessionNumber } from "../groups/outbox.ts";
 
-/** A TCP or Unix socket connection, as numbered by the host. Numbers are not used again while it is open. */
+/** A TCP or Unix socket connection, or one within the process, as numbered by the host. Numbers are not used again while it is open. */
 export type ConnectionNumber = number;
 
 /** Where a connection comes from. */
-export type Peer = { readonly kind: "unix" } | { readonly kind: "tcp"; readonly address: string };
+export type Peer = { readonly kind: "unix" | "process" } | { readonly kind: "tcp"; readonly address: string };
 
 /** Whether two connections come from the same host, as far as addresses tell. */
 export function isSamePlace(a: Peer, b: Peer): boolean {
@@ -13,7 +13,7 @@ export function isSamePlace(a: Peer, b: Peer): boolean {
 }
 
 function isThisHost(peer: Peer): boolean {
-  return peer.kind === "unix" || peer.address === "::1" || /^(::ffff:)?127\./.test(peer.address);
+  return peer.kind !== "tcp" || peer.address === "::1" || /^(::ffff:)?127\./.test(peer.address);
 }
 
 /** What to do about a receiver of a group that does not keep up. */

@@ -36,6 +36,8 @@ export class Retention {
   #bytes = 0;
   #unsentBytes = 0;
   #inFlightBytes = 0;
+  /** Somebody looks at what was written, from now on: its memory is not used again. */
+  isLent = false;
   /** Greatest number that was let go without having been acknowledged. */
   #lostTo = 0;
 
@@ -90,7 +92,7 @@ export class Retention {
   /** The client has consumed everything up to this number. What was not yet written is not affected. */
   acknowledge(number: number): void {
     // What it has had the kernel has had: the memory can be used again.
-    this.#drop(true, (first) => first < this.#unsent && (this.#numbers[first] as number) <= number);
+    this.#drop(!this.isLent, (first) => first < this.#unsent && (this.#numbers[first] as number) <= number);
   }
 
   /** Lets the oldest go until no more than `bytesMax` are kept; what still waits only if `unsentToo`. */

@@ -348,7 +348,10 @@ export class Sessions implements Machine {
   }
 
   #bind(connection: Connection, session: Session): void {
-    if (session.native !== undefined) session.native.peer = connection.peer;
+    if (session.native !== undefined) {
+      session.native.peer = connection.peer;
+      if (connection.peer.kind === "process") session.native.retention.isLent = true;
+    }
     connection.phase = "session";
     connection.handshake = undefined;
     connection.session = session;
