@@ -1,10 +1,11 @@
 /*
  * One daemon of a benchmark, in a process of its own. Arguments: configuration file, name. Tells its parent when it has
- * started and each configuration; answers { kind: "status" } and { kind: "usage" }. With AMALGAM_PROFILE=folder it writes a
+ * started and each configuration; answers { kind: "status" } and { kind: "usage" }, and with { kind: "flood" } has clients within (flood.mjs). With AMALGAM_PROFILE=folder it writes a
  * CPU profile of the time between two requests for its usage there.
  */
 import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
 import { profile } from "./cpu-profile.mjs";
+import { flood } from "./flood.mjs";
 import { takePauses } from "./gc-watch.mjs";
 
 const [file, name] = process.argv.slice(2);
@@ -19,9 +20,9 @@ const daemon = await startDaemon({
     if (event.kind === "configuration") process.send?.({ kind: "configuration", members: event.change.members });
   },
 });
-process.on("message", ({ kind }) => void answer(kind));
+process.on("message", ({ kind, options }) => void answer(kind, options));
 
-async function answer(kind) {
+async function answer(kind, options) {
   switch (kind) {
     case "status":
       process.send({ kind, status: await daemon.status() });
@@ -35,6 +36,10 @@ async function answer(kind) {
         at: performance.now(),
         gc: takePauses(),
       });
+      break;
+    case "flood":
+      // Clients in this very process; from now on they answer as well.
+      await flood((client) => daemon.connect(client), options, `client-${name}`);
       break;
     case "stop":
       await daemon.stop();

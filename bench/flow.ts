@@ -33,6 +33,8 @@ export type Flow = {
   readonly settings?: string;
   /** Of the links between the daemons; datagrams fill it. */
   readonly mtuBytes?: number;
+  /** The clients are in their daemons' processes. */
+  readonly embedded?: boolean;
 };
 
 /** Before the payload of a datagram: IPv4 and UDP. */
@@ -110,7 +112,9 @@ export function slowest({ perReceiver }: FlowResult): number {
 export function startFlood(
   site: BenchSite,
   daemon: number,
-  flow: Pick<Flow, "senders" | "payloadBytes" | "service" | "groups" | "rate"> & { readonly window?: number },
+  flow: Pick<Flow, "senders" | "payloadBytes" | "service" | "groups" | "rate" | "embedded"> & {
+    readonly window?: number;
+  },
 ): ChildProcess {
   const { payloadBytes, service } = flow;
   const options = {
@@ -122,7 +126,7 @@ export function startFlood(
     sends: daemon < flow.senders,
     rate: flow.rate ?? 0,
   };
-  return site.spawn(daemon, FLOOD, [JSON.stringify(options)]);
+  return flow.embedded === true ? site.embed(daemon, options) : site.spawn(daemon, FLOOD, [JSON.stringify(options)]);
 }
 
 export function countOf(child: ChildProcess): Promise<Count> {
@@ -152,7 +156,8 @@ async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: 
   return {
     perReceiver,
     daemonCpu: cpuMicros(daemonsBegin, daemonsEnd) / messages,
-    clientCpu: cpuMicros(begin, end) / messages,
+    // Within the daemon's, if they are one process.
+    clientCpu: flow.embedded === true ? 0 : cpuMicros(begin, end) / messages,
     visitsPerSecond: ((ringsEnd.visits - ringsBegin.visits) / (ringsEnd.at - ringsBegin.at)) * 1000,
     packetsPerVisit: (ringsEnd.packets - ringsBegin.packets) / (ringsEnd.visits - ringsBegin.visits),
     retransmissions: ringsEnd.retransmissions - ringsBegin.retransmissions,

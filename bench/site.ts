@@ -71,6 +71,13 @@ export class BenchSite {
       : this.lab.spawn(daemon, process.execPath, [...flags, script, ...args], { stdio: [...stdio] });
   }
 
+  /** Has clients in a daemon's own process, which is returned: they are told and asked as those of a process of their own. */
+  embed(daemon: number, options: unknown): ChildProcess {
+    const child = this.#children[daemon] as ChildProcess;
+    child.send({ kind: "flood", options });
+    return child;
+  }
+
   async status(daemon: number): Promise<DaemonStatus> {
     return ((await this.#ask(daemon, "status")) as unknown as { status: DaemonStatus }).status;
   }
