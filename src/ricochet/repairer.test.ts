@@ -94,6 +94,15 @@ describe("repairs of groups whose members choose for themselves", () => {
     });
   }
 
+  test("do not heed nodes that are no members", () => {
+    const members = new Members(8, { recovery: RECOVERY });
+    members.wish(99, { every: 2, copies: 1, burst: 9 });
+    const ids = Array.from({ length: 2_000 }, (_, i) => members.packet(i));
+    expect(members.coverageOf(3, ids)).toBeCloseTo(5, 1);
+    expect(members.sent.some(({ target }) => target === 99)).toBe(false);
+    expect(members.sent.filter(({ repair }) => repair.packets.length === 8).length).toBeGreaterThan(1_000);
+  });
+
   test("go back to what is usual for a member that comes anew", () => {
     const members = new Members(8, { recovery: RECOVERY });
     members.wish(3, { every: 8, copies: 1, burst: 1 });

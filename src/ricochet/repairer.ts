@@ -54,6 +54,8 @@ export class Repairer {
   #adaptive = new Map<number, readonly (AlignedBins | AssignedBins)[]>();
   /** What these have said, by recovery. */
   readonly #wishes = new Map<number, Map<NodeId, RateOfFire>>();
+  /** Of all groups that are repaired. */
+  #members = new Set<NodeId>();
   /** What was collected lately, the newest last. */
   #lately: PacketId[] = [];
   #now = 0;
@@ -89,6 +91,7 @@ export class Repairer {
       else known.shapes.push(shape);
       for (const member of shape.members) members.add(member);
     }
+    this.#members = members;
     for (const wishes of this.#wishes.values()) {
       for (const member of wishes.keys()) if (!members.has(member)) wishes.delete(member);
     }
@@ -105,7 +108,8 @@ export class Repairer {
   /** A member wants to be repaired in this way, in groups that are set to this recovery. */
   setRate(member: NodeId, recovery: number, rate: RateOfFire): void {
     const adaptive = this.#adaptive.get(recovery);
-    if (adaptive === undefined) return;
+    // Who is not known as a member yet will say it again.
+    if (adaptive === undefined || !this.#members.has(member)) return;
     let wishes = this.#wishes.get(recovery);
     if (wishes === undefined) this.#wishes.set(recovery, (wishes = new Map()));
     wishes.set(member, rate);
