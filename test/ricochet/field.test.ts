@@ -69,6 +69,9 @@ describe("timely groups", () => {
     expect(share(aligned.rebuilt, aligned.missed)).toBeGreaterThan(0.995);
     expect(mean(aligned.rebuiltMs)).toBeLessThan(mean(random.rebuiltMs));
     expect(mean(aligned.rebuiltMs)).toBeLessThan(2.5);
+    // What random repairs do not bring is asked for as soon as it will not come any more.
+    expect(random.resent).toBeGreaterThan(0);
+    expect(random.recoveredMs.at(-1)).toBeLessThan(200);
   });
 
   test("recover more by assigned repairs than by random ones, in many groups", () => {
@@ -90,6 +93,15 @@ describe("timely groups", () => {
     for (const { rebuilt, missed } of [little, much, bursts]) expect(share(rebuilt, missed)).toBeGreaterThan(0.985);
     expect(little.overhead).toBeLessThan(0.3);
     expect(bursts.overhead).toBeLessThan(0.7);
+  });
+
+  test("recover what eight nodes lose in bursts within 15 ms on average, requests included", () => {
+    for (const length of [5, 10]) {
+      const loss = { kind: "burst" as const, probability: 0.01 / length, length };
+      const { recoveredMs } = run(4, { nodes: 8, trafficMs: 5_000, loss, config: { burstPackets: length } });
+      expect(recoveredMs.length).toBeGreaterThan(200);
+      expect(mean(recoveredMs)).toBeLessThan(15);
+    }
   });
 
   test("survive bursts that are no longer than they are set for", () => {
