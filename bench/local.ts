@@ -1,29 +1,44 @@
 /*
  * One daemon with local clients: a client floods it and receives its own messages (two connections of one process of ours, over the Unix
- * socket), 1000 bytes, agreed service. Target: 260,000 messages/s.
+ * socket), 1000 bytes, agreed service. Target: 260,000 messages/s. Beside it, in the same run, what a bare pair of processes carries of the
+ * same bytes over such sockets (bare-pair.mjs).
  *
  * Options: --size=1000 --repetitions=3 --ms=3000 --window=1000
  */
+import { fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { countOf, startFlood } from "./flow.ts";
 import { option } from "./options.ts";
 import { figure, median, printTable, saveResults } from "./report.ts";
 import { BenchSite, told, type Usage } from "./site.ts";
 
 const WARM_UP_MS = 3_000;
+const BARE_PAIR = fileURLToPath(new URL("./bare-pair.mjs", import.meta.url));
+/** What a message has on its way to the daemon besides its payload: the head of a SEND, and a frame's with one group. */
+const HEAD_BYTES = 96;
 
 const size = option("size", "1000");
 const repetitions = Number(option("repetitions", "3"));
 const ms = Number(option("ms", "3000"));
 const runs: { rate: number; daemonCpu: number; clientCpu: number }[] = [];
-for (let i = 0; i < repetitions; i++) runs.push(await measure());
+const bare: number[] = [];
+for (let i = 0; i < repetitions; i++) {
+  bare.push(await measureBare());
+  runs.push(await measure());
+}
 const rate = median(runs.map((run) => run.rate));
 printTable(
-  ["bytes", "messages/s", "target", "daemon us/msg", "client us/msg", "repetitions"],
+  ["bytes", "messages/s", "target", "bare pair", "/ bare", "daemon us/msg", "client us/msg", "repetitions"],
   [
     [
       size,
       figure(rate),
       "260,000",
+      figure(median(bare)),
+      (rate / median(bare)).toFixed(2),
       figure(median(runs.map((run) => run.daemonCpu))),
       figure(median(runs.map((run) => run.clientCpu))),
       runs.map((run) => figure(run.rate)).join(" "),
@@ -31,7 +46,25 @@ printTable(
   ],
 );
 console.log("client: Amalgam's own, native protocol; it counts among the CPU time of the same machine");
-saveResults("local", { payloadBytes: Number(size), messagesPerSecond: rate, runs });
+saveResults("local", { payloadBytes: Number(size), messagesPerSecond: rate, bare, runs });
+
+/** Messages/s, or as many bytes, that two processes without anything of ours carry. */
+async function measureBare(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "amalgam-bench-"));
+  const path = join(folder, "socket");
+  const bytes = Number(size) + HEAD_BYTES;
+  const echo = fork(BARE_PAIR, ["echo", path]);
+  try {
+    await told(echo, "ready");
+    const flood = fork(BARE_PAIR, ["flood", path, String(Number(option("window", "1000")) * bytes), String(ms)]);
+    const result = await told<{ kind: "result"; bytesPerSecond: number }>(flood, "result");
+    flood.kill("SIGKILL");
+    return result.bytesPerSecond / bytes;
+  } finally {
+    echo.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 async function measure(): Promise<{ rate: number; daemonCpu: number; clientCpu: number }> {
   const site = await BenchSite.start(1, { namespaces: false });
