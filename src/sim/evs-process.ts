@@ -269,9 +269,11 @@ export class EvsProcess implements SimProcess {
     this.#pending.delete(outgoing);
     const service = serviceOfRank(outgoing.service) as Service;
     // While a packet is filled, everything before it is known here.
-    const local = this.evs.ring?.configuration.local;
-    if (service === "safe" && local !== undefined) {
-      this.#records.inspector.assigned(pending.message, local.site, local.high + 1);
+    const configuration = this.evs.ring?.configuration;
+    if (configuration !== undefined) {
+      const seq = configuration.local.high + 1;
+      const { self } = this.#environment;
+      this.#records.inspector.assigned(self, configuration, pending.message, seq, this.#time());
     }
     this.#send(pending.message, service, outgoing.session, pending.seen);
   }
@@ -289,8 +291,10 @@ export class EvsProcess implements SimProcess {
       this.#unreliable.delete(message);
       this.#send(message, "unreliable", delivery.session, seen);
     }
+    const { inspector } = this.#records;
+    inspector.delivers(this.#environment.self, this.evs.configuration, message);
     if (this.#isRegular && delivery.service === "safe") {
-      this.#records.inspector.deliversSafe(this.#environment.self, this.evs.configuration, message, this.#time());
+      inspector.deliversSafe(this.#environment.self, this.evs.configuration, message, this.#time());
     }
     this.#delivered++;
     this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });

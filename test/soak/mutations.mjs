@@ -406,6 +406,13 @@ const MUTATIONS = [
     sites: true,
   },
   {
+    name: "a site stamps below what it has delivered of others",
+    file: "ring/remote-sites.ts",
+    from: "token.siteLts = Math.max(token.siteLts, ltsHeld, clock);",
+    to: "token.siteLts = Math.max(token.siteLts, Math.min(ltsHeld, token.siteLts + 1), clock);",
+    sites: true,
+  },
+  {
     name: "what is safe does not wait for other sites",
     file: "ring/configuration.ts",
     from: "for (const { acknowledged } of this.streams) if (acknowledged < lowest) lowest = acknowledged;",

@@ -67,7 +67,10 @@ test("a rotation in which all goes well passes", () => {
       (i) => i.passes(pass({ newBytes: 5_000 }), 0),
       (i) => i.passes(pass({ daemon: 2, configuration: two, newBytes: 5_000 }, { hop: 2, siteSeq: 20 }), 1),
       (i) => i.passes(pass({ newBytes: 5_000 }, { hop: 3, siteSeq: 30, requests: asksFor(9, 10) }), 2),
-      (i) => i.assigned(7, 0, 10),
+      (i) => i.assigned(1, holds(9), 7, 10, 3),
+      (i) => i.delivers(1, holds(10), 7),
+      (i) => i.assigned(1, holds(10), 8, 11, 3),
+      (i) => i.assigned(1, holds(11), 9, 12, 3),
       (i) => i.deliversSafe(1, holds(10), 7, 3),
       (i) => i.promises(1, record({}), 4),
     ),
@@ -78,13 +81,24 @@ test.each<[string, string, (inspector: Inspector) => void]>([
   [
     "K13",
     "a safe message comes that another does not hold",
-    (i) => (i.assigned(7, 0, 9), i.deliversSafe(1, holds(10), 7, 0)),
+    (i) => (i.assigned(1, holds(8), 7, 9, 0), i.deliversSafe(1, holds(10), 7, 0)),
   ],
   ["K17", "what another lacks counts as stable", (i) => i.passes(pass({ configuration: holds(10, 9) }), 0)],
   ["K17", "what is not stable is dropped", (i) => i.passes(pass({ configuration: holds(10, 3, 4) }), 0)],
   ["K20", "a member sends more than the window", (i) => i.passes(pass({ newBytes: 20_001 }), 0)],
   ["K20", "a member stamps too far ahead", (i) => i.passes(pass({ newBytes: 1 }, { siteSeq: 101 }), 0)],
   ["K21", "what may be on its way is asked for", (i) => i.passes(pass({}, { requests: asksFor(5, 5) }), 0)],
+  [
+    "K25",
+    "what is stamped after a delivery comes before it in the order",
+    (i) => {
+      i.assigned(2, holds(9), 7, 10, 0);
+      i.delivers(1, holds(10), 7);
+      // The next one has the same stamp again.
+      i.assigned(1, holds(10), 8, 10, 0);
+      i.passes(pass({}), 1);
+    },
+  ],
   [
     "recovery",
     "a form promises what nobody holds",

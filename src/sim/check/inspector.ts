@@ -54,13 +54,19 @@ type Ring = {
   readonly seqPassed: Map<DaemonId, number>;
 };
 
+/** Where the last packet of a message is. */
+type Position = { readonly id: ConfigurationId; readonly site: number; readonly seq: number };
+
+/** The greatest LTS of what a member has delivered of a configuration, and what it has stamped since, not compared yet. */
+type Clock = { readonly id: ConfigurationId; lts: number; stamped: { readonly seq: number; readonly after: number }[] };
+
 const NOTHING = new RangeSet();
 
 /** Each property is told so many times. */
 const VIOLATIONS_MAX = 3;
 
 /**
- * Checks what does not show in a trace of messages (protocols.md K13, K17, K18, K20, K21 and recovery.md): compares what a
+ * Checks what does not show in a trace of messages (protocols.md K13, K17, K18, K20, K21, K24, K25 and recovery.md): compares what a
  * daemon does with the token, with safe messages and with a form against what all members of its configuration hold at
  * that moment. Only a simulator can: no daemon knows that of the others.
  */
@@ -69,7 +75,8 @@ export class Inspector {
   readonly #configurations = new Map<string, Known>();
   /** The one that was asked for last: mostly the next one too, and without a key. */
   #last: Known | undefined;
-  readonly #positions = new Map<number, { readonly site: number; readonly seq: number }>();
+  readonly #positions = new Map<number, Position>();
+  readonly #clocks = new Map<DaemonId, Clock>();
 
   constructor(violations: Violation[] = []) {
     this.violations = violations;
@@ -80,7 +87,7 @@ export class Inspector {
     this.#known(configuration.id).held.set(daemon, configuration);
   }
 
-  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21, K24. */
+  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21, K24, K25. */
   passes(pass: Pass, at: number): void {
     const { daemon, configuration, token } = pass;
     const known = this.#known(configuration.id);
@@ -89,14 +96,29 @@ export class Inspector {
     this.#checkUniqueness(ring, pass, at);
     this.#checkStable(known, pass, at);
     this.#checkPromises(known, pass, at);
+    this.#checkClock(daemon, configuration, this.#clock(daemon, configuration.id), at);
     this.#checkWindow(ring, pass, at);
     this.#checkRequests(ring, pass, at);
     ring.seqPassed.set(daemon, token.siteSeq);
   }
 
-  /** The last packet of a safe message has this position in its configuration. */
-  assigned(message: number, site: number, seq: number): void {
-    this.#positions.set(message, { site, seq });
+  /** A member stamps the last packet of a message, which it will hold as this one of its own site: K25, once it does. */
+  assigned(daemon: DaemonId, configuration: Held, message: number, seq: number, at: number): void {
+    const { id, local } = configuration;
+    this.#positions.set(message, { id, site: local.site, seq });
+    const clock = this.#clock(daemon, id);
+    this.#checkClock(daemon, configuration, clock, at);
+    if (clock.stamped.at(-1)?.seq !== seq) clock.stamped.push({ seq, after: clock.lts });
+  }
+
+  /** A member delivers a message that was stamped. */
+  delivers(daemon: DaemonId, configuration: Held, message: number): void {
+    const position = this.#positions.get(message);
+    if (position === undefined || !sameConfiguration(position.id, configuration.id)) return;
+    const { site, seq } = position;
+    const lts = configuration.streams.find((stream) => stream.site === site)?.get(seq)?.lts ?? 0;
+    const clock = this.#clock(daemon, configuration.id);
+    if (lts > clock.lts) clock.lts = lts;
   }
 
   /** A member delivers a safe message in a regular configuration: K13. */
@@ -179,6 +201,25 @@ export class Inspector {
         this.#report("K24", `daemon ${daemon} takes it that ${what}`, at);
       }
     });
+  }
+
+  /** K25: what is stamped after something was delivered comes after it. */
+  #checkClock(daemon: DaemonId, { local }: Held, clock: Clock, at: number): void {
+    clock.stamped = clock.stamped.filter(({ seq, after }) => {
+      const lts = local.get(seq)?.lts;
+      if (lts !== undefined && lts <= after) {
+        this.#report("K25", `daemon ${daemon} stamps ${lts} after it has delivered what was stamped ${after}`, at);
+      }
+      return lts === undefined && seq > local.prefix;
+    });
+  }
+
+  #clock(daemon: DaemonId, id: ConfigurationId): Clock {
+    const clock = this.#clocks.get(daemon);
+    if (clock !== undefined && sameConfiguration(clock.id, id)) return clock;
+    const begun: Clock = { id, lts: 0, stamped: [] };
+    this.#clocks.set(daemon, begun);
+    return begun;
   }
 
   /** K20: a rotation brings no more than the window, and nobody stamps too far beyond what is stable. */
