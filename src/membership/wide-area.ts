@@ -18,7 +18,13 @@ import {
   encodeSiteUpdate,
   type SiteUpdate,
 } from "../wire/site-control.ts";
-import { decodeSiteObject, encodeSiteObject, SITE_OBJECT_BYTES_MAX, type SiteObject } from "../wire/site-object.ts";
+import {
+  decodeSiteObject,
+  encodeSiteObject,
+  SITE_OBJECT_BYTES_MAX,
+  type SiteObject,
+  usualHead,
+} from "../wire/site-object.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
 import { recordOf } from "./recovery.ts";
 import { SiteSupplies } from "./site-supplies.ts";
@@ -68,6 +74,8 @@ export class WideArea implements Machine {
   readonly #routes: Routes;
   readonly #hops: readonly SiteHop[];
   readonly #all: SiteSet;
+  /** By source: what the heads of its packets are like. */
+  readonly #usual: ReadonlyMap<number, Uint8Array>;
   /** Neighbours that get this site's own packets first. */
   readonly #children: readonly SiteHop[];
   readonly #supplies: SiteSupplies;
@@ -95,6 +103,9 @@ export class WideArea implements Machine {
     const sites = configuration.streams.map(({ site }) => site);
     this.#routes = new Routes(configuration.local.site, sites, weightsOf(config));
     this.#all = SiteSet.of(...sites);
+    this.#usual = new Map(
+      sites.map((site) => [site, usualHead(wire, configuration.id, site, configuration.representativeOf(site))]),
+    );
     this.#hops = this.#routes.neighbours.map((site) => {
       const { missingMs, helloMs } = config;
       const { rateMax, rateStart, silenceMs, idleMs } = hopSettingsOf(config, configuration.local.site, site);
@@ -157,13 +168,13 @@ export class WideArea implements Machine {
   /** A packet of this site is here, for the first time: for all others. */
   forward(lts: number, bytes: Uint8Array): void {
     this.#told.lts = Math.max(this.#told.lts, lts);
-    const object = encodeSiteObject(this.#routes.me, undefined, bytes);
+    const object = this.#object(undefined, bytes);
     const hopClass = isUrgent(bytes) ? HopClass.urgent : HopClass.data;
     for (const child of this.#children) child.send(object, hopClass);
   }
 
   forwardUnreliable(bytes: Uint8Array): void {
-    const object = encodeSiteObject(this.#routes.me, undefined, bytes);
+    const object = this.#object(undefined, bytes);
     for (const child of this.#children) child.sendUnreliable(object);
   }
 
@@ -215,7 +226,7 @@ export class WideArea implements Machine {
   supply(configuration: ConfigurationId, site: number, seq: number, bytes: Uint8Array): void {
     const sites = this.#supplies.take(configuration, site, seq);
     if (sites.length === 0) return;
-    const object = (to: number): Uint8Array => encodeSiteObject(this.#routes.me, [to], bytes);
+    const object = (to: number): Uint8Array => this.#object([to], bytes);
     for (const to of sites) {
       for (const hop of this.#towards(this.#routes.me, SiteSet.of(to))) hop.send(object(to), HopClass.repair);
     }
@@ -268,8 +279,13 @@ export class WideArea implements Machine {
 
   #sendControl(kind: number, body: Uint8Array): void {
     const { version, confHash } = this.#wire;
-    const object = encodeSiteObject(this.#routes.me, undefined, packet(version, kind, confHash, this.#me, body));
+    const object = this.#object(undefined, packet(version, kind, confHash, this.#me, body));
     for (const child of this.#children) child.send(object, HopClass.control);
+  }
+
+  #object(sites: readonly number[] | undefined, bytes: Uint8Array): Uint8Array {
+    const { me } = this.#routes;
+    return encodeSiteObject(me, sites, bytes, this.#usual.get(me) as Uint8Array);
   }
 
   #towards(source: number, sites: SiteSet): SiteHop[] {
@@ -278,7 +294,7 @@ export class WideArea implements Machine {
   }
 
   #onObject(from: number, bytes: Uint8Array, now: number): void {
-    const object = decodeSiteObject(bytes);
+    const object = decodeSiteObject(bytes, (source) => this.#usual.get(source));
     const prefix = object === undefined ? "malformed" : readPrefix(object.packet);
     if (object === undefined || typeof prefix === "string" || prefix.length !== object.packet.length) {
       this.#outbox.malformed();

@@ -1,29 +1,32 @@
-import { getU16, setU16 } from "./bytes.ts";
-
 /*
  * Bytes without their longer runs of zeros, for lines on which each byte counts: names in client frames fill 32 bytes with them.
  *
- *   {zeros u8, count u16, count bytes}   again and again, to the end: so many zeros, and then these bytes
+ *   {zeros u8, count, count bytes}   again and again, to the end: so many zeros, and then these bytes
+ *
+ * count: one byte up to 127, else two, most significant first, with the highest bit set.
  */
 
-/** A shorter run would gain nothing: its head takes three bytes. */
-const RUN_MIN = 5;
+/** A shorter run would gain nothing: its head takes three bytes, or two. */
+const RUN_MIN = 4;
 const RUN_MAX = 255;
-const HEAD_BYTES = 3;
+const SHORT_MAX = 0x7f;
+const COUNT_MAX = 0x7fff;
 
-/** What bytes without such runs take more than before. */
-export const ZERO_RUNS_BYTES_MAX = HEAD_BYTES;
+/** What up to 64 KiB without such runs take more than before: three bytes for each 32 KiB that have begun. */
+export const ZERO_RUNS_BYTES_MAX = 9;
 
 /** Writes `bytes` to `out` from `at` on, which has room for them and `ZERO_RUNS_BYTES_MAX` more. Returns where they end. */
 export function dropZeroRuns(bytes: Uint8Array, out: Uint8Array, at: number): number {
   let end = at;
   let zeros = 0;
   for (let from = 0; from < bytes.length || zeros > 0; ) {
-    const run = nextRun(bytes, from);
-    out[end] = zeros;
-    setU16(out, end + 1, run - from);
-    out.set(bytes.subarray(from, run), end + HEAD_BYTES);
-    end += HEAD_BYTES + run - from;
+    const run = Math.min(nextRun(bytes, from), from + COUNT_MAX);
+    const count = run - from;
+    out[end++] = zeros;
+    if (count > SHORT_MAX) out[end++] = 0x80 | (count >>> 8);
+    out[end++] = count;
+    out.set(bytes.subarray(from, run), end);
+    end += count;
     from = run;
     while (from < bytes.length && bytes[from] === 0 && from - run < RUN_MAX) from++;
     zeros = from - run;
@@ -35,24 +38,35 @@ export function dropZeroRuns(bytes: Uint8Array, out: Uint8Array, at: number): nu
 export function restoreZeroRuns(packed: Uint8Array, bytesMax: number): Uint8Array | undefined {
   let length = 0;
   for (let at = 0; at < packed.length; ) {
-    if (packed.length - at < HEAD_BYTES) return undefined;
-    const count = getU16(packed, at + 1);
-    if (count > packed.length - at - HEAD_BYTES) return undefined;
+    const bytesAt = countedAt(packed, at);
+    const count = countAt(packed, at);
+    if (count > packed.length - bytesAt) return undefined;
     length += (packed[at] as number) + count;
-    at += HEAD_BYTES + count;
+    at = bytesAt + count;
   }
   if (length > bytesMax) return undefined;
   const bytes = new Uint8Array(length);
   let to = 0;
   for (let at = 0; at < packed.length; ) {
-    const count = getU16(packed, at + 1);
+    const bytesAt = countedAt(packed, at);
+    const count = countAt(packed, at);
     to += packed[at] as number;
-    at += HEAD_BYTES;
-    bytes.set(packed.subarray(at, at + count), to);
+    bytes.set(packed.subarray(bytesAt, bytesAt + count), to);
     to += count;
-    at += count;
+    at = bytesAt + count;
   }
   return bytes;
+}
+
+/** Of the head at `at`: how many bytes follow it; more than there are if it is cut off. */
+function countAt(packed: Uint8Array, at: number): number {
+  const first = packed[at + 1] ?? COUNT_MAX;
+  return first > SHORT_MAX ? ((first & SHORT_MAX) << 8) | (packed[at + 2] ?? 0xff) : first;
+}
+
+/** Where they begin. */
+function countedAt(packed: Uint8Array, at: number): number {
+  return at + ((packed[at + 1] ?? 0) > SHORT_MAX ? 3 : 2);
 }
 
 /** Where the next run begins that is worth it; the end if there is none. */
