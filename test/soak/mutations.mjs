@@ -434,38 +434,10 @@ const MUTATIONS = [
     sites: true,
   },
   {
-    name: "a member acknowledges in a new configuration before it has installed it",
-    file: "ring/ring.ts",
-    from: "const ack = this.#recovering && this.#remote !== undefined ? 0 : this.configuration.cutLts - 1;",
-    to: "const ack = this.configuration.cutLts - 1;",
-    sites: true,
-  },
-  {
     name: "a failed hop leaves the configuration as it is",
     file: "membership/wide-area.ts",
     from: "outbox.siteLost(lost, why)",
     to: "void [lost, why]",
-    sites: true,
-  },
-  {
-    name: "a hop brings what is sent again twice",
-    file: "hop/hop.ts",
-    from: 'if (arrival === "new") for',
-    to: 'if (arrival !== "beyond") for',
-    sites: true,
-  },
-  {
-    name: "a hop asks for nothing that it misses",
-    file: "hop/hop-receiver.ts",
-    from: "        requests.add(seq);\n",
-    to: "",
-    sites: true,
-  },
-  {
-    name: "a hop takes a packet of an earlier life for one of this",
-    file: "hop/hop.ts",
-    from: "if (peerLife !== this.#config.life || life !== this.#peerLife) {",
-    to: "if (this.#peerLife === 0) {",
     sites: true,
   },
 ];
