@@ -48,6 +48,8 @@ type LocalNode = {
   node: NodeId | undefined;
   /** `seq` of the last change that was handed over. */
   sent: number;
+  /** Another session carries the node now. This one hears no more, except that it has failed, if it is still there by then. */
+  isElsewhere: boolean;
   readonly report: PendingReport;
 };
 
@@ -218,7 +220,7 @@ export class MembershipService {
 
   /** A session wants to be a node, or to carry on for one. Its user name is not in use here. */
   attach(registration: Registration): void {
-    const local = { registration, node: undefined, sent: 0, report: new PendingReport() };
+    const local = { registration, node: undefined, sent: 0, isElsewhere: false, report: new PendingReport() };
     this.#local.set(registration.user, local);
     if (!this.isActive) return;
     this.#welcome(local);
@@ -234,20 +236,22 @@ export class MembershipService {
     this.#local.delete(user);
     const node = local?.node === undefined ? undefined : this.#replica.nodes.get(local.node);
     const { graceMs, goneMs } = this.#config;
-    if (node !== undefined && this.isActive) this.#miss(node, now, byPeer ? goneMs : graceMs);
+    if (node !== undefined && local?.isElsewhere === false && this.isActive)
+      this.#miss(node, now, byPeer ? goneMs : graceMs);
   }
 
   /** What a node reports; it may do so before its session is known to carry it. Of a session that is no node it is passed over. */
   report(user: string, report: NodeTelling): void {
     const local = this.#local.get(user);
-    if (local === undefined || (local.node ?? local.registration.place) === undefined) return;
+    if (local === undefined || local.isElsewhere || (local.node ?? local.registration.place) === undefined) return;
     local.report.add(report);
     this.#sendReports();
   }
 
   /** The host has found that the process behind a session does not answer any more. */
   fail(user: string): void {
-    const id = this.#local.get(user)?.node;
+    const local = this.#local.get(user);
+    const id = local?.isElsewhere === true ? undefined : local?.node;
     const node = id === undefined ? undefined : this.#replica.nodes.get(id);
     if (node !== undefined && this.isActive)
       this.#send({ kind: "failed", node: node.info.id, attachment: node.attachment });
@@ -303,7 +307,7 @@ export class MembershipService {
     const members = this.#configuration?.members ?? [];
     for (const node of this.#replica.nodes.values()) {
       const isHere = node.daemon === this.#config.me;
-      if (isHere ? !this.#local.has(node.user) : !members.includes(node.daemon)) this.#miss(node, now);
+      if (isHere ? !this.#carries(node) : !members.includes(node.daemon)) this.#miss(node, now);
     }
     for (const local of this.#local.values()) if (local.node === undefined) this.#welcome(local);
     this.#tell();
@@ -383,10 +387,10 @@ export class MembershipService {
         continue;
       }
       if (node.daemon !== this.#config.me || node.user !== user) {
-        // Its client has taken it elsewhere.
-        this.#local.delete(user);
-        continue;
+        // Its client has taken it elsewhere; or has come from there, and what it asked for there was ordered later.
+        local.isElsewhere = true;
       }
+      if (local.isElsewhere) continue;
       if (node.told === local.sent) continue;
       assert(node.told > local.sent, "what a node has been told stands");
       for (const change of node.changesAfter(local.sent)) this.#outbox.change(user, change);
@@ -436,8 +440,9 @@ export class MembershipService {
   #sendReports(): void {
     if (!this.isActive || this.#reporting !== undefined) return;
     const reports: NodeReport[] = [];
-    for (const { node, report } of this.#local.values()) {
-      if (node !== undefined && report.isOpen && reports.length < REPORTS_MAX) reports.push(report.take(node));
+    for (const { node, report, isElsewhere } of this.#local.values()) {
+      if (node !== undefined && !isElsewhere && report.isOpen && reports.length < REPORTS_MAX)
+        reports.push(report.take(node));
     }
     if (reports.length === 0) return;
     this.#reporting = reports;
@@ -467,9 +472,14 @@ export class MembershipService {
 
   /** Whether it is this daemon that has to declare a node failed: it serves it, or is the first of those who do not. */
   #answersFor(node: ServedNode): boolean {
-    if (node.daemon === this.#config.me) return !this.#local.has(node.user);
+    if (node.daemon === this.#config.me) return !this.#carries(node);
     const members = this.#configuration?.members ?? [];
     return members[0] === this.#config.me && !members.includes(node.daemon);
+  }
+
+  /** Whether a session of this daemon is the node's. */
+  #carries({ user }: ServedNode): boolean {
+    return this.#local.get(user)?.isElsewhere === false;
   }
 
   #send(command: Command): void {

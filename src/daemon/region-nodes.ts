@@ -68,6 +68,8 @@ export class RegionNodes {
   readonly #outbox: RegionNodesOutbox;
   /** By user: the service knows sessions by that. */
   readonly #nodes = new Map<string, NodeSession>();
+  /** Sessions without a connection, nodes or not: what they asked for before may be ordered only now. */
+  readonly #away = new Set<SessionNumber>();
   /** What nodes say of themselves. To be read only. */
   readonly ledger = new NodeLedger();
   /** What has become of regions. To be read only. */
@@ -138,6 +140,8 @@ export class RegionNodes {
     if (isMore || session.token === undefined || this.#nodes.has(session.user)) return;
     const one: NodeSession = { session, address, place, hasMoved: place !== undefined, owed: [], isAttached: false };
     this.#nodes.set(session.user, one);
+    // Its client may have taken the node elsewhere meanwhile: it attaches when it is back.
+    if (this.#away.has(session.number)) return;
     if (this.service.isSuspended) this.#tell(one, NOTHING);
     this.#attach(one, session.token);
   }
@@ -151,7 +155,8 @@ export class RegionNodes {
   }
 
   /** The session is without a connection. `byPeer`: its process has closed it, or is no more. */
-  interrupted({ user }: AttachedSession, byPeer: boolean, now: number): void {
+  interrupted({ user, number }: AttachedSession, byPeer: boolean, now: number): void {
+    this.#away.add(number);
     const one = this.#nodes.get(user);
     if (one === undefined || !one.isAttached) return;
     one.isAttached = false;
@@ -159,7 +164,8 @@ export class RegionNodes {
   }
 
   /** It has one again. If changes are lost, its client has to join again and say which is its last one. */
-  resumed({ user, token }: AttachedSession, isComplete: boolean, now: number): void {
+  resumed({ user, number, token }: AttachedSession, isComplete: boolean, now: number): void {
+    this.#away.delete(number);
     const one = this.#nodes.get(user);
     if (one === undefined || token === undefined) return;
     if (!isComplete) this.ended(one.session, now);
@@ -170,7 +176,8 @@ export class RegionNodes {
   }
 
   /** The session is gone. */
-  ended({ user }: AttachedSession, now: number): void {
+  ended({ user, number }: AttachedSession, now: number): void {
+    this.#away.delete(number);
     if (this.#nodes.get(user)?.isAttached) this.service.detach(user, now);
     this.#forget(user);
   }

@@ -113,6 +113,25 @@ describe("a node", () => {
     w.checkAgreement();
   });
 
+  test("that is taken by what it had asked another daemon for before hears when that one has lost it", () => {
+    const w = world();
+    const a = w.client();
+    w.attach(a, 1);
+    w.join(a, "A");
+    w.settle();
+    const node = a.node as number;
+    const address = { host: a.token, controlPort: 1, repairPort: 2, dataPort: 3 };
+    const place = { node, seq: a.mirror.seq };
+    w.serviceOf(2).attach({ user: "late", client: a.token, name: "#late#d2", address, place });
+    w.settle();
+    expect(w.serviceOf(1).replica.nodes.get(node)?.daemon).toBe(2);
+    w.serviceOf(2).detach("late", 1_500);
+    w.settle(5_000);
+    expect(a.node).toBe(node);
+    w.settle(20_000);
+    expect(a.node).toBeUndefined();
+  });
+
   test("expelled by a majority while its daemon was away comes back as another", () => {
     const w = world();
     const a = w.client();

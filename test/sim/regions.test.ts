@@ -78,6 +78,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 750902566: packets that came before their view was known count as come", () =>
     expectPassed(runRegions(750902566)));
 
+  test("seed 60000255: what a session asked for before it lost its connection takes no node from where that is now", () =>
+    expectPassed(runRegions(60000255)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 } })),
   );
