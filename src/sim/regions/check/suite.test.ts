@@ -8,7 +8,16 @@ import type { Happening } from "../node-process.ts";
 import { NO_CHANGE } from "../../../cms/no-change.ts";
 import { regionCheckers, RegionCheckSuite } from "./suite.ts";
 
-const OPTIONS = { plan: "byReplication", replication: 2, ringMax: 25, rateMin: 10, transitMs: 50 } as const;
+const OPTIONS = {
+  plan: "byReplication",
+  replication: 2,
+  ringMax: 25,
+  rateMin: 10,
+  transitMs: 50,
+  release: "afterReturn",
+  ringMode: "sequential",
+  tokenRate: 10,
+} as const;
 const [A, B, C] = [1, 2, 3];
 const G = 50;
 const ID = { region: 100, view: 1 };
@@ -100,6 +109,20 @@ function passes(
   seen: readonly (readonly [number, number])[] = [],
 ): Happening {
   return { kind: "token", node, to, token: what, seen: new Map(seen) };
+}
+
+/** A stream at a member that has two packets, and keeps these. */
+function heldStream(kept: readonly number[]): HeldStream {
+  return {
+    contiguous: 2,
+    clean: 0,
+    maxSeen: 2,
+    kept: { packets: kept.length },
+    isBarred: false,
+    givenUp: new RangeSet(),
+    has: (seq) => seq <= 2,
+    get: (seq) => (kept.includes(seq) ? new Uint8Array(1) : undefined),
+  };
 }
 
 const OVER: Happening = { kind: "over", isSilent: true, remains: [], stragglers: [] };
@@ -356,6 +379,33 @@ const STORIES: Readonly<
       ],
     },
   },
+  "rule 5": {
+    good: [
+      ...beginning(),
+      passes(A, B, token(3)),
+      {
+        kind: "applied",
+        node: A,
+        change: { ...NO_CHANGE, seq: 2, n: 7, viewsFailed: [{ id: ID, nodes: [C] }] },
+        known: [],
+      },
+      passes(A, B, token(1, { failure: 7 })),
+      passes(B, A, token(3)),
+    ],
+    bad: {
+      "of before a failure": [
+        ...beginning(),
+        {
+          kind: "applied",
+          node: A,
+          change: { ...NO_CHANGE, seq: 2, n: 7, viewsFailed: [{ id: ID, nodes: [C] }] },
+          known: [],
+        },
+        passes(A, B, token(3)),
+      ],
+      "of a round that is over": [...beginning(), passes(B, C, token(3)), passes(B, C, token(2))],
+    },
+  },
   K59: {
     good: [
       logged(1, 5, "a"),
@@ -494,25 +544,57 @@ describe("checkers of regions", () => {
     expect(suite(100)).toBe(1);
   });
 
+  /** B passes a round on, with the word that rounds end, and is looked at in the same moment; `seen` of A before, `clean` of these stable. */
+  const visit = (seen: number, clean: number, at: number): RegionEvent[] => {
+    const what = token(1, { quiesce: true, quiesceCommit: true, records: [record(A)] });
+    const stream = { ...heldStream([]), clean };
+    return [
+      { ...passes(B, C, what, [[A, seen]]), at },
+      { kind: "heard", node: B, token: what, at },
+      { kind: "visited", node: B, token: what, view: view([A, B, C]), streams: new Map([[A, stream]]), at },
+    ] as RegionEvent[];
+  };
+
+  function objectionsTo(events: readonly RegionEvent[]): number {
+    const suite = new RegionCheckSuite(
+      regionCheckers(OPTIONS).filter(([name]) => name === "K41"),
+      () => 0,
+    );
+    for (const event of events) suite.observe(event);
+    return suite.violations.length;
+  }
+
+  const begun = beginning().map((happening) => ({ ...happening, at: 0 }) as RegionEvent);
+
+  test("K41 objects to a round that says that it is quiet where a member has seen something", () => {
+    expect(objectionsTo([...begun, ...visit(2, 2, 5)])).toBe(0);
+    expect(objectionsTo([...begun, ...visit(3, 2, 5)])).toBe(1);
+  });
+
+  test("K41 objects to a quiet member that meets something new and does not wake its leader, though it runs", () => {
+    // Two periods of 100 ms, then ten times 20 ms.
+    const met = { kind: "taken", node: B, id: ID, sender: A, seq: 3, isDirect: true, at: 10 } as RegionEvent;
+    const runs = Array.from(
+      { length: 40 },
+      (_, i) => ({ kind: "sent", node: B, channel: "control", turn: i, at: 30 + i * 20 }) as RegionEvent,
+    );
+    const wakes = { kind: "told", node: B, to: A, message: { kind: "wake", id: ID }, at: 150 } as RegionEvent;
+    const quiet = [...begun, ...visit(2, 2, 5), met];
+    expect(objectionsTo([...quiet, wakes, ...runs])).toBe(0);
+    expect(objectionsTo([...quiet, ...runs])).toBe(1);
+    // Frozen, and not run ten times since.
+    expect(objectionsTo([...quiet, ...runs.slice(0, 12), ...runs.slice(38)])).toBe(0);
+  });
+
   test("K37 objects to packets that are let go too early, and to those kept for too long", () => {
     // Two partitions: A, C and E keep odd packets, B and D even ones.
     const members = [1, 2, 3, 4, 5];
-    const stream = (kept: readonly number[]): HeldStream => ({
-      contiguous: 2,
-      clean: 0,
-      maxSeen: 2,
-      kept: { packets: kept.length },
-      isBarred: false,
-      givenUp: new RangeSet(),
-      has: (seq) => seq <= 2,
-      get: (seq) => (kept.includes(seq) ? new Uint8Array(1) : undefined),
-    });
     const visited = (kept: readonly number[], toTrim: number): Happening[] => {
       const what = token(1, { partitions: 2, records: [record(B, { toTrim })] });
       return [
         ...beginning(members),
         { kind: "heard", node: A, token: what },
-        { kind: "visited", node: A, token: what, view: view(members), streams: new Map([[B, stream(kept)]]) },
+        { kind: "visited", node: A, token: what, view: view(members), streams: new Map([[B, heldStream(kept)]]) },
       ];
     };
     expect(objections("K37", visited([1, 2], 0))).toEqual([]);

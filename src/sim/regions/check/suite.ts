@@ -4,12 +4,13 @@ import type { RegionEvent } from "../event.ts";
 import { acceptance } from "./acceptance.ts";
 import { atomicity } from "./atomicity.ts";
 import type { RegionChecker, RegionCheckerFactory } from "./checker.ts";
+import { currentToken, type RoundOptions } from "./current.ts";
 import { delivery } from "./delivery.ts";
 import { fence } from "./fence.ts";
 import { type Probe, RegionsHistory } from "./history.ts";
 import { cachers } from "./kept.ts";
 import { oneLog } from "./log.ts";
-import { quiescence } from "./quiescence.ts";
+import { quiescence, truthfulQuiet, waking } from "./quiescence.ts";
 import { grants, type RateOptions } from "./rates.ts";
 import { locality } from "./repairs.ts";
 import { completion, silence } from "./rest.ts";
@@ -21,7 +22,7 @@ import { agreement, exactness } from "./views.ts";
 
 /** All properties, by their numbers in protocols.md K, or by what region-views.md calls them. */
 export function regionCheckers(
-  plan: PlanOptions & RateOptions & TransitOptions,
+  plan: PlanOptions & RateOptions & TransitOptions & RoundOptions & { readonly tokenRate: number },
 ): readonly (readonly [string, RegionCheckerFactory])[] {
   return [
     ["K33", exactness],
@@ -34,10 +35,13 @@ export function regionCheckers(
     ["K40", oneToken],
     ["K41", silence],
     ["K41", quiescence],
+    ["K41", truthfulQuiet],
+    ["K41", waking(plan)],
     ["K42", delivery],
     ["K43", grants(plan)],
     ["K44", freshToken],
     ["K45", sendOrder],
+    ["rule 5", currentToken(plan)],
     ["K59", oneLog],
     ["acceptance", acceptance],
     ["fence", fence],
