@@ -2,6 +2,7 @@ import { nodeDefaults } from "../../qsm/config.ts";
 import { PartitionPlan } from "../../qsm/partition-plan.ts";
 import { seqOf } from "../../wire/region/data.ts";
 import { kindOf, NodeKind } from "../../wire/region/head.ts";
+import { AckRanges } from "./ack-ranges.ts";
 import type { Computer, ProcessorTimes } from "./computer.ts";
 import type { LoadRun } from "./load-run.ts";
 import { type Estimate, estimate } from "./measures.ts";
@@ -26,6 +27,9 @@ export type LoadResult = {
   readonly perturbedMemory: Estimate;
   /** Messages of the sender that are not known to be everywhere. */
   readonly pending: Estimate;
+  /** Of these, what acknowledgements with ranges would let it forget, at most; and how many ranges they would have (ack-ranges.ts). */
+  readonly clearable: Estimate;
+  readonly ackRanges: number;
   readonly roundTrip: Estimate;
   /** From the application's send to the news that the message is everywhere. */
   readonly acknowledged: Estimate;
@@ -79,6 +83,7 @@ type Sampled = {
   receiverMemory: number[];
   perturbedMemory: number[];
   pending: number[];
+  clearable: number[];
   acknowledged: number[];
   senderLateMax: number[];
   receiverLateMax: number[];
@@ -100,6 +105,7 @@ export class LoadMeter implements StationObserver {
     receiverMemory: [],
     perturbedMemory: [],
     pending: [],
+    clearable: [],
     acknowledged: [],
     senderLateMax: [],
     receiverLateMax: [],
@@ -113,7 +119,8 @@ export class LoadMeter implements StationObserver {
   readonly #lost = new Map<number, number>();
   readonly #late = { sender: { sum: 0, count: 0, max: 0 }, receiver: { sum: 0, count: 0, max: 0 } };
   readonly #acknowledged = { sum: 0, count: 0 };
-  #looks = { count: 0, senderMemory: 0, perturbedMemory: 0, pending: 0 };
+  #ranges: AckRanges | undefined;
+  #looks = { count: 0, senderMemory: 0, perturbedMemory: 0, pending: 0, clearable: 0 };
   #isOn = false;
   #before = { delivered: 0, at: 0, busy: new Float64Array(0) };
   #start:
@@ -142,6 +149,9 @@ export class LoadMeter implements StationObserver {
     }
     this.#run.at(scenario.warmUpMs, () => {
       this.#isOn = true;
+      const { stations, computers } = this.#run;
+      const sender = stations[this.#first];
+      if (sender !== undefined) this.#ranges = new AckRanges(sender, stations, computers);
       this.#startFrom();
       this.#every(SECOND, () => this.#sample());
       this.#every(RATE_MS, () => this.#sampleRate());
@@ -192,11 +202,16 @@ export class LoadMeter implements StationObserver {
   visited(station: number, round: number, now: number): void {
     if (!this.#isOn) return;
     this.#visits.push({ station, round, at: now });
-    if (station === 0) this.#openings.push(now);
+    if (station === 0) {
+      this.#openings.push(now);
+      this.#ranges?.opened();
+    }
   }
 
   roundTrip(station: number, ms: number): void {
-    if (this.#isOn && station === 0) this.#roundTrips.push(ms);
+    if (!this.#isOn || station !== 0) return;
+    this.#roundTrips.push(ms);
+    this.#ranges?.completed();
   }
 
   result(): Omit<LoadResult, "traceHash"> {
@@ -226,6 +241,8 @@ export class LoadMeter implements StationObserver {
       receiverMemory: estimate(samples.receiverMemory),
       perturbedMemory: estimate(samples.perturbedMemory),
       pending: estimate(samples.pending),
+      clearable: estimate(samples.clearable),
+      ackRanges: this.#ranges?.rangesMean ?? 0,
       roundTrip: estimate(this.#roundTrips),
       acknowledged: estimate(samples.acknowledged),
       latency: estimate(this.#latencies),
@@ -310,6 +327,7 @@ export class LoadMeter implements StationObserver {
     this.#perturbed?.measure();
     looks.perturbedMemory += this.#perturbed?.memoryMb ?? 0;
     looks.pending += senders.reduce((sum, i) => sum + (this.#run.stations[i]?.pending ?? 0), 0) * packetsAsOne;
+    looks.clearable += (this.#ranges?.clearable ?? 0) * packetsAsOne;
     looks.count++;
   }
 
@@ -343,10 +361,11 @@ export class LoadMeter implements StationObserver {
     const first = this.#first;
     samples.senderBusy.push(((now.busy[first] as number) - (before.busy[first] as number)) / ms);
     const looks = this.#looks;
-    this.#looks = { count: 0, senderMemory: 0, perturbedMemory: 0, pending: 0 };
+    this.#looks = { count: 0, senderMemory: 0, perturbedMemory: 0, pending: 0, clearable: 0 };
     samples.senderMemory.push(looks.senderMemory / looks.count);
     samples.perturbedMemory.push(looks.perturbedMemory / looks.count);
     samples.pending.push(looks.pending / looks.count);
+    samples.clearable.push(looks.clearable / looks.count);
     samples.backlog.push(senders.reduce((sum, i) => sum + (stations[i]?.owed ?? 0), 0) * packetsAsOne);
     const { sum, count } = this.#acknowledged;
     if (count > 0) samples.acknowledged.push(sum / count);

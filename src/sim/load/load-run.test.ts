@@ -22,6 +22,8 @@ test("a sender that is not limited is busy all the time, its receivers are not, 
   expect(result.receiverBusy.mean).toBeGreaterThan(0.4);
   expect(result.receiverBusy.mean).toBeLessThan(0.75);
   expect(result.otherLoss).toBe(0);
+  // Everybody has a beginning of what was sent: there are no ranges.
+  expect(result.clearable.mean).toBe(0);
   expect(result.forwarded).toBe(0);
   expect(result.duplicates).toBe(0);
 });
@@ -57,6 +59,10 @@ test("a node that loses what comes in the tenth part of a second gets all of it 
   expect(result.resent).toBe(0);
   // Reported two rounds after it was sent, at most; copies come at once then.
   expect(result.repair.mean).toBeLessThan(2_500);
+  // What waits for a repair holds up the acknowledgement of all that has come since; ranges could name that.
+  expect(result.clearable.mean).toBeGreaterThan(0.1 * result.pending.mean);
+  expect(result.clearable.mean).toBeLessThan(result.pending.mean);
+  expect(result.ackRanges).toBeGreaterThan(0.5);
 });
 
 test("a node that sleeps longer than its socket can hold loses the rest", () => {

@@ -10,6 +10,7 @@ import {
   type Suite,
 } from "./experiment.ts";
 import type { LoadResult } from "./load-meter.ts";
+import type { Estimate } from "./measures.ts";
 import { runLoad } from "./load-run.ts";
 import type { LoadScenario } from "./scenario.ts";
 import { groups, incidents, loss, pairs, plans, rates, replication, sizes, sleep, tokenRates } from "./qsm-sweeps.ts";
@@ -188,6 +189,26 @@ export const experiments: readonly Experiment[] = [
           "ms",
           each(of, series, (r) => r.roundTrip),
         ),
+      ];
+    },
+  },
+  {
+    name: "q7",
+    title: "Acknowledgements with ranges",
+    sweeps: [sizes, loss],
+    figures: (outcomes) => {
+      const left = (r: LoadResult): Estimate => ({ ...r.pending, mean: r.pending.mean - r.clearable.mean });
+      const calm = ofSizes(outcomes);
+      const losing = outcomes.get("loss");
+      const base = resultAt(calm, ONE, 192)?.pending.mean ?? 0;
+      return [
+        figure("q7-pending", "Messages pending acknowledgement", NODES, "messages", [
+          curveOf(losing, "three classes", "one node loses 1 %", (r) => r.pending),
+          curveOf(losing, "three classes", "with ranges, at best", left),
+          curveOf(calm, ONE, "calm", (r) => r.pending),
+          curveOf(calm, ONE, "calm, with ranges", left),
+          published("paper, calm: −30 % with ranges", [[192, base * 0.7]]),
+        ]),
       ];
     },
   },

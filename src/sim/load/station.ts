@@ -1,4 +1,5 @@
 import type { Random } from "../../base/random.ts";
+import type { NodeId } from "../../base/ids.ts";
 import type { Change } from "../../cms/views.ts";
 import { type PacketClass, TurnLoop } from "../../machine/turn-loop.ts";
 import { type NodeConfig, nodeDefaults } from "../../qsm/config.ts";
@@ -125,6 +126,10 @@ export class Station implements Program {
     );
     const held = run.groupsOf.length > MANY_NODES ? HELD_MAX_OF_MANY : HELD_MAX;
     this.#loop = this.#newLoop(held);
+  }
+
+  get id(): NodeId {
+    return this.#index + 1;
   }
 
   /** Messages that the application has given to the node, simulated ones. */
