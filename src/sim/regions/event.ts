@@ -103,6 +103,8 @@ export type RegionEvent = { readonly at: number } & (
     }
   /** Another small message leaves for the first time. */
   | { readonly kind: "told"; readonly node: NodeId; readonly to: NodeId; readonly message: RegionMessage }
+  /** It had something to tell, and dropped it, since too much for that node waits already. */
+  | { readonly kind: "untold"; readonly node: NodeId }
 
   // The inside of nodes.
   /** A token has come here, handled or not. */

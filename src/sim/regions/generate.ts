@@ -1,7 +1,7 @@
 import { Random } from "../../base/random.ts";
 import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { LossModel } from "../loss.ts";
-import { troubled } from "./host-troubles.ts";
+import { trapped, troubled } from "./host-troubles.ts";
 import { ambushed } from "./region-ambush.ts";
 import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
@@ -21,6 +21,8 @@ export type RegionOptions = {
   readonly service?: RegionSchedule["service"];
   /** Whether faults that come together may be among those; by default they may. */
   readonly ambushes?: boolean;
+  /** Whether applications fall behind, machines find no multicast, and leaders fail at bad moments; by default they may. */
+  readonly troubles?: boolean;
   /** How rounds go; chosen by the seed if it is not given. */
   readonly ringMode?: "sequential" | "tree";
   /** How nodes become regions; chosen by the seed if it is not given. */
@@ -110,8 +112,9 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
     pathMs: random.pick([0.2, 2, 10]),
     service: given.service ?? random.pick(["model", "replica", "daemons"] as const),
   };
-  const whole = troubled(schedule.service === "daemons" ? overDaemons(schedule, random) : schedule);
-  return given.ambushes === false ? whole : ambushed(whole, groups);
+  const served = schedule.service === "daemons" ? overDaemons(schedule, random) : schedule;
+  const whole = given.ambushes === false ? served : ambushed(served, groups);
+  return given.troubles === false ? whole : trapped(troubled(whole));
 }
 
 /** Daemons run the service, and things go wrong with them as well; splits go through them too. */

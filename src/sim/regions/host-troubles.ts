@@ -1,6 +1,17 @@
 import { Random } from "../../base/random.ts";
 import type { RegionFault, RegionSchedule } from "./schedule.ts";
 
+/** Whoever leads fails while a token says what of a failed sender is lost: some members have heard it, others have not. */
+export function trapped(schedule: RegionSchedule): RegionSchedule {
+  // Of chances of its own, like those below.
+  const random = new Random(schedule.seed ^ 0x7a9d);
+  if (schedule.machines < 4 || random.chance(0.5)) return schedule;
+  const traps = Array.from({ length: random.integer(1, 2) }, (): RegionFault => {
+    return { kind: "leaderTrap", at: random.integer(100, 1_500), delayMs: random.pick([0, 0.2, 0.5, 1, 3]) };
+  });
+  return { ...schedule, faults: [...schedule.faults, ...traps].sort((a, b) => a.at - b.at) };
+}
+
 /**
  * What a machine does to its node: its application does not keep up now and then, so that senders wait for it; and it finds no multicast, for
  * a while or never, alone or like all others.

@@ -72,6 +72,7 @@ export class NodeProcess implements SimProcess {
   #counter = 0;
   #appliedSeq = 0;
   #turn = 0;
+  #untold = 0;
   #hasEnded = false;
 
   /** `number`: of this life, among all of the run. */
@@ -110,6 +111,7 @@ export class NodeProcess implements SimProcess {
     this.#turn++;
     this.node.relays = !this.#network.canMulticast;
     this.node.tick(now);
+    this.#noteUntold();
     this.#probe.look();
   }
 
@@ -207,6 +209,14 @@ export class NodeProcess implements SimProcess {
       if (next !== undefined) this.#send(next.group, next.bytes, now);
       this.#flush(now);
     }
+    this.#noteUntold();
+  }
+
+  #noteUntold(): void {
+    const { untold } = this.node.drops;
+    if (untold === this.#untold) return;
+    this.#untold = untold;
+    this.#tell({ kind: "untold", node: this.info.id });
   }
 
   #flush(now: number): void {

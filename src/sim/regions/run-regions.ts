@@ -4,6 +4,7 @@ import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { RegionMap } from "../../cms/regions.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { NodeInfo } from "../../cms/views.ts";
+import type { RegionToken } from "../../wire/region/token.ts";
 import { NEVER } from "../../machine/machine.ts";
 import { nodeDefaults } from "../../qsm/config.ts";
 import type { Violation } from "../check/checker.ts";
@@ -32,7 +33,14 @@ import { type Happening, hostOf, type NodeNetwork, NodeProcess, type NodeReports
 import { type DaemonObserver, RegionDaemons, regionSite } from "./region-daemons.ts";
 import type { RegionService } from "./region-service.ts";
 import { ReplicaService } from "./replica-service.ts";
-import { DAEMONS_FROM, isNodeFault, type NodeFault, type RegionFault, type RegionSchedule } from "./schedule.ts";
+import {
+  DAEMONS_FROM,
+  isNodeFault,
+  type LeaderTrap,
+  type NodeFault,
+  type RegionFault,
+  type RegionSchedule,
+} from "./schedule.ts";
 
 export type RegionStats = {
   readonly simulatedMs: number;
@@ -79,6 +87,8 @@ export function replayRegions(schedule: RegionSchedule, observe?: (event: Region
 
 const HEARTBEAT_MS = 50;
 const RESTART_MS = 20;
+/** How long a machine is down that has been trapped. */
+const TRAPPED_MS = 500;
 /** Daemons that run the service, unless the schedule says otherwise. */
 const DAEMONS = 3;
 /** Longer than any node waits for anything; and than the service takes to find out who has failed. */
@@ -124,6 +134,8 @@ export class RegionsRun {
   readonly #listeners = new Map<number, number[]>();
   /** The groups that each machine's application wants to be in. */
   readonly #wanted = new Map<number, Set<string>>();
+  /** Those that lie in wait. */
+  readonly #traps: LeaderTrap[] = [];
   /** Machines that find no multicast now. */
   readonly #noMulticast = new Set<number>();
   readonly #counts = { sent: 0, delivered: 0, views: 0, failed: 0, lost: 0 };
@@ -226,6 +238,28 @@ export class RegionsRun {
     this.#note(event);
     this.#observer?.(event);
     this.#suite.observe(event);
+    if (event.kind === "token") this.#spring(event.token);
+  }
+
+  /** A token leaves somewhere: if it says that packets are lost, that may be a moment at which its leader fails. */
+  #spring({ id, records }: RegionToken): void {
+    if (this.#traps.length === 0 || this.world.now >= this.#schedule.quietAt) return;
+    if (records.every(({ settle }) => settle === undefined || settle.lost.isEmpty)) return;
+    const { nodes } = this.#suite.history;
+    const leader = this.#suite.history
+      .view(id)
+      ?.view.members.find((member) => nodes.get(member.id)?.hasFailed === false);
+    const machine = leader && this.#machineOf.get(leader.id);
+    if (machine === undefined) return;
+    const { delayMs } = this.#traps.shift() as LeaderTrap;
+    this.world.at(this.world.now + delayMs, () => {
+      this.#timeline.note(
+        this.world.now,
+        `fault: machine ${machine} crashes, since its token says that packets are lost`,
+      );
+      this.#crash(machine);
+    });
+    this.world.at(this.world.now + delayMs + TRAPPED_MS, () => this.#restart(machine));
   }
 
   #mix(event: RegionEvent): void {
@@ -400,6 +434,10 @@ export class RegionsRun {
 
   #trouble(fault: NodeFault): void {
     const { world } = this;
+    if (fault.kind === "leaderTrap") {
+      this.#traps.push(fault);
+      return;
+    }
     const { daemon: machine, forMs } = fault;
     const note = (what: string): void => this.#timeline.note(world.now, `fault: ${what}`);
     switch (fault.kind) {

@@ -36,14 +36,21 @@ export type RegionFault =
     }
   /** The machine's application does not keep up for so long, and its senders wait for it (`Node.hold`). */
   | { readonly kind: "hold"; readonly at: number; readonly daemon: number; readonly forMs: number }
+  | LeaderTrap
   /** For so long the machine finds no multicast: what it sends goes to each member by itself, or is passed on by a few. */
   | { readonly kind: "noMulticast"; readonly at: number; readonly daemon: number; readonly forMs: number };
 
+/**
+ * From `at` on it lies in wait until a token says that packets are lost, and has left its leader: so long after that the leader's machine
+ * fails, and comes back later. Happens once.
+ */
+export type LeaderTrap = { readonly kind: "leaderTrap"; readonly at: number; readonly delayMs: number };
+
 /** Faults of nodes only, that the simulated network knows nothing of. */
-export type NodeFault = RegionFault & { readonly kind: "failOver" | "lag" | "hold" | "noMulticast" };
+export type NodeFault = RegionFault & { readonly kind: "failOver" | "lag" | "hold" | "noMulticast" | "leaderTrap" };
 
 export function isNodeFault(fault: RegionFault): fault is NodeFault {
-  return ["failOver", "lag", "hold", "noMulticast"].includes(fault.kind);
+  return ["failOver", "lag", "hold", "noMulticast", "leaderTrap"].includes(fault.kind);
 }
 
 /** A whole run of nodes as plain data. Times are ms from the start. */

@@ -46,5 +46,6 @@ function simplified(fault: RegionFault): RegionFault[] {
   if (!isNodeFault(fault)) {
     return simplerFaults(fault).filter((simpler) => simpler.kind !== "trap" && simpler.kind !== "leave");
   }
+  if (fault.kind === "leaderTrap") return [];
   return fault.forMs > 1 ? [{ ...fault, forMs: Math.ceil(fault.forMs / 2) }] : [];
 }

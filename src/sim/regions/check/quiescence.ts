@@ -124,7 +124,8 @@ export const waking =
             busy.add(`${event.node} ${regionViewKey(id)}`);
             settle(event.node, regionViewKey(id));
           }
-        } else if (kind === "retired") settle(event.node, regionViewKey(event.id));
+        } else if (kind === "untold") owed.delete(event.node);
+        else if (kind === "retired") settle(event.node, regionViewKey(event.id));
         else if (kind === "told" && event.message.kind === "wake") {
           const view = regionViewKey(event.message.id);
           woken.add(`${event.node} ${view}`);

@@ -582,6 +582,8 @@ describe("checkers of regions", () => {
     const quiet = [...begun, ...visit(2, 2, 5), met];
     expect(objectionsTo([...quiet, wakes, ...runs])).toBe(0);
     expect(objectionsTo([...quiet, ...runs])).toBe(1);
+    // Too much for the leader waits already.
+    expect(objectionsTo([...quiet, { kind: "untold", node: B, at: 120 } as RegionEvent, ...runs])).toBe(0);
     // Frozen, and not run ten times since.
     expect(objectionsTo([...quiet, ...runs.slice(0, 12), ...runs.slice(38)])).toBe(0);
   });
