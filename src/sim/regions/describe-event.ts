@@ -51,6 +51,8 @@ export function describeEvent(event: RegionEvent, history: RegionsHistory): stri
     case "taken":
     case "awaited":
     case "heard":
+    case "round":
+    case "untold":
     case "visited":
     case "acknowledged":
     case "cleaned":

@@ -107,6 +107,14 @@ export type RegionEvent = { readonly at: number } & (
   | { readonly kind: "untold"; readonly node: NodeId }
 
   // The inside of nodes.
+  /** This member has come to a round: the leader has begun it, though its token may wait for its link. */
+  | {
+      readonly kind: "round";
+      readonly node: NodeId;
+      readonly id: RegionViewId;
+      readonly failure: number;
+      readonly round: number;
+    }
   /** A token has come here, handled or not. */
   | { readonly kind: "heard"; readonly node: NodeId; readonly token: RegionToken }
   /** Packets had come before the node was told of the view; up to this number, of those straight from their sender. */

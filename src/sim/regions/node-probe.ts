@@ -14,6 +14,7 @@ export class NodeProbe {
   readonly #clean = new Map<string, Map<NodeId, number>>();
   /** By region view and sender. */
   readonly #seen = new Map<string, Map<NodeId, number>>();
+  readonly #rounds = new Map<string, { failure: number; round: number }>();
   #members = new Map<string, RegionViewId>();
 
   constructor(node: Node, me: NodeId, tell: (event: Happening) => void) {
@@ -30,9 +31,10 @@ export class NodeProbe {
       this.#tell({ kind: "acknowledged", node: this.#me, id, seq: stable });
     }
     const members = new Map<string, RegionViewId>();
-    for (const { id, streams } of this.#node.regions) {
+    for (const { id, streams, ring } of this.#node.regions) {
       const key = regionViewKey(id);
       members.set(key, id);
+      this.#lookAtRound(key, id, ring);
       let clean = this.#clean.get(key);
       if (clean === undefined) this.#clean.set(key, (clean = new Map()));
       let seen = this.#seen.get(key);
@@ -48,6 +50,7 @@ export class NodeProbe {
       if (members.has(key)) continue;
       this.#clean.delete(key);
       this.#seen.delete(key);
+      this.#rounds.delete(key);
       this.#tell({ kind: "retired", node: this.#me, id });
     }
     this.#members = members;
@@ -66,6 +69,14 @@ export class NodeProbe {
   seen({ id, records }: RegionToken): ReadonlyMap<NodeId, number> {
     const seen = this.#seen.get(regionViewKey(id));
     return new Map(records.map(({ sender }) => [sender, seen?.get(sender) ?? 0]));
+  }
+
+  #lookAtRound(key: string, id: RegionViewId, { failure, round }: RegionMember["ring"]): void {
+    let known = this.#rounds.get(key);
+    if (known === undefined) this.#rounds.set(key, (known = { failure: 0, round: 0 }));
+    if (known.failure === failure && known.round === round) return;
+    Object.assign(known, { failure, round });
+    this.#tell({ kind: "round", node: this.#me, id, failure, round });
   }
 
   #member({ id }: RegionToken): RegionMember | undefined {

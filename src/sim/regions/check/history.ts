@@ -190,6 +190,8 @@ export class RegionsHistory {
       case "taken":
       case "awaited":
       case "heard":
+      case "round":
+      case "untold":
       case "token":
       case "told":
       case "visited":

@@ -41,8 +41,8 @@ export function locality(options: PlanOptions): RegionCheckerFactory {
 
     return {
       observe(event) {
-        if (event.kind === "token") {
-          const { id, failure, round } = event.token;
+        if (event.kind === "token" || event.kind === "round") {
+          const { id, failure, round } = event.kind === "token" ? event.token : event;
           const key = `${regionViewKey(id)} ${failure} ${round}`;
           if (!begun.has(key)) begun.set(key, event.at);
         } else if (event.kind === "taken") {
