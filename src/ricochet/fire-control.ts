@@ -24,7 +24,9 @@ const SHORTER = 0.6;
 const GAIN = 0.1;
 const FAILURES_AT_ONCE = 2;
 const CORRECTION_MAX = Math.log(16);
-const AGES = 64;
+/** Repairs after which their age is believed, if it is less than was thought, or more: a node that is held up sees them late, which is no matter of bins. */
+const AGES_LESS = 16;
+const AGES_MORE = 256;
 
 /**
  * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
@@ -79,7 +81,8 @@ export class FireControl {
   /** A repair of so many packets came so long after the first of them. */
   aged(packets: number, ageMs: number): void {
     const sample = ageMs / packets;
-    this.#packetMs = this.#packetMs === undefined ? sample : this.#packetMs + (sample - this.#packetMs) / AGES;
+    const known = this.#packetMs ?? sample;
+    this.#packetMs = known + (sample - known) / (sample < known ? AGES_LESS : AGES_MORE);
   }
 
   /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */
