@@ -1,7 +1,7 @@
 import { NEVER } from "../machine/machine.ts";
 
 /** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same. */
-const BURST_MS = 50;
+const BURST_MS = 30;
 /** And so many bytes: at a low rate that time is less than a datagram. */
 const BURST_BYTES_MIN = 6_000;
 /** Credits for less than this time are waited for together. */
@@ -9,7 +9,7 @@ const WAKE_MS = 0.5;
 
 /**
  * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
- * rate · (t + 50 ms) bytes leave, or 6 KB if that is more, and one datagram.
+ * rate · (t + 30 ms) bytes leave, or 6 KB if that is more, and one datagram.
  */
 export class ByteBucket {
   /** Bytes per second. */

@@ -123,7 +123,7 @@ describe("a hop", () => {
   test("keeps a link busy from a host that gets to send only now and then, and does not take its lateness for the link's", () => {
     for (const [turnMs, share] of [
       [15, 0.85],
-      [40, 0.85],
+      [30, 0.85],
     ] as const) {
       const ends = new TwoEnds(2, { delayMs: 35, megabits: 10, turnMs });
       ends.run(500);
