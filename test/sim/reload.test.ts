@@ -5,7 +5,7 @@ import { membershipTimeouts } from "../../src/membership/timeouts.ts";
 import { Cluster, formatTimeline } from "../../src/sim/index.ts";
 
 /** As many random schedules; AMALGAM_RELOADS=500 for a long run. */
-const SCHEDULES = Number(process.env["AMALGAM_RELOADS"] ?? 8);
+const SCHEDULES = Number(process.env["AMALGAM_RELOADS"] ?? 6);
 
 /** Members of a group at each daemon that send numbers, and what each has delivered. */
 class Talk {
