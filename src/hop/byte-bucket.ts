@@ -1,15 +1,19 @@
 import { NEVER } from "../machine/machine.ts";
 
-/** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same. */
+/** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same … */
 const BURST_MS = 30;
-/** And so many bytes: at a low rate that time is less than a datagram. */
+/** … but no more bytes than these, which sockets and short queues on the way hold … */
+const BURST_BYTES_MAX = 64 * 1024;
+/** … unless they last for less than this … */
+const BURST_MS_MIN = 5;
+/** … and no less than these: at a low rate that time is less than a datagram. */
 const BURST_BYTES_MIN = 6_000;
 /** Credits for less than this time are waited for together. */
 const WAKE_MS = 0.5;
 
 /**
  * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
- * rate · (t + 30 ms) bytes leave, or 6 KB if that is more, and one datagram.
+ * rate · t bytes and a burst leave, and one datagram: 30 ms of the rate, within 6 and 64 KB, or 5 ms if that is more.
  */
 export class ByteBucket {
   /** Bytes per second. */
@@ -54,7 +58,8 @@ export class ByteBucket {
 
   #accrue(now: number): void {
     if (now <= this.#at) return;
-    const most = Math.max(BURST_BYTES_MIN, (this.#rate * BURST_MS) / 1000);
+    const perMs = this.#rate / 1000;
+    const most = Math.max(BURST_BYTES_MIN, perMs * BURST_MS_MIN, Math.min(BURST_BYTES_MAX, perMs * BURST_MS));
     const credit = this.#credit + ((now - this.#at) * this.#rate) / 1000;
     if (credit > most) this.#hasLost = true;
     this.#credit = Math.min(most, credit);
