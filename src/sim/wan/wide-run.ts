@@ -220,7 +220,8 @@ class WideRun {
 
   #send(daemon: DaemonId, session: number, { service, bytes, priority = 0 }: Traffic, traffic: number): void {
     const message = ++this.#messages;
-    const payload = new Uint8Array(Math.max(HEAD_BYTES, bytes));
+    // Hops leave zeros out.
+    const payload = new Uint8Array(Math.max(HEAD_BYTES, bytes)).fill(0xa5);
     const view = new DataView(payload.buffer);
     view.setUint32(0, message);
     view.setUint16(4, traffic);
