@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import type { ConnectOptions, ScalableEvent } from "../../src/index.ts";
+import type { ConnectOptions, ScalableEvent, TimelyGroup } from "../../src/index.ts";
 import type { Lab } from "../net/namespaces.ts";
 import { until } from "./until.ts";
 
@@ -31,6 +31,8 @@ export type GroupReport = {
   readonly streams: Readonly<Record<string, StreamReport>>;
   readonly events: readonly Exclude<ScalableEvent, { kind: "message" }>[];
   readonly members: readonly string[];
+  /** Of a timely group that the process is a member of. */
+  readonly statistics?: TimelyGroup["statistics"];
 };
 
 export type Report = {

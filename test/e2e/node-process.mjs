@@ -138,7 +138,8 @@ const ANSWERS = {
         [...log.streams].map(([key, stream]) => [key, { ...stream, missing: log.isTimely ? log.missing(key) : [] }]),
       );
       const members = groups.get(name)?.view?.members ?? [];
-      return [name, { life, sent, accepted, stable, failed, streams, events, members }];
+      const statistics = log.isTimely ? groups.get(name)?.statistics : undefined;
+      return [name, { life, sent, accepted, stable, failed, streams, events, members, statistics }];
     });
     return { name: connection.privateGroup, session, groups: Object.fromEntries(told) };
   },

@@ -82,11 +82,20 @@ export class Lab {
   setLoss(host: number, share: number): void {
     const table = "table inet amalgam_loss";
     const threshold = Math.round(share * 10_000);
-    const drop = `meta l4proto udp numgen random mod 10000 < ${threshold} drop`;
+    const drop = `meta l4proto udp numgen random mod 10000 < ${threshold} counter drop`;
     const chain = `chain input {\ntype filter hook input priority 0\n${drop}\n}`;
     // Named first, so that it can be deleted whether or not it was there.
     const rules = `${table}\ndelete ${table}\n${threshold > 0 ? `${table} {\n${chain}\n}` : ""}\n`;
     run("ip", ["netns", "exec", this.#host(host), "nft", "-f", "-"], rules);
+  }
+
+  /** Datagrams that a host has lost since its `setLoss`. */
+  dropped(host: number): number {
+    const list = ["nft", "list", "table", "inet", "amalgam_loss"];
+    const rules = run("ip", ["netns", "exec", this.#host(host), ...list]);
+    const count = /counter packets (\d+)/.exec(rules)?.[1];
+    if (count === undefined) throw new Error(`host ${host} has no rule of loss: ${rules}`);
+    return Number(count);
   }
 
   /** Makes a host's link one of so many megabits a second, each way. */
@@ -158,11 +167,12 @@ export class Lab {
   }
 }
 
-function run(command: string, args: readonly string[], input = ""): void {
-  const { status, stderr, error } = spawnSync(command, args, { input, encoding: "utf8" });
+function run(command: string, args: readonly string[], input = ""): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { input, encoding: "utf8" });
   if (error !== undefined || status !== 0) {
     throw new Error(`${command} ${args.join(" ")} failed: ${error?.message ?? stderr.trim()}`);
   }
+  return stdout;
 }
 
 function namespaces(): string[] {
