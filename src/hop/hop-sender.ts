@@ -132,7 +132,7 @@ export class HopSender {
     const hasLost = this.#bucket.takeLost(now);
     if (this.#isPaced && hasLost) this.#isIdle = true;
     this.#isPaced = false;
-    this.#bucket.setRate(this.#rate.pacing, now);
+    this.#bucket.setRate(this.#requests.length > 0 ? this.#rate.repairPacing : this.#rate.pacing, now);
     while (this.#requests.length > 0 && this.#bucket.isOpen(now)) this.#repeat(now, transmit);
     while (this.#requests.length === 0 && this.#feeds.size > 0 && this.#isWindowOpen()) {
       if (!this.#bucket.isOpen(now)) {

@@ -93,6 +93,14 @@ export class LinkRate {
     return Math.min(rateMax, Math.max(rateMin, this.rate * this.#gain));
   }
 
+  /**
+   * Bytes per second at which what was lost is sent again: it asks the link for no more than it is known to carry, or a link that is
+   * slower than the start would lose the same packets over and over.
+   */
+  get repairPacing(): number {
+    return Math.min(this.pacing, Math.max(this.#config.rateMin, this.rate));
+  }
+
   /** Bytes that may be under way. */
   get windowBytes(): number {
     const { datagramBytes } = this.#config;

@@ -58,6 +58,24 @@ describe("a hop", () => {
     );
   });
 
+  test("brings what a slow link with a short queue has lost, instead of losing it again at the rate of the start", () => {
+    const way = { delayMs: 149.99999999982407, jitterMs: 5e-324, megabits: 1, duplicate: 0.02 };
+    const loss: LossModel = { kind: "burst", probability: 5e-324, length: 2 };
+    for (const [seed, size, count, reorder] of [
+      [195_829, 722, 515, 0.05],
+      [5, 722, 515, 0],
+      [6, 764, 379, 0],
+    ] as const) {
+      const ends = new TwoEnds(seed, { ...way, loss, reorder });
+      ends.on(WEST, (end, now) => end.send(count, size, now));
+      ends.run(1_000);
+      for (const id of [WEST, EAST]) ends.on(id, (end, now) => end.send(count, size, now));
+      ends.run(30_000);
+      expect([ends.end(WEST).failure, ends.end(EAST).failure]).toEqual([undefined, undefined]);
+      expect([ends.end(WEST).received.length, ends.end(EAST).received.length]).toEqual([count, 2 * count]);
+    }
+  });
+
   test("does not keep to the rate at the start where a slow link has shown that it takes less", () => {
     const ends = new TwoEnds(1, {
       delayMs: 149.96270545675068,
