@@ -1,4 +1,4 @@
-import { vulnerableTrailer, encodeViewId, FlushType, subgroupTrailer } from "../flush/body.ts";
+import { encodeViewId, FlushType } from "../flush/body.ts";
 import type { ViewId } from "../wire/spread/membership.ts";
 import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { encodeUtf8 } from "../wire/native/fields.ts";
@@ -6,7 +6,6 @@ import { TypeBit } from "../wire/spread/codes.ts";
 import { type Address, parseAddress } from "./address.ts";
 import type { ByteStream, Transport } from "./byte-stream.ts";
 import { type ClientConfig, clientConfig, type ConnectOptions } from "./config.ts";
-import { DeliveryReceipt } from "./delivery-wait.ts";
 import { Echoes } from "./echoes.ts";
 import { Engine } from "./engine.ts";
 import { EngineDriver } from "./engine-driver.ts";
@@ -22,20 +21,9 @@ import { ReadGate } from "./read-gate.ts";
 import type { ScalableGroup } from "./scalable/group.ts";
 import { ScalableGroups } from "./scalable/groups.ts";
 import type { TimelyGroup } from "./scalable/timely-group.ts";
-import { Unaccepted } from "./unaccepted.ts";
-import { unlessAborted, ViewWaits } from "./view-waits.ts";
-import {
-  checkDestinations,
-  checkGroup,
-  type GroupSendOptions,
-  isWeak,
-  messageType,
-  type Payload,
-  piecesOf,
-  type Receipt,
-  type SendOptions,
-  typeWord,
-} from "./send.ts";
+import { unlessAborted } from "./view-waits.ts";
+import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
+import { Sending } from "./sending.ts";
 
 /** How long `close` waits for what was sent to be accepted, and then gives it up. */
 const CLOSE_MS = 5_000;
@@ -63,22 +51,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** The last JOIN of each group, to which a refusal has to belong. */
   readonly #joinNumbers = new Map<string, number>();
   readonly #gate: ReadGate;
-  /** What waits for the next view of a group in automatic flush mode. */
-  readonly #held: ViewWaits;
+  readonly #sending: Sending;
   #stream: ByteStream | undefined;
   #events: EventQueue<ConnectionEvent> | undefined;
   #session: SessionUp | undefined;
   #primary: boolean | undefined;
   #delivery = 0;
   #lastDelivery = 0;
-  readonly #unaccepted = new Unaccepted();
-  /** Who waits for room to post. */
-  readonly #whenRoom: (() => void)[] = [];
-  /** Of all posted messages: one function, and no promise. */
-  readonly #onPosted = (): void => {
-    this.#unaccepted.finish();
-    if (this.#whenRoom.length > 0 && this.#engine.isHalfEmpty) this.#letPost();
-  };
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
   #whenEnded: (error: GroupError | undefined) => void = () => {};
   #error: GroupError | undefined;
@@ -110,9 +89,17 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       awaited: () => this.#driver.enter(() => this.#engine.awaited(this.#transport.now())),
       mayStop: () => this.protocol === "spread",
     });
-    this.#held = new ViewWaits(this.#gate);
     this.#engine = new Engine(config, addresses, this.#engineHost());
     this.#driver = new EngineDriver(transport, this.#engine);
+    this.#sending = new Sending({
+      engine: this.#engine,
+      driver: this.#driver,
+      gate: this.#gate,
+      memberships: this.#memberships,
+      payloadBytesMax: () => this.#payloadBytesMax(),
+      isAutoFlush: (group) => this.#optionsOf.get(group)?.autoFlush === true,
+      ended: () => this.#ended(),
+    });
   }
 
   /**
@@ -250,16 +237,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const list = typeof groups === "string" ? [groups] : [...groups];
     const error = checkDestinations(list);
     if (error) throw error;
-    const scalable = this.#scalable?.sendAmong(list, payload, options);
-    if (scalable !== undefined) return scalable;
-    const outgoing = new Outgoing(
-      "data",
-      typeWord(options, false),
-      list,
-      messageType(options, false),
-      piecesOf(payload),
-    );
-    return this.#send(outgoing);
+    return this.#scalable?.sendAmong(list, payload, options) ?? this.#sending.send(list, payload, options);
   }
 
   /**
@@ -274,19 +252,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (error) throw error;
     for (const group of list) {
       if (this.#scalable?.has(group)) throw new RangeError(`post: ${group} is no ordered group: use send`);
-      if (this.#memberships.isFlushed(group)) throw new RangeError(`post: ${group} is in flush mode: use send`);
     }
-    const word = typeWord(options, false);
-    const outgoing = new Outgoing("data", word, list, messageType(options, false), piecesOf(payload));
-    const tooLarge = this.#tooLarge(outgoing);
-    if (tooLarge) throw tooLarge;
-    if (!this.#engine.isEnded && !this.#engine.hasRoomFor(outgoing.payloadBytes)) return false;
-    const refusal = this.#engine.submit(outgoing, true);
-    if (refusal) throw this.#error ?? refusal;
-    this.#unaccepted.begin();
-    outgoing.onAccepted = this.#onPosted;
-    this.#driver.schedulePump(outgoing.payloadBytes);
-    return true;
+    return this.#sending.post(list, payload, options);
   }
 
   /**
@@ -294,14 +261,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    * ended: then the next `post` throws.
    */
   room(): Promise<void> {
-    if (this.#engine.isHalfEmpty || this.#engine.isEnded) return Promise.resolve();
-    this.#gate.begin();
-    return new Promise((resolve) =>
-      this.#whenRoom.push(() => {
-        this.#gate.finish();
-        resolve();
-      }),
-    );
+    return this.#sending.room();
   }
 
   /** Everything of this connection, several events at a time, as in `Group.batches`. */
@@ -341,7 +301,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
     const giveUpAt = this.#transport.now() + CLOSE_MS;
     const patient =
-      !this.#engine.isUp || (await this.#unaccepted.none((callback) => this.#transport.alarm(giveUpAt, callback)));
+      !this.#engine.isUp || (await this.#sending.accepted((callback) => this.#transport.alarm(giveUpAt, callback)));
     const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
     this.#driver.enter(() => this.#engine.close(kill, patient, this.#transport.now()));
     await this.closed;
@@ -378,7 +338,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       },
       isIterated: () => this.#events !== undefined,
       place: () => ({ daemons: this.#session?.daemons ?? [], local: this.#stream?.localAddress }),
-      payloadBytesMax: () => this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY,
+      payloadBytesMax: () => this.#payloadBytesMax(),
       now: () => this.#transport.now(),
       alarm: (at, callback) => this.#transport.alarm(at, callback),
     });
@@ -389,79 +349,13 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return {
       view: (group) => this.#memberships.view(group),
       isMember: (group) => this.#memberships.has(group),
-      send: (group, payload, options) => this.#sendToGroup(group, payload, options),
+      send: (group, payload, options) => this.#sending.sendToGroup(group, payload, options),
       flush: (group) => {
         if (this.#memberships.flush(group)) this.#driver.enter(() => {});
         else throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
       },
       leave: (group) => this.#leave(group),
     };
-  }
-
-  async #sendToGroup(group: string, payload: Payload, options: GroupSendOptions): Promise<Receipt> {
-    const pieces = piecesOf(payload);
-    if (!this.#memberships.isFlushed(group)) {
-      if (options.onlyTo) throw new RangeError("onlyTo: only in flush mode; use connection.send for private messages");
-      const list = options.alsoTo ? [group, ...options.alsoTo] : [group];
-      const error = checkDestinations(list);
-      if (error) throw error;
-      if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
-      return this.#send(new Outgoing("data", typeWord(options, false), list, messageType(options, false), pieces));
-    }
-    if (options.alsoTo) throw new RangeError("alsoTo: not in flush mode, whose groups are closed");
-    const weak = isWeak(options.service);
-    let mode = this.#memberships.sendMode(group, weak);
-    while (mode.kind === "blocked") {
-      if (this.#engine.isEnded || !this.#memberships.isJoined(group)) throw this.#notMember(group);
-      if (!this.#optionsOf.get(group)?.autoFlush) {
-        throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
-      }
-      await this.#held.wait(group);
-      mode = this.#memberships.sendMode(group, weak);
-    }
-    if (!this.#memberships.isJoined(group)) throw this.#notMember(group);
-    const to = options.onlyTo ?? [group];
-    const error = checkDestinations(to);
-    if (error) throw error;
-    let type = messageType(options, true);
-    const parts = [...pieces];
-    if (mode.kind === "vulnerable") {
-      parts.push(vulnerableTrailer(type, mode.id));
-      type = FlushType.vulnerable;
-    }
-    if (options.onlyTo) parts.push(subgroupTrailer(group));
-    return this.#send(new Outgoing("data", typeWord(options, options.onlyTo !== undefined), to, type, parts));
-  }
-
-  #tooLarge({ payloadBytes }: Outgoing): GroupError | undefined {
-    const max = this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY;
-    if (payloadBytes <= max) return undefined;
-    const text = `a message of ${payloadBytes} bytes: this daemon takes at most ${max}; split it`;
-    return new GroupError("TOO_LARGE", text);
-  }
-
-  #letPost(): void {
-    for (const resolve of this.#whenRoom.splice(0)) resolve();
-  }
-
-  #send(outgoing: Outgoing): Promise<Receipt> {
-    const tooLarge = this.#tooLarge(outgoing);
-    if (tooLarge) return Promise.reject(tooLarge);
-    const refusal = this.#engine.submit(outgoing, true);
-    if (refusal) return Promise.reject(this.#error ?? refusal);
-    const receipt = new DeliveryReceipt(outgoing, this.#gate);
-    const accepted = new Promise<Receipt>((resolve, reject) => {
-      this.#gate.begin();
-      this.#unaccepted.begin();
-      outgoing.onAccepted = (error) => {
-        this.#gate.finish();
-        this.#unaccepted.finish();
-        if (error) reject(error);
-        else resolve(receipt);
-      };
-    });
-    this.#driver.schedulePump(outgoing.payloadBytes);
-    return accepted;
   }
 
   #submitJoin(group: string): void {
@@ -485,7 +379,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#memberships.leave(group);
       this.#engine.submit(new Outgoing("leave", TypeBit.leave, [group]), false);
       this.#driver.schedulePump();
-      this.#held.release(group);
+      this.#sending.release(group);
     }
     this.#gate.beginDelivery();
     await left;
@@ -532,7 +426,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
     this.#joinNumbers.delete(group);
-    this.#held.release(group);
+    this.#sending.release(group);
     joining?.reject(new GroupError("EXPELLED", `the daemon ended the membership in ${group}`));
   }
 
@@ -670,8 +564,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#joining.clear();
     for (const group of this.#groups.values()) group.end(error);
     this.#scalable?.end(error, why);
-    this.#held.releaseAll();
-    this.#letPost();
+    this.#sending.end();
     this.#events?.end(error);
     this.#whenUp?.(why);
     this.#whenEnded(error);
@@ -685,8 +578,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return this.#engine.isEnded ? (this.#error ?? closedError()) : undefined;
   }
 
-  #notMember(group: string): GroupError {
-    return this.#ended() ?? new GroupError("CLOSED", `${group} was left: join it again, or use connection.send`);
+  #payloadBytesMax(): number {
+    return this.#session?.payloadBytesMax ?? Number.POSITIVE_INFINITY;
   }
 
   #consumedUpTo(): number {
