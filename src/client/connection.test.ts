@@ -264,7 +264,29 @@ describe("a connection to a native daemon", () => {
     expect(stream.isEnded).toBe(true);
   });
 
-  test("in automatic flush mode a send waits for the next view, or for the end", async () => {
+  test("in automatic flush mode a send waits for the next view, and goes out in it", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.automatic = false;
+    daemon.view("g", "join", ["#ann#a", "#bob#b"], "#bob#b");
+    await settle();
+    const vote = daemon.sent.at(-1) as (typeof daemon.sent)[number];
+    const sending = group.send("in the next view");
+    await settle();
+    expect(daemon.sent.at(-1)).toBe(vote);
+    for (const sender of ["#ann#a", "#bob#b"]) {
+      const body = vote.frame.slice(-12);
+      daemon.deliver(encodeFrame(vote.type & ~0x8000_0080, sender, ["g"], messageTypeOf(vote.frame, 0), body));
+    }
+    await settle();
+    expect(await next(group, 1)).toEqual(["view #ann#a #bob#b"]);
+    expect(daemon.sent.at(-1)?.data).toContain("in the next view");
+    daemon.send({ kind: "accepted", number: daemon.sent.length });
+    await sending;
+  });
+
+  test("in automatic flush mode a send that waits for the next view fails when the connection ends", async () => {
     const { transport, connection, daemon } = await start({ reconnect: false });
     const group = await connection.join("g", { flush: true, autoFlush: true });
     await next(group, 1);

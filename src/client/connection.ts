@@ -72,7 +72,10 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#whenEnded = resolve;
     });
     this.#memberships = new Memberships({
-      groupEvent: (group, event) => this.#groups.get(group)?.events.push(event, this.#delivery),
+      groupEvent: (group, event) => {
+        this.#groups.get(group)?.events.push(event, this.#delivery);
+        if (event.kind === "view") this.#sending.release(group);
+      },
       event: (event) => this.#events?.push(event, this.#delivery),
       joined: (group) => this.#onJoined(group),
       left: (group) => this.#onLeft(group),
