@@ -102,6 +102,11 @@ export class NodeProcess implements SimProcess {
     return this.#appliedSeq;
   }
 
+  /** Position in the service's log up to which changes are applied. */
+  get applied(): number {
+    return this.node.applied;
+  }
+
   get deadline(): number {
     return this.#hasEnded ? Number.POSITIVE_INFINITY : this.node.deadline;
   }
