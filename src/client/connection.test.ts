@@ -369,6 +369,39 @@ describe("a connection to a native daemon", () => {
     expect(daemon.sent.at(-1)?.data).toBe("5");
   });
 
+  test("who waits for room goes on whatever was accepted: what was sent otherwise takes room as well", async () => {
+    const { connection, daemon } = await start({ unacceptedMax: 4 });
+    daemon.automatic = false;
+    connection.post("g", "1");
+    const sends = ["2", "3"].map((text) => connection.send("g", text));
+    const joining = connection.join("h");
+    await settle();
+    expect(connection.post("g", "5")).toBe(false);
+    const room = connection.room();
+    daemon.send({ kind: "accepted", number: 4 });
+    await room;
+    await Promise.all(sends);
+    expect(connection.post("g", "5")).toBe(true);
+    daemon.view("h", "join", ["#ann#a"], "#ann#a");
+    await joining;
+  });
+
+  test("room is for the message that was not taken, though half of all is free before", async () => {
+    const { connection, daemon } = await start({ unacceptedBytesMax: 1_000 });
+    daemon.automatic = false;
+    expect(connection.post("g", "x".repeat(400))).toBe(true);
+    expect(connection.post("g", "x".repeat(700))).toBe(false);
+    let hasRoom = false;
+    const room = connection.room().then(() => {
+      hasRoom = true;
+    });
+    await settle();
+    expect(hasRoom).toBe(false);
+    daemon.send({ kind: "accepted", number: 1 });
+    await room;
+    expect(connection.post("g", "x".repeat(700))).toBe(true);
+  });
+
   test("a post that cannot be sent at all throws, and whoever waits for room when the connection ends goes on", async () => {
     const { connection, daemon, transport } = await start({ unacceptedMax: 1, reconnect: false });
     daemon.automatic = false;

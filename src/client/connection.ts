@@ -93,7 +93,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       mayStop: () => this.protocol === "spread",
     });
     this.#engine = new Engine(config, addresses, this.#engineHost());
-    this.#driver = new EngineDriver(transport, this.#engine);
+    this.#driver = new EngineDriver(transport, this.#engine, () => this.#sending.accepting());
     this.#sending = new Sending({
       engine: this.#engine,
       driver: this.#driver,
@@ -260,8 +260,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   }
 
   /**
-   * Resolves when half of what may wait to be accepted (`unacceptedMax`, `unacceptedBytesMax`) is free, or the connection has
-   * ended: then the next `post` throws.
+   * Resolves when half of what may wait to be accepted (`unacceptedMax`, `unacceptedBytesMax`) is free, and there is room for the
+   * message that was not taken last; or when the connection has ended: then the next `post` throws.
    */
   room(): Promise<void> {
     return this.#sending.room();

@@ -8,19 +8,23 @@ const PUMP_BYTES = 64 * 1024;
 export class EngineDriver {
   readonly #transport: Transport;
   readonly #engine: Engine;
+  readonly #stepped: () => void;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #isPumping = false;
   #bytesToPump = 0;
   #isAcknowledging = false;
 
-  constructor(transport: Transport, engine: Engine) {
+  /** `stepped` is called after each step of the engine. */
+  constructor(transport: Transport, engine: Engine, stepped: () => void) {
     this.#transport = transport;
     this.#engine = engine;
+    this.#stepped = stepped;
   }
 
   /** Runs a step of the engine and keeps its alarm. */
   enter(step: () => void): void {
     step();
+    this.#stepped();
     if (this.#engine.isEnded) return;
     const at = this.#engine.deadline;
     if (this.#alarm && this.#alarm.at <= at) return;

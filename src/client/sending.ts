@@ -42,11 +42,10 @@ export class Sending {
   readonly #held: ViewWaits;
   /** Who waits for room to post. */
   readonly #whenRoom: (() => void)[] = [];
+  /** Payload bytes of the message that was not taken last. */
+  #refusedBytes = 0;
   /** Of all posted messages: one function, and no promise. */
-  readonly #onPosted = (): void => {
-    this.#unaccepted.finish();
-    if (this.#whenRoom.length > 0 && this.#parts.engine.isHalfEmpty) this.#letPost();
-  };
+  readonly #onPosted = (): void => this.#unaccepted.finish();
 
   constructor(parts: SendingParts) {
     this.#parts = parts;
@@ -67,7 +66,10 @@ export class Sending {
     const outgoing = plain(groups, payload, options);
     const tooLarge = this.#tooLarge(outgoing);
     if (tooLarge) throw tooLarge;
-    if (!engine.isEnded && !engine.hasRoomFor(outgoing.payloadBytes)) return false;
+    if (!engine.isEnded && !engine.hasRoomFor(outgoing.payloadBytes)) {
+      this.#refusedBytes = outgoing.payloadBytes;
+      return false;
+    }
     const refusal = engine.submit(outgoing, true);
     if (refusal) throw this.#parts.ended() ?? refusal;
     this.#unaccepted.begin();
@@ -78,8 +80,8 @@ export class Sending {
 
   /** As `Connection.room` has it. */
   room(): Promise<void> {
-    const { engine, gate } = this.#parts;
-    if (engine.isHalfEmpty || engine.isEnded) return Promise.resolve();
+    const { gate } = this.#parts;
+    if (this.#hasRoom) return Promise.resolve();
     gate.begin();
     return new Promise((resolve) =>
       this.#whenRoom.push(() => {
@@ -87,6 +89,11 @@ export class Sending {
         resolve();
       }),
     );
+  }
+
+  /** Something may have been accepted: who waits for room goes on if there is any. */
+  accepting(): void {
+    if (this.#whenRoom.length > 0 && this.#hasRoom) this.#letPost();
   }
 
   /** As `Group.send` has it: with the rules of the flush layer where the group is in flush mode. */
@@ -168,6 +175,12 @@ export class Sending {
     if (payloadBytes <= max) return undefined;
     const text = `a message of ${payloadBytes} bytes: this daemon takes at most ${max}; split it`;
     return new GroupError("TOO_LARGE", text);
+  }
+
+  /** For the message that was refused, too: one that takes more than half would else be tried again and again, in vain. */
+  get #hasRoom(): boolean {
+    const { engine } = this.#parts;
+    return engine.isEnded || (engine.isHalfEmpty && engine.hasRoomFor(this.#refusedBytes));
   }
 
   #letPost(): void {
