@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -18,7 +18,8 @@ export class SiteFile {
   writeAside(text: string): void {
     const file = openSync(this.#aside, "w", this.#mode);
     try {
-      writeSync(file, text);
+      // All of it or an error: a disk that is nearly full takes a part.
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Where a daemon keeps something of this kind over its restarts. */
@@ -11,7 +11,8 @@ export function replaceFile(path: string, text: string): void {
   const fresh = `${path}.new`;
   const file = openSync(fresh, "w", 0o644);
   try {
-    writeSync(file, text);
+    // All of it or an error: a disk that is nearly full takes a part.
+    writeFileSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
