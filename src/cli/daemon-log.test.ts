@@ -70,6 +70,16 @@ describe("a daemon's log", () => {
     ]);
   });
 
+  test("warns of what the daemon goes on without", () => {
+    const trouble: NodeEvent = { kind: "trouble", about: "state", message: "nothing can be kept" };
+    const [line] = logged([[trouble, 0]], { json: true, level: "warning" });
+    expect(JSON.parse(line ?? "")).toMatchObject({
+      level: "warning",
+      event: "trouble.state",
+      message: "nothing can be kept",
+    });
+  });
+
   test("is JSON line by line where machines read it", () => {
     const [line] = logged([[mismatch(812), 1_000]], { json: true, level: "info" });
     expect(JSON.parse(line ?? "")).toEqual({

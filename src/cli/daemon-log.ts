@@ -108,6 +108,10 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       const level = what === "dropped" || what === "removed" ? "warning" : "info";
       return { level, event: `reload.${what}`, message: about, fields: { generation, why } };
     }
+    case "trouble": {
+      const { kind, about, message } = event;
+      return { level: "warning", event: `${kind}.${about}`, message, fields: {} };
+    }
     case "left":
       return { level: "info", event: "left", message: "left the configuration", fields: {} };
   }

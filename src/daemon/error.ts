@@ -4,6 +4,10 @@ export type DaemonErrorCode =
   | "FILE"
   /** The segment's multicast group cannot be joined, and the configuration allows nothing else. */
   | "MULTICAST"
+  /** The state directory cannot be written, or what is kept there cannot be read. */
+  | "STATE"
+  /** The Unix socket for clients cannot be made. */
+  | "UNIX_SOCKET"
   /** The datagram path that was demanded is not possible here. */
   | "DATAGRAMS";
 

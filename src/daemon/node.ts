@@ -63,6 +63,8 @@ export type NodeEvent =
       readonly to: string;
       readonly isSelf: boolean;
     }
+  /** Something of the daemon's host does not work, and it goes on without: `about` it, and what that means. */
+  | { readonly kind: "trouble"; readonly about: "state" | "passwords" | "admin"; readonly message: string }
   /** Another configuration file: proposed, in force, or dropped. */
   | { readonly kind: "reload"; readonly event: ReloadEvent }
   /** The daemon has left its configuration, as asked or because the configuration does not have it any more: it may end. */

@@ -1,13 +1,11 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { ByteStream, StreamListener } from "../client/byte-stream.ts";
-import type { EpochRecord } from "../cms/continuity.ts";
 import { TurnClock } from "../host/clock.ts";
 import { chooseDatagrams, type DatagramPath } from "../host/datagrams.ts";
 import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
-import { keepEpoch, lastEpoch } from "../host/epoch-file.ts";
 import { HostNames } from "../host/host-names.ts";
-import { nextIncarnation, reserveIncarnations } from "../host/incarnation.ts";
 import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
 import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/udp.ts";
@@ -24,6 +22,7 @@ import { hostAddresses } from "./config/load.ts";
 import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
+import { KeptState } from "./kept-state.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
 import type { Reachability } from "./node-config.ts";
 import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
@@ -79,6 +78,7 @@ export class RunningDaemon {
   #options: RunOptions;
   #self: DaemonConfig;
   readonly #file: SiteFile | undefined;
+  readonly #state: KeptState;
   #admin: AsyncDisposable | undefined;
   /** Who waits for what comes of a reload. */
   #reloading: ((why: string | undefined) => void) | undefined;
@@ -120,6 +120,7 @@ export class RunningDaemon {
     this.#self = self;
     this.#file = options.file === undefined ? undefined : new SiteFile(options.file, self.name);
     this.#report = report;
+    this.#state = new KeptState(options.stateDirectory, self.name, (message) => this.#trouble("state", message));
     this.#streams = new StreamHost({
       opened: (connection, { transport, address }) =>
         this.#request((node, now) =>
@@ -162,11 +163,12 @@ export class RunningDaemon {
     const self = this.#self;
     const { passwordFile } = site.authentication;
     if (passwordFile !== undefined) {
-      const warn = (text: string): void => process.emitWarning(text, "PasswordFile");
-      this.#passwords = await PasswordFile.open(passwordFile, warn).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new DaemonError("FILE", `the file that PasswordFile names cannot be used: ${why}`, { cause: error });
-      });
+      this.#passwords = await PasswordFile.open(passwordFile, (text) => this.#trouble("passwords", text)).catch(
+        (error: unknown) => {
+          const why = error instanceof Error ? error.message : String(error);
+          throw new DaemonError("FILE", `the file that PasswordFile names cannot be used: ${why}`, { cause: error });
+        },
+      );
     }
     const udp = await this.#openUdp();
     this.#udp = udp;
@@ -177,8 +179,8 @@ export class RunningDaemon {
       {
         site,
         self,
-        incarnation: nextIncarnation(this.#options.stateDirectory, self.name, Date.now() / 1000),
-        epoch: this.#lastEpoch(),
+        incarnation: this.#state.begin(Date.now() / 1000),
+        epoch: this.#state.lastEpoch(),
         clockOriginMs,
         receiveBufferBytes: udp.receiveBufferBytes,
         datagrams: () => udp.datagrams,
@@ -207,7 +209,8 @@ export class RunningDaemon {
         },
         verifyPassword: (connection, user, password) => void this.#verify(connection, user, password),
         randomBytes: (count) => new Uint8Array(randomBytes(count)),
-        persist: (record) => this.#persist(record),
+        persist: (record) =>
+          this.#state.keepEpoch(record, () => void this.#request((to, at) => to.persisted(record, at))),
         file: {
           keep: (text, keeping) => this.#keepFile(text, keeping),
           goOver: (fresh) => this.#goOver(fresh),
@@ -278,6 +281,7 @@ export class RunningDaemon {
     this.#loop = undefined;
     this.#clock.stop();
     this.#hostNames?.stop();
+    this.#state.close();
     this.#reloaded("the daemon ended");
     await this.#admin?.[Symbol.asyncDispose]();
     await this.#http?.[Symbol.asyncDispose]();
@@ -297,24 +301,8 @@ export class RunningDaemon {
     this.#request((node, now) => node.verified(connection, isRight, now));
   }
 
-  #lastEpoch(): EpochRecord | undefined {
-    const { stateDirectory } = this.#options;
-    return stateDirectory === undefined ? undefined : lastEpoch(stateDirectory, this.#self.name);
-  }
-
-  #persist(record: EpochRecord): void {
-    const { stateDirectory } = this.#options;
-    try {
-      if (stateDirectory !== undefined) keepEpoch(stateDirectory, this.#self.name, record);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      process.emitWarning(
-        `scalable groups stay suspended, because their epoch cannot be kept: ${why}`,
-        "StateDirectory",
-      );
-      return;
-    }
-    this.#request((node, now) => node.persisted(record, now));
+  #trouble(about: Extract<NodeEvent, { kind: "trouble" }>["about"], message: string): void {
+    this.#report({ kind: "trouble", about, message });
   }
 
   // ---- another configuration file ---------------------------------------------------------------------------------
@@ -373,15 +361,14 @@ export class RunningDaemon {
       this.#admin = await serveAdmin(this.#options.site.sessions.unixDirectory, this.#self.port, source);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`amalgam reload does not find this daemon: ${why}`, "AdminSocket");
+      this.#trouble("admin", `amalgam reload does not find this daemon: ${why}`);
     }
   }
 
   #onEvent(event: NodeEvent): void {
-    const { stateDirectory } = this.#options;
-    if (event.kind === "configuration" && stateDirectory !== undefined) {
+    if (event.kind === "configuration") {
       const { time } = event.change.id;
-      if (time > Date.now() / 1000) reserveIncarnations(stateDirectory, this.#self.name, time);
+      if (time > Date.now() / 1000) this.#state.reserve(time);
     }
     this.#report(event);
     if (event.kind === "reload" && event.event.what === "dropped") this.#dropFile();
@@ -653,11 +640,24 @@ export class RunningDaemon {
       }
     }
     if (this.#options.unixSocket) {
-      await this.#streams.listenUnix(join(site.sessions.unixDirectory, String(self.port)));
+      const path = join(site.sessions.unixDirectory, String(self.port));
+      await this.#streams.listenUnix(path).catch((error: unknown) => {
+        throw unixSocketError(path, error);
+      });
     }
     if (site.http !== undefined && self.httpPort !== undefined) {
       const { address } = site.http;
       this.#http = await serveHttp({ address, port: self.httpPort, status: (whole) => this.status(whole) });
     }
   }
+}
+
+/** A socket that is in use says so itself; for all else the system's words name neither the file nor what to do. */
+function unixSocketError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error) || error.code === "EADDRINUSE") return error;
+  const why = `the Unix socket ${path} cannot be made (${error.message})`;
+  const remedy = existsSync(path)
+    ? "a daemon of another user has left it there: remove it, or run as that user"
+    : `${dirname(path)}, which UnixSocketDir names, has to exist and to be writable`;
+  return new DaemonError("UNIX_SOCKET", `${why}: ${remedy}`, { cause: error });
 }

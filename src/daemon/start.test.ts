@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { connect, type Connection, type ConnectionEvent } from "../index.ts";
-import { localConfig, loopbackConfig } from "./config/index.ts";
+import { localConfig, loopbackConfig, parseSiteConfig } from "./config/index.ts";
 import type { NodeEvent } from "./node.ts";
 import { type Daemon, startDaemon } from "./start.ts";
 
@@ -113,5 +116,21 @@ describe("startDaemon", () => {
     await expect(startDaemon({ config: site, name: "a", thread: false, unixSocket: false })).rejects.toThrow(
       "EADDRINUSE",
     );
+  });
+
+  it("says which file it cannot use: a state directory, the folder of its Unix socket", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "amalgam-start-"));
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    const options = { port: BASE_PORT + 500, thread: false } as const;
+    await expect(startDaemon({ ...options, unixSocket: false, stateDirectory: join(file, "state") })).rejects.toThrow(
+      `the state directory ${join(file, "state")} cannot be used`,
+    );
+    const site = parseSiteConfig(`Spread_Segment 127.0.0.255:${BASE_PORT + 500} { a 127.0.0.1 }
+      UnixSocketDir = ${join(folder, "missing")}`);
+    await expect(startDaemon({ ...options, config: site.site })).rejects.toThrow(
+      `${join(folder, "missing")}, which UnixSocketDir names, has to exist and to be writable`,
+    );
+    rmSync(folder, { recursive: true });
   });
 });

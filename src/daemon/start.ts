@@ -40,7 +40,7 @@ export type DaemonOptions = {
   readonly datagrams?: DatagramPath | "auto";
   /** The daemon has a process of its own: its status names the pid. */
   readonly ownProcess?: boolean;
-  /** Told of configurations, sessions and faults. */
+  /** Told of configurations, sessions and faults. Without it, what needs somebody's attention (`trouble`) is a warning of the process. */
   readonly onEvent?: (event: NodeEvent) => void;
 };
 
@@ -80,10 +80,15 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const self = run.site.daemons.find(({ name }) => name === run.name);
   const address = `${self?.port ?? DEFAULT_PORT}@${self?.address ?? "127.0.0.1"}`;
   const port = self?.port ?? DEFAULT_PORT;
-  const onEvent = options.onEvent ?? ((): void => undefined);
+  const onEvent = options.onEvent ?? troubleOnly;
   return options.thread === false
     ? inThisThread(run, { name: run.name, address, port }, onEvent)
     : inWorker(run, { name: run.name, address, port }, onEvent);
+}
+
+/** For who looks at no events: what somebody has to do something about is a warning of the process. */
+function troubleOnly(event: NodeEvent): void {
+  if (event.kind === "trouble") process.emitWarning(event.message, { type: "AmalgamWarning" });
 }
 
 /** Of the build: Node starts no thread from TypeScript. Whoever runs the sources sets `thread: false`. */
