@@ -118,12 +118,16 @@ type Recovery = {
   readonly missed: number;
   readonly rebuiltShare: number;
   readonly lost: number;
-  /** Of what did not come by itself, from sending to delivery; of what did, the median. */
+  /** Of what did not come by itself, from sending to delivery; of what did, the median and 99 %, which tell how busy the machine is. */
   readonly medianMs: number;
   readonly meanMs: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** By repairs, and by asking. */
+  readonly rebuiltMeanMs: number;
+  readonly resentMeanMs: number;
   readonly undisturbedMs: number;
+  readonly undisturbed99Ms: number;
   readonly repairsPerPacket: number;
   readonly socketDrops: number;
 };
@@ -141,6 +145,7 @@ async function recovery(loss: Loss, burstPackets: number, repairs: Repairs): Pro
     const sum = (value: (count: Count) => number): number =>
       end.reduce((all, count, i) => all + value(count) - value(begin[i] as Count), 0);
     const waits = end.flatMap(({ latencies }) => [...latencies.rebuilt, ...latencies.resent]);
+    const undisturbed = end.flatMap(({ latencies }) => latencies.received);
     const rebuilt = sum(({ counts }) => counts.rebuilt);
     const missed = rebuilt + sum(({ counts }) => counts.resent + counts.lost);
     return {
@@ -149,10 +154,13 @@ async function recovery(loss: Loss, burstPackets: number, repairs: Repairs): Pro
       rebuiltShare: rebuilt / missed,
       lost: sum(({ counts }) => counts.lost),
       medianMs: median(waits),
-      meanMs: waits.reduce((all, ms) => all + ms, 0) / waits.length,
+      meanMs: mean(waits),
       p99Ms: percentile(waits, 0.99),
       maxMs: Math.max(...waits),
-      undisturbedMs: median(end.flatMap(({ latencies }) => latencies.received)),
+      rebuiltMeanMs: mean(end.flatMap(({ latencies }) => latencies.rebuilt)),
+      resentMeanMs: mean(end.flatMap(({ latencies }) => latencies.resent)),
+      undisturbedMs: median(undisturbed),
+      undisturbed99Ms: percentile(undisturbed, 0.99),
       repairsPerPacket:
         sum(({ statistics }) => statistics.repairsSent) / sum(({ counts }) => counts.received + counts.sent),
       socketDrops: sum((count) => count.socketDrops),
@@ -254,15 +262,30 @@ const RECOVERIES: readonly RecoveryCase[] = [
   },
 ];
 
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
 async function repeated<T>(run: () => Promise<T>): Promise<T[]> {
   const runs: T[] = [];
   for (let i = 0; i < REPETITIONS; i++) runs.push(await run());
   return runs;
 }
 
+/** `--cases=a,b`: those whose names have one of these in them. */
+function isWanted(name: string): boolean {
+  return option("cases", "")
+    .split(",")
+    .some((part) => name.includes(part));
+}
+
 /** The run in the middle, by this figure. */
 function middle<T>(runs: readonly T[], by: (run: T) => number): T {
   return runs.toSorted((a, b) => by(a) - by(b))[(runs.length - 1) >> 1] as T;
+}
+
+function inMs(ms: number): string {
+  return ms.toFixed(2);
 }
 
 async function main(): Promise<void> {
@@ -274,6 +297,7 @@ async function main(): Promise<void> {
     const rows: string[][] = [];
     const recoveries: unknown[] = [];
     for (const { name, loss, burstPackets, repairs = REPAIRS_DEFAULT } of RECOVERIES) {
+      if (!isWanted(name)) continue;
       const runs = await repeated(() => recovery(loss, burstPackets, repairs));
       recoveries.push({ name, loss, burstPackets, repairs, rate: RECOVERY_RATE, runs });
       const one = middle(runs, ({ meanMs }) => meanMs);
@@ -281,7 +305,8 @@ async function main(): Promise<void> {
         name,
         figure(one.missed),
         `${(100 * one.rebuiltShare).toFixed(2)} %`,
-        ...[one.medianMs, one.meanMs, one.p99Ms, one.maxMs, one.undisturbedMs].map((ms) => ms.toFixed(2)),
+        ...[one.medianMs, one.meanMs, one.p99Ms, one.maxMs, one.rebuiltMeanMs, one.resentMeanMs].map(inMs),
+        ...[one.undisturbedMs, one.undisturbed99Ms].map(inMs),
         one.repairsPerPacket.toFixed(3),
         figure(runs.reduce((all, { lost }) => all + lost, 0)),
         figure(one.socketDrops),
@@ -299,7 +324,10 @@ async function main(): Promise<void> {
         "mean",
         "99 %",
         "max",
+        "mean by repairs",
+        "by asking",
         "not missed",
+        "99 %",
         "repairs/packet",
         "lost",
         "kernel drops",
@@ -323,10 +351,9 @@ async function main(): Promise<void> {
     const rows: string[][] = [];
     const costs: unknown[] = [];
     const base = new Map<boolean, number>();
-    const wanted = option("cases", "");
     for (const { name, repairs, loss } of cases) {
       // What others are compared with is always measured.
-      if (repairs.copies > 0 && !name.includes(wanted)) continue;
+      if (repairs.copies > 0 && !isWanted(name)) continue;
       const runs = await repeated(() => cost(COST_RATE, repairs, loss));
       costs.push({ name, repairs, loss, asked: COST_RATE, runs });
       const one = middle(runs, ({ microsPerPacket }) => microsPerPacket);

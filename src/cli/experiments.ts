@@ -36,15 +36,15 @@ export async function runExperiments(
   const chosen = names.includes("all") ? suite.experiments : names.map((name) => experimentNamed(suite, name));
   const sweeps = [...new Set(chosen.flatMap((experiment) => experiment.sweeps))];
   const points = sweeps.flatMap((sweep) => sweep.points.map((point) => ({ sweep, point })));
-  const jobs = Math.min(points.length, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
-  if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
+  const jobs = jobsFor(points.length, args);
   const out = args.text("out");
 
   const outcomes = new Map<string, AnyOutcome[]>(sweeps.map(({ name }) => [name, []]));
   const progress = new Progress(terminal, `sim ${suite.name}`, points.length, performance.now());
   let done = 0;
   try {
-    for await (const result of results(suite, points, jobs, terminal.signal)) {
+    const runs = points.map(({ sweep, point }) => ({ name: nameOf(sweep, point), scenario: point.scenario }));
+    for await (const result of resultsOf(suite, runs, jobs, terminal.signal)) {
       const { sweep, point } = points[done++] as (typeof points)[number];
       outcomes.get(sweep.name)?.push({ series: point.series, x: point.x, result });
       progress.update(done, performance.now(), nameOf(sweep, point));
@@ -66,6 +66,13 @@ export async function runExperiments(
   return ExitCode.ok;
 }
 
+/** Threads for so many runs, as asked for. */
+export function jobsFor(runs: number, args: Arguments): number {
+  const jobs = Math.min(runs, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
+  if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
+  return jobs;
+}
+
 function listed({ name: protocol, experiments }: Suite): string {
   const rows = experiments.map(({ name, title, sweeps }) => {
     const runs = sweeps.reduce((sum, { points }) => sum + points.length, 0);
@@ -83,17 +90,19 @@ function experimentNamed({ experiments }: Suite, name: string): AnyExperiment {
   throw usageError(`there is no experiment ${name}: ${hint}`);
 }
 
-type Named = { readonly sweep: Sweep<unknown>; readonly point: Point<unknown> };
+/** A scenario, and what it is called in errors. */
+export type NamedScenario = { readonly name: string; readonly scenario: unknown };
 
-async function* results(
+/** Runs scenarios of a suite, on so many threads, and gives what came of them in their order. */
+export async function* resultsOf(
   suite: Suite,
-  points: readonly Named[],
+  runs: readonly NamedScenario[],
   jobs: number,
   signal: AbortSignal,
 ): AsyncGenerator<unknown, void> {
   if (jobs > 1) {
-    const tasks = points.map(({ point }): ExperimentTask => ({ suite: suite.name, scenario: point.scenario }));
-    const names = new Map(points.map(({ sweep, point }, i) => [tasks[i], nameOf(sweep, point)]));
+    const tasks = runs.map(({ scenario }): ExperimentTask => ({ suite: suite.name, scenario }));
+    const names = new Map(runs.map(({ name }, i) => [tasks[i], name]));
     yield* answersInOrder<ExperimentTask, unknown>({
       worker: WORKER,
       threads: jobs,
@@ -103,9 +112,9 @@ async function* results(
     });
     return;
   }
-  for (const { point } of points) {
+  for (const { scenario } of runs) {
     if (signal.aborted) return;
-    yield suite.run(point.scenario);
+    yield suite.run(scenario);
     // Signals arrive, and output leaves, between two turns of the loop.
     await nextTurn();
   }

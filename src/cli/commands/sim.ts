@@ -18,6 +18,7 @@ import { suiteNamed, suites } from "../../sim/suites.ts";
 import type { ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
 import type { Arguments } from "../arguments.ts";
+import { runClaims } from "../claims.ts";
 import { defineCommand } from "../command.ts";
 import { CliError, ExitCode, usageError } from "../exit-codes.ts";
 import { runExperiments } from "../experiments.ts";
@@ -132,6 +133,14 @@ export const sim = defineCommand({
     },
     shrink: { kind: "flag", help: "make a failing schedule smaller before it is shown" },
     save: { kind: "text", value: "FILE", help: "write the (first failing) schedule as JSON" },
+    claims: { kind: "flag", help: "with a protocol: measure what it has to reach, and say whether it does" },
+    seeds: {
+      kind: "number",
+      value: "N",
+      min: 2,
+      max: 1_000,
+      help: "claims: so many seeds for each figure, by default 10",
+    },
     out: { kind: "text", value: "DIR", help: "experiments: write data/*.json and plots/*.svg there" },
     json: { kind: "flag", help: "results as JSON, one line per run, or experiment" },
   },
@@ -149,8 +158,12 @@ export const sim = defineCommand({
       line: "amalgam sim qsm q1 q5 --out report",
       does: "throughput and token round trips by number of nodes, with plots",
     },
+    {
+      line: "amalgam sim ricochet --claims bursts",
+      does: "whether timely groups recover bursts of losses as they should",
+    },
   ],
-  failure: "a guarantee was broken, or (with --coverage) a cell was entered that must never be",
+  failure: "a guarantee was broken, or a claim missed, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
     const [what, ...names] = args.positionals;
     if (what !== undefined) {
@@ -159,7 +172,8 @@ export const sim = defineCommand({
       if (suite === undefined) {
         throw usageError(`there is no "${what}" to simulate: there are ${known}, or no name at all`);
       }
-      return runExperiments(suite, names, args, terminal);
+      const run = args.flag("claims") ? runClaims : runExperiments;
+      return run(suite, names, args, terminal);
     }
     const given = scheduleOptions(args);
     const chosen = args.text("layer");

@@ -1,3 +1,4 @@
+import type { ClaimSet } from "./claims.ts";
 import type { LoadResult } from "./load-meter.ts";
 import type { LoadScenario } from "./scenario.ts";
 
@@ -59,6 +60,8 @@ export interface Suite<Scenario = unknown, Result = unknown> {
   run(scenario: Scenario): Result;
   /** A scenario as it is written down beside its result. */
   told(scenario: Scenario): unknown;
+  /** What the protocol shall reach. */
+  readonly claims?: ClaimSet<Scenario, Result>;
 }
 
 /** A curve of one series of a sweep. */

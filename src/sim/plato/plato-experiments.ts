@@ -11,6 +11,7 @@ import {
   type Sweep,
 } from "../load/experiment.ts";
 import type { LossModel } from "../loss.ts";
+import { platoClaims } from "./plato-claims.ts";
 import { platoScenario } from "./plato-load.ts";
 import { measurePlato, type PlatoMeasures, type PlatoPoint, ratio } from "./plato-measures.ts";
 
@@ -317,4 +318,5 @@ export const platoSuite: Suite<PlatoPoint, PlatoMeasures> = {
   experiments,
   run: (scenario) => measurePlato(scenario),
   told: (scenario) => scenario,
+  claims: platoClaims,
 };

@@ -2,11 +2,17 @@ import { type Estimate, estimate, quantiles } from "../load/measures.ts";
 import { type PlatoResult, type PlatoScenario, runPlato } from "./plato-load.ts";
 import { runRing } from "./ring-load.ts";
 
-/** A scenario, run with so many seeds. `ring`: the daemons' total order instead of this one. */
-export type PlatoPoint = Omit<PlatoScenario, "seed"> & { readonly seeds: number; readonly ring?: true };
+/** A scenario, run with so many seeds, from this one on (1). `ring`: the daemons' total order instead of this one. */
+export type PlatoPoint = Omit<PlatoScenario, "seed"> & {
+  readonly seeds: number;
+  readonly firstSeed?: number;
+  readonly ring?: true;
+};
 
 /** What has come of it, each estimate over seeds. Times in ms. */
 export type PlatoMeasures = {
+  /** Deliveries that stood, all seeds together. */
+  readonly deliveries: number;
   /** From sending to the delivery that stood, of each seed, and over all. */
   readonly means: readonly number[];
   readonly latency: Estimate;
@@ -28,9 +34,9 @@ export type PlatoMeasures = {
 const THRESHOLDS = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.5, 1, 2, 5];
 
 /** Runs a point; a run in which something does not hold is an error. */
-export function measurePlato({ seeds, ring, ...scenario }: PlatoPoint): PlatoMeasures {
+export function measurePlato({ seeds, firstSeed = 1, ring, ...scenario }: PlatoPoint): PlatoMeasures {
   const results: PlatoResult[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     const result = (ring === true ? runRing : runPlato)({ ...scenario, seed });
     if (result.faults.length > 0) throw new Error(`seed ${seed}: ${result.faults.slice(0, 3).join("; ")}`);
     results.push(result);
@@ -42,6 +48,7 @@ export function measurePlato({ seeds, ring, ...scenario }: PlatoPoint): PlatoMea
   const share = (some: typeof gaps, ms: number) => some.filter((gap) => gap.ms < ms).length / Math.max(1, some.length);
   const shares = Array.from({ length: 101 }, (_, i) => i / 100);
   return {
+    deliveries: all.length,
     means,
     latency: estimate(means),
     percentiles: quantiles(all, shares),

@@ -1,8 +1,8 @@
 import { type Estimate, estimate, quantiles } from "../load/measures.ts";
 import { type FieldOptions, type FieldResult, runField } from "./field.ts";
 
-/** A field, run with so many seeds. */
-export type FieldPoint = Omit<FieldOptions, "seed"> & { readonly seeds: number };
+/** A field, run with so many seeds, from this one on (1). */
+export type FieldPoint = Omit<FieldOptions, "seed"> & { readonly seeds: number; readonly firstSeed?: number };
 
 /** What has become of what receivers lost, each estimate over seeds. Times in ms from when a packet would have come. */
 export type FieldMeasures = {
@@ -29,9 +29,9 @@ const STEPS = 26;
 const STEP_FROM_MS = 0.1;
 
 /** Runs a point; a run in which something does not hold is an error. */
-export function measureField({ seeds, ...options }: FieldPoint): FieldMeasures {
+export function measureField({ seeds, firstSeed = 1, ...options }: FieldPoint): FieldMeasures {
   const results: FieldResult[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     const result = runField({ ...options, seed });
     if (result.faults.length > 0) throw new Error(`seed ${seed}: ${result.faults.slice(0, 3).join("; ")}`);
     results.push(result);

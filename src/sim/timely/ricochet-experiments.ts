@@ -12,6 +12,7 @@ import {
 import type { LossModel } from "../loss.ts";
 import { fieldDefaults } from "./field.ts";
 import { type FieldMeasures, type FieldPoint, measureField } from "./field-measures.ts";
+import { ricochetClaims } from "./ricochet-claims.ts";
 
 const SEEDS = 3;
 const TRAFFIC_MS = 1_000;
@@ -368,4 +369,5 @@ export const ricochetSuite: Suite<FieldPoint, FieldMeasures> = {
   experiments,
   run: (scenario) => measureField(scenario),
   told: (scenario) => scenario,
+  claims: ricochetClaims,
 };

@@ -1,0 +1,131 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { nearest } from "../daemon/config/suggest.ts";
+import { type Bound, type Claim, type ClaimSet, type Finding, findingOf, type Sample } from "../sim/load/claims.ts";
+import type { Suite } from "../sim/load/experiment.ts";
+import type { Arguments } from "./arguments.ts";
+import { ExitCode, usageError } from "./exit-codes.ts";
+import { jobsFor, resultsOf } from "./experiments.ts";
+import { table } from "./format.ts";
+import { Progress } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+const SEEDS = 10;
+
+/** A claim with what was found of it, as it is written down. */
+type Row = Pick<Claim, "group" | "what" | "unit" | "digits" | "bound"> &
+  Finding & {
+    readonly seeds: readonly [first: number, count: number];
+    readonly samples: readonly Sample[];
+  };
+
+/** `amalgam sim PROTOCOL --claims`: measures what the protocol shall reach, all of it or the groups of claims that are named. */
+export async function runClaims(
+  suite: Suite,
+  names: readonly string[],
+  args: Arguments,
+  terminal: Terminal,
+): Promise<number> {
+  const { claims: set } = suite;
+  if (set === undefined) throw usageError(`nothing is claimed of ${suite.name}`);
+  const claims = chosen(set, names);
+  const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 31);
+  const seeds = args.number("seeds") ?? SEEDS;
+  const runs = [...new Set(claims.flatMap((claim) => claim.runs))];
+  const tasks = runs.flatMap((run) =>
+    Array.from({ length: seeds }, (_, i) => ({
+      run,
+      name: `${run}, seed ${first + i}`,
+      scenario: set.scenario(run, first + i),
+    })),
+  );
+
+  terminal.note(`seeds ${first} to ${first + seeds - 1}`);
+  const results = new Map<string, unknown[]>(runs.map((run) => [run, []]));
+  const progress = new Progress(terminal, `sim ${suite.name}`, tasks.length, performance.now());
+  let done = 0;
+  try {
+    for await (const result of resultsOf(suite, tasks, jobsFor(tasks.length, args), terminal.signal)) {
+      const task = tasks[done++] as (typeof tasks)[number];
+      results.get(task.run)?.push(result);
+      progress.update(done, performance.now(), task.name);
+    }
+  } finally {
+    progress.finish();
+  }
+  if (terminal.signal.aborted) return ExitCode.interrupted;
+
+  const rows = claims.map((claim): Row => {
+    const samples = Array.from({ length: seeds }, (_, i) =>
+      claim.of(...claim.runs.map((run) => results.get(run)?.[i])),
+    );
+    const { group, what, unit, digits, bound } = claim;
+    return {
+      group,
+      what,
+      unit,
+      digits,
+      ...(bound && { bound }),
+      ...findingOf(claim, samples),
+      seeds: [first, seeds],
+      samples,
+    };
+  });
+  if (args.flag("json")) for (const row of rows) terminal.print(JSON.stringify(row));
+  else terminal.print(table([HEAD, ...rows.map(cellsOf)]));
+  const out = args.text("out");
+  if (out !== undefined) terminal.note(`written to ${await write(out, suite.name, set, rows)}`);
+  return rows.some(({ reached }) => reached === "no") ? ExitCode.failed : ExitCode.ok;
+}
+
+function chosen({ claims }: ClaimSet, names: readonly string[]): readonly Claim[] {
+  const groups = [...new Set(claims.map(({ group }) => group))];
+  for (const name of names) {
+    if (groups.includes(name)) continue;
+    const meant = nearest(name, groups);
+    const hint = meant === undefined ? `there are ${groups.join(", ")}` : `did you mean ${meant}?`;
+    throw usageError(`there are no claims about ${name}: ${hint}`);
+  }
+  return names.length === 0 ? claims : claims.filter(({ group }) => names.includes(group));
+}
+
+const HEAD = ["claim", "asked for", "mean", "95 % interval", "reached"];
+
+function cellsOf({ what, unit, digits, bound, mean, low, high, reached }: Row): readonly string[] {
+  const shown = (value: number): string =>
+    value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const withUnit = `${shown(mean)} ${unit}`.trim();
+  return [what, asked(bound, unit), withUnit, low === high ? "-" : `${shown(low)} to ${shown(high)}`, reached ?? "-"];
+}
+
+function asked(bound: Bound | undefined, unit: string): string {
+  if (bound === undefined) return "-";
+  return ("atLeast" in bound ? `at least ${bound.atLeast} ${unit}` : `at most ${bound.atMost} ${unit}`).trim();
+}
+
+/** Writes what was found beside what earlier calls have found of other claims, as JSON and as a table. Returns where. */
+async function write(out: string, name: string, set: ClaimSet, rows: readonly Row[]): Promise<string> {
+  const folder = join(out, "data");
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, `${name}-claims.json`);
+  const found = new Map((await earlier(file)).concat(rows).map((row) => [`${row.group}: ${row.what}`, row]));
+  const all = set.claims.flatMap(({ group, what }) => found.get(`${group}: ${what}`) ?? []);
+  await writeFile(file, `[\n${all.map((row) => JSON.stringify(row, shortened)).join(",\n")}\n]\n`);
+  const cells = [HEAD, HEAD.map(() => "---"), ...all.map(cellsOf)];
+  const markdown = join(out, `${name}-claims.md`);
+  await writeFile(markdown, `${cells.map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`);
+  return `${file} and ${markdown}`;
+}
+
+async function earlier(file: string): Promise<Row[]> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as Row[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw usageError(`${file} is not what an earlier call has written: ${(error as Error).message}`);
+  }
+}
+
+function shortened(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
+}
