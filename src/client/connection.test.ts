@@ -1,71 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { FakeDaemon } from "../../test/client/fake-daemon.ts";
 import { type FakeStream, FakeTransport, settle } from "../../test/client/fake-transport.ts";
+import { type Daemons, next, start } from "../../test/client/one-client.ts";
 import { encodeFrame, messageTypeOf } from "../wire/spread/frame.ts";
 import { encodeSelfLeave } from "../wire/spread/membership.ts";
-import type { ConnectOptions } from "./config.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionEvent } from "./events.ts";
-
-const decoder = new TextDecoder();
-
-type Daemons = Record<string, FakeDaemon>;
-
-/** Connects a client to fake daemons, by address; the first is the one that it reaches. */
-async function start(
-  options: ConnectOptions = {},
-  daemons: Daemons = { "4803@a": new FakeDaemon("a") },
-): Promise<{ transport: FakeTransport; connection: Connection; daemon: FakeDaemon }> {
-  const transport = new FakeTransport();
-  transport.onOpen = (stream) => {
-    const daemon = daemons[stream.address];
-    if (daemon) daemon.attach(stream);
-    else stream.close("connection refused");
-  };
-  const connection = await Connection.open(transport, Object.keys(daemons), { name: "ann", ...options });
-  return { transport, connection, daemon: Object.values(daemons)[0] as FakeDaemon };
-}
-
-/** The next events of a stream, in short. */
-async function next(stream: AsyncIterable<ConnectionEvent>, count: number): Promise<string[]> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const out: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const result = await iterator.next();
-    out.push(result.done ? "end" : short(result.value));
-  }
-  return out;
-}
-
-function short(event: ConnectionEvent): string {
-  switch (event.kind) {
-    case "message":
-      return `${event.sender}: ${decoder.decode(event.payload)}`;
-    case "view":
-      return `view ${event.members.join(" ")}`;
-    case "gap":
-      return `gap ${event.reason} ${event.count}`;
-    case "reconnected":
-      return `reconnected ${event.privateGroup} ${event.resumed}`;
-    case "primary":
-      return event.primary ? "primary" : "not primary";
-    case "disconnected":
-    case "transitional":
-    case "flushRequest":
-    case "left":
-    case "resumed":
-      return event.kind;
-    case "suspended":
-      return `suspended ${event.reason}`;
-    case "lost":
-      return `lost ${event.packets} of ${event.sender}`;
-    case "commit":
-    case "rollback":
-      return `${event.kind} ${event.position}`;
-    case "expelled":
-      return `expelled ${event.unconfirmed}`;
-  }
-}
 
 describe("a connection to a native daemon", () => {
   test("joins, sends, receives its own message and leaves", async () => {
@@ -262,41 +201,6 @@ describe("a connection to a native daemon", () => {
       [4, 0x4_0000, 1],
     ]);
     expect(stream.isEnded).toBe(true);
-  });
-
-  test("in automatic flush mode a send waits for the next view, and goes out in it", async () => {
-    const { connection, daemon } = await start();
-    const group = await connection.join("g", { flush: true, autoFlush: true });
-    await next(group, 1);
-    daemon.automatic = false;
-    daemon.view("g", "join", ["#ann#a", "#bob#b"], "#bob#b");
-    await settle();
-    const vote = daemon.sent.at(-1) as (typeof daemon.sent)[number];
-    const sending = group.send("in the next view");
-    await settle();
-    expect(daemon.sent.at(-1)).toBe(vote);
-    for (const sender of ["#ann#a", "#bob#b"]) {
-      const body = vote.frame.slice(-12);
-      daemon.deliver(encodeFrame(vote.type & ~0x8000_0080, sender, ["g"], messageTypeOf(vote.frame, 0), body));
-    }
-    await settle();
-    expect(await next(group, 1)).toEqual(["view #ann#a #bob#b"]);
-    expect(daemon.sent.at(-1)?.data).toContain("in the next view");
-    daemon.send({ kind: "accepted", number: daemon.sent.length });
-    await sending;
-  });
-
-  test("in automatic flush mode a send that waits for the next view fails when the connection ends", async () => {
-    const { transport, connection, daemon } = await start({ reconnect: false });
-    const group = await connection.join("g", { flush: true, autoFlush: true });
-    await next(group, 1);
-    daemon.view("g", "join", ["#ann#a", "#bob#b"], "#bob#b");
-    const sending = group.send("in the next view");
-    const ended = expect(sending).rejects.toMatchObject({ code: "DISCONNECTED" });
-    await settle();
-    daemon.stream?.close("reset");
-    await transport.advance(10);
-    await ended;
   });
 
   test("a signal ends a join, which is then taken back", async () => {

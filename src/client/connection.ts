@@ -21,7 +21,7 @@ import { ReadGate } from "./read-gate.ts";
 import type { ScalableGroup } from "./scalable/group.ts";
 import { ScalableGroups } from "./scalable/groups.ts";
 import type { TimelyGroup } from "./scalable/timely-group.ts";
-import { unlessAborted } from "./view-waits.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
 import { Sending } from "./sending.ts";
 
@@ -99,6 +99,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       driver: this.#driver,
       gate: this.#gate,
       memberships: this.#memberships,
+      limits: config,
       payloadBytesMax: () => this.#payloadBytesMax(),
       isAutoFlush: (group) => this.#optionsOf.get(group)?.autoFlush === true,
       ended: () => this.#ended(),
@@ -234,7 +235,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   /**
    * Sends to groups of which this connection need not be a member, and to private groups. Resolves when the daemon has
-   * accepted the message. Rejects with a `GroupError` (`ILLEGAL_NAME`, `TOO_LARGE`, `BUSY`, `CLOSED`, `DISCONNECTED`).
+   * accepted the message. Rejects with a `GroupError` (`ILLEGAL_NAME`, `TOO_LARGE`, `BUSY`, `CLOSED`, `DISCONNECTED`). To a group that this
+   * connection is in, in flush mode, it is as `Group.send`: such a group has to be alone.
    */
   async send(groups: string | readonly string[], payload: Payload, options: SendOptions = {}): Promise<Receipt> {
     const list = typeof groups === "string" ? [groups] : [...groups];
@@ -550,6 +552,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#groups.get(group)?.end(joining ? undefined : error);
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
+    this.#sending.release(group);
     joining?.reject(error);
   }
 

@@ -89,3 +89,13 @@ export function checkDestinations(groups: readonly string[]): GroupError | undef
   }
   return undefined;
 }
+
+/** Whether these may be members of a group, as private groups. */
+export function checkMembers(members: readonly string[]): GroupError | undefined {
+  const stranger = members.find((member) => !isPrivate(member));
+  if (stranger === undefined) return checkDestinations(members);
+  return new GroupError(
+    "ILLEGAL_NAME",
+    `onlyTo: "${stranger}" is no member: use private groups such as "#user#daemon"`,
+  );
+}

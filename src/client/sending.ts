@@ -1,15 +1,15 @@
-import { FlushType, subgroupTrailer, vulnerableTrailer } from "../flush/body.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineDriver } from "./engine-driver.ts";
 import { DeliveryReceipt } from "./delivery-wait.ts";
 import { GroupError } from "./errors.ts";
+import { FlushedMessage } from "./flushed-message.ts";
+import { type HeldLimits, HeldSends } from "./held-sends.ts";
 import type { Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { ReadGate } from "./read-gate.ts";
 import {
   checkDestinations,
   type GroupSendOptions,
-  isWeak,
   messageType,
   type Payload,
   piecesOf,
@@ -18,7 +18,6 @@ import {
   typeWord,
 } from "./send.ts";
 import { Unaccepted } from "./unaccepted.ts";
-import { ViewWaits } from "./view-waits.ts";
 
 /** The rest of a connection, as its sends see it. */
 export type SendingParts = {
@@ -26,6 +25,7 @@ export type SendingParts = {
   readonly driver: EngineDriver;
   readonly gate: ReadGate;
   readonly memberships: Memberships;
+  readonly limits: HeldLimits;
   /** The longest payload that the daemon of this session takes, in bytes. */
   readonly payloadBytesMax: () => number;
   /** Whether flush requests of the group are answered by themselves, so that a send may wait for the next view. */
@@ -38,8 +38,7 @@ export type SendingParts = {
 export class Sending {
   readonly #parts: SendingParts;
   readonly #unaccepted = new Unaccepted();
-  /** What waits for the next view of a group in automatic flush mode. */
-  readonly #held: ViewWaits;
+  readonly #held: HeldSends;
   /** Who waits for room to post. */
   readonly #whenRoom: (() => void)[] = [];
   /** Payload bytes of the message that was not taken last. */
@@ -49,20 +48,21 @@ export class Sending {
 
   constructor(parts: SendingParts) {
     this.#parts = parts;
-    this.#held = new ViewWaits(parts.gate);
+    this.#held = new HeldSends(parts.gate, parts.limits);
   }
 
-  /** As `Connection.send` has it, to ordered groups. */
+  /** As `Connection.send` has it, to ordered groups. Throws what is wrong with the arguments. */
   send(groups: readonly string[], payload: Payload, options: SendOptions): Promise<Receipt> {
+    const [only = ""] = groups;
+    if (groups.length > 1) this.#checkNotFlushed("send", groups);
+    else if (this.#parts.memberships.isFlushed(only)) return this.#sendInView(only, payload, options);
     return this.#send(plain(groups, payload, options));
   }
 
   /** As `Connection.post` has it. */
   post(groups: readonly string[], payload: Payload, options: SendOptions): boolean {
-    const { engine, driver, memberships } = this.#parts;
-    for (const group of groups) {
-      if (memberships.isFlushed(group)) throw new RangeError(`post: ${group} is in flush mode: use send`);
-    }
+    const { engine, driver } = this.#parts;
+    this.#checkNotFlushed("post", groups);
     const outgoing = plain(groups, payload, options);
     const tooLarge = this.#tooLarge(outgoing);
     if (tooLarge) throw tooLarge;
@@ -104,6 +104,7 @@ export class Sending {
     const list = options.alsoTo ? [group, ...options.alsoTo] : [group];
     const error = checkDestinations(list);
     if (error) throw error;
+    this.#checkNotFlushed("alsoTo", list);
     if (!memberships.isJoined(group)) throw this.#notMember(group);
     return this.#send(plain(list, payload, options));
   }
@@ -124,36 +125,50 @@ export class Sending {
     this.#letPost();
   }
 
+  /** Sends in the view that the group is in; in automatic flush mode perhaps in the next one. */
   async #sendInView(group: string, payload: Payload, options: GroupSendOptions): Promise<Receipt> {
-    const { engine, memberships, isAutoFlush } = this.#parts;
-    const parts = piecesOf(payload);
-    if (options.alsoTo) throw new RangeError("alsoTo: not in flush mode, whose groups are closed");
-    const weak = isWeak(options.service);
-    let mode = memberships.sendMode(group, weak);
-    while (mode.kind === "blocked") {
-      if (engine.isEnded || !memberships.isJoined(group)) throw this.#notMember(group);
-      if (!isAutoFlush(group)) {
-        throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
-      }
-      await this.#held.wait(group);
-      mode = memberships.sendMode(group, weak);
+    const message = new FlushedMessage(group, payload, options);
+    const sent = this.#held.has(group) ? undefined : this.#trySend(message, true);
+    if (sent) return sent;
+    if (!this.#parts.isAutoFlush(group)) {
+      throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
     }
-    if (!memberships.isJoined(group)) throw this.#notMember(group);
-    const to = options.onlyTo ?? [group];
-    const error = checkDestinations(to);
-    if (error) throw error;
-    const type = messageType(options, true);
-    const body = [...parts, ...(mode.kind === "vulnerable" ? [vulnerableTrailer(type, mode.id)] : [])];
-    if (options.onlyTo) body.push(subgroupTrailer(group));
-    const flushType = mode.kind === "vulnerable" ? FlushType.vulnerable : type;
-    return this.#send(new Outgoing("data", typeWord(options, options.onlyTo !== undefined), to, flushType, body));
+    const busy = this.#held.refusal(group, message.payloadBytes);
+    if (busy) throw busy;
+    this.#unaccepted.begin();
+    return new Promise((resolve) => {
+      this.#held.hold(group, message.payloadBytes, () => {
+        // It has been taken already, by the same bounds.
+        const later = this.#trySend(message, false);
+        if (later === undefined) return false;
+        this.#unaccepted.finish();
+        resolve(later);
+        return true;
+      });
+    });
   }
 
-  #send(outgoing: Outgoing): Promise<Receipt> {
+  /** `undefined`: the group is between two views. */
+  #trySend(message: FlushedMessage, bounded: boolean): Promise<Receipt> | undefined {
+    const { memberships, engine } = this.#parts;
+    const { group, isWeak } = message;
+    if (engine.isEnded || !memberships.isJoined(group)) return Promise.reject(this.#notMember(group));
+    const mode = memberships.sendMode(group, isWeak);
+    return mode.kind === "blocked" ? undefined : this.#send(message.outgoing(mode), bounded);
+  }
+
+  #checkNotFlushed(what: string, groups: readonly string[]): void {
+    for (const group of groups) {
+      if (!this.#parts.memberships.isFlushed(group)) continue;
+      throw new RangeError(`${what}: ${group} is in flush mode: send to it alone, with send`);
+    }
+  }
+
+  #send(outgoing: Outgoing, bounded = true): Promise<Receipt> {
     const { engine, driver, gate } = this.#parts;
     const tooLarge = this.#tooLarge(outgoing);
     if (tooLarge) return Promise.reject(tooLarge);
-    const refusal = engine.submit(outgoing, true);
+    const refusal = engine.submit(outgoing, bounded);
     if (refusal) return Promise.reject(this.#parts.ended() ?? refusal);
     const receipt = new DeliveryReceipt(outgoing, gate);
     const accepted = new Promise<Receipt>((resolve, reject) => {
@@ -188,7 +203,7 @@ export class Sending {
   }
 
   #notMember(group: string): GroupError {
-    const text = `${group} was left: join it again, or use connection.send`;
+    const text = `this connection is not in ${group}, or not any more: join it, or use connection.send`;
     return this.#parts.ended() ?? new GroupError("CLOSED", text);
   }
 }
