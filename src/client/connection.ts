@@ -1,4 +1,4 @@
-import { encodeViewId, FlushType } from "../flush/body.ts";
+import { encodeViewId, FlushType, SUBGROUP_CAST } from "../flush/body.ts";
 import type { ViewId } from "../wire/spread/membership.ts";
 import type { NodeStatistics } from "../wire/native/node-statistics.ts";
 import { encodeUtf8 } from "../wire/native/fields.ts";
@@ -524,7 +524,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       if (outgoing.kind !== "data") {
         // Its last event is told below: in between the daemon must not take this session for a member again.
         outgoing.isVoid ||= outgoing.groups.some((group) => this.#memberships.isLeaving(group));
-      } else if (outgoing.groups.some((group) => this.#memberships.isFlushed(group))) {
+      } else if (outgoing.type & SUBGROUP_CAST || outgoing.groups.some((group) => this.#memberships.isFlushed(group))) {
         // What was sent in a view of the flush layer must not be delivered outside of it.
         outgoing.isVoid = true;
         outgoing.finished(new GroupError("VIEW_ENDED", "the view ended before the message was ordered: send it again"));

@@ -104,4 +104,27 @@ describe("groups in flush mode", () => {
     await transport.advance(10);
     await ended;
   });
+
+  test("elsewhere nothing of the old view is sent again, whether to all members or to some", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.automatic = false;
+    const before = daemon.sent.length;
+    const sends = [group.send("text to all"), group.send("text to some", { onlyTo: ["#bob#b"] })];
+    const ended = Promise.all(sends.map((send) => expect(send).rejects.toMatchObject({ code: "VIEW_ENDED" })));
+    await settle();
+    daemon.resumption = "restarted";
+    daemon.lastOrdered = before;
+    daemon.stream?.close("reset");
+    await transport.advance(100);
+    await ended;
+    expect(daemon.sent.slice(before).map(({ data }) => data.startsWith("text"))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
 });
