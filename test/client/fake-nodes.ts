@@ -111,9 +111,12 @@ export class FakeWorld implements NodeWorld {
   readonly nodes: FakeNode[] = [];
   readonly requests: SeatRequest[] = [];
   fault: Error | undefined;
+  /** A place is found only then. */
+  after: Promise<void> | undefined;
 
   async seat(request: SeatRequest): Promise<NodeSeat> {
     this.requests.push(request);
+    await this.after;
     if (this.fault !== undefined) throw this.fault;
     const node = new FakeNode(100 * (this.nodes.length + 1));
     this.nodes.push(node);

@@ -568,3 +568,18 @@ test("closing waits until what was sent is everywhere, says good-bye, and ends t
   expect(node.isClosed).toBe(true);
   expect(await next(group, 2)).toEqual(["view #ann#a #n9#d", "end"]);
 });
+
+test("whose connection ends while a place for the node is looked for keeps none", async () => {
+  const { connection, world } = await start();
+  let found = (): void => {};
+  world.after = new Promise((resolve) => {
+    found = resolve;
+  });
+  const joining = expect(connection.join("g", { quality: "scalable" })).rejects.toMatchObject({ code: "CLOSED" });
+  await settle();
+  await connection.close();
+  found();
+  await joining;
+  await settle();
+  expect(world.nodes.map(({ isClosed }) => isClosed)).toEqual([true]);
+});

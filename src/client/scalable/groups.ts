@@ -398,9 +398,9 @@ export class ScalableGroups {
 
   // ---- the node ---------------------------------------------------------------------------------------------------
 
-  /** Resolves when there is a place for the node, and the session knows it. */
+  /** Resolves when there is a place for the node, and the session knows it; or the connection has ended. */
   async #seated(): Promise<void> {
-    for (;;) {
+    while (this.#error === undefined) {
       const seat = this.#seat ?? this.#open();
       this.#seat = seat;
       try {
@@ -424,7 +424,7 @@ export class ScalableGroups {
 
   async #begin(me: NodeId, site: NodeSite): Promise<void> {
     const seat = await this.#seat;
-    if (seat === undefined || this.#session.node !== me) return;
+    if (seat === undefined || this.#error !== undefined || this.#session.node !== me) return;
     if (this.#settings.dissemination === "multicast" && site.pool === undefined) this.#refuseMulticast();
     const running = seat.begin(
       nodeSetup(this.#settings, me, site.cluster),
