@@ -35,6 +35,9 @@ type Waiting = {
 
 type Unstable = { readonly to: Destination; readonly bytes: number; readonly receipt: StableReceipt };
 
+/** So many more may be given up than wait before they are forgotten. */
+const GIVEN_UP_MAX = 64;
+
 /** What a message costs besides its payload, about. */
 const MESSAGE_BYTES = 64;
 
@@ -51,6 +54,8 @@ export class SendWindow {
   /** Of groups that the node is not in yet. */
   readonly #parked = new Map<Destination, Waiting[]>();
   #waitingCount = 0;
+  /** Given up, and still among those that wait. */
+  #givenUp = 0;
   #waitingBytes = 0;
   /** By number. */
   #unstable = new Map<number, Unstable>();
@@ -100,6 +105,7 @@ export class SendWindow {
       const abort = (): void => {
         one.isGivenUp = true;
         one.reject(signal?.reason);
+        this.#clear();
         this.pump();
       };
       signal?.addEventListener("abort", abort, { once: true });
@@ -200,7 +206,10 @@ export class SendWindow {
       const { to, payload } = one;
       if (!one.isGivenUp && !to.isLeaving && to.number !== undefined && !this.#admits(to, payload)) return;
       this.#shift();
-      if (one.isGivenUp) continue;
+      if (one.isGivenUp) {
+        this.#givenUp--;
+        continue;
+      }
       if (to.isLeaving) one.reject(leftError(to.name));
       else if (to.number !== undefined) one.resolve(this.#hand(to, to.number, payload));
       else this.#park(one);
@@ -227,6 +236,19 @@ export class SendWindow {
     if (this.#take?.(group, payload, number) === false) this.#isFull = true;
     if (!to.isConfirmed) this.#close(to);
     return receipt;
+  }
+
+  /** Forgets what was given up, now and then: else it would be kept as long as nothing can be sent. */
+  #clear(): void {
+    if (++this.#givenUp <= this.#waitingCount + GIVEN_UP_MAX) return;
+    this.#givenUp = 0;
+    this.#waiting = this.#waiting.slice(this.#head).filter(({ isGivenUp }) => !isGivenUp);
+    this.#head = 0;
+    for (const [to, parked] of this.#parked) {
+      const left = parked.filter(({ isGivenUp }) => !isGivenUp);
+      if (left.length > 0) this.#parked.set(to, left);
+      else this.#parked.delete(to);
+    }
   }
 
   #park(one: Waiting): void {

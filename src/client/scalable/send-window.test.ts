@@ -1,0 +1,40 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { settle } from "../../../test/client/fake-transport.ts";
+import { type Destination, SendWindow } from "./send-window.ts";
+
+setFlagsFromString("--expose_gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const LIMITS = { windowBytesMax: 1_000, unacceptedMax: 1_000, unacceptedBytesMax: 1_000_000 };
+
+function destination(name: string, number: number | undefined): Destination {
+  return { name, number, isLeaving: false, isConfirmed: true };
+}
+
+test("what is given up while nothing can be sent is not kept, and the rest goes out in its order", async () => {
+  const window = new SendWindow(LIMITS);
+  const [here, notYet] = [destination("g", 1), destination("h", undefined)];
+  const kept = [1, 2].map((byte) => window.send(here, Uint8Array.of(byte), undefined));
+  const givenUp: WeakRef<Uint8Array>[] = [];
+  for (let n = 0; n < 400; n++) {
+    const controller = new AbortController();
+    const payload = new Uint8Array(100);
+    givenUp.push(new WeakRef(payload));
+    const sending = window.send(n % 2 === 0 ? here : notYet, payload, controller.signal);
+    controller.abort(new Error("enough"));
+    await expect(sending).rejects.toThrow("enough");
+  }
+  kept.push(window.send(here, Uint8Array.of(3), undefined));
+  await settle();
+  collectGarbage();
+  expect(givenUp.filter((payload) => payload.deref() !== undefined).length).toBeLessThan(100);
+  const taken: (number | undefined)[] = [];
+  window.begin((_group, payload) => {
+    taken.push(payload[0]);
+    return true;
+  });
+  await Promise.all(kept);
+  expect(taken).toEqual([1, 2, 3]);
+});
