@@ -576,6 +576,55 @@ describe("a connection that is lost", () => {
     expect(await next(group, 2)).toEqual(["gap window 7", "view #ann#a"]);
   });
 
+  test("a group that is left while its deliveries were lost can be joined again, though the end of the former membership comes late", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g");
+    daemon.automatic = false;
+    const leaving = group.leave();
+    await settle();
+    daemon.resumption = "interrupted";
+    daemon.lastOrdered = 1;
+    daemon.stream?.close("reset");
+    await transport.advance(60);
+    await leaving;
+    const joining = connection.join("g");
+    await settle();
+    expect(daemon.sent.slice(1).map(({ number, type }) => [number, type])).toEqual([
+      [2, 0x2_0000],
+      [2, 0x2_0000],
+      [3, 0x1_0000],
+    ]);
+    daemon.send({ kind: "gap", group: "", reason: "window", count: 3, first: 2, last: 4 });
+    daemon.deliveries = 4;
+    daemon.deliver(encodeSelfLeave("g"));
+    daemon.view("g", "join", ["#ann#a"], "#ann#a");
+    expect(await next(await joining, 1)).toEqual(["view #ann#a"]);
+  });
+
+  test("a flush group that is left while it begins again can be joined at once: what comes of it in between ends nothing", async () => {
+    const { connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.automatic = false;
+    daemon.send({ kind: "gap", group: "g", reason: "slow", count: 2, first: 9, last: 10 });
+    daemon.deliveries = 10;
+    const leaving = group.leave();
+    daemon.deliver(encodeSelfLeave("g"));
+    await leaving;
+    const joining = connection.join("g");
+    await settle();
+    expect(daemon.sent.map(({ type }) => type & 0xf_0000).filter((type) => type !== 0)).toEqual([
+      0x1_0000, 0x2_0000, 0x1_0000, 0x2_0000, 0x1_0000,
+    ]);
+    // Of the join in between, and its end; then of the last one.
+    daemon.view("g", "join", ["#ann#a"], "#ann#a");
+    const events = next(await joining, 4);
+    daemon.deliver(encodeSelfLeave("g"));
+    daemon.view("g", "join", ["#ann#a"], "#ann#a");
+    daemon.deliver(daemon.message("#ann#a", "g", "here"));
+    expect(await events).toEqual(["view #ann#a", "gap window undefined", "view #ann#a", "#ann#a: here"]);
+  });
+
   test("a join that was refused may be told so twice, and that does not end a later one", async () => {
     const { connection, daemon } = await start();
     daemon.automatic = false;

@@ -49,7 +49,7 @@ type Entry = {
   primary: boolean | undefined;
   /** Told before the next view. */
   gap: Gap | undefined;
-  /** How often it is being left and joined again for the program: the ends in between are not told. */
+  /** How many ends of former memberships come before that of this one, at most: they are not told. */
   rejoining: number;
 };
 
@@ -61,6 +61,8 @@ export class Memberships {
   readonly #host: MembershipsHost;
   readonly #names = new Names();
   readonly #entries = new Map<string, Entry>();
+  /** How many ends of memberships that were left before they came may still come, by group. */
+  readonly #strays = new Map<string, number>();
   #self = "";
   #lastGroups: readonly string[] = [];
 
@@ -101,8 +103,9 @@ export class Memberships {
       view: undefined,
       primary: undefined,
       gap: undefined,
-      rejoining: 0,
+      rejoining: this.#strays.get(group) ?? 0,
     };
+    this.#strays.delete(group);
     entry.flush = this.#flushGroup(entry);
     this.#entries.set(group, entry);
   }
@@ -143,10 +146,11 @@ export class Memberships {
    */
   restart(self: string): readonly string[] {
     this.#self = self;
+    this.#strays.clear();
     const again: string[] = [];
     for (const entry of this.#entries.values()) {
       if (entry.status === "leaving") {
-        this.#leave(entry);
+        this.#leave(entry, 0);
         continue;
       }
       const event: Gap = { kind: "gap", group: entry.name, reason: "reconnected", count: undefined };
@@ -165,7 +169,8 @@ export class Memberships {
     const again: string[] = [];
     for (const entry of this.#entries.values()) {
       if (entry.status === "leaving") {
-        this.#leave(entry);
+        // Its end may be among what is gone, or come after all.
+        this.#leave(entry, entry.rejoining + 1);
         continue;
       }
       // What comes before the new view still counts, but for the flush layer: it begins again when it is told of the gap.
@@ -299,13 +304,17 @@ export class Memberships {
 
   #onMembership(message: MembershipMessage, primary: boolean | undefined): void {
     const entry = this.#entries.get(message.group);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      if (message.kind === "selfLeave") this.#expect(message.group, (this.#strays.get(message.group) ?? 0) - 1);
+      return;
+    }
     switch (message.kind) {
       case "transitional":
         if (entry.flush) return entry.flush.transitional();
         return this.#tell(entry, { kind: "transitional", group: entry.name });
       case "selfLeave":
-        if (entry.rejoining === 0 || entry.status === "leaving") return this.#leave(entry);
+        // Who leaves while the group is being left and joined again is told at the first end: more come.
+        if (entry.rejoining === 0 || entry.status === "leaving") return this.#leave(entry, entry.rejoining);
         entry.rejoining--;
         entry.flush = this.#flushGroup(entry);
         // What is sent until the new view is missed.
@@ -339,12 +348,19 @@ export class Memberships {
     entry.gap = gap;
   }
 
-  #leave(entry: Entry): void {
+  /** `strays`: so many ends of its memberships may still come. */
+  #leave(entry: Entry, strays: number): void {
     this.#entries.delete(entry.name);
+    this.#expect(entry.name, strays);
     const event: GroupEvent = { kind: "left", group: entry.name };
     this.#host.groupEvent(entry.name, event);
     this.#host.event(event);
     this.#host.left(entry.name);
+  }
+
+  #expect(group: string, strays: number): void {
+    if (strays > 0) this.#strays.set(group, strays);
+    else this.#strays.delete(group);
   }
 
   #show(entry: Entry, message: ViewMessage, cause: ViewCause, survivors: readonly string[] | undefined): void {
