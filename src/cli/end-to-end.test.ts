@@ -130,6 +130,41 @@ describe("commands against two daemons", () => {
     expect((await counted).code).toBe(ExitCode.interrupted);
   });
 
+  test("flood and ping that are interrupted end at once and say so, wherever they are", async () => {
+    const flood = [
+      "flood",
+      "--group",
+      "f",
+      "--count",
+      "99999999",
+      "--window",
+      "20",
+      "-s",
+      "safe",
+      "--address",
+      address,
+    ];
+    const commandLines = [
+      // Most of its time it waits for its own messages.
+      flood,
+      flood,
+      flood,
+      flood,
+      ["ping", "--group", "f", "--count", "9999", "--interval", "60000", "--address", address],
+    ];
+    await using watcher = await connect(address, {});
+    const group = await watcher.join("f");
+    for (const commandLine of commandLines) {
+      const interrupt = new AbortController();
+      const running = amalgam(commandLine, "", interrupt.signal);
+      let messages = 0;
+      const enough = commandLine === flood ? 100 : 1;
+      for await (const event of group) if (event.kind === "message" && ++messages === enough) break;
+      interrupt.abort(new DOMException("interrupted", "AbortError"));
+      expect(await running).toMatchObject({ code: ExitCode.interrupted, output: "" });
+    }
+  });
+
   test("what send sends, receive receives at the other daemon", async () => {
     const receiving = amalgam(["receive", "pipe", "--count", "3", "--address", `${PORT + 10}@127.0.0.1`]);
     await using watcher = await connect(address, {});

@@ -89,17 +89,18 @@ export const flood = defineCommand({
     let next = 0;
     let resume: (() => void) | undefined;
     let failure: unknown;
+    let isOver = false;
 
     const sending = (async () => {
       for (let number = 0; number < total; number++) {
-        while (number - received >= window && failure === undefined) {
+        while (number - received >= window && failure === undefined && !isOver) {
           await new Promise<void>((resolve) => {
             resume = resolve;
           });
         }
-        if (failure !== undefined) return;
+        if (failure !== undefined || isOver) return;
         const aheadMs = (number * 1_000) / rate - (performance.now() - startedAt);
-        if (aheadMs > 1) await sleep(aheadMs);
+        if (aheadMs > 1) await sleep(aheadMs, undefined, { signal: terminal.signal }).catch(() => {});
         const head = new Uint8Array(HEAD_BYTES);
         new DataView(head.buffer).setUint32(0, number);
         const accepted: Promise<unknown> =
@@ -132,9 +133,13 @@ export const flood = defineCommand({
       }
       if (received === total) break;
     }
+    isOver = true;
+    resume?.();
     await sending;
     progress.finish();
     if (failure !== undefined) throw failure;
+    // The connection was closed because of that: nothing was lost, and little was measured.
+    if (terminal.signal.aborted) return ExitCode.interrupted;
 
     const seconds = (performance.now() - startedAt) / 1_000;
     const result = {
