@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { giveUpRoot } from "./privileges.ts";
+import { identityOf } from "./privileges.ts";
 
 test("nothing is given up where the file names nobody", () => {
-  expect(giveUpRoot({ user: undefined, group: undefined }, ["/nowhere"])).toBeUndefined();
+  expect(identityOf({ user: undefined, group: undefined })).toBeUndefined();
 });
 
 test("a user or group that does not exist is an error for root, and without effect for others", () => {
@@ -13,7 +13,7 @@ test("a user or group that does not exist is an error for root, and without effe
     { user: undefined, group: "no-such-group" },
   ];
   for (const runtime of asked) {
-    const attempt = () => giveUpRoot(runtime, []);
+    const attempt = () => identityOf(runtime);
     if (isRoot) expect(attempt).toThrow(/the daemon cannot become (user|group) no-such-\w+: no such/);
     else expect(attempt()).toMatch(/change nothing|no users/);
   }

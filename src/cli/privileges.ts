@@ -3,31 +3,46 @@ import { chownSync, existsSync } from "node:fs";
 import type { RuntimeConfig } from "../daemon/config/site.ts";
 import { CliError, ExitCode } from "./exit-codes.ts";
 
+/** Whom a daemon that was started as root becomes. */
+export type Identity = {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: number[];
+  /** For people. */
+  readonly text: string;
+};
+
 /**
- * Gives up root for the user and group of the file, once all ports are bound and files are open; `owned` are files that
- * the user has to be able to remove. Says what was done, or why nothing was; `undefined` if the file asks for nothing.
+ * Looks up the user and the group that the file asks for. A text says why nothing is to be done; `undefined` if the file asks for nothing.
  * Throws a `CliError` for a user or group that does not exist: to go on as root would not be what was asked for.
  */
-export function giveUpRoot({ user, group }: RuntimeConfig, owned: readonly string[]): string | undefined {
+export function identityOf({ user, group }: RuntimeConfig): Identity | string | undefined {
   if (user === undefined && group === undefined) return undefined;
-  const { setuid, setgid, setgroups, getuid } = process;
-  if (getuid === undefined || setuid === undefined || setgid === undefined) return "this system has no users to become";
+  const { getuid } = process;
+  if (getuid === undefined) return "this system has no users to become";
   if (getuid() !== 0) return "it was not started as root: DaemonUser and DaemonGroup change nothing";
   try {
     const uid = user === undefined ? 0 : idOf("-u", user);
     const gid = group === undefined ? idOf("-g", user ?? "root") : groupId(group);
-    for (const path of owned) if (existsSync(path)) chownSync(path, uid, gid);
-    setgroups?.([...new Set([gid, ...(user === undefined ? [] : groupsOf(user))])]);
-    setgid(gid);
-    if (uid !== 0) setuid(uid);
-    return `runs as user ${user ?? "root"} (${uid}), group ${group ?? gid} now`;
+    const groups = [...new Set([gid, ...(user === undefined ? [] : groupsOf(user))])];
+    return { uid, gid, groups, text: `user ${user ?? "root"} (${uid}), group ${group ?? gid}` };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const who = [user === undefined ? [] : `user ${user}`, group === undefined ? [] : `group ${group}`].flat();
-    throw new CliError(ExitCode.configuration, `the daemon cannot become ${who.join(", ")}: ${why}`, {
-      cause: error,
-    });
+    throw new CliError(
+      ExitCode.configuration,
+      `the daemon cannot become ${who.join(", ")}: ${why}; make it, or take DaemonUser and DaemonGroup out of the file`,
+      { cause: error },
+    );
   }
+}
+
+/** Gives up root, once all ports are bound and files are open; `owned` are files that the user has to be able to write or remove. */
+export function become({ uid, gid, groups }: Identity, owned: readonly string[]): void {
+  for (const path of owned) if (existsSync(path)) chownSync(path, uid, gid);
+  process.setgroups?.(groups);
+  process.setgid?.(gid);
+  if (uid !== 0) process.setuid?.(uid);
 }
 
 /** Node does not look users up; `id` knows them wherever they are kept. */

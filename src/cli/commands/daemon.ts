@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { adminPlaces } from "../../daemon/admin.ts";
@@ -18,7 +16,8 @@ import { DaemonLog, LOG_LEVELS, type LogLevel, logEntryOf } from "../daemon-log.
 import { CliError, ExitCode, usageError } from "../exit-codes.ts";
 import { table } from "../format.ts";
 import { isLocal } from "../host-probe.ts";
-import { giveUpRoot } from "../privileges.ts";
+import { LogFile } from "../log-file.ts";
+import { become, identityOf } from "../privileges.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const daemon = defineCommand({
@@ -88,7 +87,10 @@ export const daemon = defineCommand({
       return ExitCode.ok;
     }
 
-    await using output = await openLog(site, terminal);
+    const logFile = site.log.file?.replaceAll(/%[hH]/g, hostname());
+    await using output = await openLog(logFile, site, terminal);
+    // Before it joins the others: what cannot be is not tried again and again in their configuration.
+    const identity = identityOf(site.runtime);
     const log = new DaemonLog({
       write: output.write,
       json: args.text("log") === "json" || (args.text("log") === "auto" && !output.forPeople),
@@ -115,7 +117,10 @@ export const daemon = defineCommand({
     });
     const socket = join(site.sessions.unixDirectory, String(self.port));
     const admin = adminPlaces(site.sessions.unixDirectory, self.port);
-    const becomes = await orStop(running, () => giveUpRoot(site.runtime, [socket, admin.folder, admin.socket]));
+    if (typeof identity === "object") {
+      const owned = [socket, admin.folder, admin.socket, ...(logFile === undefined ? [] : [logFile])];
+      await orStop(running, () => become(identity, owned));
+    }
     const note = (event: string, message: string, fields = {}) =>
       log.add({ level: "info", event, message, fields }, Date.now());
     const where = file === undefined ? "" : ` of ${file}`;
@@ -127,7 +132,7 @@ export const daemon = defineCommand({
     });
     const { datagrams } = (await running.status()).site;
     note("datagrams", `datagrams take the path ${datagrams.path}: ${datagrams.because}`, datagrams);
-    if (becomes !== undefined) note("user", becomes);
+    if (identity !== undefined) note("user", typeof identity === "string" ? identity : `runs as ${identity.text} now`);
     await ended(running, terminal.signal, () => note("stopping", "leaving"));
     return ExitCode.ok;
   },
@@ -188,10 +193,10 @@ function describedLinks({ sites, links }: SiteConfig): string {
   return table([["link", "weight", "limit", "begins with", "broken after"], ...rows]);
 }
 
-/** What a started daemon cannot do without; it ends if that fails. */
-async function orStop<T>(running: Daemon, step: () => T): Promise<T> {
+/** What a started daemon cannot do without; it leaves and ends if that fails. */
+async function orStop(running: Daemon, step: () => void): Promise<void> {
   try {
-    return step();
+    step();
   } catch (error) {
     await running.stop();
     throw error;
@@ -200,25 +205,23 @@ async function orStop<T>(running: Daemon, step: () => T): Promise<T> {
 
 type LogOutput = AsyncDisposable & { readonly write: (line: string) => void; readonly forPeople: boolean };
 
-async function openLog(site: SiteConfig, terminal: Terminal): Promise<LogOutput> {
+async function openLog(file: string | undefined, site: SiteConfig, terminal: Terminal): Promise<LogOutput> {
   if (site.log.flags.length === 0) return { write: () => {}, forPeople: false, [Symbol.asyncDispose]: async () => {} };
-  if (site.log.file === undefined) {
+  if (file === undefined) {
     return {
       write: (line) => terminal.note(line),
       forPeople: terminal.interactive,
       [Symbol.asyncDispose]: async () => {},
     };
   }
-  const stream = createWriteStream(site.log.file.replaceAll(/%[hH]/g, hostname()), { flags: "a" });
-  await once(stream, "open").catch((error: unknown) => {
+  const log = await LogFile.open(file, (line) => terminal.note(line)).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(ExitCode.configuration, `EventLogFile cannot be written: ${why}`, { cause: error });
   });
-  stream.on("error", (error) => terminal.note(`amalgam: the log cannot be written: ${error.message}`));
   return {
-    write: (line) => void stream.write(`${line}\n`),
+    write: (line) => log.write(line),
     forPeople: false,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => stream.end(() => resolve())),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };
 }
 

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { takePorts } from "./ports.ts";
+import { ensureBuilt } from "./site.ts";
+import { until } from "./until.ts";
+
+/* What a command does when what it writes to, or the terminal that it was started from, goes away. */
+
+const AMALGAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const isRoot = process.getuid?.() === 0;
+let folder: string;
+
+beforeAll(() => {
+  ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), "amalgam-streams-"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function hasEnded(child: ChildProcess): Promise<number | string | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return child.exitCode ?? child.signalCode;
+}
+
+describe("a daemon without a terminal", () => {
+  it("outlives whoever reads its log, and SIGHUP; SIGTERM ends it", async () => {
+    using ports = await takePorts();
+    const args = ["daemon", "--port", String(ports.base), "--no-unix"];
+    const child = spawn(process.execPath, [AMALGAM, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    // Its first line: what follows is written to nobody.
+    await once(child.stderr as NodeJS.ReadableStream, "data");
+    child.stderr?.destroy();
+    child.kill("SIGHUP");
+    const address = `${ports.base}@127.0.0.1`;
+    for (let i = 0; i < 3; i++) {
+      const { status, stderr } = spawnSync(process.execPath, [AMALGAM, "send", "g", "-m", "x", "--address", address]);
+      expect([status, String(stderr)]).toEqual([0, ""]);
+    }
+    child.kill("SIGTERM");
+    expect(await hasEnded(child)).toBe(0);
+  });
+
+  it("goes on when the disk of its log is full", async () => {
+    using ports = await takePorts();
+    const args = ["daemon", "--port", String(ports.base), "--no-unix"];
+    const child = spawn(process.execPath, [AMALGAM, ...args], {
+      stdio: ["ignore", "ignore", openSync("/dev/full", "w")],
+    });
+    const address = `${ports.base}@127.0.0.1`;
+    await until("it serves", async () => {
+      const { status } = spawnSync(process.execPath, [AMALGAM, "monitor", "--once", "--json", "--address", address]);
+      return status === 0 || child.exitCode !== null;
+    });
+    child.kill("SIGTERM");
+    expect(await hasEnded(child)).toBe(0);
+  });
+
+  it.skipIf(!isRoot)("does not join the others when it cannot become the user that the file names", async () => {
+    using ports = await takePorts();
+    const [config, log] = [join(folder, "spread.conf"), join(folder, "log")];
+    writeFileSync(
+      config,
+      `Spread_Segment 127.0.0.255:${ports.base} { a 127.0.0.1 }\nDaemonUser = no-such-user\nEventLogFile = ${log}\n`,
+    );
+    const { status, stderr } = spawnSync(process.execPath, [AMALGAM, "daemon", "--config", config, "--no-unix"]);
+    expect([status, String(stderr)]).toEqual([4, expect.stringContaining("cannot become user no-such-user: no such")]);
+    expect(readFileSync(log, "utf8")).toBe("");
+  });
+});
+
+describe("results", () => {
+  it("that cannot be written are an error, and not read is none", async () => {
+    const full = spawnSync(process.execPath, [AMALGAM, "help"], {
+      stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+    });
+    expect([full.status, String(full.stderr)]).toEqual([
+      1,
+      expect.stringMatching(/^amalgam: the output .* ENOSPC.*\n$/),
+    ]);
+    const unread = spawnSync("bash", [
+      "-c",
+      '"$0" "$1" help | true; exit "${PIPESTATUS[0]}"',
+      process.execPath,
+      AMALGAM,
+    ]);
+    expect([unread.status, String(unread.stderr)]).toEqual([0, ""]);
+  });
+});
