@@ -576,6 +576,47 @@ describe("a connection that is lost", () => {
     expect(await next(group, 2)).toEqual(["gap window 7", "view #ann#a"]);
   });
 
+  test("who closes it with messages under way waits for it to be restored, so that they are still delivered", async () => {
+    const { transport, connection, daemon } = await start({ reconnect: { delayMs: 2_000 } });
+    daemon.automatic = false;
+    const sending = connection.send("g", "accepted");
+    await settle();
+    daemon.send({ kind: "accepted", number: 1 });
+    const receipt = await sending;
+    daemon.resumption = "resumed";
+    daemon.stream?.close("reset");
+    connection.post("g", "posted");
+    const closing = connection.close();
+    await transport.advance(2_000);
+    expect(daemon.sent.slice(1).map(({ data }) => data)).toEqual(["accepted", "posted"]);
+    daemon.send({ kind: "accepted", number: 2 });
+    daemon.send({ kind: "delivered", number: 1 });
+    await receipt.delivered;
+    await closing;
+    expect(daemon.sent.at(-1)?.type).toBe(0x4_0000);
+  });
+
+  test("who closes it gives up what waits for it to be restored after a bound, and at once if nothing does", async () => {
+    const daemons: Daemons = { "4803@a": new FakeDaemon("a") };
+    const { transport, connection, daemon } = await start({}, daemons);
+    delete daemons["4803@a"];
+    daemon.stream?.close("reset");
+    const sending = expect(connection.send("g", "lost")).rejects.toMatchObject({ code: "CLOSED" });
+    let over = false;
+    const closing = connection.close().then(() => {
+      over = true;
+    });
+    await transport.advance(4_900);
+    expect(over).toBe(false);
+    await transport.advance(200);
+    await Promise.all([closing, sending]);
+
+    const idle = await start();
+    idle.daemon.stream?.close("reset");
+    await idle.connection.close();
+    expect(await idle.connection.closed).toBeUndefined();
+  });
+
   test("a group that is left while its deliveries were lost can be joined again, though the end of the former membership comes late", async () => {
     const { transport, connection, daemon } = await start();
     const group = await connection.join("g");

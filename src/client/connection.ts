@@ -58,6 +58,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #primary: boolean | undefined;
   #delivery = 0;
   #lastDelivery = 0;
+  /** Who waits for the session to be restored. */
+  #whenBack: (() => void)[] = [];
   #whenUp: ((error: GroupError | undefined) => void) | undefined;
   #whenEnded: (error: GroupError | undefined) => void = () => {};
   #error: GroupError | undefined;
@@ -295,8 +297,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /**
    * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when the daemon has closed the
    * connection, because all that has been ordered: the name may be used again. A daemon that takes too long is waited for
-   * 6 s. Sends that no daemon accepts for 5 s (a group may be held for a slow member) are given up: they reject
-   * with `CLOSED`; those that had been written may still be delivered.
+   * 6 s. Sends that no daemon accepts for 5 s (a group may be held for a slow member, or the connection is lost and not restored)
+   * are given up: they reject with `CLOSED`; those that had been written may still be delivered. Does not wait for a lost connection
+   * to be restored if all that was sent has been ordered: then the session ends when its daemon gives up waiting for it.
    */
   async close(): Promise<void> {
     this.#gate.open();
@@ -305,8 +308,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     await this.#scalable?.drain();
     // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
     const giveUpAt = this.#transport.now() + CLOSE_MS;
-    const patient =
-      !this.#engine.isUp || (await this.#sending.accepted((callback) => this.#transport.alarm(giveUpAt, callback)));
+    const inTime = (callback: () => void): (() => void) => this.#transport.alarm(giveUpAt, callback);
+    if (this.#sending.isUnsettled) await this.#untilBack(inTime);
+    const patient = !this.#engine.isUp || (await this.#sending.accepted(inTime));
     const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
     this.#driver.enter(() => this.#engine.close(kill, patient, this.#transport.now()));
     await this.closed;
@@ -320,6 +324,17 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** What the node of this connection counts and how it stands, while there is one. */
   get nodeStatistics(): NodeStatistics | undefined {
     return this.#scalable?.statistics;
+  }
+
+  /** Resolves when there is a session, or will never be one; at the latest when `alarm` calls back. */
+  async #untilBack(alarm: (callback: () => void) => () => void): Promise<void> {
+    if (this.#engine.isUp || this.#engine.isEnded) return;
+    let cancel = (): void => {};
+    await new Promise<void>((resolve) => {
+      cancel = alarm(resolve);
+      this.#whenBack.push(resolve);
+    });
+    cancel();
   }
 
   /** What carries scalable groups; throws if that is not possible for this connection. */
@@ -505,6 +520,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       this.#whenUp?.(undefined);
       return;
     }
+    this.#tellBack();
     const { address, privateGroup, resumption } = session;
     const resumed = resumption === "resumed";
     const goesOn = resumed || resumption === "interrupted";
@@ -534,6 +550,10 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     // there is another one after it, which changes nothing if the first one counts.
     for (const group of this.#memberships.restart(session.privateGroup)) this.#submitJoin(group);
     this.#scalable?.reconnected(false);
+  }
+
+  #tellBack(): void {
+    for (const resolve of this.#whenBack.splice(0)) resolve();
   }
 
   #setPrimary(primary: boolean): void {
@@ -572,6 +592,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#scalable?.end(error, why);
     this.#sending.end();
     this.#events?.end(error);
+    this.#tellBack();
     this.#whenUp?.(why);
     this.#whenEnded(error);
   }

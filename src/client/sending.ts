@@ -114,6 +114,15 @@ export class Sending {
     this.#held.release(group);
   }
 
+  /** Whether a message is not known to have been ordered. */
+  get isUnsettled(): boolean {
+    if (!this.#unaccepted.isNone) return true;
+    for (const { kind, groups, isVoid } of this.#parts.engine.outstanding()) {
+      if (kind === "data" && groups.length > 0 && !isVoid) return true;
+    }
+    return false;
+  }
+
   /** True when all has been accepted; false if that takes until `alarm` calls back, which it does once. */
   accepted(alarm: (callback: () => void) => () => void): Promise<boolean> {
     return this.#unaccepted.none(alarm);

@@ -3,6 +3,10 @@ export class Unaccepted {
   #count = 0;
   #waiting: (() => void)[] = [];
 
+  get isNone(): boolean {
+    return this.#count === 0;
+  }
+
   begin(): void {
     this.#count++;
   }
