@@ -743,6 +743,27 @@ describe("a connection that is lost", () => {
     expect(connection.address).toBe("4803@b");
   });
 
+  test("a daemon that refuses it does not end it as long as another may take it", async () => {
+    const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
+    const daemons: Daemons = { "4803@a": a, "4803@b": b };
+    const { transport, connection } = await start({}, daemons);
+    const refusal = { code: -9, text: "The user or the password is wrong." };
+    b.refusal = refusal;
+    delete daemons["4803@a"];
+    a.stream?.close("reset");
+    await transport.advance(5_000);
+    expect(b.hellos.length).toBeGreaterThan(0);
+    a.resumption = "resumed";
+    daemons["4803@a"] = a;
+    await transport.advance(5_000);
+    expect([connection.connected, connection.address]).toEqual([true, "4803@a"]);
+    // When all refuse, nobody has to wait.
+    a.refusal = refusal;
+    a.stream?.close("reset");
+    await transport.advance(1_000);
+    expect(await connection.closed).toMatchObject({ code: "REFUSED", message: `4803@b: ${refusal.text}` });
+  });
+
   test("a daemon that says nothing is asked, and given up", async () => {
     const { transport, connection, daemon } = await start({ silenceMs: 1_000 });
     daemon.resumption = "resumed";

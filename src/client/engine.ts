@@ -62,6 +62,8 @@ export class Engine implements Machine {
   #wasUp = false;
   #moveOn = false;
   #refusal: GroupError | undefined;
+  /** Daemons that have refused the session for good since it was lost. */
+  readonly #refusing = new Set<string>();
   #now = 0;
 
   /** `addresses`: at least one; tried in this order. */
@@ -402,6 +404,7 @@ export class Engine implements Machine {
     this.#attempts = 0;
     this.#moveOn = false;
     this.#refusal = undefined;
+    this.#refusing.clear();
     this.#privateGroup = greeting.privateGroup;
     this.#ticket = greeting.ticket;
     this.#heardAt = this.#now;
@@ -482,11 +485,18 @@ export class Engine implements Machine {
   }
 
   #onRefused(code: number, text: string): void {
+    const address = formatAddress(this.#addresses[this.#address] as Address);
+    const isComingBack = this.#wasUp && this.#phase.name === "dialling";
     this.#host.destroy();
-    this.#refusal = new GroupError("REFUSED", text || refusalText(code));
+    this.#refusal = new GroupError("REFUSED", `${address}: ${text || refusalText(code)}`);
     // Our own former session may still hold the name, and daemons that are full may not be so later.
     const passing = code === Code.rejectNotUnique || code === Code.rejectQuota;
-    if (this.#wasUp && !passing) return this.#end(this.#refusal);
+    if (this.#wasUp && !passing) {
+      // The others have not said so, even if they cannot be reached now.
+      this.#refusing.add(address);
+      if (!isComingBack || this.#refusing.size >= this.#addresses.length) return this.#end(this.#refusal);
+      this.#moveOn = true;
+    }
     this.#lost(this.#refusal.message);
   }
 

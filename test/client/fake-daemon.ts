@@ -30,6 +30,8 @@ export class FakeDaemon {
   /** As WELCOME says. */
   primary = true;
   daemons: string[] = [];
+  /** Whom it does not want is told so. */
+  refusal: { readonly code: number; readonly text: string } | undefined;
   /** Accepts and answers by itself: joins with views of one member, leaves, and data by delivery to its sender. */
   automatic = true;
   /** A good-bye is ordered at once, and the connection closed. */
@@ -94,6 +96,7 @@ export class FakeDaemon {
       case "hello":
         this.hellos.push(message);
         this.user = message.user;
+        if (this.refusal) return this.send({ kind: "refused", ...this.refusal });
         return this.send({
           kind: "welcome",
           version: NATIVE_VERSION,
