@@ -34,8 +34,11 @@ export interface Transport {
   open(address: Address, listener: StreamListener): ByteStream;
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Calls back at `at` or soon after; returns what cancels it. Must not keep a process alive by itself. */
-  alarm(at: number, callback: () => void): () => void;
+  /**
+   * Calls back at `at` or soon after; returns what cancels it. Where the world has processes that end by themselves, this one must not while
+   * the alarm `isAwaited`, which it is when nothing else happens until then; other alarms must not keep it.
+   */
+  alarm(at: number, callback: () => void, isAwaited?: boolean): () => void;
   /** A number of [0, 1), for the jitter of retries. */
   random(): number;
   /** What makes nodes; without it there are no scalable groups. */

@@ -743,6 +743,22 @@ describe("a connection that is lost", () => {
     expect(connection.address).toBe("4803@b");
   });
 
+  test("a process in which nothing else happens goes on while it is being restored", async () => {
+    const daemons: Daemons = { "4803@a": new FakeDaemon("a") };
+    const { transport, connection, daemon } = await start({ reconnect: { giveUpMs: 1_000 } }, daemons);
+    await connection.join("g");
+    expect(transport.isAwaited).toBe(false);
+    delete daemons["4803@a"];
+    daemon.stream?.close("reset");
+    for (let waited = 0; waited < 1_000; waited += 100) {
+      expect(transport.isAwaited).toBe(true);
+      await transport.advance(100);
+    }
+    await transport.advance(1_000);
+    await connection.closed;
+    expect(transport.isAwaited).toBe(false);
+  });
+
   test("a daemon that refuses it does not end it as long as another may take it", async () => {
     const [a, b] = [new FakeDaemon("a"), new FakeDaemon("b")];
     const daemons: Daemons = { "4803@a": a, "4803@b": b };

@@ -9,7 +9,7 @@ export class EngineDriver {
   readonly #transport: Transport;
   readonly #engine: Engine;
   readonly #stepped: () => void;
-  #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
+  #alarm: { readonly at: number; readonly isAwaited: boolean; readonly cancel: () => void } | undefined;
   #isPumping = false;
   #bytesToPump = 0;
   #isAcknowledging = false;
@@ -27,14 +27,15 @@ export class EngineDriver {
     this.#stepped();
     if (this.#engine.isEnded) return;
     const at = this.#engine.deadline;
-    if (this.#alarm && this.#alarm.at <= at) return;
+    const isAwaited = this.#engine.isWaiting;
+    if (this.#alarm && this.#alarm.at <= at && this.#alarm.isAwaited === isAwaited) return;
     this.stop();
     if (at === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#transport.alarm(at, () => {
+    const ring = (): void => {
       this.#alarm = undefined;
       this.enter(() => this.#engine.tick(this.#transport.now()));
-    });
-    this.#alarm = { at, cancel };
+    };
+    this.#alarm = { at, isAwaited, cancel: this.#transport.alarm(at, ring, isAwaited) };
   }
 
   /** So many payload bytes more are to be written: everything that is sent in one turn of the program goes out in few writes. */

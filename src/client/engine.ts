@@ -81,6 +81,11 @@ export class Engine implements Machine {
     return this.#phase.name === "up";
   }
 
+  /** Whether there is no stream, not even one that is being opened, but will be. */
+  get isWaiting(): boolean {
+    return this.#phase.name === "waiting";
+  }
+
   get protocol(): "native" | "spread" | undefined {
     return this.#phase.name === "up" ? this.#phase.link.protocol : undefined;
   }

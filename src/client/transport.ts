@@ -14,9 +14,9 @@ const END_MS = 7_000;
 export const nodeTransport: Transport = {
   open: (address, listener) => new SocketStream(address, listener),
   now: () => performance.now(),
-  alarm: (at, callback) => {
+  alarm: (at, callback, isAwaited = false) => {
     const timer = setTimeout(callback, Math.max(0, Math.min(at - performance.now(), 0x7fff_ffff)));
-    timer.unref();
+    if (!isAwaited) timer.unref();
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),

@@ -70,13 +70,15 @@ export class FakeStream implements ByteStream {
   }
 }
 
+type Alarm = { readonly at: number; readonly callback: () => void; readonly isAwaited: boolean };
+
 /** A transport whose streams, clock and alarms a test works by hand. */
 export class FakeTransport implements Transport {
   readonly streams: FakeStream[] = [];
   /** Decides what happens to a new stream, in the next microtask. */
   onOpen: (stream: FakeStream) => void = () => {};
   #time = 0;
-  #alarms: { readonly at: number; readonly callback: () => void }[] = [];
+  #alarms: Alarm[] = [];
 
   open(address: Parameters<Transport["open"]>[0], listener: StreamListener): ByteStream {
     const stream = new FakeStream(formatAddress(address), listener);
@@ -89,12 +91,17 @@ export class FakeTransport implements Transport {
     return this.#time;
   }
 
-  alarm(at: number, callback: () => void): () => void {
-    const alarm = { at, callback };
+  alarm(at: number, callback: () => void, isAwaited = false): () => void {
+    const alarm = { at, callback, isAwaited };
     this.#alarms.push(alarm);
     return () => {
       this.#alarms = this.#alarms.filter((other) => other !== alarm);
     };
+  }
+
+  /** Whether a process in which nothing else happens would go on. */
+  get isAwaited(): boolean {
+    return this.#alarms.some(({ isAwaited }) => isAwaited);
   }
 
   random(): number {
@@ -106,7 +113,7 @@ export class FakeTransport implements Transport {
     const end = this.#time + ms;
     await settle();
     for (;;) {
-      const next = this.#alarms.reduce<{ at: number; callback: () => void } | undefined>(
+      const next = this.#alarms.reduce<Alarm | undefined>(
         (least, alarm) => (alarm.at <= end && (least === undefined || alarm.at < least.at) ? alarm : least),
         undefined,
       );
