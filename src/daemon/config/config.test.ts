@@ -422,6 +422,12 @@ describe("what is odd is a warning", () => {
     expect(parseSiteConfig(text).warnings).toMatchObject([{ ...NONE, message }]);
   });
 
+  test("a byte order mark, carriage returns and tabs change nothing", () => {
+    const text = "Spread_Segment 10.0.0.255 {\n a 10.0.0.1\n}\n";
+    const { site, warnings } = parseSiteConfig(`\uFEFF${text.replaceAll("\n", "\r\n").replaceAll(" ", "\t")}`);
+    expect([site.hash, warnings]).toEqual([parseSiteConfig(text).site.hash, []]);
+  });
+
   test("an address that is none is taken as a name, and then looked up", () => {
     const text = "Spread_Segment 10.0.0.255 { 10.0.0.999 }";
     expect(failure(text).problem.message).toBe('no address is known for the name "10.0.0.999"');

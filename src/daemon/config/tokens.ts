@@ -25,7 +25,8 @@ const WORD_END = /[ \t\r\n\v\f#{}[\]]/;
 export function tokens(source: Source, warnings: Problem[]): Token[] {
   const { text } = source;
   const found: Token[] = [];
-  let at = 0;
+  // What editors put before a text to say that it is UTF-8.
+  let at = text.startsWith("\uFEFF") ? 1 : 0;
   while (at < text.length) {
     const character = text[at] as string;
     if (BLANK.test(character)) {
