@@ -1,5 +1,5 @@
 import type { LogConfig, SiteConfig } from "../daemon/config/site.ts";
-import { daemonWithId } from "../daemon/config/site.ts";
+import { daemonWithId, hasAddress } from "../daemon/config/site.ts";
 import { describeRegionsChange } from "../daemon/regions-status.ts";
 import { describeChange } from "../daemon/status.ts";
 import type { NodeEvent } from "../daemon/index.ts";
@@ -98,8 +98,9 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       return sessionEntry(event.event);
     case "moved": {
       const { kind, daemon, host, from, to, isSelf } = event;
+      const was = hasAddress({ address: from }) ? `was ${from} and ` : "";
       const then = isSelf ? "start this daemon again, so that it listens there" : "datagrams go there from now on";
-      const message = `${host}, where ${daemon} is, was ${from} and is ${to}: ${then}`;
+      const message = `${host}, where ${daemon} is, ${was}is ${to}: ${then}`;
       return { level: isSelf ? "warning" : "info", event: kind, message, fields: { daemon, host, from, to } };
     }
     case "reload": {

@@ -100,7 +100,7 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
       datagramBytes: site.datagramBytes,
       receiveBufferBytes: options.receiveBufferBytes,
       datagrams: options.datagrams?.() ?? { path: "portable", because: "the host has no other" },
-      daemons: site.daemons.map(({ name, id, address, port }) => ({ name, id, address, port })),
+      daemons: site.daemons.map(({ name, id, address, host, port }) => ({ name, id, address: host ?? address, port })),
     },
     configuration: {
       id: configuration.id,

@@ -19,7 +19,7 @@ import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire
 import { isMonitorDatagram } from "../wire/spread/monitor.ts";
 import { type AdminSource, serveAdmin } from "./admin.ts";
 import { hostAddresses } from "./config/load.ts";
-import type { DaemonConfig, SiteConfig } from "./config/site.ts";
+import { type DaemonConfig, hasAddress, type SiteConfig } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { KeptState } from "./kept-state.ts";
@@ -421,7 +421,8 @@ export class RunningDaemon {
   }
 
   #others(): UdpPeer[] {
-    return this.#options.site.daemons.filter(({ id }) => id !== this.#self.id).map((daemon) => this.#peer(daemon));
+    const others = this.#options.site.daemons.filter(({ id }) => id !== this.#self.id);
+    return others.map((daemon) => this.#peer(daemon)).filter(hasAddress);
   }
 
   /** Daemons that the file names by their hosts are followed when these get other addresses. */

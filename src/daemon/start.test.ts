@@ -118,6 +118,22 @@ describe("startDaemon", () => {
     );
   });
 
+  it("begins without a daemon whose host's name leads nowhere, and finds it when the name is known", async () => {
+    const port = BASE_PORT + 420;
+    const text = `Dissemination = unicast
+      Spread_Segment 127.0.0.255 { a 127.0.0.1:${port}  b Host = localhost:${port + 10} }`;
+    const options = { thread: false, unixSocket: false };
+    const config = parseSiteConfig(text, "spread.conf", () => undefined).site;
+    await expect(startDaemon({ ...options, config, name: "b" })).rejects.toThrow("leads nowhere now");
+    const a = await startDaemon({ ...options, config, name: "a" });
+    daemons.push(a);
+    await until(() => inOneConfiguration([a]));
+    const known = parseSiteConfig(text, "spread.conf", () => ["127.0.0.1"]).site;
+    const b = await startDaemon({ ...options, config: known, name: "b" });
+    daemons.push(b);
+    await until(() => inOneConfiguration([a, b]));
+  });
+
   it("says which file it cannot use: a state directory, the folder of its Unix socket", async () => {
     const folder = mkdtempSync(join(tmpdir(), "amalgam-start-"));
     const file = join(folder, "file");

@@ -5,6 +5,7 @@ import type { ConnectOptions } from "../client/config.ts";
 import { connect } from "../client/connect.ts";
 import { Connection } from "../client/connection.ts";
 import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
+import { hasAddress } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type DatagramPath, wantedDatagrams } from "../host/datagrams.ts";
 import { localTransport } from "./local-transport.ts";
@@ -211,6 +212,10 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     const names = site.daemons.map((daemon) => daemon.name).join(", ");
     const what = chosen === undefined ? "say which daemon to start" : `there is no daemon ${JSON.stringify(chosen)}`;
     throw new RangeError(`${what}: the configuration has ${names}`);
+  }
+  const self = site.daemons.find((daemon) => daemon.name === chosen);
+  if (self !== undefined && !hasAddress(self)) {
+    throw new RangeError(`the name ${self.host}, where ${chosen} is to run, leads nowhere now`);
   }
   return {
     site,

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { HostNames } from "./host-names.ts";
+import { expect, test, vi } from "vitest";
+import { HostNames, LOOKUP_EVERY_MS, UNKNOWN_EVERY_MS } from "./host-names.ts";
 
 /** Names with what they lead to, and what was told. */
 function watched(answers: Record<string, readonly string[] | Error>) {
@@ -37,6 +37,31 @@ test("a name that cannot be resolved, or still leads to the known address too, c
   await names.look();
   expect(told).toEqual([]);
   names.stop();
+});
+
+test("a name that leads nowhere yet is looked up more often than the others", async () => {
+  vi.useFakeTimers();
+  const asked: string[] = [];
+  const told: string[] = [];
+  const hosts = [
+    { id: 1, host: "a.example", address: "10.0.0.1" },
+    { id: 2, host: "b.example", address: "0.0.0.0" },
+  ];
+  const names = new HostNames(
+    hosts,
+    "ipv4",
+    ({ id }, to) => void told.push(`${id} ${to}`),
+    async (host) => {
+      asked.push(host);
+      return host === "b.example" && asked.length >= 3 ? ["10.0.0.2"] : [];
+    },
+  );
+  await vi.advanceTimersByTimeAsync(5 * UNKNOWN_EVERY_MS);
+  expect([asked, told]).toEqual([["b.example", "b.example", "b.example"], ["2 10.0.0.2"]]);
+  await vi.advanceTimersByTimeAsync(LOOKUP_EVERY_MS);
+  expect(asked.slice(3)).toEqual(["a.example", "b.example"]);
+  names.stop();
+  vi.useRealTimers();
 });
 
 test("after it was stopped nothing is told", async () => {

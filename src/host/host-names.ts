@@ -1,4 +1,5 @@
 import { lookup as dnsLookup } from "node:dns/promises";
+import { hasAddress } from "../daemon/config/site.ts";
 
 /** Somebody who is found by the name of a host. */
 export type NamedHost = { readonly id: number; readonly host: string; readonly address: string };
@@ -8,6 +9,8 @@ export type NameLookup = (host: string, family: "ipv4" | "ipv6") => Promise<read
 
 /** As often as names are looked up again. */
 export const LOOKUP_EVERY_MS = 30_000;
+/** As often as those that lead nowhere: whoever is there now cannot be reached until then. */
+export const UNKNOWN_EVERY_MS = 2_000;
 
 const lookupAll: NameLookup = async (host, family) => {
   const found = await dnsLookup(host, { all: true, family: family === "ipv4" ? 4 : 6 });
@@ -23,7 +26,7 @@ export class HostNames {
   readonly #family: "ipv4" | "ipv6";
   readonly #moved: (host: NamedHost, to: string) => void;
   readonly #lookup: NameLookup;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
   #isStopped = false;
 
   constructor(
@@ -31,21 +34,24 @@ export class HostNames {
     family: "ipv4" | "ipv6",
     moved: (host: NamedHost, to: string) => void,
     lookup: NameLookup = lookupAll,
-    everyMs = LOOKUP_EVERY_MS,
   ) {
     this.#known = new Map(hosts.map((host) => [host.id, host]));
     this.#family = family;
     this.#moved = moved;
     this.#lookup = lookup;
-    this.#timer = setInterval(() => void this.look(), everyMs);
+    const unknown = () => [...this.#known.values()].filter((host) => !hasAddress(host));
+    this.#timers = [
+      setInterval(() => void this.look(), LOOKUP_EVERY_MS),
+      setInterval(() => void this.look(unknown()), UNKNOWN_EVERY_MS),
+    ];
     // Nobody's process lives on for this.
-    this.#timer.unref();
+    for (const timer of this.#timers) timer.unref();
   }
 
-  /** Looks all names up once. */
-  async look(): Promise<void> {
+  /** Looks these names up once, by default all. */
+  async look(hosts: readonly NamedHost[] = [...this.#known.values()]): Promise<void> {
     await Promise.all(
-      [...this.#known.values()].map(async (known) => {
+      hosts.map(async (known) => {
         const found = await this.#lookup(known.host, this.#family).catch((): readonly string[] => []);
         const [first] = found;
         if (this.#isStopped || first === undefined || found.includes(known.address)) return;
@@ -58,6 +64,6 @@ export class HostNames {
 
   stop(): void {
     this.#isStopped = true;
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 }

@@ -4,6 +4,7 @@ import { adminPlaces } from "../../daemon/admin.ts";
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
 import {
   chooseDaemon,
+  hasAddress,
   type DaemonConfig,
   shownPolicy,
   type SiteConfig,
@@ -166,7 +167,7 @@ function described(site: SiteConfig): string {
   const rows = site.daemons.map(({ name, id, address, host, port, segment, site: at, httpPort }) => [
     name,
     String(id),
-    `${host === undefined ? "" : `${host} = `}${address}:${port}`,
+    `${host === undefined ? "" : `${host} = `}${hasAddress({ address }) ? address : "?"}:${port}`,
     site.segments[segment]?.address ?? "",
     ...(isWide ? [site.sites[at]?.name ?? ""] : []),
     httpPort === undefined ? "-" : String(httpPort),

@@ -1,5 +1,5 @@
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
-import type { SiteConfig } from "../../daemon/config/site.ts";
+import { placeOf, type SiteConfig } from "../../daemon/config/site.ts";
 import { nodeSite } from "../../daemon/node-config.ts";
 import { defineCommand } from "../command.ts";
 import { type Finding, judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "../diagnosis.ts";
@@ -101,7 +101,7 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
   const asked = await Promise.all(
     site.daemons.map(async (daemon) => {
       const askedAtMs = Date.now();
-      const observation = await observe(daemon.name, `${daemon.port}@${daemon.address}`, terminal.signal);
+      const observation = await observe(daemon.name, placeOf(daemon), terminal.signal);
       return { observation, findings: judgeDaemon(site, observation, askedAtMs, Date.now()) };
     }),
   );

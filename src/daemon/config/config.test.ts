@@ -290,7 +290,7 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "Spread_Segment 10.0.0.255 { a }",
       "1:29",
       'no address is known for the name "a"',
-      "Write the address behind the name: a 10.0.0.1",
+      "Write the address behind the name: a 10.0.0.1; or the name of its host: a Host = node1.example.org",
     ],
     [
       "Spread_Segment 10.0.0.255 { a fe80::1 }",

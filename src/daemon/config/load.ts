@@ -5,7 +5,8 @@ import { parseConfigFile } from "./parser.ts";
 import { hostOf } from "./topology.ts";
 
 /**
- * Reads a spread.conf from a file and looks up the hosts that it names without an address. Throws a `ConfigError`
+ * Reads a spread.conf from a file and looks up the hosts that it names without an address; names of hosts that are down may lead nowhere, and are
+ * warnings. Throws a `ConfigError`
  * for what is wrong in the file, and the error of the file system if it cannot be read.
  */
 export async function loadSiteConfig(path: string): Promise<ParsedSite> {
@@ -22,7 +23,10 @@ export async function hostAddresses(text: string, file: string): Promise<Record<
 /** As `loadSiteConfig` for a text that is already here; `file` is its name in messages. */
 export async function resolveSiteConfig(text: string, file: string): Promise<ParsedSite> {
   const addresses = await lookUp(text, file);
-  return parseSiteConfig(text, file, (name) => addresses.get(name) ?? []);
+  return parseSiteConfig(text, file, (name) => {
+    const found = addresses.get(name) ?? [];
+    return found.length === 0 ? undefined : found;
+  });
 }
 
 async function lookUp(text: string, file: string): Promise<ReadonlyMap<string, readonly string[]>> {
@@ -36,7 +40,7 @@ async function lookUp(text: string, file: string): Promise<ReadonlyMap<string, r
   return addresses;
 }
 
-/** Unknown names have no addresses: the parser says so with the place in the file. */
+/** Unknown names have no addresses: the parser says with the place in the file what that means. */
 async function addressesOf(name: string): Promise<string[]> {
   const found = await dnsLookup(name, { all: true }).catch(() => []);
   return found.map((entry) => entry.address);

@@ -88,6 +88,7 @@ export type DaemonConfig = {
   readonly site: number;
   /** Position in `SiteConfig.daemons`. */
   readonly index: number;
+  /** The unspecified one while the host's name leads nowhere (`hasAddress`). */
   readonly address: string;
   /** The name that the address was looked up by, if the file has only that: it may lead elsewhere later. */
   readonly host: string | undefined;
@@ -194,6 +195,19 @@ export function daemonWithId(site: SiteConfig, id: number): DaemonConfig | undef
   return site.daemons.find((daemon) => daemon.id === id);
 }
 
+/** What stands for the address of a host whose name leads nowhere now. */
+export const UNKNOWN_ADDRESS = { ipv4: "0.0.0.0", ipv6: "::" } as const;
+
+/** Whether it is known where the daemon is. */
+export function hasAddress({ address }: Pick<DaemonConfig, "address">): boolean {
+  return address !== UNKNOWN_ADDRESS.ipv4 && address !== UNKNOWN_ADDRESS.ipv6;
+}
+
+/** Where to look for the daemon: the name of its host, where the file has one, follows it. */
+export function placeOf({ address, host, port }: Pick<DaemonConfig, "address" | "host" | "port">): string {
+  return `${port}@${host ?? address}`;
+}
+
 /**
  * The daemon to run on this host: the one that `name` names, or the only one whose address `isLocal`. Otherwise a
  * text that says what there is to choose from.
@@ -204,12 +218,12 @@ export function chooseDaemon(
   isLocal: (address: string) => boolean,
 ): DaemonConfig | string {
   const names = (daemons: readonly DaemonConfig[]) =>
-    daemons.map((daemon) => `${daemon.name} (${daemon.address})`).join(", ");
+    daemons.map((daemon) => `${daemon.name} (${hasAddress(daemon) ? daemon.address : daemon.host})`).join(", ");
   if (name !== undefined) {
-    return (
-      daemonNamed(site, name) ??
-      `the configuration has no daemon ${JSON.stringify(name)}; it has ${names(site.daemons)}`
-    );
+    const named = daemonNamed(site, name);
+    if (named === undefined)
+      return `the configuration has no daemon ${JSON.stringify(name)}; it has ${names(site.daemons)}`;
+    return hasAddress(named) ? named : `the name ${named.host}, where ${name} is to run, leads nowhere now`;
   }
   const local = site.daemons.filter((daemon) => isLocal(daemon.address));
   const [only] = local;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseSiteConfig } from "./parse-site.ts";
 import { ConfigError } from "./problem.ts";
+import { chooseDaemon, hasAddress } from "./site.ts";
 
 const WEST = "Site west {\n  Spread_Segment 10.1.0.255:4803 { a 10.1.0.1  b 10.1.0.2 }\n}\n";
 const EAST = "Site east {\n  Spread_Segment 10.2.0.255:4803 { c 10.2.0.1 }\n}\n";
@@ -179,6 +180,21 @@ describe("a daemon that is found by a host's name", () => {
   test("may be called Host itself", () => {
     const { site } = parseSiteConfig("Spread_Segment 10.0.0.255:4803 { Host 10.0.0.1 }");
     expect(site.daemons[0]).toMatchObject({ name: "Host", address: "10.0.0.1" });
+  });
+
+  test("may be down, so that its name leads nowhere now: the others go without it", () => {
+    const text = "Spread_Segment 10.0.0.255:4803 { a Host = a.example ; b Host = b.example ; c Host = c.example }";
+    const among = (known: string) => (name: string) => (name === known ? ["10.0.0.7"] : undefined);
+    const { site, warnings } = parseSiteConfig(text, "spread.conf", among("b.example"));
+    expect(site.daemons.map(hasAddress)).toEqual([false, true, false]);
+    expect(warnings.map(({ message, column }) => [message, column])).toEqual([
+      ['the name "a.example" leads nowhere now', 43],
+      ['the name "c.example" leads nowhere now', 85],
+    ]);
+    expect(parseSiteConfig(text, "spread.conf", among("c.example")).site.hash).toBe(site.hash);
+    expect(chooseDaemon(site, undefined, (address) => address === "10.0.0.7")).toMatchObject({ name: "b" });
+    expect(chooseDaemon(site, "c", () => true)).toBe("the name c.example, where c is to run, leads nowhere now");
+    expect(chooseDaemon(site, "d", () => true)).toContain("it has a (a.example), b (10.0.0.7), c (c.example)");
   });
 
   test("whose host is unknown, or no name, is an error at its place", () => {

@@ -2,11 +2,21 @@ import { type Address, FAMILY_NAMES, isLoopback, isMulticast, isUnspecified, par
 import { virtualId } from "./hash.ts";
 import type { AddressNode, ConfigFile, DaemonNode, SegmentNode } from "./parser.ts";
 import { configError, type Problem, problemAt, type Span } from "./problem.ts";
-import type { DaemonConfig, InterfaceConfig, LinkConfig, NamedSite, SegmentConfig } from "./site.ts";
+import {
+  type DaemonConfig,
+  type InterfaceConfig,
+  type LinkConfig,
+  type NamedSite,
+  type SegmentConfig,
+  UNKNOWN_ADDRESS,
+} from "./site.ts";
 import { Sites } from "./sites.ts";
 
-/** The addresses of a host name, of either family; empty for an unknown one. */
-export type HostLookup = (name: string) => readonly string[];
+/**
+ * The addresses of a host name, of either family. Empty for one that is unknown, which is an error; `undefined` for one that is not known now
+ * and will be looked up again.
+ */
+export type HostLookup = (name: string) => readonly string[] | undefined;
 
 export type Topology = {
   readonly segments: readonly SegmentConfig[];
@@ -74,7 +84,7 @@ class TopologyBuilder {
     if (excess !== undefined) throw this.#error(excess.at, `a segment has at most ${SEGMENT_ADDRESSES_MAX} addresses`);
     const port = first.port === undefined || first.port === 0 ? DEFAULT_PORT : first.port;
     const site = node.site ?? 0;
-    const daemons = node.daemons.map((daemon) => this.#daemon(daemon, index, site, port));
+    const daemons = node.daemons.map((daemon) => this.#daemon(daemon, index, site, port, first.address.family));
     for (const address of more) {
       if (address.port === undefined) continue;
       throw this.#error(address.at, "only the first address of a segment has a port", "It holds for the others too");
@@ -107,11 +117,17 @@ class TopologyBuilder {
     }
   }
 
-  #daemon(node: DaemonNode, segment: number, site: number, segmentPort: number): DaemonConfig {
+  #daemon(
+    node: DaemonNode,
+    segment: number,
+    site: number,
+    segmentPort: number,
+    family: Address["family"],
+  ): DaemonConfig {
     if (this.#daemons.length === DAEMONS_MAX) throw this.#error(node.at, `there are more than ${DAEMONS_MAX} daemons`);
-    const { address, at, host } = this.#daemonAddress(node);
+    const { address, at, host, isKnown } = this.#daemonAddress(node, family);
     this.#checkFamily(at, address);
-    if (isUnspecified(address) || isMulticast(address)) {
+    if (isKnown && (isUnspecified(address) || isMulticast(address))) {
       const what = isMulticast(address) ? "a multicast address" : "the unspecified address";
       throw this.#error(at, `a daemon cannot have ${what}`, "Give the address by which the others reach it");
     }
@@ -120,7 +136,7 @@ class TopologyBuilder {
     const port = given === undefined || given === 0 ? segmentPort : given;
     if (port > 65_534)
       throw this.#error(at, `port ${port} leaves none for the token`, "A daemon uses its port and the next one");
-    this.#checkClash(node, name, address, port);
+    if (isKnown) this.#checkClash(node, name, address, port);
 
     const id = node.virtualId?.value ?? virtualId(name);
     const twin = this.#daemons.find((daemon) => daemon.id === id);
@@ -129,7 +145,7 @@ class TopologyBuilder {
       const remedy = "Set another one: name address VirtualID = number";
       throw this.#error(span, `${name} and ${twin.name} have the same virtual id ${id}`, remedy);
     }
-    const neighbours = this.#daemons.filter((daemon) => this.#isSameHost(daemon.address, address)).length;
+    const neighbours = isKnown ? this.#daemons.filter((daemon) => this.#isSameHost(daemon.address, address)).length : 0;
     const daemon: DaemonConfig = {
       name,
       id,
@@ -140,7 +156,7 @@ class TopologyBuilder {
       host,
       port,
       httpPort: this.#httpPort === 0 ? undefined : this.#httpPort + neighbours,
-      interfaces: this.#interfaces(node, name, address),
+      interfaces: isKnown ? this.#interfaces(node, name, address) : [],
     };
     this.#daemons.push(daemon);
     return daemon;
@@ -153,20 +169,31 @@ class TopologyBuilder {
     return parsed !== undefined && isLoopback(parsed) && isLoopback(address);
   }
 
-  #daemonAddress(node: DaemonNode): { address: Address; at: Span; host: string | undefined } {
-    if (node.address !== undefined) return { address: node.address.address, at: node.address.at, host: undefined };
+  #daemonAddress(
+    node: DaemonNode,
+    segmentFamily: Address["family"],
+  ): { address: Address; at: Span; host: string | undefined; isKnown: boolean } {
+    if (node.address !== undefined) {
+      return { address: node.address.address, at: node.address.at, host: undefined, isKnown: true };
+    }
     const { at } = node.host ?? node.name ?? node;
     const name = hostOf(node) ?? "";
-    const found = this.#lookup(name)
-      .map(parseAddress)
-      .filter((address) => address !== undefined);
+    const answer = this.#lookup(name);
+    if (answer === undefined) {
+      const remedy = "It is looked up again while the daemon runs; until then nothing is sent there";
+      this.#warn(at, `the name ${JSON.stringify(name)} leads nowhere now`, remedy);
+      const address = parseAddress(UNKNOWN_ADDRESS[this.#family ?? segmentFamily]) as Address;
+      return { address, at, host: name, isKnown: false };
+    }
+    const found = answer.map(parseAddress).filter((address) => address !== undefined);
     const address = found.find((candidate) => candidate.family === (this.#family ?? candidate.family));
     if (address === undefined) {
       const kind = this.#family === undefined ? "" : `${FAMILY_NAMES[this.#family]} `;
-      const remedy = `Write the address behind the name: ${name || "name"} 10.0.0.1`;
+      const instead = node.host === undefined ? `; or the name of its host: ${name} Host = node1.example.org` : "";
+      const remedy = `Write the address behind the name: ${node.name?.text || "name"} 10.0.0.1${instead}`;
       throw this.#error(at, `no ${kind}address is known for the name ${JSON.stringify(name)}`, remedy);
     }
-    return { address, at, host: name };
+    return { address, at, host: name, isKnown: true };
   }
 
   #name(node: DaemonNode, address: Address): string {
