@@ -242,6 +242,18 @@ describe("a connection to a native daemon", () => {
     await expect(connection.join("g")).rejects.toMatchObject({ code: "ALREADY_JOINED" });
   });
 
+  test("a group that was left stays left, though the connection is in it again", async () => {
+    const { connection, daemon } = await start();
+    const former = await connection.join("g");
+    await former.leave();
+    const group = await connection.join("g");
+    await former.leave();
+    await expect(former.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+    expect([former.view, group.view?.members]).toEqual([undefined, ["#ann#a"]]);
+    await group.send("still here");
+    expect(daemon.groups.has("g")).toBe(true);
+  });
+
   test("too much that no daemon has accepted is refused as BUSY", async () => {
     const { connection, daemon } = await start({ unacceptedMax: 2 });
     daemon.automatic = false;

@@ -215,7 +215,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return new Promise<Group>((resolve, reject) => {
       const queue = this.#gate.queue<GroupEvent>();
       if (this.#events) queue.mute();
-      const joined = new Group(group, this.#owner(), queue);
+      const isCurrent = (): boolean => this.#groups.get(group) === joined;
+      const joined: Group = new Group(group, this.#owner(isCurrent), queue);
       this.#groups.set(group, joined);
       this.#optionsOf.set(group, options);
       const abort = (): void => this.#abandon(group, options.signal?.reason);
@@ -365,16 +366,19 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     return this.#scalable;
   }
 
-  #owner(): GroupOwner {
+  /** `isCurrent`: it is the group's present membership that asks, not one that was left and joined again. */
+  #owner(isCurrent: () => boolean): GroupOwner {
     return {
-      view: (group) => this.#memberships.view(group),
-      isMember: (group) => this.#memberships.has(group),
-      send: (group, payload, options) => this.#sending.sendToGroup(group, payload, options),
+      view: (group) => (isCurrent() ? this.#memberships.view(group) : undefined),
+      send: (group, payload, options) =>
+        isCurrent()
+          ? this.#sending.sendToGroup(group, payload, options)
+          : Promise.reject(this.#sending.notMember(group)),
       flush: (group) => {
-        if (this.#memberships.flush(group)) this.#driver.enter(() => {});
+        if (isCurrent() && this.#memberships.flush(group)) this.#driver.enter(() => {});
         else throw new GroupError("FLUSHING", `no flush of ${group} is asked for: wait for a flushRequest`);
       },
-      leave: (group) => this.#leave(group),
+      leave: (group) => (isCurrent() ? this.#leave(group) : Promise.resolve()),
     };
   }
 

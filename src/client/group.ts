@@ -5,7 +5,6 @@ import type { GroupSendOptions, Payload, Receipt } from "./send.ts";
 /** What a group asks of its connection. */
 export interface GroupOwner {
   view(group: string): View | undefined;
-  isMember(group: string): boolean;
   send(group: string, payload: Payload, options: GroupSendOptions): Promise<Receipt>;
   flush(group: string): void;
   leave(group: string): Promise<void>;

@@ -105,8 +105,14 @@ export class Sending {
     const error = checkDestinations(list);
     if (error) throw error;
     this.#checkNotFlushed("alsoTo", list);
-    if (!memberships.isJoined(group)) throw this.#notMember(group);
+    if (!memberships.isJoined(group)) throw this.notMember(group);
     return this.#send(plain(list, payload, options));
+  }
+
+  /** Why nothing can be sent to a group as its member. */
+  notMember(group: string): GroupError {
+    const text = `this connection is not in ${group}, or not any more: join it, or use connection.send`;
+    return this.#parts.ended() ?? new GroupError("CLOSED", text);
   }
 
   /** The group has its next view, or will never have one. */
@@ -161,7 +167,7 @@ export class Sending {
   #trySend(message: FlushedMessage, bounded: boolean): Promise<Receipt> | undefined {
     const { memberships, engine } = this.#parts;
     const { group, isWeak } = message;
-    if (engine.isEnded || !memberships.isJoined(group)) return Promise.reject(this.#notMember(group));
+    if (engine.isEnded || !memberships.isJoined(group)) return Promise.reject(this.notMember(group));
     const mode = memberships.sendMode(group, isWeak);
     return mode.kind === "blocked" ? undefined : this.#send(message.outgoing(mode), bounded);
   }
@@ -209,11 +215,6 @@ export class Sending {
 
   #letPost(): void {
     for (const resolve of this.#whenRoom.splice(0)) resolve();
-  }
-
-  #notMember(group: string): GroupError {
-    const text = `this connection is not in ${group}, or not any more: join it, or use connection.send`;
-    return this.#parts.ended() ?? new GroupError("CLOSED", text);
   }
 }
 

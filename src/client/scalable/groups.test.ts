@@ -272,6 +272,26 @@ describe("a group", () => {
     await leaving;
     expect(await next(group, 3)).toEqual(["view #ann#a #n9#d", "left", "end"]);
   });
+
+  test("that was left stays left, though the connection is in it again", async () => {
+    const { connection, world, nodes, group: former } = await joined();
+    const leaving = former.leave();
+    await settle();
+    nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
+    await leaving;
+    const joining = connection.join("g", { quality: "scalable" });
+    await settle();
+    const region = { id: { region: 300, view: 1 }, address: 2, members: [info(ME, "#ann#a")] };
+    nodes.change({
+      regionsCreated: [region],
+      groupsCreated: [{ group: 2, name: "g", view: 1, regions: [300], places: [0] }],
+    });
+    const group = await joining;
+    await expect(former.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+    await former.leave();
+    await group.send("still here");
+    expect(world.nodes[0]?.sent.map(({ text }) => text)).toEqual(["still here"]);
+  });
 });
 
 describe("sending", () => {

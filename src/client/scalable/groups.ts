@@ -143,11 +143,10 @@ export class ScalableGroups {
     return joined;
   }
 
-  async send(name: string, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
+  async #send(membership: Membership, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
     const bytes = joinedPieces(piecesOf(payload));
     if (this.#error !== undefined) throw this.#error;
-    const membership = this.#memberships.get(name);
-    if (membership === undefined || membership.isLeaving) throw leftError(name);
+    if (membership.isLeaving) throw leftError(membership.name);
     this.#checkSize(membership, bytes);
     if (membership.quality === "timely") membership.sentAt = this.#host.now();
     return this.#windowOf(membership).send(membership, bytes, signal);
@@ -172,9 +171,10 @@ export class ScalableGroups {
   /** Sends to the one of these groups that is of nodes, if any is: it has to be alone, and without what it cannot have. */
   sendAmong(list: readonly string[], payload: Payload, options: SendOptions): Promise<Receipt> | undefined {
     const group = list.find((name) => this.has(name));
-    if (group === undefined) return undefined;
+    const membership = group === undefined ? undefined : this.#memberships.get(group);
+    if (membership === undefined) return undefined;
     if (list.length > 1) {
-      const text = `${group} is a ${this.#memberships.get(group)?.quality} group: what is sent to it goes to no other group`;
+      const text = `${group} is a ${membership.quality} group: what is sent to it goes to no other group`;
       return Promise.reject(new GroupError("GROUP_REFUSED", text));
     }
     const { service, type, selfDiscard } = options;
@@ -183,7 +183,7 @@ export class ScalableGroups {
         new RangeError(`service, type, selfDiscard: not in a scalable or timely group such as ${group}`),
       );
     }
-    return this.send(group, payload, {});
+    return this.#send(membership, payload, {});
   }
 
   /** A frame of the daemon; false if it is not for a node. */
@@ -289,7 +289,7 @@ export class ScalableGroups {
       get statistics(): TimelyGroupStatistics | undefined {
         return statistics();
       },
-      send: (payload: Payload, options: ScalableSendOptions) => this.send(name, payload, options),
+      send: (payload: Payload, options: ScalableSendOptions) => this.#send(membership, payload, options),
       leave: () => this.#askToLeave(membership),
     };
     const group =
