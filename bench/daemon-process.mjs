@@ -4,12 +4,14 @@
  * CPU profile of the time between two requests for its usage there.
  */
 import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
+import { growHeap } from "../dist/host/heap-growth.js";
 import { profile } from "./cpu-profile.mjs";
 import { flood } from "./flood.mjs";
 import { takePauses } from "./gc-watch.mjs";
 
 const [file, name] = process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
+growHeap();
 const { site } = await loadSiteConfig(file);
 const daemon = await startDaemon({
   config: site,

@@ -7,8 +7,6 @@ import type { DaemonStatus } from "../src/daemon/status.ts";
 import { Lab } from "../test/net/namespaces.ts";
 
 const DAEMON = fileURLToPath(new URL("./daemon-process.mjs", import.meta.url));
-/** As in the first line of src/cli/main.ts. */
-const DAEMON_FLAGS = ["--initial-heap-size=256"];
 /** Benchmarks and tests of several processes at a time must not meet: each has ports for twenty daemons. */
 const PORT = 15_000 + (process.pid % 30) * 200;
 /** Clients find Unix sockets here and nowhere else: so ports differ, also between namespaces. */
@@ -64,11 +62,11 @@ export class BenchSite {
   }
 
   /** Starts a program on a daemon's host, with an IPC channel. */
-  spawn(daemon: number, script: string, args: readonly string[], flags: readonly string[] = []): ChildProcess {
+  spawn(daemon: number, script: string, args: readonly string[]): ChildProcess {
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
     return this.lab === undefined
-      ? fork(script, [...args], { stdio: [...stdio], execArgv: [...flags] })
-      : this.lab.spawn(daemon, process.execPath, [...flags, script, ...args], { stdio: [...stdio] });
+      ? fork(script, [...args], { stdio: [...stdio], execArgv: [] })
+      : this.lab.spawn(daemon, process.execPath, [script, ...args], { stdio: [...stdio] });
   }
 
   /** Has clients in a daemon's own process, which is returned: they are told and asked as those of a process of their own. */
@@ -106,7 +104,7 @@ export class BenchSite {
       return file;
     });
     const started = this.names.map((name, i) => {
-      const child = this.spawn(i, DAEMON, [files[i] as string, name], DAEMON_FLAGS);
+      const child = this.spawn(i, DAEMON, [files[i] as string, name]);
       this.#children.push(child);
       this.#members.push([]);
       child.on("message", (message: DaemonMessage) => {

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --initial-heap-size=256
+#!/usr/bin/env node
 import { VERSION } from "../daemon/version.ts";
 import { commands } from "./commands/index.ts";
 import { run } from "./run.ts";

@@ -8,6 +8,7 @@ import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./co
 import { hasAddress } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type DatagramPath, wantedDatagrams } from "../host/datagrams.ts";
+import { withLargeHeap } from "../host/heap-growth.ts";
 import { localTransport } from "./local-transport.ts";
 import type { NodeEvent } from "./node.ts";
 import { runDaemon, type RunOptions } from "./run.ts";
@@ -119,7 +120,7 @@ async function inThisThread(
 
 async function inWorker(options: RunOptions, identity: Identity, onEvent: (event: NodeEvent) => void): Promise<Daemon> {
   // Without the application's own flags: some, such as --input-type, a thread does not start with.
-  const worker = new Worker(WORKER, { workerData: options, name: identity.name, execArgv: [] });
+  const worker = withLargeHeap(() => new Worker(WORKER, { workerData: options, name: identity.name, execArgv: [] }));
   const started = settled<number | undefined>();
   const ended = settled();
   const waiting = new Map<number, (status: DaemonStatus | Error) => void>();

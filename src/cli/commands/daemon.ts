@@ -11,6 +11,7 @@ import {
   withHttpPort,
 } from "../../daemon/config/site.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
+import { growHeap } from "../../host/heap-growth.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { DaemonLog, LOG_LEVELS, type LogLevel, logEntryOf } from "../daemon-log.ts";
@@ -99,6 +100,7 @@ export const daemon = defineCommand({
       style: (format, text) => (output.forPeople ? terminal.style(format, text) : text),
     });
     const stateDirectory = args.text("state-dir");
+    growHeap();
     let inForce = site;
     const running = await startDaemon({
       config: site,
