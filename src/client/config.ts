@@ -77,6 +77,9 @@ export function clientConfig(options: ConnectOptions): ClientConfig {
   if (!Number.isInteger(priority) || priority < 0 || priority > 15) {
     throw new RangeError(`priority: ${priority} is not an integer of 0 to 15`);
   }
+  if (!["auto", "native", "spread"].includes(protocol)) {
+    throw new RangeError(`protocol: ${JSON.stringify(protocol)} is none of "auto", "native", "spread"`);
+  }
   const config: ClientConfig = {
     name,
     priority,

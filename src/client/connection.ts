@@ -205,6 +205,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (options.quality !== undefined && options.quality !== "ordered") {
       throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable", "timely"`);
     }
+    if (options.autoFlush === true && options.flush !== true) {
+      throw new RangeError("autoFlush: only in flush mode: join with { flush: true, autoFlush: true }");
+    }
     if (options.slow !== undefined && this.protocol === "spread") {
       throw new GroupError(
         "GROUP_REFUSED",
@@ -451,7 +454,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#optionsOf.delete(group);
     this.#joinNumbers.delete(group);
     this.#sending.release(group);
-    joining?.reject(new GroupError("EXPELLED", `the daemon ended the membership in ${group}`));
+    // So the daemon answers a Spread client's join of a group that has no ordered messages; natively it would refuse it.
+    const text = `${group} cannot be joined: it is a scalable or timely group, which Spread's protocol does not have`;
+    joining?.reject(new GroupError("GROUP_REFUSED", text));
   }
 
   #engineHost(): EngineHost {

@@ -123,6 +123,23 @@ describe("real daemons and sockets", () => {
     expect(await readTo(first, "flushRequest")).toEqual(["hello", "transitional", "flushRequest"]);
   });
 
+  test("a scalable group is left behind what was sent and can be joined again at once, but not over Spread's protocol", async () => {
+    daemons = await startSite(["a"]);
+    const [a = ""] = daemons.map(({ address }) => address);
+    await using ann = await connect(a, { name: "ann" });
+    await using old = await connect(a, { name: "old", protocol: "spread" });
+    const group = await ann.join("s", { quality: "scalable" });
+    await group.send("last words");
+    const leaving = group.leave();
+    const again = ann.join("s", { quality: "scalable" });
+    await leaving;
+    expect((await again).view?.members).toEqual(["#ann#a"]);
+    await expect(old.join("s")).rejects.toMatchObject({
+      code: "GROUP_REFUSED",
+      message: expect.stringContaining("it is a scalable or timely group"),
+    });
+  });
+
   test("a client whose daemon crashes goes on elsewhere: nothing is sent twice, nothing is lost", async () => {
     daemons = await startSite(["a", "b", "c"]);
     const [a, b, c] = daemons.map(({ address }) => address) as [string, string, string];

@@ -258,18 +258,25 @@ describe("a group", () => {
   });
 
   test("is left behind what was sent to it", async () => {
-    const { group, node, nodes } = await joined();
+    const { connection, group, node, nodes } = await joined();
     await group.send("last words");
     const leaving = group.leave();
     await settle();
     expect(nodes.requests("leave")).toEqual([]);
     await expect(group.send("too late")).resolves.toBeDefined();
+    // It can be joined again at once: that waits for the end.
+    const again = connection.join("g", { quality: "scalable" });
     for (const { number } of node.sent) node.application?.stable(number);
     await settle();
     expect(nodes.requests("leave")).toHaveLength(1);
     await expect(group.send("really")).rejects.toMatchObject({ code: "CLOSED" });
     nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
     await leaving;
+    await settle();
+    expect(nodes.requests("join")).toHaveLength(2);
+    const ended = expect(again).rejects.toMatchObject({ code: "CLOSED" });
+    await connection.close();
+    await ended;
     expect(await next(group, 3)).toEqual(["view #ann#a #n9#d", "left", "end"]);
   });
 

@@ -112,7 +112,7 @@ export class ScalableGroups {
   /** Resolves when a group that is being left can be joined again; `undefined`: it is not being left. */
   leaving(group: string): Promise<void> | undefined {
     const membership = this.#memberships.get(group);
-    return membership?.isLeaving === true ? membership.gone : undefined;
+    return membership?.isLeaving === true || membership?.isParting === true ? membership.gone : undefined;
   }
 
   async join(name: string, options: ScalableJoinOptions | TimelyJoinOptions): Promise<ScalableGroup | TimelyGroup> {
@@ -317,6 +317,7 @@ export class ScalableGroups {
 
   async #askToLeave(membership: Membership): Promise<void> {
     if (this.#memberships.get(membership.name) !== membership) return;
+    membership.isParting = true;
     if (membership.status === "joined") {
       await this.#idle(this.#windowOf(membership), membership);
       await this.#linger(membership.sentAt);

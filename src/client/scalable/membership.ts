@@ -29,6 +29,8 @@ export class Membership implements Destination {
    */
   status: "joining" | "abandoned" | "joined" | "leaving" = "joining";
   number: GroupNumber | undefined;
+  /** The program has asked to leave; what was sent before is waited for. */
+  isParting = false;
   /** The program only sends: it is delivered no messages. */
   isSendOnly = false;
   roster: Roster | undefined;
