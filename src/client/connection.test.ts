@@ -206,6 +206,21 @@ describe("a connection to a native daemon", () => {
     expect(stream.isEnded).toBe(true);
   });
 
+  test("a signal ends a connection at once, and the daemon is told that nobody comes back", async () => {
+    const controller = new AbortController();
+    const { connection, daemon } = await start({ signal: controller.signal });
+    const group = await connection.join("g");
+    daemon.automatic = false;
+    const sending = expect(group.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+    controller.abort();
+    expect(await connection.closed).toMatchObject({ code: "CLOSED", message: "the signal ended the connection" });
+    await sending;
+    await settle();
+    expect(daemon.sent.map(({ type }) => type)).toEqual([0x1_0000, 0x10, 0x4_0000]);
+    await next(group, 1);
+    await expect(next(group, 1)).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
   test("a signal ends a join, which is then taken back", async () => {
     const { connection, daemon } = await start();
     daemon.automatic = false;

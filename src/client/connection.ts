@@ -126,7 +126,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         reject(signal?.reason as Error);
-        connection.#abort(new GroupError("CLOSED", "the signal ended the connection"));
+        connection.#abort(new GroupError("CLOSED", "the signal ended the connection"), connection.#goodBye());
       };
       signal?.addEventListener("abort", abort, { once: true });
       void connection.closed.then(() => signal?.removeEventListener("abort", abort));
@@ -315,8 +315,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     const inTime = (callback: () => void): (() => void) => this.#transport.alarm(giveUpAt, callback);
     if (this.#sending.isUnsettled) await this.#untilBack(inTime);
     const patient = !this.#engine.isUp || (await this.#sending.accepted(inTime));
-    const kill = new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
-    this.#driver.enter(() => this.#engine.close(kill, patient, this.#transport.now()));
+    this.#driver.enter(() => this.#engine.close(this.#goodBye(), patient, this.#transport.now()));
     await this.closed;
   }
 
@@ -606,8 +605,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#whenEnded(error);
   }
 
-  #abort(error: GroupError): void {
-    this.#driver.enter(() => this.#engine.abort(error));
+  #abort(error: GroupError, goodBye?: Outgoing): void {
+    this.#driver.enter(() => this.#engine.abort(error, goodBye));
+  }
+
+  #goodBye(): Outgoing {
+    return new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
   }
 
   #ended(): GroupError | undefined {

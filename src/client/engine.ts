@@ -273,14 +273,7 @@ export class Engine implements Machine {
       return this.#end(undefined);
     }
     if (!patient) this.#takeBack(phase.link);
-    this.#window.add(kill);
-    // Whatever the stream buffers: nothing can be added behind this.
-    while (this.#toSend < this.#window.next) {
-      const outgoing = this.#nextToSend();
-      phase.link.send(outgoing, this.#privateGroup);
-      if (phase.link.protocol === "spread") this.#sentToSpread(outgoing);
-    }
-    phase.link.flush();
+    this.#sayGoodBye(phase.link, kill);
     // If this side ended first, so would the daemon's: at once, before the end is known there.
     this.#phase = { name: "closing", link: phase.link, until: now + CLOSING_MS };
     if (patient) return;
@@ -288,11 +281,30 @@ export class Engine implements Machine {
     this.#end(undefined);
   }
 
-  /** Ends at once, with a reason. */
-  abort(error: GroupError): void {
-    if (this.#phase.name === "ended") return;
-    if (this.#phase.name !== "idle" && this.#phase.name !== "waiting") this.#host.destroy();
+  /**
+   * Ends at once, with a reason. With a good-bye, for which nobody waits: a daemon that gets none waits for its client to come back, which
+   * stays a member of its groups until then.
+   */
+  abort(error: GroupError, kill: Outgoing | undefined): void {
+    const phase = this.#phase;
+    if (phase.name === "ended") return;
+    if (phase.name === "up" && kill !== undefined) {
+      this.#takeBack(phase.link);
+      this.#sayGoodBye(phase.link, kill);
+      this.#host.end();
+    } else if (phase.name !== "idle" && phase.name !== "waiting") this.#host.destroy();
     this.#end(error);
+  }
+
+  /** Writes all that is queued, and the good-bye behind it, whatever the stream buffers: nothing can be added behind that. */
+  #sayGoodBye(link: Link, kill: Outgoing): void {
+    this.#window.add(kill);
+    while (this.#toSend < this.#window.next) {
+      const outgoing = this.#nextToSend();
+      link.send(outgoing, this.#privateGroup);
+      if (link.protocol === "spread") this.#sentToSpread(outgoing);
+    }
+    link.flush();
   }
 
   /** Nothing more is written of what waits: to a native daemon its numbers go to nobody. */
