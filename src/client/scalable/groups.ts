@@ -1,19 +1,19 @@
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { SettledStream } from "../../cms/settled.ts";
 import type { Change } from "../../cms/views.ts";
-import { PlatoGroup } from "../../plato/plato-group.ts";
 import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
-import { TimelyNode } from "../../ricochet/timely-node.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
-import { type Repairs, repairsOf } from "../../wire/timely/repairs.ts";
+import type { Repairs } from "../../wire/timely/repairs.ts";
 import { GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
 import type { Message, ScalableEvent, TimelyEvent, View } from "../events.ts";
 import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
-import { type Payload, piecesOf, type Receipt, type SendOptions } from "../send.ts";
+import type { Payload, Receipt, SendOptions } from "../send.ts";
+import { arrivals } from "./arrivals.ts";
 import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
+import { GroupSends, type GroupSendsHost, type ScalableLimits } from "./group-sends.ts";
 import { Inbox } from "./inbox.ts";
 import { Membership } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
@@ -21,18 +21,14 @@ import { NodeSession } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
 import { type NodeSettings, nodeSetup } from "./options.ts";
 import { type Difference, groupsTouched, isOnlyCarried, type Roster, Rosters } from "./rosters.ts";
-import { expelledError, leftError, SendWindow } from "./send-window.ts";
 import { TimelyGroup } from "./timely-group.ts";
+import { wantedRepairs } from "./timely-options.ts";
 
 /** How long a group is without word of the daemons before its members' programs are told that it is suspended (region-views.md, rule 12). */
 const LEASE_MS = 3_000;
-/** How long leaving, or closing, waits for what was sent to be everywhere. */
-const DRAIN_MS = 5_000;
-/** And so long after the last message to a timely group, as members ask for what they lack in that time, or never. */
-const LINGER_MS = 500;
 
 /** What scalable groups ask of their connection. */
-export interface ScalableHost {
+export interface ScalableHost extends GroupSendsHost {
   /** To the daemon, behind all that was sent before. */
   submit(outgoing: Outgoing): void;
   /** For the connection's stream. */
@@ -45,13 +41,7 @@ export interface ScalableHost {
   isIterated(): boolean;
   /** Where the node may be reached, as far as the session tells. */
   place(): Pick<SeatRequest, "daemons" | "local">;
-  payloadBytesMax(): number;
-  now(): number;
-  /** Calls back at a time, once; returns what cancels it. */
-  alarm(at: number, callback: () => void): () => void;
 }
-
-export type ScalableLimits = { readonly unacceptedMax: number; readonly unacceptedBytesMax: number };
 
 /**
  * The scalable and timely groups of a connection, and the node that carries them all: made at the first join, taken along to other daemons, made anew when
@@ -62,11 +52,7 @@ export class ScalableGroups {
   readonly #world: NodeWorld;
   readonly #host: ScalableHost;
   readonly #session: NodeSession;
-  readonly #window: SendWindow;
-  /** Messages to timely groups, which wait for nothing but the network. */
-  readonly #timelyWindow: SendWindow;
-  /** To totally ordered ones: until too many of this node's are under way there. */
-  readonly #orderedWindow: SendWindow;
+  readonly #sends: GroupSends;
   readonly #memberships = new Map<string, Membership>();
   #byNumber = new Map<GroupNumber, Membership>();
   #names = new NodeNames();
@@ -86,9 +72,7 @@ export class ScalableGroups {
     this.#settings = settings;
     this.#world = world;
     this.#host = host;
-    this.#window = new SendWindow({ ...limits, windowBytesMax: settings.windowBytesMax });
-    this.#timelyWindow = new SendWindow({ ...limits, windowBytesMax: 0 });
-    this.#orderedWindow = new SendWindow({ ...limits, windowBytesMax: 0 });
+    this.#sends = new GroupSends(settings, limits, host);
     this.#session = new NodeSession({
       submit: (outgoing) => host.submit(outgoing),
       registered: (node, site) => void this.#begin(node, site),
@@ -143,29 +127,9 @@ export class ScalableGroups {
     return joined;
   }
 
-  async #send(membership: Membership, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
-    const bytes = joinedPieces(piecesOf(payload));
+  async #send(membership: Membership, payload: Payload, options: ScalableSendOptions): Promise<Receipt> {
     if (this.#error !== undefined) throw this.#error;
-    if (membership.isLeaving) throw leftError(membership.name);
-    this.#checkSize(membership, bytes);
-    if (membership.quality === "timely") membership.sentAt = this.#host.now();
-    return this.#windowOf(membership).send(membership, bytes, signal);
-  }
-
-  #checkSize({ name, quality, repairs, order }: Membership, { length }: Uint8Array): void {
-    const siteMax = this.#host.payloadBytesMax();
-    const packetMax = TimelyNode.payloadBytesMax(this.#settings.datagramBytes, repairs.every);
-    const timelyMax = order === undefined ? packetMax : PlatoGroup.payloadBytesMax(packetMax);
-    const max = quality === "timely" ? timelyMax : siteMax;
-    if (length <= Math.min(max, siteMax)) return;
-    const what =
-      max < siteMax ? `${name} is timely, and a packet takes at most ${max}` : `this site takes at most ${siteMax}`;
-    throw new GroupError("TOO_LARGE", `a message of ${length} bytes: ${what}; split it`);
-  }
-
-  #windowOf({ quality, order }: Membership): SendWindow {
-    if (quality === "scalable") return this.#window;
-    return order === undefined ? this.#timelyWindow : this.#orderedWindow;
+    return this.#sends.send(membership, payload, options);
   }
 
   /** Sends to the one of these groups that is of nodes, if any is: it has to be alone, and without what it cannot have. */
@@ -229,28 +193,15 @@ export class ScalableGroups {
   }
 
   /** Resolves when what was sent is everywhere, or that takes too long. */
-  async drain(): Promise<void> {
-    await Promise.all([this.#window, this.#timelyWindow, this.#orderedWindow].map((window) => this.#idle(window)));
-    await this.#linger(Math.max(...[...this.#memberships.values()].map(({ sentAt }) => sentAt)));
-  }
-
-  #idle(window: SendWindow, to?: Membership): Promise<void> {
-    return window.idle(to, (callback) => this.#host.alarm(this.#host.now() + DRAIN_MS, callback));
-  }
-
-  /** Whoever has just sent to a timely group stays for those who have to ask for it. */
-  async #linger(sentAt: number): Promise<void> {
-    const until = sentAt + LINGER_MS;
-    if (until > this.#host.now()) await new Promise<void>((resolve) => this.#host.alarm(until, resolve));
+  drain(): Promise<void> {
+    return this.#sends.drain();
   }
 
   /** The connection has ended; `error`: not because it was closed. */
   end(error: GroupError | undefined, why: GroupError): void {
     this.#error = why;
     this.#cancelLease?.();
-    this.#window.end(why);
-    this.#timelyWindow.end(why);
-    this.#orderedWindow.end(why);
+    this.#sends.end(why);
     for (const membership of this.#memberships.values()) {
       membership.fail(why);
       membership.end(undefined, error, () => {});
@@ -318,10 +269,7 @@ export class ScalableGroups {
   async #askToLeave(membership: Membership): Promise<void> {
     if (this.#memberships.get(membership.name) !== membership) return;
     membership.isParting = true;
-    if (membership.status === "joined") {
-      await this.#idle(this.#windowOf(membership), membership);
-      await this.#linger(membership.sentAt);
-    }
+    if (membership.status === "joined") await this.#sends.drainGroup(membership);
     this.#startLeaving(membership);
     await membership.group.left;
   }
@@ -333,8 +281,7 @@ export class ScalableGroups {
       membership.status = "leaving";
       this.#session.leave(membership.name);
     }
-    this.#windowOf(membership).changed(membership);
-    this.#windowOf(membership).pump();
+    this.#sends.changed(membership);
   }
 
   /** The program does not read, and the group's policy is to leave then. */
@@ -355,8 +302,7 @@ export class ScalableGroups {
     if (membership.number !== undefined) this.#byNumber.delete(membership.number);
     membership.end(event, error, (last) => this.#tell(membership, last));
     membership.remove();
-    this.#windowOf(membership).changed(membership);
-    this.#windowOf(membership).pump();
+    this.#sends.changed(membership);
   }
 
   #onFacts({ group, policy, repairs }: GroupFacts): void {
@@ -435,9 +381,7 @@ export class ScalableGroups {
     this.#running = running;
     running.hold(this.#holding > 0);
     for (const change of this.#changes) running.apply(change);
-    this.#window.begin((group, payload, number) => running.send(group, payload, number));
-    this.#timelyWindow.begin((group, payload) => running.sendTimely(group, payload));
-    this.#orderedWindow.begin((group, payload) => running.sendTimely(group, payload));
+    this.#sends.begin(running);
   }
 
   #refuseMulticast(): void {
@@ -457,52 +401,21 @@ export class ScalableGroups {
   }
 
   #application(me: NodeId, running: () => RunningNode): NodeApplication {
-    const isFifo = this.#settings.delivery === "fifo";
     const isCurrent = (): boolean => this.#session.node === me;
     return {
-      deliver: (group, sender, payload) => {
-        const membership = this.#byNumber.get(group);
-        if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
-        membership.inbox.message(membership.message(this.#names.of(sender), payload, sender === me, isFifo));
-      },
-      lost: (groups, sender, packets) => {
-        for (const group of groups) {
-          const membership = this.#byNumber.get(group);
-          if (membership === undefined || membership.isLeaving || !isCurrent()) continue;
-          this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
-        }
-      },
-      timely: {
-        deliver: ({ group, sender }, payload, how) => {
-          const membership = this.#byNumber.get(group);
-          if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
-          membership.inbox.message(membership.packet(this.#names.of(sender), payload, how));
+      ...arrivals(me, this.#settings.delivery === "fifo", {
+        membership: (group) => {
+          const membership = isCurrent() ? this.#byNumber.get(group) : undefined;
+          return membership?.isLeaving === true ? undefined : membership;
         },
-        lost: ({ group, sender }, _now, packets) => {
-          const membership = this.#byNumber.get(group);
-          if (membership === undefined || membership.isLeaving || !isCurrent()) return;
-          this.#tell(membership, { kind: "lost", group: membership.name, sender: this.#names.of(sender), packets });
-        },
-      },
-      ordered: {
-        deliver: (group, message) => {
-          const membership = this.#byNumber.get(group);
-          if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent()) return;
-          const { sender } = message;
-          membership.inbox.message(membership.ordered(this.#names.of(sender), message, sender === me));
-        },
-        commit: (group, position) => this.#tellOrder("commit", group, position, isCurrent()),
-        rollback: (group, position) => this.#tellOrder("rollback", group, position, isCurrent()),
-      },
+        nameOf: (node) => this.#names.of(node),
+        tell: (membership, event) => this.#tell(membership, event),
+      }),
       // What the application is told of views follows from the changes: a group's view does not name what happens in a region.
       view: () => {},
       left: () => {},
-      stable: (number) => this.#window.stable(number),
-      writable: () => {
-        this.#window.writable();
-        this.#timelyWindow.writable();
-        this.#orderedWindow.writable();
-      },
+      stable: (number) => this.#sends.stable(number),
+      writable: () => this.#sends.writable(),
       installed: (n, sealed) => {
         if (!isCurrent()) return;
         this.#session.installed(n, sealed);
@@ -515,12 +428,6 @@ export class ScalableGroups {
         isCurrent() && this.#host.broken(`a change that does not follow from the one before: ${error.message}`),
       settled: (stream) => isCurrent() && this.#session.settled(stream),
     };
-  }
-
-  #tellOrder(kind: "commit" | "rollback", group: GroupNumber, position: number, isCurrent: boolean): void {
-    const membership = this.#byNumber.get(group);
-    if (membership === undefined || membership.isSendOnly || membership.isLeaving || !isCurrent) return;
-    this.#tell(membership, { kind, group: membership.name, position });
   }
 
   #onChange(change: Change): void {
@@ -570,7 +477,7 @@ export class ScalableGroups {
       const difference = rosters.difference(roster, membership.roster);
       if (difference !== undefined) this.#show(membership, roster, difference, change, views.n);
       if (membership.status === "joining") membership.joined();
-      this.#windowOf(membership).changed(membership);
+      this.#sends.changed(membership);
     }
     this.#names.prune(node);
   }
@@ -609,9 +516,7 @@ export class ScalableGroups {
     this.#changes = [];
     this.#byNumber = new Map();
     this.#names = new NodeNames();
-    const counts = this.#window.expel(expelledError());
-    this.#timelyWindow.expel(expelledError());
-    this.#orderedWindow.expel(expelledError());
+    const counts = this.#sends.expel();
     for (const membership of this.#memberships.values()) {
       membership.number = undefined;
       if (membership.isLeaving) {
@@ -636,36 +541,4 @@ export class ScalableGroups {
       for (const membership of this.#memberships.values()) this.#remove(membership, undefined, error);
     }
   }
-}
-
-/** Throws a `RangeError` that names the culprit. */
-function wantedRepairs({ repairs, slow, order, optimistic }: TimelyJoinOptions): Repairs | undefined {
-  if ((slow as string | undefined) === "wait") {
-    throw new RangeError('slow: "wait" is not for timely groups, where nobody waits: "drop" or "expel"');
-  }
-  if (order !== undefined && order !== "total") {
-    throw new RangeError(`order: ${JSON.stringify(order)} is not "total"; leave it out for a group without order`);
-  }
-  if (order !== undefined && slow === "drop") {
-    throw new RangeError('slow: "drop" is not for totally ordered groups, where nothing is left out: "expel"');
-  }
-  if (order === undefined && optimistic !== undefined) {
-    throw new RangeError('optimistic is for totally ordered groups: { order: "total" }');
-  }
-  if (repairs === undefined) return undefined;
-  const complete = repairsOf(repairs);
-  if (typeof complete === "string") throw new RangeError(complete);
-  return complete;
-}
-
-function joinedPieces(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (only !== undefined && pieces.length === 1) return only;
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
