@@ -4,7 +4,7 @@ export interface QueueListener<Event> {
   queued(event: Event): void;
   /** It waited and was taken. */
   taken(event: Event): void;
-  /** It waited and was forgotten. */
+  /** It waited and was forgotten, or is still there at the end of the queue: then it may be read later, and nobody is told. */
   dropped(event: Event): void;
   /** An event was taken without having waited. */
   handedOver(event: Event): void;
@@ -67,8 +67,9 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   /** Forgets what waits and keeps nothing more until the program begins to read. */
   mute(): void {
     this.#muted = true;
-    for (let i = this.#head; i < this.#events.length; i++) this.#listener.dropped(this.#events[i] as Event);
+    const forgotten = this.#events.slice(this.#head) as Event[];
     this.#clear();
+    if (!this.#ended) for (const event of forgotten) this.#listener.dropped(event);
   }
 
   /** Another session has begun, whose delivery numbers begin anew: none of its deliveries is consumed before what waits. */
@@ -76,11 +77,15 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     this.#deliveries = this.#deliveries.map((delivery) => (delivery === NO_DELIVERY ? NO_DELIVERY : 1));
   }
 
-  /** Nothing more comes. What waits can still be read; then the iteration ends, or throws `error` once. */
+  /**
+   * Nothing more comes. What waits can still be read, or never is: for nobody else's sake. Then the iteration ends, or throws `error`
+   * once.
+   */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    for (let i = this.#head; i < this.#events.length; i++) this.#listener.dropped(this.#events[i] as Event);
     const readers = this.#readers;
     this.#readers = [];
     for (const reader of readers) {
@@ -144,7 +149,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
       this.#oldest = Math.max(0, this.#oldest - this.#head);
       this.#head = 0;
     }
-    this.#listener.taken(event);
+    if (!this.#ended) this.#listener.taken(event);
     return event;
   }
 

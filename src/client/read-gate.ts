@@ -54,22 +54,19 @@ export class ReadGate implements WaitCounter {
 
   /** A queue whose content counts here; `counted` is told of each event that begins to wait, and that does not any more. */
   queue<Event extends ConnectionEvent>(counted: (event: Event, by: 1 | -1) => void = () => {}): EventQueue<Event> {
+    const gone = (event: Event): void => {
+      this.#count(event, -1);
+      counted(event, -1);
+      if (this.#events * 2 <= this.#eventsMax && this.#bytes * 2 <= this.#bytesMax) this.open();
+      this.#host.consumed(bytesOf(event));
+    };
     return new EventQueue<Event>({
       queued: (event) => {
         this.#count(event, 1);
         counted(event, 1);
       },
-      dropped: (event) => {
-        this.#count(event, -1);
-        counted(event, -1);
-        this.#host.consumed(bytesOf(event));
-      },
-      taken: (event) => {
-        this.#count(event, -1);
-        counted(event, -1);
-        if (this.#events * 2 <= this.#eventsMax && this.#bytes * 2 <= this.#bytesMax) this.open();
-        this.#host.consumed(bytesOf(event));
-      },
+      dropped: gone,
+      taken: gone,
       handedOver: (event) => this.#host.consumed(bytesOf(event)),
     });
   }
