@@ -5,6 +5,8 @@ import { RATE_START, type RateOfFire } from "./rate-of-fire.ts";
 
 /** Neighbours in rank begin their repairs so many packets apart: any few of them differ. */
 const OFFSET_STEP = 5;
+/** Multiples of this share of a window are spread evenly over it, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Each of the region's members is sent repairs by the same others for so many times a repair's packets. */
 const ROTATION_WINDOWS = 12;
 /** For so many packets where repairs are of different numbers of packets: longer than any of them takes. */
@@ -17,6 +19,16 @@ function middle(values: readonly number[]): number {
 /** Distances between the packets of a repair, by rank modulo their number: for bursts up to `stagger` packets. */
 function stridesFor(stagger: number): readonly number[] {
   return stagger === 1 ? [1, 1, 3] : [stagger, stagger + 1, stagger + 3];
+}
+
+/**
+ * Where in its window a member begins. A packet waits for the first repair of it that is complete, so those of members that take packets equally far
+ * apart, each third in rank, are as far from each other as they can be. Windows of a few packets leave no choice but that they differ.
+ */
+function offsetOf(rank: number, windowPackets: number, stagger: number): number {
+  if (stagger === 1) return (rank * OFFSET_STEP) % windowPackets;
+  const share = GOLDEN * Math.floor(rank / 3) + (rank % 3) / 3;
+  return Math.floor((share % 1) * windowPackets);
 }
 
 /**
@@ -113,7 +125,7 @@ export class AlignedBins implements Bins {
     const strides = stridesFor(stagger);
     this.#stride = strides[this.#rank % strides.length] as number;
     const windowPackets = this.#packetsMax * this.#stride;
-    this.#offset = (this.#rank * OFFSET_STEP) % windowPackets;
+    this.#offset = offsetOf(this.#rank, windowPackets, stagger);
     this.#window = Math.floor((this.#count + this.#offset) / windowPackets);
     this.#bins = Array.from({ length: this.#stride }, () => new Bin());
   }
