@@ -5,8 +5,6 @@ import { BURST_MAX, COPIES_MAX, failureOf, RATE_START, type RateOfFire } from ".
 const EVERY = [2, 3, 4, 6, 8, 12, 16, 24, 32];
 /** Nothing is changed before so many packets have told something. */
 const PACKETS_MIN = 256;
-/** It is aimed at this share of what may fail. */
-const AIM = 0.7;
 /** Bins that take longer to be filled are too slow, the more the longer, ms. */
 const FILL_MS = 60;
 /** What it costs, in repairs per packet, that a packet is in one repair more: it is looked up there. Measured (bench/timely.ts). */
@@ -20,35 +18,43 @@ const CHANGE_MS = 5_000;
 /** A burst is another one if it is so much longer or shorter. */
 const LONGER = 1.25;
 const SHORTER = 0.6;
-/** By how much a failure corrects what is expected; how many at once; how far off expectations may be. */
-const GAIN = 0.1;
+/** Failures that the model is trusted with before any were seen: as if so many had been expected, and had come. */
+const TRUSTED = 2;
+/** Losses that are remembered. */
+const LOSSES = 2_000;
+/** What fails together has one cause, such as a pause of the node, and is no matter of repairs: so many count at once. */
 const FAILURES_AT_ONCE = 2;
-const CORRECTION_MAX = Math.log(16);
+/** Standard errors above what was seen that failures are taken to be: in 95 of 100 cases they are fewer. */
+const CAUTION = 1.645;
+/** How far off the model may be. */
+const FACTOR_MAX = 16;
 /** Repairs after which their age is believed, if it is less than was thought, or more: a node that is held up sees them late, which is no matter of bins. */
 const AGES_LESS = 16;
 const AGES_MORE = 256;
 
 /**
  * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
- * in what bursts, knows roughly what (r, c) make of that (rate-of-fire.ts), and corrects this by what repairs have brought: each failure
- * makes it expect a little more failures, each success that much less that both balance at the share asked for. More is asked for at once, less
- * only after a while and with something to spare, so it does not swing.
+ * in what bursts, knows roughly what (r, c) make of that (rate-of-fire.ts), and compares how much of it failed with how much should have: failures
+ * are as many times what is expected as their number so far makes certain, so it begins with care, and saves as it learns. More is asked for at once,
+ * less only after a while and with something to spare, so it does not swing.
  */
 export class FireControl {
   readonly #budget: number;
   readonly #meter = new LossMeter();
   #rate: RateOfFire;
-  /** The logarithm of what failures are by what was expected. */
-  #correction = 0;
+  /** Losses since the last update that repairs did not bring, and that they did. */
   #failures = 0;
   #successes = 0;
+  /** Failures among the losses that are remembered, and how many the model expected. */
+  #failed = 0;
+  #expected = 0;
   /** How long bins take for each packet of a repair, with the present rate; undefined: not known. */
   #packetMs: number | undefined;
   #changedAt = Number.NEGATIVE_INFINITY;
 
   /** `recovery`: the share of losses that repairs shall bring, below 1. */
   constructor(recovery: number, start: RateOfFire = RATE_START) {
-    this.#budget = (1 - recovery) * AIM;
+    this.#budget = 1 - recovery;
     this.#rate = start;
   }
 
@@ -88,7 +94,7 @@ export class FireControl {
   /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */
   update(now: number, others: number): boolean {
     if (this.#meter.packets < PACKETS_MIN || others === 0) return false;
-    this.#correct();
+    this.#learn();
     const rate = this.#choose(now, others);
     if (rate === undefined) return false;
     // What bins took is known for the rate of before.
@@ -98,18 +104,27 @@ export class FireControl {
     return true;
   }
 
-  #correct(): void {
-    const perSuccess = this.#budget / (1 - this.#budget);
-    const step = GAIN * (Math.min(this.#failures, FAILURES_AT_ONCE) - this.#successes * perSuccess);
-    this.#correction = Math.max(-CORRECTION_MAX, Math.min(CORRECTION_MAX, this.#correction + step));
+  #learn(): void {
+    const losses = this.#failures + this.#successes;
+    const kept = (1 - 1 / LOSSES) ** losses;
+    this.#failed = this.#failed * kept + Math.min(this.#failures, FAILURES_AT_ONCE);
+    this.#expected = this.#expected * kept + losses * failureOf(this.loss, this.#rate);
     this.#failures = 0;
     this.#successes = 0;
+  }
+
+  /** How many times what the model expects fails, at most: a bound for the mean of a Poisson distribution of which so many were seen. */
+  get #factor(): number {
+    const seen = TRUSTED + this.#failed;
+    const factor = (seen * (1 + CAUTION / Math.sqrt(seen))) / (TRUSTED + this.#expected);
+    return Math.max(1 / FACTOR_MAX, Math.min(FACTOR_MAX, factor));
   }
 
   #choose(now: number, others: number): RateOfFire | undefined {
     const { loss } = this.#meter;
     const burst = this.#burst();
-    const failure = (rate: RateOfFire): number => failureOf(loss, rate) * Math.exp(this.#correction);
+    const factor = this.#factor;
+    const failure = (rate: RateOfFire): number => failureOf(loss, rate) * factor;
     const current = { ...this.#rate, copies: Math.min(this.#rate.copies, others) };
     const isEnough = burst <= current.burst && failure(current) <= TOLERATED * this.#budget;
     const isNew = now < this.#changedAt + CHANGE_MS;
