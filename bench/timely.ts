@@ -4,6 +4,9 @@
  * Recovery: all nodes send; what a receiver loses, by nft in its kernel or by a filter behind its sockets, uniformly or in bursts, and repairs like
  * everything else; how long it takes, from sending, until what was lost is there. Cost: what a receiver spends with repairs, of what it spends
  * without; the other members share a process (timely-players.mjs).
+ *
+ * Options: --parts=recovery,cost, --cases=PATTERN (those whose names it matches; what costs are compared with is measured always), --repetitions=N,
+ * --seconds=S, --cost-seconds=S, of which the second half counts, --nodes=N, --recovery-rate=N, --cost-rate=N in packets/s at each node.
  */
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -25,7 +28,9 @@ const NODES = Number(option("nodes", "8"));
 const RECOVERY_RATE = Number(option("recovery-rate", "1000"));
 const COST_RATE = Number(option("cost-rate", "10000"));
 const SECONDS = Number(option("seconds", "10"));
-const COST_SECONDS = Number(option("cost-seconds", "5"));
+/** Of which the second half counts. */
+const COST_SECONDS = Number(option("cost-seconds", "20"));
+const PARTS = 10;
 const REPETITIONS = Number(option("repetitions", "3"));
 const BYTES = 100;
 const WARM_UP_MS = 2_000;
@@ -180,8 +185,16 @@ type Cost = {
   readonly repairsReceived: number;
   readonly missed: number;
   readonly rebuiltShare: number;
+  /** The same in each tenth of the time from the first packet on: how soon members that choose for themselves have settled. */
+  readonly rebuiltShares: readonly number[];
   readonly socketDrops: number;
 };
+
+/** What was rebuilt, and what was not, between two counts. */
+function repairedBetween(begin: Count, end: Count): { readonly rebuilt: number; readonly missed: number } {
+  const of = (how: "rebuilt" | "resent" | "lost"): number => end.counts[how] - begin.counts[how];
+  return { rebuilt: of("rebuilt"), missed: of("rebuilt") + of("resent") + of("lost") };
+}
 
 async function cost(
   rate: number,
@@ -212,16 +225,19 @@ async function cost(
     };
     const receiver = await spawn(1, NODE, { id: NODES, loss });
     const others = await spawn(0, PLAYERS, { measured: NODES, loss });
+    const counts = [await ask<Count>(receiver, { kind: "count" })];
     await ask(others, { kind: "flood", rate, bytes: BYTES });
-    await sleep(2 * WARM_UP_MS);
-    const begin = await ask<Count>(receiver, { kind: "count" });
-    await sleep(COST_SECONDS * 1_000);
-    const end = await ask<Count>(receiver, { kind: "count" });
+    for (let part = 0; part < PARTS; part++) {
+      await sleep((COST_SECONDS * 1_000) / PARTS);
+      counts.push(await ask<Count>(receiver, { kind: "count" }));
+    }
+    // What members that choose do in the first half is not what they do in the end.
+    const [begin, end] = [counts[PARTS / 2] as Count, counts[PARTS] as Count];
     const of = (value: (count: Count) => number): number => value(end) - value(begin);
     const seconds = (end.at - begin.at) / 1_000;
-    const rebuilt = of(({ counts }) => counts.rebuilt);
-    const missed = rebuilt + of(({ counts }) => counts.resent + counts.lost);
-    const packets = of(({ counts }) => counts.received) + missed;
+    const { rebuilt, missed } = repairedBetween(begin, end);
+    const shares = counts.slice(1).map((count, i) => repairedBetween(counts[i] as Count, count));
+    const packets = of((count) => count.counts.received) + missed;
     const micros = cpuMicros([begin], [end]);
     return {
       rate: packets / seconds,
@@ -231,6 +247,7 @@ async function cost(
       repairsReceived: of(({ decoding }) => decoding.received) / packets,
       missed,
       rebuiltShare: missed === 0 ? 1 : rebuilt / missed,
+      rebuiltShares: shares.map((part) => (part.missed === 0 ? 1 : part.rebuilt / part.missed)),
       socketDrops: of((count) => count.socketDrops),
     };
   } finally {
@@ -272,11 +289,9 @@ async function repeated<T>(run: () => Promise<T>): Promise<T[]> {
   return runs;
 }
 
-/** `--cases=a,b`: those whose names have one of these in them. */
+/** `--cases=PATTERN`: those whose names it matches. */
 function isWanted(name: string): boolean {
-  return option("cases", "")
-    .split(",")
-    .some((part) => name.includes(part));
+  return new RegExp(option("cases", "")).test(name);
 }
 
 /** The run in the middle, by this figure. */
@@ -366,6 +381,7 @@ async function main(): Promise<void> {
         `${(one.microsPerPacket / (base.get(loss === undefined) as number)).toFixed(2)} x`,
         `${one.repairsPerPacket.toFixed(3)}, ${one.repairsReceived.toFixed(3)}`,
         `${(100 * one.rebuiltShare).toFixed(2)} %`,
+        one.rebuiltShares.map((share) => (100 * share).toFixed(1)).join(" "),
         figure(one.socketDrops),
       ]);
     }
@@ -381,6 +397,7 @@ async function main(): Promise<void> {
         "of no repairs",
         "repairs sent, received",
         "rebuilt",
+        "in each tenth, %",
         "kernel drops",
       ],
       rows,

@@ -25,6 +25,7 @@ const ALL = [
   "qsm",
   "overlap",
   "timely",
+  "xor",
   "scale",
   "sim",
 ];
