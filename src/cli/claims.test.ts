@@ -64,7 +64,7 @@ test("what is written keeps what was found of other claims, in the order of the 
       { group: "low", mean: 4.5, seeds: [110, 10], reached: "yes" },
       { group: "high", mean: 4.5, seeds: [100, 10], reached: "no" },
     ]);
-    expect((await readFile(join(folder, "digits-claims.md"), "utf8")).split("\n")).toHaveLength(5);
+    expect((await readFile(join(folder, "data", "digits-claims.md"), "utf8")).split("\n")).toHaveLength(5);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -112,7 +112,7 @@ async function write(out: string, name: string, set: ClaimSet, rows: readonly Ro
   const all = set.claims.flatMap(({ group, what }) => found.get(`${group}: ${what}`) ?? []);
   await writeFile(file, `[\n${all.map((row) => JSON.stringify(row, shortened)).join(",\n")}\n]\n`);
   const cells = [HEAD, HEAD.map(() => "---"), ...all.map(cellsOf)];
-  const markdown = join(out, `${name}-claims.md`);
+  const markdown = join(folder, `${name}-claims.md`);
   await writeFile(markdown, `${cells.map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`);
   return `${file} and ${markdown}`;
 }

@@ -141,7 +141,11 @@ export const sim = defineCommand({
       max: 1_000,
       help: "claims: so many seeds for each figure, by default 10",
     },
-    out: { kind: "text", value: "DIR", help: "experiments: write data/*.json and plots/*.svg there" },
+    out: {
+      kind: "text",
+      value: "DIR",
+      help: "experiments: write data/*.json and plots/*.svg there; claims: data/*.json and a table",
+    },
     json: { kind: "flag", help: "results as JSON, one line per run, or experiment" },
   },
   examples: [
