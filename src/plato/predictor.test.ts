@@ -21,6 +21,22 @@ test("the threshold is a little less than twice the jitter once enough has been 
   }
 });
 
+test("messages that come farther apart than the threshold are seen in the same order elsewhere", () => {
+  for (const count of [256, 300, 500, 1_000]) {
+    const { thresholdMs } = learned(0.04, count);
+    const random = new Random(count + 1);
+    const transit = (): number => random.unit() * 0.04;
+    let farthest = 0;
+    for (let pair = 0; pair < 20_000; pair++) {
+      const apart = random.unit() * 0.2;
+      const [mine, theirs] = [apart + transit() - transit(), apart + transit() - transit()];
+      if (Math.sign(mine) !== Math.sign(theirs)) farthest = Math.max(farthest, Math.abs(mine));
+    }
+    expect(farthest).toBeGreaterThan(0.02);
+    expect(farthest).toBeLessThan(thresholdMs);
+  }
+});
+
 test("the threshold stays within its bounds", () => {
   expect(learned(0, 100).thresholdMs).toBe(0.02);
   expect(learned(90, 100).thresholdMs).toBe(5);
