@@ -10,7 +10,8 @@ import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeo
 import type { WideAreaConfig } from "../membership/wide-area-config.ts";
 import { type ClusterSite, clusterAddress, clusterSite, clusterText } from "./cluster-site.ts";
 import { describeFault, type Fault, type FaultHooks, inject, mend } from "./faults.ts";
-import { type LossModel, NO_LOSS } from "./loss.ts";
+import { checkFault, checkSeed, checkTime, layoutOf, lossOf } from "./input.ts";
+import type { LossModel } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
 import type { SitesPlan } from "./schedule.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
@@ -93,8 +94,9 @@ export class Cluster {
   #isStirred = false;
 
   constructor(options: ClusterOptions = {}) {
-    const { seed = 1, daemons = 3, programsMax = 16, sites } = options;
-    const layout = typeof daemons === "number" ? [Array.from({ length: daemons }, (_, i) => i + 1)] : daemons;
+    const { daemons = 3, programsMax = 16, sites } = options;
+    const seed = checkSeed(options.seed ?? 1);
+    const layout = layoutOf(daemons);
     this.#layout = layout;
     this.#sites = sites;
     const { windowBytes } = sites ?? {};
@@ -130,7 +132,10 @@ export class Cluster {
    * rejects, `run` does.
    */
   program(name: string, beside: number, main: (environment: ProgramEnvironment) => Promise<void>): Program {
-    assert(this.#machines.length < this.#machinesMax, "programsMax says how many programs there may be");
+    if (this.#machines.length >= this.#machinesMax) {
+      throw new RangeError(`program ${name}: there are ${this.#machinesMax} already; programsMax allows more`);
+    }
+    this.#id(beside);
     const id = FIRST_MACHINE + this.#machines.length;
     this.#machines.push({ id, beside });
     this.#place(id, beside);
@@ -168,18 +173,18 @@ export class Cluster {
 
   /** Lets so many simulated ms pass. Rejects with what a program failed with. */
   async run(durationMs: number): Promise<void> {
-    await this.#runUntil(this.now + durationMs, () => false);
+    await this.#runUntil(this.now + checkTime("run", durationMs), () => false);
   }
 
   /** Lets time pass until the condition holds; false if it does not within `limitMs`. */
   async runUntil(condition: () => boolean, limitMs: number): Promise<boolean> {
-    await this.#runUntil(this.now + limitMs, condition);
+    await this.#runUntil(this.now + checkTime("runUntil", limitMs), condition);
     return condition();
   }
 
   /** Calls the action after so many ms, outside of any machine. */
   after(delayMs: number, action: () => void): void {
-    this.#world.at(this.now + delayMs, action);
+    this.#world.at(this.now + checkTime("after", delayMs), action);
   }
 
   /** The daemon itself, to look at; `undefined` while it is down. */
@@ -223,7 +228,7 @@ export class Cluster {
     this.inject({ kind: "crash", at: this.now, daemon });
   }
 
-  /** Starts a daemon that is down. */
+  /** Starts a daemon that is down; does nothing if it runs. */
   restart(daemon: number): void {
     this.inject({ kind: "restart", at: this.now, daemon });
   }
@@ -235,7 +240,7 @@ export class Cluster {
   start(daemon: number, file: readonly number[] | { readonly of: number }): void {
     this.#timeline.note(this.now, `daemon ${daemon}: starts`);
     const text = "of" in file ? this.node(file.of)?.site.text : this.configurationOf(file);
-    assert(text !== undefined, "who is asked for its file runs");
+    if (text === undefined) throw new RangeError(`start ${daemon}: the daemon whose file it is to have does not run`);
     this.#boot(daemon, text);
   }
 
@@ -275,13 +280,14 @@ export class Cluster {
 
   /** Loses datagrams between daemons from now on: a share of 0 … 1, or as a model says. 0 ends it. */
   loss(model: number | LossModel): void {
-    const chosen = typeof model === "number" ? ({ kind: "uniform", probability: model } as const) : model;
+    const chosen = lossOf(model);
     this.#timeline.note(this.now, `fault: loss ${JSON.stringify(chosen)}`);
-    this.#world.datagrams.setLoss(model === 0 ? NO_LOSS : chosen);
+    this.#world.datagrams.setLoss(chosen);
   }
 
   /** Makes any fault happen, now. */
   inject(fault: Fault): void {
+    checkFault(fault, this.daemons);
     this.#timeline.note(this.now, `fault: ${describeFault(fault)}`);
     const calms = this.#calms;
     const hooks: FaultHooks = {
@@ -386,7 +392,9 @@ export class Cluster {
 
   #id(daemon: number): DaemonId {
     const config = this.#site.daemons.get(daemon);
-    assert(config !== undefined, `daemon ${daemon} is one of this simulation`);
+    if (config === undefined) {
+      throw new RangeError(`there is no daemon ${daemon} in this cluster; there are ${this.daemons.join(", ")}`);
+    }
     return config.id;
   }
 
@@ -452,8 +460,9 @@ export class Cluster {
     return {
       name,
       random,
-      connect: (daemons, options) => {
+      connect: async (daemons, options) => {
         const numbers = typeof daemons === "number" ? [daemons] : daemons;
+        for (const daemon of numbers) this.#id(daemon);
         return Connection.open(transport, numbers.map(clusterAddress), options);
       },
       now: () => world.now,

@@ -1,4 +1,3 @@
-import { assert } from "../base/assert.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
 import { wideAreaConfig } from "../membership/wide-area-config.ts";
@@ -10,7 +9,8 @@ import type { Violation } from "./check/checker.ts";
 import { CheckSuite } from "./check/suite.ts";
 import { EvsProcess } from "./evs-process.ts";
 import { type Fault, type FaultHooks, inject } from "./faults.ts";
-import { type LossModel, NO_LOSS } from "./loss.ts";
+import { checkFault, checkSeed, checkTime, layoutOf, lossOf } from "./input.ts";
+import type { LossModel } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
 import { Timeline, type TimelineEntry } from "./timeline.ts";
 import { Trace } from "./trace.ts";
@@ -76,11 +76,10 @@ export class Simulation<R extends Replica> {
 
   constructor(options: SimulationOptions<R>) {
     this.#options = options;
-    const { daemons = 3 } = options;
-    this.#site = typeof daemons === "number" ? [Array.from({ length: daemons }, (_, i) => i + 1)] : daemons;
+    this.#site = layoutOf(options.daemons ?? 3);
     this.#daemons = this.#site.flat();
     this.#world = new World({
-      seed: options.seed ?? 1,
+      seed: checkSeed(options.seed ?? 1),
       site: this.#site,
       network: { ...LAN, ...options.network },
       processor: options.processor ?? NODE_PROCESSOR,
@@ -104,18 +103,18 @@ export class Simulation<R extends Replica> {
 
   /** Lets so many simulated ms pass. Exceptions of replicas come out here. */
   run(durationMs: number): void {
-    this.#world.runUntil(this.#world.now + durationMs);
+    this.#world.runUntil(this.#world.now + checkTime("run", durationMs));
   }
 
   /** Lets time pass until the condition holds; false if it does not within `limitMs`. */
   runUntil(condition: () => boolean, limitMs: number): boolean {
-    this.#world.runUntil(this.#world.now + limitMs, condition);
+    this.#world.runUntil(this.#world.now + checkTime("runUntil", limitMs), condition);
     return condition();
   }
 
   /** Calls the action after so many ms. */
   after(delayMs: number, action: () => void): void {
-    this.#world.at(this.#world.now + delayMs, action);
+    this.#world.at(this.#world.now + checkTime("after", delayMs), action);
   }
 
   /** The replica that runs on the daemon; `undefined` while that is down. */
@@ -161,7 +160,7 @@ export class Simulation<R extends Replica> {
     this.#inject({ kind: "crash", at: this.now, daemon });
   }
 
-  /** Starts a crashed daemon with a new replica; with its disk, unless `loseDisk`. */
+  /** Starts a daemon that is down with a new replica; with its disk, unless `loseDisk`. Does nothing if it runs. */
   restart(daemon: DaemonId, options: { readonly loseDisk?: boolean } = {}): void {
     this.#inject({ kind: "restart", at: this.now, daemon, loseDisk: options.loseDisk === true });
   }
@@ -178,13 +177,14 @@ export class Simulation<R extends Replica> {
 
   /** Loses datagrams from now on: a share of 0 … 1, or as a model says. 0 ends it. */
   loss(model: number | LossModel): void {
-    const chosen = typeof model === "number" ? ({ kind: "uniform", probability: model } as const) : model;
-    this.#world.datagrams.setLoss(model === 0 ? NO_LOSS : chosen);
+    const chosen = lossOf(model);
+    this.#world.datagrams.setLoss(chosen);
     this.#timeline.note(this.now, `fault: loss ${JSON.stringify(chosen)}`);
   }
 
   /** Repeats and reorders datagrams from now on, with these chances. */
   disorder(duplicate: number, reorder: number): void {
+    [duplicate, reorder].forEach(lossOf);
     this.#world.datagrams.setDisorder(duplicate, reorder);
     this.#timeline.note(this.now, `fault: duplicates ${duplicate}, reordering ${reorder}`);
   }
@@ -205,8 +205,7 @@ export class Simulation<R extends Replica> {
   }
 
   #inject(fault: Fault): void {
-    if ("daemon" in fault)
-      assert(this.#daemons.includes(fault.daemon), `daemon ${fault.daemon} is one of this simulation`);
+    checkFault(fault, this.#daemons);
     this.#timeline.note(this.now, `fault: ${fault.kind}`);
     const hooks: FaultHooks = {
       crash: (daemon) => this.#crash(daemon),
