@@ -12,7 +12,9 @@ const PORT = 24_600;
 const PATIENCE_MS = 30_000;
 
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+// Nobody reads on (`| head`).
+process.stdout.on("error", () => stop.abort());
 
 const began = performance.now();
 const say = (who: string, what: string): void => {

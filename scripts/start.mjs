@@ -16,7 +16,16 @@ const SEND_EVERY_MS = 10;
 const CALM_SEND_EVERY_MS = 2_000;
 const VICTIM = "gamma";
 
-const once = process.argv.includes("--once");
+const options = process.argv.slice(2);
+const strange = options.find((option) => option !== "--once");
+if (strange !== undefined) {
+  const usage =
+    "npm start: three daemons, until Ctrl-C; npm start -- --once: one pass, which exits 0 if all was as it should be";
+  const isHelp = strange === "--help" || strange === "-h";
+  console[isHelp ? "log" : "error"](isHelp ? usage : `there is no ${strange}. ${usage}`);
+  process.exit(isHelp ? 0 : 2);
+}
+const once = options.includes("--once");
 const startedAt = performance.now();
 const daemons = new Map();
 const clients = [];
@@ -30,7 +39,10 @@ let runsOn = false;
 process.on("exit", () => {
   for (const { child } of daemons.values()) child.kill("SIGKILL");
 });
+// Nobody reads on (`| head`).
+process.stdout.on("error", () => void end());
 process.on("SIGINT", () => void end());
+process.on("SIGHUP", () => void end());
 process.on("SIGTERM", () => void end());
 
 try {
