@@ -1,12 +1,16 @@
+import { CliError, ExitCode } from "./exit-codes.ts";
+
 /** How messages stand in a pipe: one per line, each behind its length (u32, big endian), or the whole input as one. */
 export type Framing = "lines" | "lengths" | "whole";
 
 const NEWLINE = 0x0a;
+/** What stands in a pipe with each message. */
+const FRAME_BYTES = { lines: 1, lengths: 4, whole: 0 } as const;
 const EMPTY = new Uint8Array(0);
 
 /**
  * Splits a stream of bytes into messages. Each is a copy of its own. A last line without a newline counts; an input
- * that ends within a length-delimited message is a `RangeError`, as is a message of more than `bytesMax` bytes.
+ * that ends within a length-delimited message is a `CliError`, as is a message of more than `bytesMax` bytes.
  */
 export async function* messagesOf(
   input: AsyncIterable<Uint8Array>,
@@ -23,8 +27,11 @@ export async function* messagesOf(
       pending.push(rest.subarray(0, taken));
       pendingBytes += taken;
       rest = rest.subarray(taken);
-      if (pendingBytes > bytesMax + 4) throw new RangeError(`a message is longer than ${bytesMax} bytes`);
-      if (wanted === undefined || wanted > taken) continue;
+      const isComplete = wanted !== undefined && wanted <= taken;
+      // What completes a line is not there yet.
+      const most = bytesMax + (framing === "lines" && !isComplete ? 0 : FRAME_BYTES[framing]);
+      if (pendingBytes > most) throw tooLong(bytesMax);
+      if (!isComplete) continue;
       yield unframed(joined(pending, pendingBytes), framing);
       pending.length = 0;
       pendingBytes = 0;
@@ -33,8 +40,13 @@ export async function* messagesOf(
   if (framing === "whole" || (framing === "lines" && pendingBytes > 0)) {
     yield joined(pending, pendingBytes);
   } else if (pendingBytes > 0) {
-    throw new RangeError("the input ends in the middle of a message");
+    throw new CliError(ExitCode.failed, "the input ends in the middle of a message: is it framed as --lengths says?");
   }
+}
+
+/** The refusal of a message of more than `bytesMax` bytes. */
+export function tooLong(bytesMax: number): CliError {
+  return new CliError(ExitCode.failed, `a message is longer than ${bytesMax} bytes; --limit allows longer ones`);
 }
 
 /** A message as it stands in a pipe. */

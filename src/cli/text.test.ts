@@ -4,6 +4,7 @@ import { localConfig, loopbackConfig } from "../daemon/config/index.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
 import { ChatInputError, parseChatLine } from "./chat-line.ts";
 import { judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "./diagnosis.ts";
+import { CliError } from "./exit-codes.ts";
 import { hung, shownBytes, shownDuration, table, wrapped } from "./format.ts";
 import { framed, messagesOf } from "./framing.ts";
 import { summarise } from "./latency.ts";
@@ -90,6 +91,17 @@ describe("messages in a pipe", () => {
     await expect(collect(messagesOf(chunks(new Uint8Array(100), [10]), "lines", 50))).rejects.toThrow(
       "longer than 50 bytes",
     );
+  });
+
+  test("may be as long as the limit, and no longer", async () => {
+    for (const framing of ["lines", "lengths", "whole"] as const) {
+      const piped = (bytes: number) =>
+        framing === "whole" ? new Uint8Array(bytes) : framed(new Uint8Array(bytes), framing);
+      for (const cuts of [[], [1], [3]]) {
+        expect(await collect(messagesOf(chunks(piped(10), cuts), framing, 10))).toHaveLength(1);
+        await expect(collect(messagesOf(chunks(piped(11), cuts), framing, 10))).rejects.toThrow(CliError);
+      }
+    }
   });
 });
 

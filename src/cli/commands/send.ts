@@ -1,7 +1,7 @@
 import { GroupError, type Receipt } from "../../index.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
-import { messagesOf } from "../framing.ts";
+import { messagesOf, tooLong } from "../framing.ts";
 import { joinGroup, openConnection, qualityOf } from "../session.ts";
 
 /** Receipts that may be outstanding: enough to keep the daemon busy, few enough to bound memory. */
@@ -60,8 +60,10 @@ export const send = defineCommand({
     await using connection = await openConnection(args, terminal);
     const options = { service: args.service(), type: args.number("type") ?? 0 };
     const texts = args.texts("message").map((text) => new TextEncoder().encode(text));
+    const limit = args.number("limit") ?? 0;
+    if (texts.some((text) => text.length > limit)) throw tooLong(limit);
     const framing = args.flag("whole") ? "whole" : args.flag("lengths") ? "lengths" : "lines";
-    const source = texts.length > 0 ? texts : messagesOf(terminal.input, framing, args.number("limit") ?? 0);
+    const source = texts.length > 0 ? texts : messagesOf(terminal.input, framing, limit);
 
     const outstanding = new Set<Promise<void>>();
     let failed = 0;
