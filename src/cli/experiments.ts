@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Figure, Outcome, Point, Suite, Sweep } from "../sim/load/experiment.ts";
 import { nearest } from "../daemon/config/suggest.ts";
 import type { Arguments } from "./arguments.ts";
-import { ExitCode, usageError } from "./exit-codes.ts";
+import { CliError, ExitCode, usageError } from "./exit-codes.ts";
 import { shownNumber, table } from "./format.ts";
 import { linePlot } from "./plot/line-plot.ts";
 import { Progress } from "./progress.ts";
@@ -30,7 +30,7 @@ export async function runExperiments(
   terminal: Terminal,
 ): Promise<number> {
   if (names.length === 0) {
-    terminal.print(listed(suite));
+    terminal.print(args.flag("json") ? listedAsJson(suite) : listed(suite));
     return ExitCode.ok;
   }
   const chosen = names.includes("all") ? suite.experiments : names.map((name) => experimentNamed(suite, name));
@@ -38,6 +38,7 @@ export async function runExperiments(
   const points = sweeps.flatMap((sweep) => sweep.points.map((point) => ({ sweep, point })));
   const jobs = jobsFor(points.length, args);
   const out = args.text("out");
+  if (out !== undefined) await makeFolders(out);
 
   const outcomes = new Map<string, AnyOutcome[]>(sweeps.map(({ name }) => [name, []]));
   const progress = new Progress(terminal, `sim ${suite.name}`, points.length, performance.now());
@@ -71,6 +72,20 @@ export function jobsFor(runs: number, args: Arguments): number {
   const jobs = Math.min(runs, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
   if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
   return jobs;
+}
+
+/** Before what takes long, so that it is not in vain. Throws a `CliError`. */
+async function makeFolders(out: string): Promise<void> {
+  try {
+    for (const folder of ["data", "plots"]) await mkdir(join(out, folder), { recursive: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(ExitCode.failed, `nothing can be written to --out ${out}: ${why}`);
+  }
+}
+
+function listedAsJson({ experiments }: Suite): string {
+  return experiments.map(({ name, title }) => JSON.stringify({ name, title })).join("\n");
 }
 
 function listed({ name: protocol, experiments }: Suite): string {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
@@ -185,6 +185,8 @@ export const sim = defineCommand({
     const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 32);
     const runs = file === undefined ? (args.number("runs") ?? 1) : 1;
     const saved = file === undefined ? undefined : await readSchedule(file);
+    const save = args.text("save");
+    if (save !== undefined) await isWritable(save);
     const jobs = Math.min(runs, args.number("jobs") ?? (hasWorker ? availableParallelism() : 1));
     if (jobs > 1 && !hasWorker) throw usageError("--jobs above 1 needs the built program: npm run build");
     const coverage = new Map<string, number>();
@@ -224,7 +226,6 @@ export const sim = defineCommand({
     const seconds = (performance.now() - startedAt) / 1_000;
 
     const shown = failure !== undefined && args.flag("shrink") ? await shrunk(failure, terminal) : (failure ?? last);
-    const save = args.text("save");
     if (save !== undefined && shown !== undefined) {
       const file: SavedSchedule = { layer: shown.layer, schedule: shown.result.schedule };
       await writeFile(save, `${JSON.stringify(file)}\n`);
@@ -241,6 +242,16 @@ export const sim = defineCommand({
     return failure !== undefined || reached?.fatal === true ? ExitCode.failed : ExitCode.ok;
   },
 });
+
+/** What takes long is not to be in vain. Throws a `CliError`. */
+async function isWritable(file: string): Promise<void> {
+  try {
+    await appendFile(file, "");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(ExitCode.failed, `--save ${file} cannot be written: ${why}`);
+  }
+}
 
 /** What is not given is left to the layer. */
 function scheduleOptions(args: Arguments): ScheduleOptions {
