@@ -543,6 +543,23 @@ describe("a connection that is lost", () => {
     expect(await next(group, 3)).toEqual(["gap reconnected undefined", "view #ann#b", "#bob#b: on"]);
   });
 
+  test("elsewhere, a group that cannot be joined again is left, and its stream says why", async () => {
+    const { transport, connection, daemon } = await start();
+    const events = connection[Symbol.asyncIterator]();
+    const group = await connection.join("g");
+    await next(events, 1);
+    daemon.automatic = false;
+    daemon.resumption = "restarted";
+    daemon.lastOrdered = 1;
+    daemon.stream?.close("reset");
+    await transport.advance(100);
+    daemon.send({ kind: "groupRefused", number: 2, group: "g", text: "its members wait" });
+    await group.left;
+    expect(await next(events, 3)).toEqual(["disconnected", "reconnected #ann#a false", "left"]);
+    await expect(next(group, 1)).rejects.toMatchObject({ code: "GROUP_REFUSED" });
+    await expect(group.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
   test("where a daemon kept the session but lost deliveries, they show as a gap and the group is joined anew", async () => {
     const { transport, connection, daemon } = await start();
     const group = await connection.join("g");

@@ -577,6 +577,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#joinNumbers.delete(group);
     if (this.#scalable?.has(group)) return this.#scalable.refused(group, error);
     this.#memberships.forget(group);
+    if (joining === undefined) {
+      // It was in the group, at another daemon: who reads the connection's stream has to hear of it, too.
+      const left: GroupEvent = { kind: "left", group };
+      this.#groups.get(group)?.events.push(left, this.#lastDelivery);
+      this.#events?.push(left, this.#lastDelivery);
+    }
     this.#groups.get(group)?.end(joining ? undefined : error);
     this.#groups.delete(group);
     this.#optionsOf.delete(group);
