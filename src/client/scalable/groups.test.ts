@@ -561,6 +561,19 @@ describe("when the daemon is lost", () => {
     expect(group.view).toMatchObject({ index: 1, cause: "join" });
   });
 
+  test("expelled: if there can be no other node the groups are left, and both streams tell it", async () => {
+    const { connection, world, nodes, group } = await joined();
+    expect(await next(group, 1)).toEqual(["view #ann#a #n9#d"]);
+    const events = connection[Symbol.asyncIterator]();
+    world.fault = new Error("ports 4900 to 4902 are taken");
+    nodes.news({ expelled: true });
+    await group.left;
+    expect([(await events.next()).value, (await events.next()).value].map(short)).toEqual(["expelled 0", "left"]);
+    expect(await next(group, 2)).toEqual(["expelled 0", "left"]);
+    await expect(next(group, 1)).rejects.toThrow("ports 4900 to 4902 are taken");
+    await expect(group.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
   test("expelled: what the others have accepted is delivered after all", async () => {
     const { nodes, group, node } = await joined();
     const [accepted, refused] = [await group.send("accepted"), await group.send("not accepted")];

@@ -160,8 +160,7 @@ export class ScalableGroups {
     const membership = this.#memberships.get(name);
     if (membership === undefined) return;
     this.#session.refused(name);
-    membership.fail(error);
-    this.#remove(membership, undefined, membership.view === undefined ? undefined : error);
+    this.#exclude(membership, error);
   }
 
   /** A message of a group begins to wait in the connection's stream, or does not any more. */
@@ -297,6 +296,13 @@ export class ScalableGroups {
     this.#remove(membership, { kind: "left", group: membership.name }, undefined);
   }
 
+  /** The join cannot be; or the program, which was in the group before, is told that it is left, and why. */
+  #exclude(membership: Membership, error: GroupError): void {
+    membership.fail(error);
+    if (membership.view === undefined) this.#remove(membership, undefined, undefined);
+    else this.#remove(membership, { kind: "left", group: membership.name }, error);
+  }
+
   #remove(membership: Membership, event: TimelyEvent | undefined, error: GroupError | undefined): void {
     if (this.#memberships.get(membership.name) === membership) this.#memberships.delete(membership.name);
     if (membership.number !== undefined) this.#byNumber.delete(membership.number);
@@ -390,8 +396,7 @@ export class ScalableGroups {
     for (const membership of this.#memberships.values()) {
       const error = new GroupError("GROUP_REFUSED", text);
       this.#session.leave(membership.name);
-      membership.fail(error);
-      this.#remove(membership, undefined, membership.view === undefined ? undefined : error);
+      this.#exclude(membership, error);
     }
   }
 
@@ -538,7 +543,7 @@ export class ScalableGroups {
     } catch (cause) {
       const text = `the node was declared failed, and there can be no other: ${cause instanceof Error ? cause.message : String(cause)}`;
       const error = new GroupError("EXPELLED", text, { cause });
-      for (const membership of this.#memberships.values()) this.#remove(membership, undefined, error);
+      for (const membership of this.#memberships.values()) this.#exclude(membership, error);
     }
   }
 }
