@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import { EarlyPackets } from "../base/early-packets.ts";
 import type { NodeId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
@@ -165,6 +166,7 @@ export class PlatoGroup implements Machine {
     const { me, bodyBytesMax } = this.#config;
     assert(members.includes(me), "a member hears of views that it is in");
     assert(number > (this.#view?.number ?? 0), "views ascend");
+    if (this.#view !== undefined && this.#opened < this.#view.number) cover("plato view superseded");
     const sorted = members.toSorted((a, b) => a - b);
     this.#view = { number, members: sorted, sequencer: sorted[0] as NodeId };
     this.#done.clear();
@@ -240,6 +242,7 @@ export class PlatoGroup implements Machine {
     const body = decodePlato(packet.bytes);
     if (body === undefined) {
       this.statistics.malformed++;
+      cover("plato drop malformed");
       return;
     }
     const view = this.#view;
@@ -320,6 +323,7 @@ export class PlatoGroup implements Machine {
   #onOrder(order: OrderBody): void {
     this.#ackAt = Math.min(this.#ackAt, this.#now + this.#config.ackMs);
     if (order.first > this.#log.end + 1) {
+      cover("plato order stashed");
       this.#stash.keep(order);
       this.#retrySoon();
       return;
@@ -422,6 +426,8 @@ export class PlatoGroup implements Machine {
   }
 
   #open(view: View, { log, holders }: Closing): void {
+    cover("plato view opened");
+    if (log.entries.some(({ isVoid }) => isVoid)) cover("plato place left out");
     const isNew = this.#opened === 0;
     if (!isNew) {
       assert(this.#held >= log.base, "what is forgotten elsewhere is here");
@@ -441,6 +447,7 @@ export class PlatoGroup implements Machine {
     for (const [key, message] of this.#messages) {
       const isOver = message.view < view.number && log.positionOf(key) === undefined;
       if (!isOver) continue;
+      cover("plato message dropped");
       this.#messages.delete(key);
       if (message.sender === this.#config.me) this.#own--;
     }
@@ -508,6 +515,7 @@ export class PlatoGroup implements Machine {
 
   #fetchStates({ number }: View): void {
     for (const member of this.#opening?.missing ?? []) {
+      cover("plato state fetched");
       this.#fetch(member, { view: number, wantsState: true, from: 0, messages: [] });
     }
   }
@@ -529,6 +537,7 @@ export class PlatoGroup implements Machine {
       else if (list.length < most) list.push({ sender, seq });
     }
     for (const [from, messages] of wanted) {
+      cover("plato message fetched");
       this.#fetch(from, { view: number, wantsState: false, from: 0, messages });
     }
     if (!this.#stash.isEmpty) {
@@ -552,6 +561,7 @@ export class PlatoGroup implements Machine {
       isAny = true;
       if (message.at > this.#now - retryMs) continue;
       isOld = true;
+      cover("plato own forwarded");
       this.#forward(sequencer, message);
     }
     return [isAny, isOld];
@@ -567,7 +577,10 @@ export class PlatoGroup implements Machine {
       const message = this.#messages.get(messageKey(id));
       if (message !== undefined) this.#forward(from, message);
     }
-    if (first > 0 && this.#sequencer !== undefined) this.#repeatOrder(from, first);
+    if (first > 0 && this.#sequencer !== undefined) {
+      cover("plato order repeated");
+      this.#repeatOrder(from, first);
+    }
   }
 
   #repeatOrder(to: NodeId, from: number): void {

@@ -1,3 +1,4 @@
+import { cover } from "../base/coverage.ts";
 import type { PacketId } from "../wire/timely/data.ts";
 import { isTimelyData, timelyGroupOf, timelySeqOf } from "../wire/timely/data.ts";
 import type { Repair } from "../wire/timely/repair.ts";
@@ -85,6 +86,7 @@ export class Decoder {
       if (found === undefined) {
         pending.isOver = true;
         this.statistics.undecodable++;
+        cover("timely repair undecodable");
         return undefined;
       }
       if ("bytes" in found) present.push(found);
@@ -101,14 +103,17 @@ export class Decoder {
       return undefined;
     }
     const bytes = this.#rebuild(repair, present, first.id);
-    if (bytes === undefined) this.statistics.damaged++;
-    else this.statistics.decoded++;
+    if (bytes === undefined) {
+      this.statistics.damaged++;
+      cover("timely repair damaged");
+    } else this.statistics.decoded++;
     return bytes;
   }
 
   #keep(pending: PendingRepair, absent: readonly { readonly missing: Missing }[]): void {
     for (const { missing } of absent) missing.repairs.push(pending);
     this.#pending.push(pending);
+    cover("timely repair waits");
     if (this.#pending.length <= this.#pendingMax) return;
     this.#pending = this.#pending.filter(({ isOver }) => !isOver);
     // The oldest half are the least likely to be completed.

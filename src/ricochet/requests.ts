@@ -1,3 +1,4 @@
+import { cover } from "../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { RangeSet } from "../base/range-set.ts";
 import { NEVER } from "../machine/machine.ts";
@@ -152,6 +153,7 @@ export class Requests {
       if (missing.askAt <= now) {
         if (now - missing.since >= this.#giveUpMs || this.#isOverloaded(now)) {
           stream.missing.delete(missing.seq);
+          cover("timely given up");
           this.#outbox.giveUp(stream, missing);
           continue;
         }
@@ -174,6 +176,7 @@ export class Requests {
       return false;
     }
     if (isDue) {
+      cover("timely beginning asked");
       stream.beginningAsked++;
       stream.beginningAskAt = now + this.#pauseMs(nakMs, stream.beginningAsked);
     }

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import { EarlyPackets } from "../base/early-packets.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
@@ -201,7 +202,7 @@ export class TimelyNode implements Machine {
       }
       for (const [sender, stream] of streams) {
         const isMember = members.includes(sender);
-        if (isMember && stream.departure !== undefined) this.#end(stream);
+        if (isMember && stream.departure !== undefined) this.#comeBack(stream);
         else if (!isMember) this.#depart(stream, hasFailed(sender));
       }
     }
@@ -244,7 +245,7 @@ export class TimelyNode implements Machine {
     for (let at = 0; at < bytes.length; ) {
       const fault = headFault(bytes, at);
       if (fault !== undefined) {
-        if (fault === "malformed") this.statistics.malformed++;
+        if (fault === "malformed") this.#malformed();
         else this.statistics.foreign++;
         return;
       }
@@ -289,35 +290,37 @@ export class TimelyNode implements Machine {
   #receive(packet: Uint8Array): void {
     switch (kindOf(packet)) {
       case NodeKind.timelyData:
-        if (!isTimelyData(packet)) this.statistics.malformed++;
-        else if (this.#isFenced(packet)) this.statistics.foreign++;
-        else this.#onData(packet, "received");
+        if (!isTimelyData(packet)) this.#malformed();
+        else if (this.#isFenced(packet)) {
+          this.statistics.foreign++;
+          cover("timely drop fenced");
+        } else this.#onData(packet, "received");
         return;
       case NodeKind.timelyRepair:
-        if (!isRepair(packet)) this.statistics.malformed++;
+        if (!isRepair(packet)) this.#malformed();
         else if (!this.#isKnown(packet)) this.#onRepair(packet);
         return;
       case NodeKind.timelyState: {
         const states = decodeTimelyState(packet);
-        if (states === undefined) this.statistics.malformed++;
+        if (states === undefined) this.#malformed();
         else for (const state of states.streams) this.#onState(originOf(packet), state, states.isAnswer);
         return;
       }
       case NodeKind.timelyNak: {
         const naks = decodeTimelyNak(packet);
-        if (naks === undefined) this.statistics.malformed++;
+        if (naks === undefined) this.#malformed();
         else this.#own.onNak(originOf(packet), naks);
         return;
       }
       case NodeKind.timelyRate: {
         const wishes = decodeTimelyRate(packet);
-        if (wishes === undefined) this.statistics.malformed++;
+        if (wishes === undefined) this.#malformed();
         else for (const { recovery, ...rate } of wishes) this.#repairer.setRate(originOf(packet), recovery, rate);
         return;
       }
       case NodeKind.timelyTell: {
         const telling = decodeTimelyTell(packet);
-        if (telling === undefined) this.statistics.malformed++;
+        if (telling === undefined) this.#malformed();
         else if (!this.#groups.has(telling.group)) this.statistics.foreign++;
         else this.#outbox.told?.(originOf(packet), telling.group, telling.body, this.#now);
         return;
@@ -369,6 +372,11 @@ export class TimelyNode implements Machine {
     for (const bytes of this.#decoder.arrived(missing)) this.#onData(bytes, "rebuilt");
   }
 
+  #malformed(): void {
+    this.statistics.malformed++;
+    cover("timely drop malformed");
+  }
+
   #reachBack(stream: Incoming, from: number): void {
     if (stream.isBeginningKnown) return;
     const askAt = this.#requests.firstAt(stream.group, this.#now, this.#now);
@@ -377,13 +385,27 @@ export class TimelyNode implements Machine {
   }
 
   #onState(sender: NodeId, { group, from, began, last }: StreamState, isAnswer: boolean): void {
-    const begin = Math.max(from, began);
-    const stream = this.#stream({ sender, group, seq: begin });
+    const stream = this.#stream({ sender, group, seq: Math.max(from, began) });
     if (stream === undefined || stream.departure !== undefined) return;
-    this.#reachBack(stream, begin);
-    if (isAnswer) stream.begin(begin, this.#now, this.#now, 0);
-    for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
-    if (!this.#isBehind) this.#announce(stream, last);
+    this.#reachBack(stream, began);
+    if (isAnswer) stream.begin(began, this.#now, this.#now, 0);
+    if (this.#isBehind) return;
+    if (isAnswer) this.#trim(stream, began);
+    // What the sender has not got any more is lost also if nothing was heard of it in time.
+    if (from - 1 > stream.highest) {
+      cover("timely gone unheard of");
+      this.#announce(stream, from - 1);
+    }
+    this.#trim(stream, from);
+    this.#announce(stream, last);
+  }
+
+  /** What comes before `from` cannot be had. */
+  #trim(stream: Incoming, from: number): void {
+    for (const missing of stream.trim(from)) {
+      cover("timely gone at its sender");
+      this.#giveUp(stream, missing);
+    }
   }
 
   /**
@@ -415,7 +437,7 @@ export class TimelyNode implements Machine {
   #onRepair(packet: Uint8Array): void {
     const repair = decodeRepair(packet);
     if (repair === undefined) {
-      this.statistics.malformed++;
+      this.#malformed();
       return;
     }
     this.#repairer.countRepair();
@@ -462,7 +484,7 @@ export class TimelyNode implements Machine {
     if (seq - stream.highest > missingMax) {
       const from = seq - missingMax + 1;
       this.#lose(stream, stream.highest + 1, from - stream.highest - 1);
-      for (const missing of stream.trim(from)) this.#giveUp(stream, missing);
+      this.#trim(stream, from);
     }
     const askAt = this.#requests.firstAt(stream.group, since, this.#now);
     const advanced = stream.announce(seq, since, askAt);
@@ -507,6 +529,16 @@ export class TimelyNode implements Machine {
     this.#departAt = Math.min(this.#departAt, stream.departure.until);
   }
 
+  /**
+   * The sender is a member again. It goes on with its numbers, and packets of its new membership may have come, or be missing, already: what is not to
+   * be had any more it says when it is asked.
+   */
+  #comeBack(stream: Incoming): void {
+    stream.departure = undefined;
+    cover("timely sender back");
+    this.#requests.note(stream, this.#requests.firstAt(stream.group, this.#now, this.#now));
+  }
+
   #endDeparted(): void {
     this.#departAt = NEVER;
     for (const streams of this.#incoming.values()) {
@@ -519,7 +551,10 @@ export class TimelyNode implements Machine {
   }
 
   #end(stream: Incoming): void {
-    for (const missing of stream.missing.values()) this.#giveUp(stream, missing);
+    for (const missing of stream.missing.values()) {
+      cover("timely departed");
+      this.#giveUp(stream, missing);
+    }
     stream.missing.clear();
     this.#requests.drop(stream);
     this.#incoming.get(stream.group)?.delete(stream.sender);

@@ -15,6 +15,10 @@ export {
 export { type RegionsResult, type RegionStats, replayRegions, runRegions } from "./regions/run-regions.ts";
 export { generateRegions, type RegionOptions } from "./regions/generate.ts";
 export type { GroupAct, RegionFault, RegionSchedule, RegionSend } from "./regions/schedule.ts";
+export { type TimelyResult, type TimelyStats, replayTimely, runTimely } from "./timely/run-timely.ts";
+export { generateTimely, type TimelyOptions } from "./timely/generate.ts";
+export type { TimelyFault, TimelyGroupPlan, TimelySchedule } from "./timely/schedule.ts";
+export { PLATO_CELLS, TIMELY_CELLS } from "./timely/cells.ts";
 export { type Fault, describeFault } from "./faults.ts";
 export { shrinkSchedule } from "./shrink.ts";
 export { EVS_CELLS } from "./evs-cells.ts";

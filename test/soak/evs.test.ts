@@ -119,3 +119,11 @@ test(`${SCHEDULES / 2} random schedules of nodes in regions break no promise`, a
   const failures = await soak("nodes in regions", "regions", SCHEDULES / 2);
   expect(failures.join("\n\n")).toBe("");
 });
+
+test.each(["timely", "plato"] as const)(
+  `${SCHEDULES / 10} random schedules of nodes in timely groups break no promise (%s)`,
+  async (layer) => {
+    const failures = await soak(`timely groups (${layer})`, layer, SCHEDULES / 10);
+    expect(failures.join("\n\n")).toBe("");
+  },
+);

@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 /**
  * Where each fault goes: `from` must be there exactly once, that of a second place that is changed `also` as well. With `groups` the schedules
  * have process groups; with `sites` they are of daemons in several sites; with `regions` they are
- * of nodes in regions, over the `service` that is named.
+ * of nodes in regions, over the `service` that is named; with a `layer` they are of that one.
  */
 const MUTATIONS = [
   {
@@ -438,6 +438,224 @@ const MUTATIONS = [
     to: "void [lost, why]",
     sites: true,
   },
+  {
+    name: "a repair that lacks two packets is taken for one of them (K46)",
+    file: "ricochet/decoder.ts",
+    from: "if (absent.length > 1) {",
+    to: "if (absent.length > 2) {",
+    also: {
+      file: "ricochet/decoder.ts",
+      from: /if \(checksumOfBytes[\s\S]*?: undefined;/,
+      to: "return bytes;",
+    },
+    layer: "timely",
+  },
+  {
+    name: "repairs keep bytes of the repair before (K46)",
+    file: "ricochet/repairer.ts",
+    from: "    xor.clear();\n    let lengths = 0;",
+    to: "    let lengths = 0;",
+    layer: "timely",
+  },
+  {
+    name: "a packet that comes again is handed over again (K46)",
+    file: "ricochet/timely-node.ts",
+    from: 'if (presence === "held" || presence === "past") {',
+    to: 'if (presence === "past") {',
+    layer: "timely",
+  },
+  {
+    name: "a member that comes back is heard from the beginning (K46)",
+    file: "ricochet/timely-node.ts",
+    from: "stream = new Incoming(sender, group, seq, this.#former.highestOf(group, sender));",
+    to: "stream = new Incoming(sender, group, seq, 0);",
+    layer: "timely",
+  },
+  {
+    name: "what was rebuilt is repaired to others (K47)",
+    file: "ricochet/timely-node.ts",
+    from: 'if (arrival === "received") this.#repairer.collect(kept, this.#now);',
+    to: "this.#repairer.collect(kept, this.#now);",
+    layer: "timely",
+  },
+  {
+    name: "assigned repairs cover one member too few (K47)",
+    file: "ricochet/assigned-bins.ts",
+    from: "if ((distance + turn) % others >= (peer.copies ?? repairs)) continue;",
+    to: "if ((distance + turn) % others >= (peer.copies ?? repairs) - 1) continue;",
+    layer: "timely",
+  },
+  {
+    name: "random repairs go to one member more (K47)",
+    file: "ricochet/random-bins.ts",
+    from: "const whole = Math.floor(targets);",
+    to: "const whole = Math.floor(targets) + 1;",
+    layer: "timely",
+  },
+  {
+    name: "bins are fired at once (K47)",
+    file: "ricochet/bins.ts",
+    from: "if (bin.packets.length >= packetsMax) this.#fireBin(bin);",
+    to: "if (bin.packets.length >= packetsMax / 2) this.#fireBin(bin);",
+    layer: "timely",
+  },
+  {
+    name: "bins are not fired as members change (K47)",
+    file: "ricochet/timely-node.ts",
+    from: "    this.#repairer.fireAll(now);\n",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "own packets are not repaired (K47)",
+    file: "ricochet/timely-node.ts",
+    from: "    this.#repairer.collect({ id, bytes, at: now, checksum: undefined }, now);\n",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "groups without repairs share bins with others (K47)",
+    file: "ricochet/repairer.ts",
+    from: "if (shape.members.length < 2 || shape.repairs === 0) continue;",
+    to: "if (shape.members.length < 2) continue;",
+    also: {
+      file: "ricochet/repairer.ts",
+      from: "const key = `${kind.targets} ${kind.packetsMax} ${kind.recovery}`;",
+      to: "const key = `${kind.recovery}`;",
+    },
+    layer: "timely",
+  },
+  {
+    name: "bins have no sub-bins (K48)",
+    file: "ricochet/stagger.ts",
+    from: "if (burstPackets === 1 || all < SAMPLES_MIN) return 1;",
+    to: "if (burstPackets > 0 || all < SAMPLES_MIN) return 1;",
+    layer: "timely",
+  },
+  {
+    name: "the first sub-bin gets all packets (K48)",
+    file: "ricochet/bins.ts",
+    from: "this.#turn = (this.#turn + 1) % this.#bins.length;",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "aligned bins take packets in a row (K48)",
+    file: "ricochet/aligned-bins.ts",
+    from: "return stagger === 1 ? [1, 1, 3] : [stagger, stagger + 1, stagger + 3];",
+    to: "return [1, 1, 3];",
+    layer: "timely",
+  },
+  {
+    name: "nothing is asked for (K49)",
+    file: "ricochet/requests.ts",
+    from: "        due.add(missing.seq);\n",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "what is asked for is given up after the first request (K49)",
+    file: "ricochet/requests.ts",
+    from: "for (let asked = 0; asked <= nakMax; asked++) giveUpMs",
+    to: "for (let asked = 0; asked <= 0; asked++) giveUpMs",
+    layer: "timely",
+  },
+  {
+    name: "what is given up is not told (K49)",
+    file: "ricochet/requests.ts",
+    from: "          this.#outbox.giveUp(stream, missing);\n",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "what a sender has not got any more is lost without a word (K49)",
+    file: "ricochet/timely-node.ts",
+    from: "if (from - 1 > stream.highest) {",
+    to: "if (from - 1 > stream.highest && from < 0) {",
+    layer: "timely",
+  },
+  {
+    name: "senders do not say how far they are (K49)",
+    file: "ricochet/own-streams.ts",
+    from: "stream.stateAt = now + stateMs;",
+    to: "stream.stateAt = NEVER;",
+    layer: "timely",
+  },
+  {
+    name: "whoever joins misses nothing of what came before the first packet that it heard of (K49)",
+    file: "ricochet/timely-node.ts",
+    from: "    this.#reachBack(stream, id.seq - before);\n",
+    to: "",
+    layer: "timely",
+  },
+  {
+    name: "a message is committed when its place is known (K50)",
+    file: "plato/plato-group.ts",
+    from: 'this.#config.commit === "ordered" ? this.#held : this.#stable',
+    to: "this.#held",
+    layer: "plato",
+  },
+  {
+    name: "the sequencer does not wait for all acknowledgements (K50)",
+    file: "plato/sequencer.ts",
+    from: "least = Math.min(least, this.#acks.get(member)?.held ?? 0);",
+    to: "least = Math.min(least, this.#acks.get(member)?.held ?? least);",
+    layer: "plato",
+  },
+  {
+    name: "a view begins with the shortest order (K50)",
+    file: "plato/closing.ts",
+    from: "(state.opened === best.opened && end(state) > end(best))",
+    to: "(state.opened === best.opened && end(state) < end(best))",
+    layer: "plato",
+  },
+  {
+    name: "a view begins with the order of whoever was in any before (K50)",
+    file: "plato/closing.ts",
+    from: "state.opened > best.opened ||",
+    to: "state.opened < best.opened ||",
+    layer: "plato",
+  },
+  {
+    name: "orders of former sequencers count (K50)",
+    file: "plato/plato-group.ts",
+    from: "if (body.view !== view.number || !view.members.includes(from)) return;",
+    to: "if (!view.members.includes(from)) return;",
+    also: {
+      file: "plato/plato-group.ts",
+      from: "if (from === view.sequencer) this.#onOrder(body);",
+      to: "this.#onOrder(body);",
+    },
+    layer: "plato",
+  },
+  {
+    name: "a rollback tells one place too many (K50)",
+    file: "plato/deliveries.ts",
+    from: "this.#outbox.rollback(this.#shown.at(-1)?.position ?? this.#committed);",
+    to: "this.#outbox.rollback((this.#shown.at(-1)?.position ?? this.#committed) - 1);",
+    layer: "plato",
+  },
+  {
+    name: "what was delivered early in another place stays (K50)",
+    file: "plato/plato-group.ts",
+    from: "if (isOther) deliveries.rollBack(same);",
+    to: "",
+    layer: "plato",
+  },
+  {
+    name: "what the sequencer has not got is not sent to it again (K50)",
+    file: "plato/plato-group.ts",
+    from: "      this.#forward(sequencer, message);\n",
+    to: "",
+    layer: "plato",
+  },
+  {
+    name: "messages of views that are over are ordered late (K50)",
+    file: "plato/plato-group.ts",
+    from: "    if (view < present && !isPlaced) return;\n",
+    to: "",
+    layer: "plato",
+  },
 ];
 
 const { values, positionals } = parseArgs({
@@ -450,6 +668,7 @@ const { values, positionals } = parseArgs({
     sites: { type: "boolean", default: false },
     regions: { type: "boolean", default: false },
     service: { type: "string" },
+    layer: { type: "string" },
   },
 });
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -469,7 +688,7 @@ function plantAll() {
 }
 
 /** One fault in a copy of the sources, in a process of its own: modules are loaded once per process. */
-function plant({ groups, sites, regions, service, ...fault }) {
+function plant({ groups, sites, regions, service, layer, ...fault }) {
   const copy = mkdtempSync(join(tmpdir(), "amalgam-mutation-"));
   try {
     cpSync(join(root, "src"), join(copy, "src"), { recursive: true });
@@ -488,6 +707,7 @@ function plant({ groups, sites, regions, service, ...fault }) {
       ...(sites ? ["--sites"] : []),
       ...(regions ? ["--regions"] : []),
       ...(service ? ["--service", service] : []),
+      ...(layer ? ["--layer", layer] : []),
     ];
     const args = ["--import", "tsx", fileURLToPath(import.meta.url), "--run", copy, ...kind];
     const result = spawnSync(process.execPath, [...args, "--schedules", values.schedules, "--seed", values.seed], {
@@ -505,7 +725,8 @@ async function runSchedules(copy) {
   const { generateForLayer, replayOnLayer } = await import(join(copy, "src/sim/layer.ts"));
   const { runRegions } = await import(join(copy, "src/sim/regions/run-regions.ts"));
   const run = (seed) => {
-    if (values.sites) return replayOnLayer("sites", generateForLayer("sites", seed));
+    const layer = values.layer ?? (values.sites ? "sites" : undefined);
+    if (layer !== undefined) return replayOnLayer(layer, generateForLayer(layer, seed));
     if (!values.regions) return runSchedule(seed, { groups: values.groups });
     return runRegions(seed, values.service && { service: values.service });
   };

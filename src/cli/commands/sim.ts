@@ -6,7 +6,8 @@ import { EVS_CELLS } from "../../sim/evs-cells.ts";
 import { REGION_CELLS } from "../../sim/regions/cells.ts";
 import {
   describeSize,
-  isOfRegions,
+  isOfNodes,
+  LAYERS,
   type Layer,
   type LayerResult,
   type LayerSchedule,
@@ -14,6 +15,7 @@ import {
   replayOnLayer,
   shrinkOnLayer,
 } from "../../sim/layer.ts";
+import { TIMELY_CELLS, PLATO_CELLS } from "../../sim/timely/cells.ts";
 import { suiteNamed, suites } from "../../sim/suites.ts";
 import type { ScheduleOptions } from "../../sim/schedule.ts";
 import { formatTimeline } from "../../sim/timeline.ts";
@@ -26,8 +28,6 @@ import { shownNumber } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { hasWorker, runAll, type SimTask } from "../sim-runs.ts";
 import type { Terminal } from "../terminal.ts";
-
-const LAYERS = ["daemons", "groups", "sites", "clients", "regions"] as const satisfies readonly Layer[];
 
 /** Failed seeds beyond these are only counted. */
 const SEEDS_SHOWN = 20;
@@ -43,8 +43,9 @@ export const sim = defineCommand({
 
     A schedule exercises the daemons' own order and membership; or process groups on them, with members that join, leave
     and send, and the views that they are given; or whole daemons with clients that connect to them, native and Spread
-    ones, whose machines fail too; or nodes that join and leave groups and multicast in regions. By default even seeds do
-    the first, odd ones the second. Daemons are in one site, or in several (--sites, --layer sites): then links between
+    ones, whose machines fail too; or nodes that join and leave groups and multicast in regions; or nodes in timely groups,
+    which repair what they lose among themselves, and with "plato" deliver in one order. By default even seeds do the
+    first, odd ones the second. Daemons are in one site, or in several (--sites, --layer sites): then links between
     sites fail and lose too, sites are cut off or lost, and daemons that represent a site crash.
 
     One seed shows its timeline and the verdict. Many (--runs) show a summary, and the seeds that failed. A failing
@@ -90,7 +91,7 @@ export const sim = defineCommand({
       kind: "text",
       short: "d",
       value: "MIN-MAX",
-      help: "how many daemons, or nodes; by default 3-8, with sites 3-9, with clients 2-5 (with sites 3-7), with regions 2-30",
+      help: "how many daemons, or nodes; by default 3-8, with sites 3-9, with clients 2-5 (with sites 3-7), with regions 2-30, timely 3-16, plato 2-10",
     },
     sites: {
       kind: "text",
@@ -125,7 +126,7 @@ export const sim = defineCommand({
       value: "N",
       min: 0,
       max: 100_000,
-      help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000, with regions 400",
+      help: "messages (or acts of clients) per simulated second, at most; by default 200, with clients 2000, with nodes 400",
     },
     coverage: {
       kind: "flag",
@@ -158,6 +159,7 @@ export const sim = defineCommand({
     { line: "amalgam sim --schedule bug.json", does: "run it again, elsewhere" },
     { line: "amalgam sim --layer clients --runs 100", does: "whole daemons and clients, as users have them" },
     { line: "amalgam sim --layer clients --sites 2-4", does: "the same over several sites" },
+    { line: "amalgam sim --layer timely --runs 100", does: "timely groups, whose members come, fail and lose packets" },
     {
       line: "amalgam sim qsm q1 q5 --out report",
       does: "throughput and token round trips by number of nodes, with plots",
@@ -272,8 +274,8 @@ function scheduleOptions(args: Arguments): ScheduleOptions {
 function sitesRange(args: Arguments): readonly [number, number] | undefined {
   const given = args.text("sites");
   const layer = args.text("layer");
-  if (given !== undefined && layer === "regions")
-    throw usageError("--sites is of daemons, which --layer regions has not");
+  if (given !== undefined && (layer === "regions" || layer === "timely" || layer === "plato"))
+    throw usageError(`--sites is of daemons, which --layer ${layer} has not`);
   const sites = given === undefined ? undefined : rangeOf("--sites", given, 32);
   const least = sites?.[0] ?? (layer === "sites" ? 2 : 1);
   if (sites !== undefined && least < 2) throw usageError("--sites is 2 or more; without it there is one");
@@ -307,6 +309,8 @@ async function readSchedule(file: string): Promise<SavedSchedule> {
       sites: ["site"],
       clients: ["site", "clients"],
       regions: ["acts"],
+      timely: ["acts", "groups"],
+      plato: ["acts", "groups"],
     }[saved.layer];
     const lists = ["faults", "sends", ...(own ?? ["layer"])].map((name) => schedule[name]);
     const isSchedule = typeof schedule["seed"] === "number" && lists.every(Array.isArray);
@@ -362,23 +366,30 @@ function verdict(
 
 function describeRun({ layer, result: { schedule, stats } }: Run): string {
   const { seed, faults } = schedule;
-  const who = `${populationOf(schedule)} ${isOfRegions(schedule) ? "nodes" : "daemons"}`;
+  const who = `${populationOf(schedule)} ${isOfNodes(schedule) ? "nodes" : "daemons"}`;
   const what = `seed ${seed} (${layer}): ${who}, ${faults.length} faults`;
   const sent = `${shownNumber(stats.sent)} messages sent`;
   if ("sessions" in stats) {
-    const clients = isOfRegions(schedule) ? 0 : (schedule.clients?.length ?? 0);
+    const clients = isOfNodes(schedule) ? 0 : (schedule.clients?.length ?? 0);
     return `${what}, ${clients} clients in ${stats.sessions} sessions, ${sent}, ${shownNumber(stats.received)} received, ${stats.views} views`;
   }
   const delivered = `${shownNumber(stats.delivered)} delivered`;
-  return "installed" in stats
-    ? `${what}, ${sent}, ${delivered}, ${stats.installed} configurations installed`
-    : `${what}, ${sent}, ${delivered}, ${stats.lost} told as lost, ${stats.views} region views, ${stats.failed} ${stats.failed === 1 ? "node" : "nodes"} failed`;
+  if ("installed" in stats) return `${what}, ${sent}, ${delivered}, ${stats.installed} configurations installed`;
+  const failed = `${stats.failed} ${stats.failed === 1 ? "node" : "nodes"} failed`;
+  if ("views" in stats) {
+    return `${what}, ${sent}, ${delivered}, ${stats.lost} told as lost, ${stats.views} region views, ${failed}`;
+  }
+  const repaired = `${shownNumber(stats.rebuilt)} of them rebuilt and ${shownNumber(stats.resent)} sent again`;
+  const ordered = `${shownNumber(stats.committed)} commits, ${shownNumber(stats.rolledBack)} rollbacks`;
+  return `${what}, ${sent}, ${delivered}, ${repaired}, ${stats.lost} told as lost, ${ordered}, ${failed}`;
 }
 
 const TABLES = [
   ["Daemon membership", "evs ", EVS_CELLS],
   ["Group membership", "groups ", groupsCells],
   ["Nodes in regions", "regions ", REGION_CELLS],
+  ["Timely groups", "timely ", TIMELY_CELLS],
+  ["Total order of timely groups", "plato ", PLATO_CELLS],
 ] as const;
 
 function coverageText(visits: ReadonlyMap<string, number>): { readonly text: string; readonly fatal: boolean } {

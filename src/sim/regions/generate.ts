@@ -3,7 +3,8 @@ import type { RegionPolicy } from "../../cms/region-policy.ts";
 import type { LossModel } from "../loss.ts";
 import { trapped, troubled } from "./host-troubles.ts";
 import { ambushed } from "./region-ambush.ts";
-import { DAEMONS_FROM, type GroupAct, type RegionFault, type RegionSchedule, type RegionSend } from "./schedule.ts";
+import type { MachineFault } from "./machines.ts";
+import { DAEMONS_FROM, type GroupAct, type RegionSchedule, type RegionSend } from "./schedule.ts";
 
 export type RegionOptions = {
   /** Machines, from and to (both included). */
@@ -58,7 +59,7 @@ const FAULT_KINDS = [
   "dataLoss",
   "failOver",
   "lag",
-] as const satisfies readonly RegionFault["kind"][];
+] as const satisfies readonly MachineFault["kind"][];
 
 /**
  * Makes a schedule of a seed. Each seed does without some kinds of faults altogether (swarm testing), and most are small: what a few nodes
@@ -119,27 +120,38 @@ export function generateRegions(seed: number, options: RegionOptions = {}): Regi
 
 /** Daemons run the service, and things go wrong with them as well; splits go through them too. */
 function overDaemons(schedule: RegionSchedule, random: Random): RegionSchedule {
+  return { ...schedule, ...daemonFaults(schedule.faults, schedule.quietAt, random) };
+}
+
+/** How many daemons run the service, and faults with what goes wrong with them. */
+export function daemonFaults<F extends { readonly kind: string; readonly at: number }>(
+  faults: readonly F[],
+  quietAt: number,
+  random: Random,
+): { readonly daemons: number; readonly faults: (F | MachineFault)[] } {
   const daemons = random.pick([2, 3, 3, 5]);
   const ids = Array.from({ length: daemons }, (_, i) => DAEMONS_FROM + 1 + i);
-  const list = schedule.faults.map((fault) => (fault.kind === "split" ? splitAlong(fault, ids, random) : fault));
+  const list: (F | MachineFault)[] = faults.map((fault) => (isSplit(fault) ? splitAlong(fault, ids, random) : fault));
   const meanGapMs = random.pick([200, 600, 1_500, 10_000]);
-  for (let at = 50 + random.unit() * 500; at < schedule.quietAt; at += gap(random, meanGapMs)) {
+  for (let at = 50 + random.unit() * 500; at < quietAt; at += gap(random, meanGapMs)) {
     const daemon = random.pick(ids);
-    const left = schedule.quietAt - at;
+    const left = quietAt - at;
     const kind = random.pick(["crash", "freeze", "slow"] as const);
     const forMs = Math.round(Math.min(random.pick([20, 100, 300, 1_000]), left));
     if (kind === "freeze") list.push({ kind, at: rounded(at), daemon, forMs });
     else if (kind === "slow") list.push({ kind, at: rounded(at), daemon, factor: random.pick([5, 20]), forMs });
     else list.push({ kind, at: rounded(at), daemon }, { kind: "restart", at: rounded(at + forMs), daemon });
   }
-  return { ...schedule, daemons, faults: list.sort((a, b) => a.at - b.at) };
+  return { daemons, faults: list.sort((a, b) => a.at - b.at) };
 }
 
-function splitAlong(
-  { at, parts }: RegionFault & { readonly kind: "split" },
-  daemons: readonly number[],
-  random: Random,
-): RegionFault {
+type Split = MachineFault & { readonly kind: "split" };
+
+function isSplit(fault: { readonly kind: string }): fault is Split {
+  return fault.kind === "split";
+}
+
+function splitAlong({ at, parts }: Split, daemons: readonly number[], random: Random): Split {
   const sides = parts.length > 1 ? parts.map((part) => [...part]) : [...parts.map((part) => [...part]), []];
   for (const daemon of daemons) random.pick(sides).push(daemon);
   return { kind: "split", at, parts: sides.filter((side) => side.length > 0) };
@@ -168,7 +180,7 @@ function rings(seed: number, ringMode: RegionOptions["ringMode"], machines: numb
 }
 
 /** Everybody joins some groups at first; then some come and go. */
-function churn(random: Random, ids: readonly number[], groups: readonly string[], until: number): GroupAct[] {
+export function churn(random: Random, ids: readonly number[], groups: readonly string[], until: number): GroupAct[] {
   const acts: GroupAct[] = [];
   const wanted = new Map<number, Set<string>>();
   const share = random.pick([0.3, 0.6, 1]);
@@ -201,7 +213,8 @@ function churn(random: Random, ids: readonly number[], groups: readonly string[]
   return acts;
 }
 
-function workload(
+/** Messages of some machines, in any of the groups. */
+export function workload(
   random: Random,
   ids: readonly number[],
   groups: readonly string[],
@@ -224,10 +237,11 @@ function workload(
   return sends;
 }
 
-function faults(random: Random, ids: readonly number[], until: number, lossMax: number): RegionFault[] {
+/** Faults of machines and their network, and of their paths to the service; without some kinds altogether. */
+export function faults(random: Random, ids: readonly number[], until: number, lossMax: number): MachineFault[] {
   const kinds = FAULT_KINDS.filter((kind) => (kind === "heal" || kind === "restart" ? true : random.chance(0.4)));
   const meanGapMs = random.pick([50, 150, 500, 2_000]);
-  const list: RegionFault[] = [];
+  const list: MachineFault[] = [];
   const down = new Set<number>();
   for (let at = 50 + random.unit() * 500; at < until; at += gap(random, meanGapMs)) {
     const fault = oneFault(random, random.pick(kinds), rounded(at), until, ids, down, lossMax);
@@ -244,7 +258,7 @@ function oneFault(
   ids: readonly number[],
   down: Set<number>,
   lossMax: number,
-): RegionFault | undefined {
+): MachineFault | undefined {
   const daemon = random.pick(ids);
   const [from, to] = random.shuffle([...ids]) as [number, number];
   const left = Math.max(1, until - at);
@@ -300,7 +314,8 @@ function oneFault(
   }
 }
 
-function lossModel(random: Random, lossMax: number): LossModel {
+/** Up to so much is lost, evenly or not. */
+export function lossModel(random: Random, lossMax: number): LossModel {
   const probability = random.unit() * lossMax;
   if (random.chance(0.4)) return { kind: "uniform", probability };
   if (random.chance(0.5)) {
@@ -311,10 +326,11 @@ function lossModel(random: Random, lossMax: number): LossModel {
 }
 
 /** The time to the next of events that come independently of each other. */
-function gap(random: Random, meanMs: number): number {
+export function gap(random: Random, meanMs: number): number {
   return -Math.log(1 - random.unit()) * meanMs;
 }
 
-function rounded(at: number): number {
+/** To 1/100 ms: schedules are read. */
+export function rounded(at: number): number {
   return Math.round(at * 100) / 100;
 }

@@ -385,7 +385,7 @@ const EMPTY_STREAM = { has: () => false };
 const NO_CONTENT = { messages: [], firsts: [] };
 
 /** Forwarded packets may come through the socket for control; what they are, they say themselves. */
-function channelOf(socket: SimChannel, bytes: Uint8Array): NodeChannel {
+export function channelOf(socket: SimChannel, bytes: Uint8Array): NodeChannel {
   if (socket !== "token") return socket;
   const kind = kindOf(bytes);
   return kind === NodeKind.linkData || kind === NodeKind.linkAck ? "control" : "repair";
@@ -395,7 +395,7 @@ export function hostOf(machine: number): string {
   return `m${machine}`;
 }
 
-function machineOf(host: string): number {
+export function machineOf(host: string): number {
   return Number(host.slice(1));
 }
 

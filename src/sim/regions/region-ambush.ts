@@ -1,5 +1,6 @@
 import { Random } from "../../base/random.ts";
-import type { RegionFault, RegionSchedule, RegionSend } from "./schedule.ts";
+import type { MachineFault } from "./machines.ts";
+import type { RegionSchedule, RegionSend } from "./schedule.ts";
 
 /**
  * What independent faults almost never do together: a sender loses packets at some of the members, fails before it can repair them, and
@@ -7,13 +8,27 @@ import type { RegionFault, RegionSchedule, RegionSend } from "./schedule.ts";
  * listened to no more.
  */
 export function ambushed(schedule: RegionSchedule, groups: readonly string[]): RegionSchedule {
+  const { faults, sends } = ambushes(schedule, groups);
+  if (faults.length === 0) return schedule;
+  return {
+    ...schedule,
+    faults: [...schedule.faults, ...faults].sort(byTime),
+    sends: [...schedule.sends, ...sends].sort(byTime),
+  };
+}
+
+/** These alone; half of the seeds have none. */
+export function ambushes(
+  schedule: Pick<RegionSchedule, "seed" | "machines" | "quietAt" | "endTells" | "batchMs" | "failureMs">,
+  groups: readonly string[],
+): { readonly faults: readonly MachineFault[]; readonly sends: readonly RegionSend[] } {
   // Of chances of its own: the schedule is what it would be without this.
   const random = new Random(schedule.seed ^ 0xa3b5);
   const { machines, quietAt } = schedule;
-  if (machines < 3 || random.chance(0.5)) return schedule;
+  const faults: MachineFault[] = [];
+  const sends: RegionSend[] = [];
+  if (machines < 3 || random.chance(0.5)) return { faults, sends };
   const ids = Array.from({ length: machines }, (_, i) => i + 1);
-  const faults: RegionFault[] = [...schedule.faults];
-  const sends: RegionSend[] = [...schedule.sends];
   for (let count = random.integer(1, 3); count > 0; count--) {
     const at = rounded(200 + random.unit() * (quietAt - 1_200));
     const [sender, other] = random.shuffle([...ids]) as [number, number];
@@ -38,8 +53,11 @@ export function ambushed(schedule: RegionSchedule, groups: readonly string[]): R
     faults.push({ kind: "crash", at: when, daemon: next });
     faults.push({ kind: "restart", at: rounded(when + random.integer(100, 900)), daemon: next });
   }
-  const byTime = (a: { readonly at: number }, b: { readonly at: number }): number => a.at - b.at;
-  return { ...schedule, faults: faults.sort(byTime), sends: sends.sort(byTime) };
+  return { faults, sends };
+}
+
+function byTime(a: { readonly at: number }, b: { readonly at: number }): number {
+  return a.at - b.at;
 }
 
 function rounded(at: number): number {

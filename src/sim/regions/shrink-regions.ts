@@ -1,18 +1,32 @@
 import { reduce, simplerFaults } from "../shrink.ts";
 import { isNodeFault, type RegionFault, type RegionSchedule } from "./schedule.ts";
 
-/**
- * Finds a smaller schedule of nodes that still fails: without as many faults, messages, joins and leaves as can go, then without machines that
- * do nothing, then with smaller numbers. `fails` runs a schedule; it is called at most `runsMax` times.
- */
-export async function shrinkRegions(
+/** Finds a smaller schedule of nodes in regions that still fails; `shrinkNodes`. */
+export function shrinkRegions(
   schedule: RegionSchedule,
   fails: (schedule: RegionSchedule) => boolean | Promise<boolean>,
   runsMax = 400,
 ): Promise<RegionSchedule> {
+  return shrinkNodes(schedule, fails, runsMax, simplified);
+}
+
+/** What schedules of nodes have in common. */
+type NodesSchedule<F> = Pick<RegionSchedule, "machines" | "acts" | "sends"> & { readonly faults: readonly F[] };
+
+/**
+ * Finds a smaller schedule of nodes that still fails: without as many faults, messages, joins and leaves as can go, then without machines that
+ * do nothing, then with smaller numbers. `fails` runs a schedule; it is called at most `runsMax` times. `simpler`: what may be tried in place
+ * of a fault.
+ */
+export async function shrinkNodes<F, S extends NodesSchedule<F>>(
+  schedule: S & NodesSchedule<F>,
+  fails: (schedule: S) => boolean | Promise<boolean>,
+  runsMax: number,
+  simpler: (fault: F) => readonly F[],
+): Promise<S> {
   let runs = 0;
-  let best = schedule;
-  const attempt = async (candidate: RegionSchedule): Promise<boolean> => {
+  let best: S = schedule;
+  const attempt = async (candidate: S): Promise<boolean> => {
     if (runs++ >= runsMax || !(await fails(candidate))) return false;
     best = candidate;
     return true;
@@ -26,8 +40,8 @@ export async function shrinkRegions(
   const used = Math.max(1, ...best.acts.map(({ machine }) => machine), ...best.sends.map(({ machine }) => machine));
   if (used < best.machines) await attempt({ ...best, machines: used });
   for (let i = 0; i < best.faults.length && runs < runsMax; i++) {
-    for (const simpler of simplified(best.faults[i] as RegionFault)) {
-      if (await attempt({ ...best, faults: best.faults.with(i, simpler) })) break;
+    for (const other of simpler(best.faults[i] as F)) {
+      if (await attempt({ ...best, faults: best.faults.with(i, other) })) break;
     }
   }
   for (let i = 0; i < best.sends.length && runs < runsMax; i++) {
@@ -38,7 +52,7 @@ export async function shrinkRegions(
   return best;
 }
 
-function sizeOf({ faults, sends, acts }: RegionSchedule): number {
+function sizeOf({ faults, sends, acts }: NodesSchedule<unknown>): number {
   return faults.length + sends.length + acts.length;
 }
 

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { coverageReport, type CoverageTable } from "../../src/base/coverage.ts";
+import { PLATO_CELLS, TIMELY_CELLS } from "../../src/sim/timely/cells.ts";
+import { generateTimely, type TimelyOptions } from "../../src/sim/timely/generate.ts";
+import { replayTimely, runTimely, type TimelyResult } from "../../src/sim/timely/run-timely.ts";
+import type { TimelySchedule } from "../../src/sim/timely/schedule.ts";
+import { explain } from "./explain.ts";
+
+/**
+ * Those behind the first two failed once: 13 since what a sender had not got any more was lost without a word, if nothing had been heard of it; 130 (plato)
+ * since what a sender that came back had sent by then was given up without being asked for.
+ */
+const TIMELY_SEEDS = [5, 10, 13];
+const PLATO_SEEDS = [1, 3, 130];
+/** About 5 s of processor time for each of the two. */
+const FRESH_SEEDS = 8;
+const FRESH_LIMIT_MS = 300_000;
+const SHRINK_RUNS = 100;
+
+const LAYERS = [
+  { layer: "timely", ordered: false, fixed: TIMELY_SEEDS },
+  { layer: "plato", ordered: true, fixed: PLATO_SEEDS },
+] as const;
+
+/** Nothing was broken; and nothing was reached that must never be, or that the list of situations does not have. */
+async function expectPassed(layer: "timely" | "plato", result: TimelyResult): Promise<void> {
+  for (const [prefix, table] of Object.entries<CoverageTable>({ "timely ": TIMELY_CELLS, "plato ": PLATO_CELLS })) {
+    const { fatalHit, unlisted } = coverageReport(table, result.coverage);
+    expect([fatalHit, unlisted.filter((cell) => cell.startsWith(prefix))]).toEqual([[], []]);
+  }
+  if (result.verdict === "failed") expect.fail(await explain(layer, result, SHRINK_RUNS));
+}
+
+describe.each(LAYERS)(
+  "$layer: timely groups keep what they promise, under random faults",
+  ({ layer, ordered, fixed }) => {
+    test.each(fixed)("seed %i", (seed) => expectPassed(layer, runTimely(seed, { ordered })));
+
+    test(
+      "fresh seeds",
+      async () => {
+        // The clock only chooses which seeds are tried; each of them replays exactly.
+        const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
+        console.info(`${layer}: fresh seeds ${base} to ${base + FRESH_SEEDS - 1} (AMALGAM_SEED=${base} repeats them)`);
+        for (let seed = base; seed < base + FRESH_SEEDS; seed++)
+          await expectPassed(layer, runTimely(seed, { ordered }));
+      },
+      FRESH_LIMIT_MS,
+    );
+  },
+);
+
+test.each<TimelyOptions>([{}, { ordered: true }])(
+  "the same seed gives the same run, and so does its schedule after it was written down: %o",
+  (options) => {
+    const once = runTimely(10, options);
+    expect(once.stats.delivered).toBeGreaterThan(100);
+    const again = replayTimely(JSON.parse(JSON.stringify(generateTimely(10, options))) as TimelySchedule);
+    expect(again.traceHash).toBe(once.traceHash);
+    expect(again.stats).toEqual(once.stats);
+    expect(runTimely(11, options).traceHash).not.toBe(once.traceHash);
+  },
+);
