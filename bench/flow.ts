@@ -31,6 +31,8 @@ export type Flow = {
   readonly rate?: number;
   /** Lines for the site's configuration. */
   readonly settings?: string;
+  /** How packets reach the daemons: multicast, unicast or tcp; multicast by default. */
+  readonly dissemination?: string;
   /** Of the links between the daemons; datagrams fill it. */
   readonly mtuBytes?: number;
   /** The clients are in their daemons' processes. */
@@ -98,9 +100,12 @@ async function warmUp(site: BenchSite): Promise<void> {
   }
 }
 
-function network({ settings = "", mtuBytes }: Flow): { settings: string; mtuBytes?: number } {
-  if (mtuBytes === undefined) return { settings };
-  return { settings: `${settings}\nDatagramBytes = ${mtuBytes - DATAGRAM_OVERHEAD_BYTES}`, mtuBytes };
+function network(flow: Flow): { settings: string; dissemination?: string; mtuBytes?: number } {
+  const { mtuBytes } = flow;
+  const settings = flow.settings ?? "";
+  const dissemination = flow.dissemination === undefined ? {} : { dissemination: flow.dissemination };
+  if (mtuBytes === undefined) return { settings, ...dissemination };
+  return { ...dissemination, settings: `${settings}\nDatagramBytes = ${mtuBytes - DATAGRAM_OVERHEAD_BYTES}`, mtuBytes };
 }
 
 /** Messages/s at the receiver that got least. */

@@ -22,6 +22,14 @@ export type Usage = {
   readonly gc: Pauses;
 };
 
+type SiteOptions = {
+  readonly namespaces: boolean;
+  /** Lines of the configuration. */
+  readonly settings?: string;
+  /** By default multicast in namespaces, and unicast without. */
+  readonly dissemination?: string;
+};
+
 type DaemonMessage = { readonly kind: string; readonly members?: readonly string[] };
 
 /** Daemons of a benchmark, each in a process; in a network namespace each, or all on this host. */
@@ -41,14 +49,11 @@ export class BenchSite {
   }
 
   /** Starts them and waits until all are in one configuration. */
-  static async start(
-    count: number,
-    options: { readonly namespaces: boolean; readonly settings?: string; readonly mtuBytes?: number },
-  ): Promise<BenchSite> {
+  static async start(count: number, options: SiteOptions & { readonly mtuBytes?: number }): Promise<BenchSite> {
     const site = new BenchSite(count, options.namespaces ? Lab.create(count) : undefined);
     try {
       if (options.mtuBytes !== undefined) site.lab?.setMtu(options.mtuBytes);
-      await site.#start(options.settings ?? "");
+      await site.#start(options);
     } catch (error) {
       site.close();
       throw error;
@@ -97,10 +102,10 @@ export class BenchSite {
     for (const [i] of this.names.entries()) rmSync(join(SOCKET_FOLDER, this.address(i)), { force: true });
   }
 
-  async #start(settings: string): Promise<void> {
+  async #start(options: SiteOptions): Promise<void> {
     const files = this.names.map((_, i) => {
       const file = join(this.#folder, `spread.${i + 1}.conf`);
-      writeFileSync(file, this.#config(settings));
+      writeFileSync(file, this.#config(options));
       return file;
     });
     const started = this.names.map((name, i) => {
@@ -120,13 +125,19 @@ export class BenchSite {
     }
   }
 
-  #config(settings: string): string {
+  #config({ settings = "", dissemination }: SiteOptions): string {
     const lines = [settings];
     const daemons = this.names.map((name, i) => `  ${name} ${this.#host(i)}:${this.#port(i)}`).join("\n");
     if (this.lab === undefined) {
-      lines.push("Dissemination = unicast", `Spread_Segment 127.0.0.255:${PORT} {\n${daemons}\n}`);
+      lines.push(
+        `Dissemination = ${dissemination ?? "unicast"}`,
+        `Spread_Segment 127.0.0.255:${PORT} {\n${daemons}\n}`,
+      );
     } else {
-      lines.push("Dissemination = multicast", `Spread_Segment 239.77.1.1:${PORT} {\n${daemons}\n}`);
+      lines.push(
+        `Dissemination = ${dissemination ?? "multicast"}`,
+        `Spread_Segment 239.77.1.1:${PORT} {\n${daemons}\n}`,
+      );
     }
     return `${lines.join("\n")}\n`;
   }

@@ -5,7 +5,7 @@
  *
  * Options: --sizes=100,1000 --repetitions=3 --ms=3000 --service=agreed --senders=1 --daemons=3
  * --loss=0.01 (of what reaches the second daemon) --mtu=9000 (of the links, which datagrams fill) --settings=NAME=VALUE;… (of the site)
- * --embedded (the clients are in their daemons' processes)
+ * --dissemination=multicast,unicast,tcp (each of them, by turns) --embedded (the clients are in their daemons' processes)
  */
 import { measureBaseline, needNamespaces, printBaseline } from "./baseline.ts";
 import { type FlowResult, measureFlow, slowest } from "./flow.ts";
@@ -26,19 +26,21 @@ const loss = Number(option("loss", "0"));
 const settings = option("settings", "").replaceAll(";", "\n");
 const ms = Number(option("ms", "3000"));
 const mtu = option("mtu", "");
+const disseminations = option("dissemination", "multicast").split(",");
 const embedded = process.argv.includes("--embedded");
 const mtuBytes = mtu === "" ? {} : { mtuBytes: Number(mtu) };
 
 const baseline = await measureBaseline();
 printBaseline(baseline);
-const runs: { payloadBytes: number; result: FlowResult }[] = [];
-// By turns, so that a minute in which the machine is busy does not fall on one size alone.
+const cases = disseminations.flatMap((dissemination) => sizes.map((payloadBytes) => ({ dissemination, payloadBytes })));
+const runs: { one: (typeof cases)[number]; result: FlowResult }[] = [];
+// By turns, so that a minute in which the machine is busy does not fall on one case alone.
 for (let i = 0; i < repetitions; i++) {
-  for (const payloadBytes of sizes) {
+  for (const one of cases) {
     const result = await measureFlow({
       daemons,
       senders,
-      payloadBytes,
+      ...one,
       service,
       ms,
       loss,
@@ -46,20 +48,22 @@ for (let i = 0; i < repetitions; i++) {
       embedded,
       ...mtuBytes,
     });
-    runs.push({ payloadBytes, result });
+    runs.push({ one, result });
   }
 }
 const rows: string[][] = [];
-const results = sizes.map((payloadBytes) => {
-  const own = runs.filter((run) => run.payloadBytes === payloadBytes).map(({ result }) => result);
+const results = cases.map((one) => {
+  const { dissemination, payloadBytes } = one;
+  const own = runs.filter((run) => run.one === one).map(({ result }) => result);
   const of = (value: (result: FlowResult) => number): string => figure(median(own.map(value)));
   const rate = median(own.map(slowest));
   const ratio = rate / baseline.packetsPerSecond;
-  const isTarget = daemons === 3 && senders === 1 && loss === 0 && mtu === "";
+  const isTarget = daemons === 3 && senders === 1 && loss === 0 && mtu === "" && dissemination === "multicast";
   const target = isTarget ? (embedded ? EMBEDDED_TARGETS : TARGETS)[payloadBytes] : undefined;
   const longest = (pauses: "daemonPauses" | "clientPauses"): string =>
     figure(Math.max(...own.map((result) => result[pauses].longestMs)));
   rows.push([
+    dissemination,
     `${payloadBytes}`,
     figure(rate),
     figure((rate * payloadBytes) / 1e6),
@@ -74,11 +78,12 @@ const results = sizes.map((payloadBytes) => {
     longest("clientPauses"),
     own.map((run) => figure(slowest(run))).join(" "),
   ]);
-  return { payloadBytes, service, messagesPerSecond: rate, ratio, target, runs: own };
+  return { dissemination, payloadBytes, service, messagesPerSecond: rate, ratio, target, runs: own };
 });
 console.log(`datagrams: ${runs[0]?.result.datagrams ?? ""}`);
 printTable(
   [
+    "way",
     "bytes",
     "messages/s",
     "MB/s",

@@ -94,6 +94,11 @@ export function logEntryOf(event: NodeEvent, site: SiteConfig): LogEntry | undef
       const { request, message } = event;
       return { level: request === "ignored" ? "warning" : "info", event: `monitor.${request}`, message, fields: {} };
     }
+    case "network": {
+      const { what, daemon, message } = event.event;
+      const isTrouble = what === "refused" || what === "disagreement";
+      return { level: isTrouble ? "warning" : "info", event: `stream.${what}`, message, fields: { daemon } };
+    }
     case "session":
       return sessionEntry(event.event);
     case "moved": {

@@ -38,6 +38,7 @@ export function judgeMtu(site: SiteConfig, address: string, device: string, mtuB
   // Between sites they are inside of others.
   const overhead = DATAGRAM_OVERHEAD[site.family] + (site.sites.length > 1 ? HOP_OVERHEAD_BYTES : 0);
   const room = mtuBytes - overhead;
+  if (site.dissemination === "tcp") return ok(check, `MTU ${mtuBytes}; daemons send each other streams`);
   const sizes = `datagrams of ${site.datagramBytes} bytes, MTU ${mtuBytes}`;
   if (site.datagramBytes > room) {
     const message = `${sizes}: each is sent in fragments from ${address}, and one lost fragment loses all`;

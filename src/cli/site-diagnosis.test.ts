@@ -1,14 +1,24 @@
 import { describe, expect, test } from "vitest";
 import { loopbackConfig } from "../daemon/config/index.ts";
 import type { DaemonStatus, ProbeStatus, SiteStatus } from "../daemon/status.ts";
-import { judgeDatagrams, judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "./site-diagnosis.ts";
+import {
+  judgeDatagrams,
+  judgeDissemination,
+  judgeLinks,
+  judgeMembers,
+  judgeSettings,
+  judgeStreams,
+  judgeVersions,
+} from "./site-diagnosis.ts";
 
 function status(name: string, site: Partial<SiteStatus> = {}, version = "1.0.0"): DaemonStatus {
   const datagrams = { path: "portable", because: "the optional package koffi is not installed" };
   const defaults = {
     datagrams,
     dissemination: "unicast",
+    disseminationSetting: "unicast",
     disseminationBecause: "because",
+    streams: [],
     probes: [],
     protocolVersion: 2,
   };
@@ -16,7 +26,7 @@ function status(name: string, site: Partial<SiteStatus> = {}, version = "1.0.0")
 }
 
 function probe(daemon: string, unicast: number, multicast: number, reached: ProbeStatus["reached"]): ProbeStatus {
-  return { daemon, rounds: 15, unicast, multicast, reached };
+  return { daemon, rounds: 15, unicast, multicast, stream: 0, reached, datagrams: "unknown" };
 }
 
 describe("the doctor, on a site", () => {
@@ -52,6 +62,41 @@ describe("the doctor, on a site", () => {
     expect(judge(seen("a", ["b", "c"]), seen("b", ["a", "c"]))).toMatchObject([
       ["problem", expect.stringMatching(/^b and a run and do not hear each other: open the UDP ports/)],
       ["problem", expect.stringMatching(/^a and b run/)],
+    ]);
+  });
+
+  test("says when the daemons do not agree how to send", () => {
+    const site = { ...loopbackConfig(["a", "b"]), dissemination: "tcp" as const };
+    const judge = (...settings: SiteStatus["disseminationSetting"][]) =>
+      judgeSettings(
+        site,
+        settings.map((disseminationSetting, i) => status("abc"[i] ?? "", { disseminationSetting })),
+      );
+    expect(judge("tcp", "tcp")).toMatchObject([{ verdict: "ok", message: "tcp at all daemons" }]);
+    expect(judge("tcp", "unicast")).toMatchObject([
+      {
+        verdict: "problem",
+        message: "those with tcp and those without do not hear each other: tcp (a), unicast (b)",
+        remedy: expect.stringContaining("by way of auto"),
+      },
+    ]);
+    expect(judge("tcp", "auto")).toMatchObject([
+      { verdict: "warning", message: "the daemons differ: tcp (a), auto (b)" },
+    ]);
+    expect(judge("auto", "auto")).toMatchObject([{ message: "all daemons have auto, this file has tcp" }]);
+    expect(
+      judgeSettings(site, [status("of an earlier release", { disseminationSetting: undefined as never })]),
+    ).toEqual([]);
+  });
+
+  test("names streams that are missing, and the port", () => {
+    const stream = (daemon: string, isUp: boolean, because?: string) => ({ daemon, isUp, because, waitingBytes: 0 });
+    expect(judgeStreams(status("a"))).toEqual([]);
+    expect(judgeStreams(status("a", { streams: [stream("b", true)] }))).toMatchObject([
+      { verdict: "ok", message: "to b" },
+    ]);
+    expect(judgeStreams(status("a", { streams: [stream("b", true), stream("c", false, "refused")] }))).toMatchObject([
+      { verdict: "problem", message: "there is none to c (refused)", remedy: expect.stringContaining("TCP port") },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import type { SiteConfig } from "../daemon/config/site.ts";
-import type { DaemonStatus, ProbeStatus } from "../daemon/status.ts";
+import type { DaemonStatus, DisseminationName, ProbeStatus } from "../daemon/status.ts";
 import { type Finding, hasSameFile, multicastRoute, ok, problem, warning } from "./diagnosis.ts";
 
 /** Whether all daemons are of one release, and speak the newest datagrams that all of them know. */
@@ -36,7 +36,11 @@ export function judgeMembers(site: SiteConfig, statuses: readonly DaemonStatus[]
     const message = `it does not see ${absent.join(", ")}${side}`;
     const unexplained = absent.filter((daemon) => !silent.includes(daemon) && !others.includes(daemon));
     if (unexplained.length > 0 && !others.includes(name)) {
-      const remedy = `${unexplained.join(", ")} and ${name} run and do not hear each other: open the UDP ports of both (the port of the file and the next one) in both directions`;
+      const ports =
+        site.dissemination === "tcp"
+          ? "the TCP port after the one in the file"
+          : "the UDP ports of both (the port of the file and the next one) in both directions";
+      const remedy = `${unexplained.join(", ")} and ${name} run and do not hear each other: open ${ports}`;
       return problem(check, message, remedy);
     }
     if (others.includes(name)) return warning(check, message, "It has another file, see above");
@@ -71,6 +75,43 @@ export function judgeDissemination({ name, site }: DaemonStatus): Finding {
   return ok(check, message);
 }
 
+/** Whether the daemons were told to send in ways that all of them hear. */
+export function judgeSettings(site: SiteConfig, statuses: readonly DaemonStatus[]): Finding[] {
+  // Earlier releases do not say it.
+  const saying = statuses.filter((status) => status.site.disseminationSetting !== undefined);
+  const settings = grouped(saying, (status) => status.site.disseminationSetting);
+  const check = "Dissemination";
+  const isTcp = settings.has("tcp");
+  const remedy =
+    "Give all daemons the same file and restart those that differ, one by one; from datagrams to tcp or back by way of auto";
+  if (isTcp && (settings.has("unicast") || settings.has("multicast"))) {
+    return [problem(check, `those with tcp and those without do not hear each other: ${listed(settings)}`, remedy)];
+  }
+  if (settings.size > 1) return [warning(check, `the daemons differ: ${listed(settings)}`, remedy)];
+  const [setting] = settings.keys();
+  if (setting === undefined) return [];
+  if (setting !== site.dissemination) {
+    return [warning(check, `all daemons have ${setting}, this file has ${site.dissemination}`, remedy)];
+  }
+  return [ok(check, `${setting} at all daemons`)];
+}
+
+/** Streams that there should be. */
+export function judgeStreams({ name, site }: DaemonStatus): Finding[] {
+  const check = `streams of ${name}`;
+  const { streams, disseminationSetting } = site;
+  // Of an earlier release, which has none.
+  if (disseminationSetting === undefined || streams.length === 0) return [];
+  const down = streams.filter(({ isUp }) => !isUp);
+  if (down.length === 0) return [ok(check, `to ${streams.map(({ daemon }) => daemon).join(", ")}`)];
+  const shown = down
+    .map(({ daemon, because }) => `${daemon}${because === undefined ? "" : ` (${because})`}`)
+    .join(", ");
+  const ports = down.map(({ daemon }) => daemon).join(", ");
+  const remedy = `If it runs: open the TCP port after the one in the file, at ${ports} and ${name}; the daemon with the lower id connects to the other`;
+  return [problem(check, `there is none to ${shown}`, remedy)];
+}
+
 /** How a daemon hands datagrams to its kernel; one that could be faster comes with what it takes. */
 export function judgeDatagrams({ name, site }: DaemonStatus): Finding {
   const { path, because } = site.datagrams;
@@ -95,10 +136,12 @@ export function judgeLinks(statuses: readonly DaemonStatus[]): Finding[] {
   return [ok("links between daemons", `no losses among the last probes of ${measured} directions`)];
 }
 
-function judgeLink(to: string, probe: ProbeStatus, dissemination: "unicast" | "multicast"): Finding[] {
-  const { daemon: from, rounds, unicast, multicast } = probe;
-  const heard = dissemination === "unicast" ? unicast : Math.min(unicast, multicast);
-  if (rounds < ROUNDS_MIN || heard >= HEARD_SHARE * rounds) return [];
+function judgeLink(to: string, probe: ProbeStatus, dissemination: DisseminationName): Finding[] {
+  const { daemon: from, rounds, unicast, multicast, stream } = probe;
+  const heard = dissemination === "multicast" ? Math.min(unicast, multicast) : unicast;
+  // What a stream brings needs no datagrams.
+  const isStreamed = dissemination === "tcp" && stream >= HEARD_SHARE * rounds;
+  if (rounds < ROUNDS_MIN || isStreamed || heard >= HEARD_SHARE * rounds) return [];
   const message = `of the last ${rounds} probes ${unicast} came by unicast and ${multicast} by multicast`;
   const remedy = `Look for losses on the way from ${from} to ${to}: cables, duplex, the load of both hosts, firewalls that limit UDP`;
   return [problem(`link from ${from} to ${to}`, message, remedy)];

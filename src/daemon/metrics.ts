@@ -47,6 +47,7 @@ export function metricsText(status: DaemonStatus): string {
     );
   }
 
+  addStreams(out, site);
   linkMetrics(out, status.sites?.links ?? []);
 
   out.counter("ring_token_rounds_total", "Rounds of the token.", one(ring.tokenRounds));
@@ -124,6 +125,20 @@ export function metricsText(status: DaemonStatus): string {
 }
 
 const one = (value: number): Sample[] => [{ value }];
+
+function addStreams(out: Exposition, { streams, streamTraffic }: DaemonStatus["site"]): void {
+  const up = streams.filter(({ isUp }) => isUp).length;
+  const longest = streams.reduce((most, { waitingBytes }) => Math.max(most, waitingBytes), 0);
+  out.gauge("streams_up", "Streams to other daemons.", one(up));
+  out.gauge("streams_wanted", "Streams that there should be, and those that there are.", one(streams.length));
+  out.gauge("streams_longest_queue_bytes", "The stream with the most bytes waiting.", one(longest));
+  out.counter("streams_sent_bytes_total", "Bytes sent over streams.", one(streamTraffic.bytesSent));
+  out.counter(
+    "streams_dropped_packets_total",
+    "Packets dropped for want of a stream, or of room before one.",
+    one(streamTraffic.packetsDropped),
+  );
+}
 
 function addRegions(out: Exposition, regions: RegionsStatus): void {
   out.gauge("regions", "Regions of nodes in scalable groups.", one(regions.regions));

@@ -6,14 +6,18 @@ import type { PrimaryPolicy } from "../membership/primary.ts";
 import { type SiteLink, type WideAreaConfig, wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { AccessRules } from "../session/access.ts";
 import type { SessionOptions } from "../session/options.ts";
+import type { DisseminationSetting } from "../wire/stream-hello.ts";
 import type { NodeSite } from "../wire/native/node-facts.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
-import type { DaemonConfig, SiteConfig } from "./config/site.ts";
+import { type DaemonConfig, type SiteConfig, usesMulticast } from "./config/site.ts";
 import { ringSettings } from "./ring-settings.ts";
-import type { DatagramsStatus, ProbeStatus } from "./status.ts";
+import type { DatagramsStatus, DisseminationName, SiteStatus } from "./status.ts";
 
 /** What the host knows of the ways to the other daemons. */
-export type Reachability = { readonly because: string; readonly probes: readonly ProbeStatus[] };
+export type Reachability = { readonly because: string; readonly setting: DisseminationSetting } & Pick<
+  SiteStatus,
+  "probes" | "streams" | "streamTraffic"
+>;
 
 /** What a daemon has to know besides the site's configuration. */
 export type NodeOptions = {
@@ -30,7 +34,7 @@ export type NodeOptions = {
   /** Whom authentication by IP lets in. */
   readonly access: AccessRules;
   /** How segments are reached, for the status; asked at each one. */
-  readonly dissemination: () => "multicast" | "unicast";
+  readonly dissemination: () => DisseminationName;
   /** Why so, and what was measured, for the status. */
   readonly reachability?: () => Reachability;
   /** What an earlier life of this daemon has persisted last. */
@@ -142,7 +146,7 @@ export function nodeSite({ site, dissemination }: Pick<NodeOptions, "site" | "di
   // Of the first configuration: what nodes have in common outlives changes of it at run time.
   const { root: hash } = site.lineage;
   const [segment] = segments;
-  const hasPool = segments.length === 1 && segment?.multicast === true && site.dissemination !== "unicast";
+  const hasPool = segments.length === 1 && segment?.multicast === true && usesMulticast(site.dissemination);
   if (!hasPool || family !== "ipv4") return { cluster: hash, pool: undefined, usesMulticast: false };
   // A block of its own for each site, most likely, in the range for organisations (RFC 2365).
   const base = POOL_BASE + (hash % POOL_BLOCKS) * POOL_SIZE;

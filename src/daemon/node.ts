@@ -33,6 +33,7 @@ import {
   nodeSite,
   sessionOptions,
 } from "./node-config.ts";
+import type { NetworkEvent } from "./network-event.ts";
 import { NodeCounters, nodeStatus } from "./node-status.ts";
 import type { SiteConfig } from "./config/site.ts";
 import { decodeNotice, encodeNotice } from "./notice.ts";
@@ -42,7 +43,7 @@ import { RegionOverview } from "./region-overview.ts";
 import type { RegionsChange } from "./regions-status.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import { NO_WINDOW_CHANGE, ringSettings, type WindowChange } from "./ring-settings.ts";
-import type { ConfigurationChange, DaemonStatus } from "./status.ts";
+import type { ConfigurationChange, DaemonStatus, DisseminationName } from "./status.ts";
 
 /** What happens in a daemon, for its log and its owner. */
 export type NodeEvent =
@@ -52,6 +53,8 @@ export type NodeEvent =
   /** `repeated`: so many equal events since this one was told last have not been told. */
   | { readonly kind: "membership"; readonly event: EvsEvent; readonly repeated: number }
   | { readonly kind: "session"; readonly event: SessionEvent }
+  /** A stream to another daemon, or why there is none. */
+  | { readonly kind: "network"; readonly event: NetworkEvent }
   /** A monitor asked for something else than a status; the message says what became of it. */
   | { readonly kind: "monitor"; readonly request: MonitorRequestName; readonly message: string }
   /** The name that the file has for a daemon leads elsewhere. `isSelf`: it is this daemon's, which stays where it is until it is started again. */
@@ -121,7 +124,7 @@ export class DaemonNode implements Machine {
   readonly #groups: Groups;
   readonly #sessions: Sessions;
   readonly #regions: RegionNodes;
-  #dissemination: "multicast" | "unicast" = "unicast";
+  #dissemination: DisseminationName = "unicast";
   readonly #overview: RegionOverview;
   readonly #groupsOverview: GroupsOverview;
   readonly #held = new HeldGroups();

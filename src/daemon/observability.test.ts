@@ -39,6 +39,9 @@ const status: DaemonStatus = {
     spreadHash: site.spreadHash,
     segments: 1,
     dissemination: "unicast",
+    disseminationSetting: "unicast",
+    streams: [{ daemon: "b", isUp: true, because: undefined, waitingBytes: 77 }],
+    streamTraffic: { bytesSent: 5_000, packetsDropped: 3 },
     disseminationBecause: "the configuration says so",
     probes: [],
     payloadBytesMax: 16_777_216,
@@ -119,6 +122,11 @@ describe("metrics", () => {
     expect(lines).toContain("amalgam_configuration_last_outage_seconds 1.204");
     expect(lines).toContain("amalgam_configuration_last_change_seconds 0.502");
     expect(lines).toContain("amalgam_sessions_longest_queue_messages 9");
+    expect(lines).toContain("amalgam_streams_up 1");
+    expect(lines).toContain("amalgam_streams_wanted 1");
+    expect(lines).toContain("amalgam_streams_longest_queue_bytes 77");
+    expect(lines).toContain("amalgam_streams_sent_bytes_total 5000");
+    expect(lines).toContain("amalgam_streams_dropped_packets_total 3");
     expect(lines).toContain("amalgam_sessions_longest_queue_bytes 900");
     expect(lines).toContain("amalgam_regions_nodes 12");
     expect(lines).toContain("amalgam_regions_suspended 0");

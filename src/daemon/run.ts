@@ -1,33 +1,28 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ByteStream, StreamListener } from "../client/byte-stream.ts";
 import { TurnClock } from "../host/clock.ts";
-import { chooseDatagrams, type DatagramPath } from "../host/datagrams.ts";
-import { DisseminationProbe, probeDefaults } from "../host/dissemination-probe.ts";
+import type { DatagramPath } from "../host/datagrams.ts";
 import { HostNames } from "../host/host-names.ts";
 import { PasswordFile } from "../host/passwords.ts";
 import { StreamHost } from "../host/streams.ts";
-import { udpDefaults, UdpNetwork, type UdpOptions, type UdpPeer } from "../host/udp.ts";
-import type { Machine } from "../machine/machine.ts";
-import { type Channel } from "../machine/network.ts";
 import { TurnLoop } from "../machine/turn-loop.ts";
 import { SiteFile } from "../host/site-file.ts";
 import type { AccessRules } from "../session/access.ts";
-import { getU16, getU32 } from "../wire/bytes.ts";
-import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
+import { getU32 } from "../wire/bytes.ts";
 import { isMonitorDatagram } from "../wire/spread/monitor.ts";
 import { type AdminSource, serveAdmin } from "./admin.ts";
 import { hostAddresses } from "./config/load.ts";
-import { type DaemonConfig, hasAddress, type SiteConfig } from "./config/site.ts";
+import type { DaemonConfig, SiteConfig } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type HttpEndpoints, serveHttp } from "./http.ts";
 import { KeptState } from "./kept-state.ts";
 import { monitorAction } from "./monitor-endpoint.ts";
-import type { Reachability } from "./node-config.ts";
 import { DaemonNode, type MonitorRequestName, type NodeEvent } from "./node.ts";
 import type { Keeping } from "./reload.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
+import { SiteNetwork } from "./site-network.ts";
 import type { DaemonStatus } from "./status.ts";
 import { VERSION } from "./version.ts";
 
@@ -55,8 +50,8 @@ export type RunOptions = {
 const REQUESTS_MAX = 256;
 /** A graceful stop waits this long for the others to have everything that was sent here. */
 const LEAVE_MS_MAX = 2_000;
-/** The same request of a monitor is told so often. */
-const MONITOR_REPEAT_MS = 60_000;
+/** The same request of a monitor, and the same trouble with another daemon, is told so often. */
+const REPEAT_MS = 60_000;
 
 /** Clients may use either family where no particular address is meant. */
 const OTHER_FAMILY: Readonly<Record<string, string>> = { "0.0.0.0": "::", "::": "0.0.0.0", "127.0.0.1": "::1" };
@@ -88,18 +83,16 @@ export class RunningDaemon {
   /** Connections that the session layer, or the turn loop, does not want to be read now. */
   readonly #unwanted = new Set<number>();
   readonly #overrun = new Set<number>();
-  #udp: UdpNetwork | undefined;
-  #probe: DisseminationProbe | undefined;
+  #network: SiteNetwork | undefined;
   #hostNames: HostNames | undefined;
-  /** Where the other daemons are: what the file says, until a name leads elsewhere. */
-  #addresses = new Map<number, string>();
   #node: DaemonNode | undefined;
   #loop: TurnLoop | undefined;
   #http: HttpEndpoints | undefined;
   #onLeft: (() => void) | undefined;
   /** Daemons that a monitor cut off, until when. */
   #cutOff: { readonly daemons: ReadonlySet<number>; readonly until: number } | undefined;
-  readonly #monitorRepeats = new RepeatFilter(MONITOR_REPEAT_MS);
+  readonly #monitorRepeats = new RepeatFilter(REPEAT_MS);
+  readonly #networkRepeats = new RepeatFilter(REPEAT_MS);
   #closing: Promise<void> | undefined;
   /** Without one, whoever has to be checked by a password is not let in. */
   #passwords: PasswordFile | undefined;
@@ -170,29 +163,30 @@ export class RunningDaemon {
         },
       );
     }
-    const udp = await this.#openUdp();
-    this.#udp = udp;
+    const incarnation = this.#state.begin(Date.now() / 1000);
+    const network = this.#openNetwork(incarnation);
+    this.#network = network;
+    await network.open();
     const now = this.#clock.now();
-    this.#chooseDissemination(udp);
     const clockOriginMs = Date.now() - now;
     const node = new DaemonNode(
       {
         site,
         self,
-        incarnation: this.#state.begin(Date.now() / 1000),
+        incarnation,
         epoch: this.#state.lastEpoch(),
         clockOriginMs,
-        receiveBufferBytes: udp.receiveBufferBytes,
-        datagrams: () => udp.datagrams,
+        receiveBufferBytes: network.receiveBufferBytes,
+        datagrams: () => network.datagrams,
         access: this.#options.access,
-        dissemination: () => (udp.useMulticast && udp.canMulticast ? "multicast" : "unicast"),
-        reachability: () => this.#reachability(udp),
+        dissemination: () => network.dissemination,
+        reachability: () => network.reachability,
         version: VERSION,
         pid: this.#options.ownProcess ? process.pid : undefined,
       },
       {
-        unicast: (to, channel, bytes) => udp.unicast(to, channel, bytes),
-        multicast: (segment, channel, bytes) => udp.multicast(segment, channel, bytes),
+        unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
+        multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
         write: (connection, chunks) => {
           let more = true;
           for (let i = 0; i < chunks.length; i++) more = this.#streams.write(connection, chunks[i] as Uint8Array);
@@ -221,7 +215,7 @@ export class RunningDaemon {
       now,
     );
     this.#node = node;
-    this.#drive(node);
+    this.#drive(node, network);
     await this.#listen();
     await this.#serveAdmin();
     this.#watchHostNames();
@@ -286,7 +280,7 @@ export class RunningDaemon {
     await this.#admin?.[Symbol.asyncDispose]();
     await this.#http?.[Symbol.asyncDispose]();
     await this.#streams.shutDown();
-    await this.#udp?.close();
+    await this.#network?.close();
     this.#onEnded();
   }
 
@@ -324,8 +318,7 @@ export class RunningDaemon {
     this.#options = { ...this.#options, site };
     const { index, segment, site: number } = site.daemons.find(({ id }) => id === this.#self.id) ?? this.#self;
     this.#self = { ...this.#self, index, segment, site: number };
-    this.#udp?.setOthers(this.#others(), segment);
-    if (this.#probe !== undefined && this.#udp !== undefined) this.#probe = this.#newProbe(this.#udp);
+    this.#network?.goOver(site, this.#self);
     this.#hostNames?.stop();
     this.#watchHostNames();
   }
@@ -378,53 +371,6 @@ export class RunningDaemon {
 
   // ---- datagrams --------------------------------------------------------------------------------------------------
 
-  async #openUdp(): Promise<UdpNetwork> {
-    const { datagrams: wanted } = this.#options;
-    const open = this.#udpOptions();
-    const { self, bindAddress = self.address, multicast } = open;
-    const datagrams = await chooseDatagrams(wanted, [
-      bindAddress,
-      ...(multicast === undefined ? [] : [multicast.address]),
-    ]);
-    if (wanted === "offload" && datagrams.path !== "offload") {
-      throw new DaemonError("DATAGRAMS", `the offloaded datagram path is not possible here: ${datagrams.because}`);
-    }
-    const options = { ...open, datagrams, segmentBytes: this.#options.site.datagramBytes };
-    return UdpNetwork.open(options, (channel, bytes, from, _viaMulticast, continues) =>
-      this.#datagram(channel, bytes, from, continues),
-    );
-  }
-
-  #udpOptions(): UdpOptions {
-    const { site } = this.#options;
-    const self = this.#self;
-    const segment = site.segments[self.segment];
-    const places = self.interfaces.filter((place) => place.daemon);
-    // The others send to its address: a place at another one hears nothing of them.
-    const bind = places.find(({ address }) => [self.address, "0.0.0.0", "::"].includes(address))?.address;
-    return {
-      self: this.#peer(self),
-      others: this.#others(),
-      family: site.family,
-      ...(bind === undefined ? {} : { bindAddress: bind }),
-      ...(segment?.multicast === true && site.dissemination !== "unicast"
-        ? { multicast: { address: segment.address, port: segment.port } }
-        : {}),
-      ...udpDefaults,
-    };
-  }
-
-  #peer({ id, name, segment, address, port }: DaemonConfig): UdpPeer {
-    const via = this.#options.via[name];
-    if (via !== undefined) return { id, segment, ...via };
-    return { id, segment, address: this.#addresses.get(id) ?? address, port };
-  }
-
-  #others(): UdpPeer[] {
-    const others = this.#options.site.daemons.filter(({ id }) => id !== this.#self.id);
-    return others.map((daemon) => this.#peer(daemon)).filter(hasAddress);
-  }
-
   /** Daemons that the file names by their hosts are followed when these get other addresses. */
   #watchHostNames(): void {
     const { daemons, family } = this.#options.site;
@@ -435,86 +381,32 @@ export class RunningDaemon {
       const daemon = daemons.find((one) => one.id === id)?.name ?? host;
       this.#report({ kind: "moved", daemon, host, from, to, isSelf });
       if (isSelf) return;
-      this.#addresses.set(id, to);
-      this.#udp?.setOthers(this.#others());
+      this.#network?.moved(id, to);
     });
   }
 
-  #chooseDissemination(udp: UdpNetwork): void {
-    const { site } = this.#options;
-    const { multicastFault } = udp;
-    if (site.dissemination === "multicast") {
-      if (multicastFault !== undefined && !site.ignoreMulticastJoinErrors) {
-        throw new DaemonError(
-          "MULTICAST",
-          `the multicast group of the segment cannot be joined: ${multicastFault}; use Dissemination = unicast or auto`,
-        );
-      }
-      udp.useMulticast = true;
-    }
-    // Where the file demands multicast the probes only measure, for those who look for lost packets.
-    if (!udp.canMulticast) return;
-    this.#probe = this.#newProbe(udp);
-  }
-
-  #newProbe(udp: UdpNetwork): DisseminationProbe {
-    const { site } = this.#options;
-    const self = this.#self;
-    const others = site.daemons.filter(({ id, segment }) => id !== self.id && segment === self.segment);
-    return new DisseminationProbe(
+  #openNetwork(incarnation: number): SiteNetwork {
+    const { site, via, datagrams } = this.#options;
+    return new SiteNetwork(
+      { site, self: this.#self, incarnation, via, datagrams },
       {
-        self: self.id,
-        others: others.map(({ id }) => id),
-        wireVersion: WIRE_VERSION_MIN,
-        confHash: site.hash,
-        firstRound: randomInt(2 ** 32),
-        ...probeDefaults,
-      },
-      {
-        probe: (via, bytes) => {
-          if (via === "multicast") udp.toGroup("data", bytes);
-          else udp.toEach(self.segment, "data", bytes);
+        packet: (channel, bytes, continues) => {
+          if (!this.#isCutOff(bytes)) this.#loop?.packet(channel, bytes, continues);
         },
+        foreign: (bytes, from, continues) => {
+          if (isMonitorDatagram(bytes)) this.#onMonitor(bytes, from);
+          // Counted as malformed where all that is malformed is.
+          else this.#loop?.packet("data", bytes, continues);
+        },
+        happened: (event) => {
+          const isTrouble = event.what === "refused" || event.what === "disagreement";
+          if (isTrouble && this.#networkRepeats.admit(event.message, this.#clock.now()) === undefined) return;
+          this.#report({ kind: "network", event });
+        },
+        now: () => this.#clock.now(),
+        wake: () => this.#clock.schedule(),
       },
     );
-  }
-
-  #reachability(udp: UdpNetwork): Reachability {
-    const nameOf = (id: number) => this.#options.site.daemons.find((daemon) => daemon.id === id)?.name ?? `#${id}`;
-    const probes = (this.#probe?.reports ?? []).map(({ daemon, ...report }) => ({ daemon: nameOf(daemon), ...report }));
-    return { because: this.#disseminationBecause(udp, probes), probes };
-  }
-
-  #disseminationBecause(udp: UdpNetwork, probes: Reachability["probes"]): string {
-    const { site } = this.#options;
-    if (site.dissemination === "unicast") return "the configuration says so";
-    if (site.segments[this.#self.segment]?.multicast !== true) return "the segment's address is no multicast address";
-    if (udp.multicastFault !== undefined) return `the group cannot be joined: ${udp.multicastFault}`;
-    if (site.dissemination === "multicast") return "the configuration says so";
-    if (probes.length === 0) return "no other daemon of the segment is heard";
-    const missing = probes.filter(({ reached }) => reached !== "works").map(({ daemon }) => daemon);
-    if (missing.length > 0) return `multicasts from here are not known to reach ${missing.join(", ")}`;
-    return `it reaches all that are heard: ${probes.map(({ daemon }) => daemon).join(", ")}`;
-  }
-
-  #datagram(channel: Channel, bytes: Uint8Array, from: string, continues: boolean): void {
-    if (bytes.length >= PREFIX_BYTES && getU16(bytes, 0) === MAGIC) {
-      if (bytes[3] === Kind.probe) this.#onProbe(bytes);
-      else if (!this.#isCutOff(bytes)) this.#loop?.packet(channel, bytes, continues);
-    } else if (channel === "data" && isMonitorDatagram(bytes)) {
-      this.#onMonitor(bytes, from);
-    } else {
-      // Counted as malformed where all that is malformed is.
-      this.#loop?.packet(channel, bytes, continues);
-    }
-  }
-
-  #onProbe(bytes: Uint8Array): void {
-    const prefix = readPrefix(bytes);
-    const udp = this.#udp;
-    if (typeof prefix === "string" || prefix.confHash !== this.#options.site.hash || udp === undefined) return;
-    this.#probe?.receive(prefix.origin, bytes, this.#clock.now());
-    udp.useMulticast = this.#probe?.via === "multicast" || this.#options.site.dissemination === "multicast";
   }
 
   #isCutOff(bytes: Uint8Array): boolean {
@@ -530,7 +422,7 @@ export class RunningDaemon {
     const action = monitorAction(bytes, from, site, this.#self.id, () => this.status());
     switch (action.kind) {
       case "reply":
-        this.#udp?.reply(action.address, action.port, action.bytes);
+        this.#network?.reply(action.address, action.port, action.bytes);
         break;
       case "partition": {
         if (action.exit) {
@@ -575,21 +467,17 @@ export class RunningDaemon {
 
   // ---- turns and connections --------------------------------------------------------------------------------------
 
-  #drive(node: DaemonNode): void {
-    // Another one after a change of the daemons.
-    const probeOf = (): Machine | undefined => this.#probe;
+  #drive(node: DaemonNode, network: SiteNetwork): void {
     const clock = this.#clock;
-    const udp = this.#udp;
     const loop = new TurnLoop(
       {
         get deadline() {
-          const probe = probeOf();
-          return probe === undefined ? node.deadline : Math.min(node.deadline, probe.deadline);
+          return Math.min(node.deadline, network.deadline);
         },
         tick: (now) => {
           node.tick(now);
-          probeOf()?.tick(now);
-          udp?.flush();
+          network.tick(now);
+          network.flush();
         },
         get prefersToken() {
           return node.prefersToken;
@@ -598,7 +486,7 @@ export class RunningDaemon {
         receive: (packetClass, bytes, now) => {
           node.receive(packetClass === "token" ? "token" : "data", bytes, now);
           // What a step sends leaves with it, whatever else there is to do.
-          udp?.flush();
+          network.flush();
         },
       },
       {
@@ -607,7 +495,7 @@ export class RunningDaemon {
         wakeAt: (timeMs) => clock.wakeAt(timeMs),
         flush: () => {
           node.endTurn(clock.now());
-          udp?.flush();
+          network.flush();
           this.#streams.flush();
           this.#readOn();
         },

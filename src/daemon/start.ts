@@ -9,6 +9,7 @@ import { hasAddress } from "./config/site.ts";
 import { DaemonError } from "./error.ts";
 import { type DatagramPath, wantedDatagrams } from "../host/datagrams.ts";
 import { withLargeHeap } from "../host/heap-growth.ts";
+import { type DisseminationSetting, SETTINGS } from "../wire/stream-hello.ts";
 import { localTransport } from "./local-transport.ts";
 import type { NodeEvent } from "./node.ts";
 import { runDaemon, type RunOptions } from "./run.ts";
@@ -40,6 +41,8 @@ export type DaemonOptions = {
    * koffi), `auto` tries that. By default what AMALGAM_DATAGRAMS says, or `auto`.
    */
   readonly datagrams?: DatagramPath | "auto";
+  /** How packets reach the other daemons of the site (docs/configuration.md); by default what the configuration says. */
+  readonly dissemination?: DisseminationSetting;
   /** The daemon has a process of its own: its status names the pid. */
   readonly ownProcess?: boolean;
   /** Told of configurations, sessions and faults. Without it, what needs somebody's attention (`trouble`) is a warning of the process. */
@@ -219,7 +222,7 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     throw new RangeError(`the name ${self.host}, where ${chosen} is to run, leads nowhere now`);
   }
   return {
-    site,
+    site: { ...site, dissemination: disseminationOf(options, site) },
     name: chosen,
     stateDirectory: options.stateDirectory,
     file: options.file ?? (typeof config === "string" ? config : undefined),
@@ -229,6 +232,12 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
     datagrams: datagramsOf(options),
     ownProcess: options.ownProcess ?? false,
   };
+}
+
+function disseminationOf({ dissemination }: DaemonOptions, site: SiteConfig): DisseminationSetting {
+  if (dissemination === undefined) return site.dissemination;
+  if (SETTINGS.includes(dissemination)) return dissemination;
+  throw new RangeError(`dissemination is ${JSON.stringify(dissemination)}; it may be ${SETTINGS.join(", ")}`);
 }
 
 function datagramsOf({ datagrams }: DaemonOptions): RunOptions["datagrams"] {

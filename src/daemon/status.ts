@@ -1,3 +1,4 @@
+import type { DisseminationSetting } from "../wire/stream-hello.ts";
 import type { RegionsStatus } from "./regions-status.ts";
 import type { SitesStatus } from "./sites-status.ts";
 
@@ -54,11 +55,17 @@ export type SiteStatus = {
   /** Spread's hash, for its monitors. */
   readonly spreadHash: number;
   readonly segments: number;
-  readonly dissemination: "multicast" | "unicast";
+  readonly dissemination: DisseminationName;
+  /** What the configuration says: `Dissemination`. All daemons of a site have to agree. */
+  readonly disseminationSetting: DisseminationSetting;
   /** Why the daemon sends that way, for people. */
   readonly disseminationBecause: string;
   /** What probes measure between this daemon and the others of its segment; empty where nothing is measured. */
   readonly probes: readonly ProbeStatus[];
+  /** Streams to other daemons of the site: those that are up, and those that there should be. */
+  readonly streams: readonly StreamStatus[];
+  /** All streams since the start. Packets are dropped where there is no stream, or it does not take them. */
+  readonly streamTraffic: { readonly bytesSent: number; readonly packetsDropped: number };
   readonly payloadBytesMax: number;
   /** As in the file: `majority`, `static 3`, … */
   readonly primaryPolicy: string;
@@ -79,16 +86,31 @@ export type DatagramsStatus = {
   readonly because: string;
 };
 
-/** Probes between two daemons of a segment (`Dissemination` auto or multicast). */
+/** How packets reach the own segment: `tcp`, some or all daemons by streams. */
+export type DisseminationName = "multicast" | "unicast" | "tcp";
+
+export type StreamStatus = {
+  /** The other daemon. */
+  readonly daemon: string;
+  readonly isUp: boolean;
+  /** Why it is down, as far as is known. */
+  readonly because: string | undefined;
+  /** What waits for the kernel to take it. */
+  readonly waitingBytes: number;
+};
+
+/** Probes between two daemons of a site. */
 export type ProbeStatus = {
   /** The other daemon. */
   readonly daemon: string;
-  /** Of its last probes (at most fifteen), how many came here by unicast and how many by multicast. */
+  /** Of its last probes (at most fifteen), how many came here by unicast, by multicast, and over a stream. */
   readonly rounds: number;
   readonly unicast: number;
   readonly multicast: number;
-  /** Whether multicasts from here reach it, as it reports. */
+  readonly stream: number;
+  /** Whether multicasts from here, and datagrams to it alone, reach it, as it reports. */
   readonly reached: "unknown" | "works" | "fails";
+  readonly datagrams: "unknown" | "works" | "fails";
 };
 
 export type DaemonName = {

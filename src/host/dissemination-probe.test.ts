@@ -1,31 +1,49 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Random } from "../base/random.ts";
-import { DisseminationProbe, probeDefaults, type Via } from "./dissemination-probe.ts";
+import { Writer } from "../wire/bytes.ts";
+import { Kind, packet, readPrefix } from "../wire/prefix.ts";
+import { DisseminationProbe, probeDefaults, type Way, WAYS } from "./dissemination-probe.ts";
 
 /** Daemons 1 … n on a network that loses what `loses` says. */
 class Segment {
   readonly daemons = new Map<number, DisseminationProbe>();
   now = 0;
-  loses: (from: number, to: number, via: Via) => boolean = () => false;
+  loses: (from: number, to: number, way: Way) => boolean = (_from, _to, way) => way === "stream";
 
-  constructor(count: number) {
+  readonly #ways: readonly Way[];
+
+  constructor(count: number, ways: readonly Way[] = WAYS) {
+    this.#ways = ways;
     for (let id = 1; id <= count; id++) this.start(id, count, id * 1000);
   }
 
   start(id: number, count: number, firstRound: number): void {
     const others = Array.from({ length: count }, (_, i) => i + 1).filter((other) => other !== id);
     const probe = new DisseminationProbe(
-      { self: id, others, wireVersion: 1, confHash: 7, firstRound, ...probeDefaults },
       {
-        probe: (via, bytes) => {
-          for (const other of others) {
-            if (!this.loses(id, other, via)) this.daemons.get(other)?.receive(id, bytes, this.now);
-          }
+        self: id,
+        others,
+        near: others,
+        ways: this.#ways,
+        setting: "auto",
+        wireVersion: 1,
+        confHash: 7,
+        firstRound,
+        ...probeDefaults,
+      },
+      {
+        probe: (way, bytes) => {
+          for (const other of others) if (!this.loses(id, other, way)) this.receive(other, bytes);
         },
       },
     );
     this.daemons.set(id, probe);
+  }
+
+  receive(to: number, bytes: Uint8Array): void {
+    const prefix = readPrefix(bytes);
+    if (typeof prefix !== "string") this.daemons.get(to)?.receive(prefix, bytes, this.now);
   }
 
   run(ms: number): void {
@@ -33,7 +51,7 @@ class Segment {
     for (; this.now < end; this.now += 10) for (const daemon of this.daemons.values()) daemon.tick(this.now);
   }
 
-  get via(): Via[] {
+  get via(): ("unicast" | "multicast")[] {
     return [...this.daemons.values()].map((daemon) => daemon.via);
   }
 }
@@ -88,6 +106,79 @@ describe("DisseminationProbe", () => {
     expect(segment.via.every((via) => via === "multicast")).toBe(true);
   });
 
+  describe("where streams are possible", () => {
+    /** Daemon 1's datagrams reach 2, and its streams too, as far as `cut` does not say otherwise. */
+    const pair = (cut: (from: number, way: Way) => boolean): Segment => {
+      const segment = new Segment(2);
+      segment.loses = (from, _to, way) => cut(from, way);
+      return segment;
+    };
+    const one = ({ daemons }: Segment): DisseminationProbe => daemons.get(1) as DisseminationProbe;
+
+    it("finds that datagrams do not pass once a stream shows that somebody is there", () => {
+      const segment = pair(() => true);
+      expect(one(segment).lacksDatagrams(2, segment.now)).toBe(false);
+      segment.run(1_600);
+      expect(one(segment).lacksDatagrams(2, segment.now)).toBe(true);
+      expect(one(segment).datagramsTo(2)).toBe("unknown");
+      segment.loses = (_from, _to, way) => way !== "stream";
+      for (const daemon of segment.daemons.values()) daemon.hurry(segment.now);
+      segment.run(1_000);
+      expect(one(segment).datagramsTo(2)).toBe("fails");
+      expect(one(segment).reports).toMatchObject([{ daemon: 2, unicast: 0, stream: expect.any(Number) }]);
+    });
+
+    it("notices at the end that is heard when only one direction is cut", () => {
+      const segment = pair((from, way) => way === "stream" || from === 1);
+      segment.run(2_000);
+      expect(one(segment).lacksDatagrams(2, segment.now)).toBe(true);
+      segment.loses = (from, _to, way) => way !== "stream" && from === 1;
+      for (const daemon of segment.daemons.values()) daemon.hurry(segment.now);
+      segment.run(1_000);
+      expect(one(segment).datagramsTo(2)).toBe("fails");
+      expect(segment.daemons.get(2)?.datagramsTo(1)).toBe("works");
+    });
+
+    it("is content with datagrams that lose a tenth, and returns to them when they get through again", () => {
+      const segment = pair(() => false);
+      const random = new Random(3);
+      segment.loses = (_from, _to, way) => way !== "stream" && random.chance(0.1);
+      segment.run(60_000);
+      expect(one(segment).datagramsTo(2)).toBe("works");
+      expect(one(segment).lacksDatagrams(2, segment.now)).toBe(false);
+      segment.loses = (_from, _to, way) => way !== "stream";
+      expect(segment.via).toEqual(["multicast", "multicast"]);
+      segment.run(30_000);
+      expect(one(segment).datagramsTo(2)).toBe("fails");
+      expect(segment.via).toEqual(["unicast", "unicast"]);
+      segment.loses = () => false;
+      segment.run(60_000);
+      expect(one(segment).datagramsTo(2)).toBe("works");
+    });
+
+    it("understands a probe of a release that knows no streams", () => {
+      const segment = pair(() => false);
+      segment.run(2_000);
+      const body = new Writer().u8(0).u32(5_000).u16(1).u32(1).u32(1_010).u16(0xffff).u16(0xffff).finish();
+      segment.receive(1, packet(1, Kind.probe, 7, 2, body));
+      expect(one(segment).isHeard(2)).toBe(true);
+      expect(one(segment).settingOf(2)).toBe("auto");
+    });
+
+    it("tells the others how it is configured", () => {
+      const segment = pair(() => false);
+      expect(one(segment).settingOf(2)).toBeUndefined();
+      segment.run(200);
+      expect(one(segment).settingOf(2)).toBe("auto");
+    });
+  });
+
+  it("says nothing of ways that it does not use", () => {
+    const segment = new Segment(2, ["unicast"]);
+    segment.run(30_000);
+    expect(segment.daemons.get(1)?.reports).toMatchObject([{ unicast: 15, reached: "unknown", datagrams: "works" }]);
+  });
+
   it("has nothing to do alone", () => {
     const segment = new Segment(1);
     expect(segment.daemons.get(1)?.deadline).toBe(Number.POSITIVE_INFINITY);
@@ -97,7 +188,7 @@ describe("DisseminationProbe", () => {
     const segment = new Segment(2);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
-        segment.daemons.get(1)?.receive(2, bytes, 0);
+        segment.receive(1, packet(1, Kind.probe, 7, 2, bytes));
         expect(segment.daemons.get(1)?.via).toBe("unicast");
       }),
     );

@@ -1,24 +1,33 @@
 import type { DaemonId } from "../base/ids.ts";
 import { NEVER, type Machine } from "../machine/machine.ts";
 import { Reader, Writer } from "../wire/bytes.ts";
-import { Kind, packet, PREFIX_BYTES } from "../wire/prefix.ts";
+import { Kind, packet, type Prefix, PREFIX_BYTES } from "../wire/prefix.ts";
+import { type DisseminationSetting, SETTINGS } from "../wire/stream-hello.ts";
 
 /*
- * Body of a probe (Kind.probe, data channel): via u8 (0 unicast, 1 multicast), round u32, count u16, then per daemon that the
- * sender hears: daemon u32, round u32 (its newest that was heard), unicast u16, multicast u16 (bit i: round − i came)
+ * Body of a probe (Kind.probe, data channel): way u8 (index in WAYS), round u32, count u16, then per daemon that the
+ * sender hears: daemon u32, round u32 (its newest that was heard), unicast u16, multicast u16 (bit i: round − i came).
+ * Then, not in earlier releases: setting u8, and for each of these daemons stream u16.
  */
 
+/** The ways of a packet to another daemon. */
+export const WAYS = ["unicast", "multicast", "stream"] as const;
+export type Way = (typeof WAYS)[number];
+
 const HISTORY = 16;
-/** Rounds that must have come by unicast before multicast is judged by them. */
+/** Rounds that must have come by another way before a way is judged by them. */
 const JUDGED_ROUNDS = 4;
 const REPORTS_MAX = 1024;
 
-export type Via = "unicast" | "multicast";
-
 export type ProbeOptions = {
   readonly self: DaemonId;
-  /** The other daemons of the own segment. */
+  /** The other daemons of the own site; and those of them in the own segment, which a multicast has to reach. */
   readonly others: readonly DaemonId[];
+  readonly near: readonly DaemonId[];
+  /** How probes are sent. */
+  readonly ways: readonly Way[];
+  /** How this daemon is configured: the others are told. */
+  readonly setting: DisseminationSetting;
   readonly wireVersion: number;
   readonly confHash: number;
   /** Where rounds begin: a random number, so that a restarted daemon is not taken for its former self. */
@@ -32,42 +41,55 @@ export const probeDefaults = { quickMs: 100, slowMs: 2_000 } as const;
 
 /** Quick rounds at the start, and again when a daemon appears. */
 const QUICK_ROUNDS = 10;
-/** Slow rounds of silence after which a daemon no longer counts. */
+/** Slow rounds of silence after which a daemon no longer counts, and after which its datagrams seem not to come. */
 const SILENT_ROUNDS = 4;
+const UNHEARD_ROUNDS = 2.5;
+/** A daemon that starts is given this long for its first datagram, in quick rounds. */
+const FIRST_ROUNDS = 15;
 
 export interface ProbeVerbs {
-  /** To every other daemon of the segment, by unicast or by multicast. The bytes are given away. */
-  probe(via: Via, bytes: Uint8Array): void;
+  /** To every other daemon that can be reached that way. The bytes are given away. */
+  probe(way: Way, bytes: Uint8Array): void;
 }
 
-/** What probes say of another daemon of the segment: which way datagrams pass between it and this one. */
+export type Verdict = "unknown" | "works" | "fails";
+
+/** What probes say of another daemon of the site: which way packets pass between it and this one. */
 export type ProbeReport = {
   readonly daemon: DaemonId;
-  /** Of its last probes (at most sixteen rounds), how many came by unicast and how many by multicast. */
+  /** Of its last probes (at most sixteen rounds), how many came by which way. */
   readonly rounds: number;
   readonly unicast: number;
   readonly multicast: number;
-  /** Whether this daemon's multicasts reach it, as it reports. */
-  readonly reached: "unknown" | "works" | "fails";
+  readonly stream: number;
+  /** Whether this daemon's multicasts, and its datagrams to it alone, reach it, as it reports. */
+  readonly reached: Verdict;
+  readonly datagrams: Verdict;
 };
+
+type Came = Record<Way, number>;
 
 type Peer = {
   /** Rounds since it was first heard, at most `HISTORY`. */
   rounds: number;
   /** Its newest round, and which of the last ones came each way. */
   round: number;
-  unicast: number;
-  multicast: number;
+  readonly came: Came;
   heardAt: number;
+  /** By a datagram. */
+  datagramAt: number;
+  /** Rounds in a row in which it did not say that it has heard a datagram of ours. */
+  unmentioned: number;
+  setting: DisseminationSetting | undefined;
   /** What it reported about us. */
-  verdict: "unknown" | "works" | "fails";
+  multicast: Verdict;
+  datagrams: Verdict;
 };
 
 /**
- * Finds out whether IP multicast reaches the other daemons of a segment (`Dissemination = auto`): every round goes out
- * both ways, and each daemon reports which rounds of whom came by which. Multicast is used while all daemons that
- * can be reached at all report that it brings them at least half of what unicast does; so loss that hits both alike
- * does not count against it.
+ * Finds out which ways there are to the other daemons of a site: every round goes out by each, and each daemon reports which rounds of whom came
+ * by which. Multicast is used while all daemons of the segment that can be reached at all report that it brings them at least half of
+ * what the other ways do, and datagrams count as working until a stream has brought what they have not; so loss that hits all alike does not count.
  */
 export class DisseminationProbe implements Machine {
   readonly #options: ProbeOptions;
@@ -75,8 +97,9 @@ export class DisseminationProbe implements Machine {
   readonly #peers = new Map<DaemonId, Peer>();
   #round: number;
   #quickRounds = QUICK_ROUNDS;
+  #startedAt: number | undefined;
   #nextAt = 0;
-  #via: Via = "unicast";
+  #via: "unicast" | "multicast" = "unicast";
 
   constructor(options: ProbeOptions, verbs: ProbeVerbs) {
     this.#options = options;
@@ -85,8 +108,8 @@ export class DisseminationProbe implements Machine {
     if (options.others.length === 0) this.#nextAt = NEVER;
   }
 
-  /** How packets for the whole segment should go now. Unicast until multicast is known to work. */
-  get via(): Via {
+  /** Whether datagrams for the whole segment should go to its group. Unicast until multicast is known to work. */
+  get via(): "unicast" | "multicast" {
     return this.#via;
   }
 
@@ -94,87 +117,151 @@ export class DisseminationProbe implements Machine {
     return this.#nextAt;
   }
 
+  /** Whether this daemon's datagrams, each to it alone, reach that one. */
+  datagramsTo(daemon: DaemonId): Verdict {
+    return this.#peers.get(daemon)?.datagrams ?? "unknown";
+  }
+
+  isHeard(daemon: DaemonId): boolean {
+    return this.#peers.has(daemon);
+  }
+
+  /** How the daemon is configured, if it says so. */
+  settingOf(daemon: DaemonId): DisseminationSetting | undefined {
+    return this.#peers.get(daemon)?.setting;
+  }
+
+  /** Whether datagrams from or to that daemon do not seem to pass: it may be reached by a stream, or not be there. */
+  lacksDatagrams(daemon: DaemonId, now: number): boolean {
+    const { quickMs, slowMs } = this.#options;
+    const peer = this.#peers.get(daemon);
+    if (peer === undefined || peer.datagramAt === Number.NEGATIVE_INFINITY) {
+      return this.#startedAt !== undefined && now >= this.#startedAt + FIRST_ROUNDS * quickMs;
+    }
+    const isUnheard = now >= peer.datagramAt + UNHEARD_ROUNDS * slowMs;
+    return isUnheard || peer.datagrams === "fails" || peer.unmentioned >= JUDGED_ROUNDS;
+  }
+
+  /** Measures quickly for a while: there is another way. */
+  hurry(now: number): void {
+    if (this.#nextAt === NEVER) return;
+    this.#quickRounds = QUICK_ROUNDS;
+    this.#nextAt = Math.min(this.#nextAt, now + this.#options.quickMs);
+  }
+
   /** The daemons that are heard now. */
   get reports(): ProbeReport[] {
-    return [...this.#peers].map(([daemon, { rounds, unicast, multicast, verdict }]) => {
-      // The newest round may have come one way only because the other is still on the way.
+    return [...this.#peers].map(([daemon, { rounds, came, multicast, datagrams }]) => {
       const judged = Math.max(0, Math.min(rounds, HISTORY) - 1);
       const mask = ((1 << judged) - 1) << 1;
       return {
         daemon,
         rounds: judged,
-        unicast: bits(unicast & mask),
-        multicast: bits(multicast & mask),
-        reached: verdict,
+        unicast: bits(came.unicast & mask),
+        multicast: bits(came.multicast & mask),
+        stream: bits(came.stream & mask),
+        reached: multicast,
+        datagrams,
       };
     });
   }
 
   tick(now: number): void {
     if (now < this.#nextAt) return;
+    this.#startedAt ??= now;
     this.#forgetSilent(now);
     this.#round = (this.#round + 1) >>> 0;
-    this.#verbs.probe("unicast", this.#encode(0));
-    this.#verbs.probe("multicast", this.#encode(1));
+    for (const way of this.#options.ways) this.#verbs.probe(way, this.#encode(way));
     this.#quickRounds = Math.max(0, this.#quickRounds - 1);
     this.#nextAt = now + (this.#quickRounds > 0 ? this.#options.quickMs : this.#options.slowMs);
   }
 
-  /** A datagram of kind `probe` with our configuration's hash; anything malformed is ignored. */
-  receive(origin: DaemonId, bytes: Uint8Array, now: number): void {
+  /** A packet of kind `probe` with our configuration's hash; anything malformed is ignored. */
+  receive({ origin, bodyLength }: Prefix, bytes: Uint8Array, now: number): void {
     if (!this.#options.others.includes(origin)) return;
-    const reader = new Reader(bytes, PREFIX_BYTES);
-    const via = reader.u8();
+    const reader = new Reader(bytes, PREFIX_BYTES, PREFIX_BYTES + bodyLength);
+    const way = WAYS[reader.u8()];
     const round = reader.u32();
     const count = reader.count(REPORTS_MAX, 12);
-    let report: { round: number; unicast: number; multicast: number } | undefined;
+    let mine = -1;
+    let report = { round: 0, came: { unicast: 0, multicast: 0, stream: 0 } };
     for (let i = 0; i < count; i++) {
       const daemon = reader.u32();
-      const heard = { round: reader.u32(), unicast: reader.u16(), multicast: reader.u16() };
-      if (daemon === this.#options.self) report = heard;
+      const heard = { round: reader.u32(), came: { unicast: reader.u16(), multicast: reader.u16(), stream: 0 } };
+      if (daemon !== this.#options.self) continue;
+      mine = i;
+      report = heard;
     }
-    if (reader.failed || via > 1) return;
-    const peer = this.#record(origin, via === 1, round, now);
-    if (report !== undefined) this.#judge(peer, report.round, report.unicast, report.multicast);
+    let setting: DisseminationSetting | undefined;
+    if (reader.remaining > 0) {
+      setting = SETTINGS[reader.u8()];
+      for (let i = 0; i < count; i++) {
+        const stream = reader.u16();
+        if (i === mine) report.came.stream = stream;
+      }
+    }
+    if (reader.failed || way === undefined) return;
+    const peer = this.#record(origin, way, round, now);
+    peer.setting = setting ?? peer.setting;
+    if (report.came.unicast !== 0) peer.unmentioned = 0;
+    if (mine >= 0) this.#judge(peer, report.round, report.came);
     this.#decide();
   }
 
-  #record(origin: DaemonId, multicast: boolean, round: number, now: number): Peer {
+  #record(origin: DaemonId, way: Way, round: number, now: number): Peer {
     let peer = this.#peers.get(origin);
     const ahead = peer === undefined ? 0 : (round - peer.round) | 0;
     if (peer === undefined || Math.abs(ahead) >= HISTORY) {
-      peer = { rounds: 1, round, unicast: 0, multicast: 0, heardAt: now, verdict: "unknown" };
+      peer = {
+        rounds: 1,
+        round,
+        came: { unicast: 0, multicast: 0, stream: 0 },
+        heardAt: now,
+        datagramAt: peer?.datagramAt ?? Number.NEGATIVE_INFINITY,
+        unmentioned: 0,
+        setting: peer?.setting,
+        multicast: "unknown",
+        datagrams: "unknown",
+      };
       this.#peers.set(origin, peer);
-      this.#quickRounds = QUICK_ROUNDS;
-      this.#nextAt = Math.min(this.#nextAt, now + this.#options.quickMs);
+      this.hurry(now);
     } else if (ahead > 0) {
       peer.round = round;
       peer.rounds = Math.min(HISTORY, peer.rounds + ahead);
-      peer.unicast = (peer.unicast << ahead) & 0xffff;
-      peer.multicast = (peer.multicast << ahead) & 0xffff;
+      peer.unmentioned += ahead;
+      for (const each of WAYS) peer.came[each] = (peer.came[each] << ahead) & 0xffff;
     }
-    const bit = 1 << (ahead < 0 ? -ahead : 0);
-    if (multicast) peer.multicast |= bit;
-    else peer.unicast |= bit;
+    peer.came[way] |= 1 << (ahead < 0 ? -ahead : 0);
     peer.heardAt = now;
+    if (way !== "stream") peer.datagramAt = now;
     return peer;
   }
 
-  #judge(peer: Peer, round: number, unicast: number, multicast: number): void {
+  #judge(peer: Peer, round: number, came: Came): void {
     const behind = (this.#round - round) | 0;
     if (behind < 0 || behind > JUDGED_ROUNDS) return;
-    // The newest round may have come one way only because the other is still on the way.
-    const byUnicast = bits(unicast & 0xfffe);
-    const byMulticast = bits(multicast & 0xfffe);
-    if (byUnicast + byMulticast < JUDGED_ROUNDS) return;
-    peer.verdict = byMulticast * 2 > byUnicast ? "works" : "fails";
+    // The newest round may have come one way only because the others are still on the way.
+    const unicast = bits(came.unicast & 0xfffe);
+    const multicast = bits(came.multicast & 0xfffe);
+    const stream = bits(came.stream & 0xfffe);
+    const others = Math.max(unicast, stream);
+    const isSent = this.#options.ways.includes("multicast");
+    if (isSent && others + multicast >= JUDGED_ROUNDS) peer.multicast = multicast * 2 > others ? "works" : "fails";
+    const both = bits(came.stream & came.unicast & 0xfffe);
+    if (stream < JUDGED_ROUNDS) {
+      if (unicast >= JUDGED_ROUNDS) peer.datagrams = "works";
+    } else if (both * 2 <= stream) {
+      peer.datagrams = "fails";
+    } else if (both * 8 >= stream * 7) {
+      // In between it stays what it was.
+      peer.datagrams = "works";
+    }
   }
 
   #decide(): void {
-    if (this.#peers.size === 0) return;
-    let works = true;
-    for (const peer of this.#peers.values()) works &&= peer.verdict === "works";
-    this.#via = works ? "multicast" : "unicast";
+    const near = this.#options.near.map((daemon) => this.#peers.get(daemon)).filter((peer) => peer !== undefined);
+    if (near.length === 0) return;
+    this.#via = near.every(({ multicast }) => multicast === "works") ? "multicast" : "unicast";
   }
 
   #forgetSilent(now: number): void {
@@ -183,11 +270,13 @@ export class DisseminationProbe implements Machine {
     this.#decide();
   }
 
-  #encode(via: number): Uint8Array {
-    const { wireVersion, confHash, self } = this.#options;
-    const body = new Writer(16 + 12 * this.#peers.size);
-    body.u8(via).u32(this.#round).u16(this.#peers.size);
-    for (const [id, peer] of this.#peers) body.u32(id).u32(peer.round).u16(peer.unicast).u16(peer.multicast);
+  #encode(way: Way): Uint8Array {
+    const { wireVersion, confHash, self, setting } = this.#options;
+    const body = new Writer(17 + 14 * this.#peers.size);
+    body.u8(WAYS.indexOf(way)).u32(this.#round).u16(this.#peers.size);
+    for (const [id, { round, came }] of this.#peers) body.u32(id).u32(round).u16(came.unicast).u16(came.multicast);
+    body.u8(SETTINGS.indexOf(setting));
+    for (const { came } of this.#peers.values()) body.u16(came.stream);
     return packet(wireVersion, Kind.probe, confHash, self, body.finish());
   }
 }

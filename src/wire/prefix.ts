@@ -40,6 +40,8 @@ export const Kind = {
   hopHello: 0x10,
   hopData: 0x11,
   hopState: 0x12,
+  streamHello: 0x13,
+  streamAlive: 0x14,
   siteUpdate: 0x19,
   siteDone: 0x1a,
 } as const;
@@ -119,6 +121,24 @@ export function packetBytes(bytes: Uint8Array, at: number): number {
   if (bytes.length - at < PREFIX_BYTES || getU16(bytes, at) !== MAGIC) return 0;
   const length = getU16(bytes, at + 8);
   return length < PREFIX_BYTES ? 0 : length;
+}
+
+/** Whether packets of this kind belong to the channel of tokens and membership; all others are data. For what comes without a channel. */
+export function isControl(kind: number): boolean {
+  switch (kind & ~ROUTED) {
+    case Kind.ringToken:
+    case Kind.ringHurry:
+    case Kind.ringHeld:
+    case Kind.alive:
+    case Kind.join:
+    case Kind.refer:
+    case Kind.form1:
+    case Kind.form2:
+    case Kind.formHeld:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** A copy of the packet that asks its receiver to multicast it in its segment. */

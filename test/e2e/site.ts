@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ConfigurationChange, DaemonStatus } from "../../src/daemon/index.ts";
+import type { NetworkEvent } from "../../src/daemon/network-event.ts";
+import type { DisseminationSetting } from "../../src/wire/stream-hello.ts";
 import type { Lab } from "../net/namespaces.ts";
 import { type Ports, takePorts } from "./ports.ts";
 import { until } from "./until.ts";
@@ -17,6 +19,7 @@ type FromDaemon =
   | { readonly kind: "started" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "change"; readonly change: ConfigurationChange }
+  | { readonly kind: "network"; readonly event: NetworkEvent }
   | { readonly kind: "status"; readonly status: DaemonStatus };
 
 type Options = {
@@ -24,6 +27,12 @@ type Options = {
   readonly settings?: string;
   /** A network namespace for each daemon, and multicast between them. Otherwise all are on this host's loopback. */
   readonly lab?: Lab;
+  /** `Dissemination`: by default what is sure to work there. */
+  readonly dissemination?: DisseminationSetting;
+  /** Of single daemons. */
+  readonly otherwise?: Readonly<Record<string, DisseminationSetting>>;
+  /** They will not all come together. */
+  readonly apart?: boolean;
 };
 
 /** Daemons in processes of their own, with a folder and ports of their own. `close` ends and removes all of it. */
@@ -34,16 +43,21 @@ export class Site {
   readonly configFile = join(this.folder, "spread.conf");
   readonly #ports: Ports;
   readonly #lab: Lab | undefined;
+  readonly #otherwise: Readonly<Record<string, DisseminationSetting>>;
+  readonly #events = new Map<string, NetworkEvent[]>();
   readonly #children = new Map<string, ChildProcess>();
   readonly #changes = new Map<string, ConfigurationChange[]>();
   readonly #onExit = (): void => this.#end();
 
-  private constructor(names: readonly string[], ports: Ports, { settings = "", lab }: Options) {
+  private constructor(names: readonly string[], ports: Ports, options: Options) {
+    const { settings = "", lab, otherwise = {} } = options;
+    this.#otherwise = otherwise;
     this.names = names;
     this.#ports = ports;
     this.#lab = lab;
     const daemons = names.map((name, i) => `  ${name} ${this.host(name)}:${ports.base + 10 * i}`).join("\n");
-    const [how, segment] = lab === undefined ? ["unicast", "127.0.0.255"] : ["multicast", "239.77.2.1"];
+    const [usual, segment] = lab === undefined ? ["unicast", "127.0.0.255"] : ["multicast", "239.77.2.1"];
+    const how = options.dissemination ?? usual;
     // Clients find Unix sockets of namespaces in Spread's folder and nowhere else.
     const sockets = lab === undefined ? this.folder : SOCKET_FOLDER;
     const text = `Dissemination = ${how}\nUnixSocketDir = "${sockets}"\n${settings}\nSpread_Segment ${segment}:${ports.base} {\n${daemons}\n}\n`;
@@ -57,7 +71,7 @@ export class Site {
     const site = new Site(names, await takePorts(), options);
     try {
       await Promise.all(names.map((name) => site.startDaemon(name)));
-      await site.untilTogether(names);
+      if (options.apart !== true) await site.untilTogether(names);
     } catch (error) {
       await site.close();
       throw error;
@@ -89,7 +103,7 @@ export class Site {
   }
 
   async startDaemon(name: string): Promise<void> {
-    const args = [this.configFile, name, this.folder];
+    const args = [this.configFile, name, this.folder, this.#otherwise[name] ?? ""];
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
     const child =
       this.#lab === undefined
@@ -97,11 +111,13 @@ export class Site {
         : this.#lab.spawn(this.names.indexOf(name), process.execPath, [DAEMON, ...args], { stdio: [...stdio] });
     this.#children.set(name, child);
     this.#changes.set(name, []);
+    this.#events.set(name, []);
     await new Promise<void>((resolve, reject) => {
       child.once("exit", (code, signal) => reject(new Error(`${name} ended with ${code ?? signal}`)));
       child.on("message", (message: FromDaemon) => {
         if (message.kind === "started") resolve();
         if (message.kind === "failed") reject(new Error(`${name} did not start: ${message.message}`));
+        if (message.kind === "network") this.#events.get(name)?.push(message.event);
         if (message.kind === "change") this.#changes.get(name)?.push(message.change);
       });
     });
@@ -122,6 +138,11 @@ export class Site {
   /** The changes of a daemon's configuration since its start, oldest first. */
   changes(name: string): readonly ConfigurationChange[] {
     return this.#changes.get(name) ?? [];
+  }
+
+  /** What a daemon has told of streams since its start. */
+  networkEvents(name: string): readonly NetworkEvent[] {
+    return this.#events.get(name) ?? [];
   }
 
   async untilTogether(names: readonly string[]): Promise<void> {

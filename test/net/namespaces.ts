@@ -89,6 +89,14 @@ export class Lab {
     run("ip", ["netns", "exec", this.#host(host), "nft", "-f", "-"], rules);
   }
 
+  /** Drops all UDP datagrams that arrive at a host, or those longer than so many bytes: as firewalls do, and switches without jumbo frames. */
+  blockDatagrams(host: number, longerThan = 0): void {
+    const length = longerThan > 0 ? `udp length > ${longerThan + 8}` : "meta l4proto udp";
+    const chain = `chain input {\ntype filter hook input priority 0\n${length} drop\n}`;
+    const table = `table inet amalgam_block {\n${chain}\n}\n`;
+    run("ip", ["netns", "exec", this.#host(host), "nft", "-f", "-"], table);
+  }
+
   /** Datagrams that a host has lost since its `setLoss`. */
   dropped(host: number): number {
     const list = ["nft", "list", "table", "inet", "amalgam_loss"];

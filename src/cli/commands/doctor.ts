@@ -1,5 +1,5 @@
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
-import { placeOf, type SiteConfig } from "../../daemon/config/site.ts";
+import { placeOf, type SiteConfig, usesMulticast } from "../../daemon/config/site.ts";
 import { nodeSite } from "../../daemon/node-config.ts";
 import { defineCommand } from "../command.ts";
 import { type Finding, judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "../diagnosis.ts";
@@ -9,7 +9,15 @@ import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../ho
 import { observe } from "../observe.ts";
 import { firstAddress, judgeNodeMtu, judgeNodes, judgePool } from "../node-diagnosis.ts";
 import { judgeSiteLinks } from "../link-diagnosis.ts";
-import { judgeDatagrams, judgeDissemination, judgeLinks, judgeMembers, judgeVersions } from "../site-diagnosis.ts";
+import {
+  judgeDatagrams,
+  judgeDissemination,
+  judgeLinks,
+  judgeMembers,
+  judgeSettings,
+  judgeStreams,
+  judgeVersions,
+} from "../site-diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const doctor = defineCommand({
@@ -74,7 +82,7 @@ async function examineHost(site: SiteConfig): Promise<Finding[]> {
     const mtu = await mtuOf(device);
     if (mtu !== undefined) findings.push(judgeMtu(site, daemon.address, device, mtu), ...judgeNodeMtu(device, mtu));
     const segment = site.segments[daemon.segment];
-    if (segment?.multicast && site.dissemination !== "unicast") {
+    if (segment?.multicast && usesMulticast(site.dissemination)) {
       const { heard, error } = await hearsItself(segment.address, daemon.address, site.family);
       findings.push(judgeMulticast(site, segment.address, heard, error));
     }
@@ -110,7 +118,9 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
     ...asked.flatMap(({ findings }) => findings),
     ...judgeMembers(site, statuses),
     ...judgeVersions(statuses),
+    ...judgeSettings(site, statuses),
     ...statuses.map(judgeDissemination),
+    ...statuses.flatMap(judgeStreams),
     ...statuses.map(judgeDatagrams),
     ...judgeLinks(statuses),
     ...judgeSiteLinks(site, statuses),

@@ -169,9 +169,25 @@ describe("a configuration file", () => {
     });
   });
 
+  test("sends longer packets over streams, unless there are sites or it is told otherwise", () => {
+    const bytes = (prefix: string) => parseSiteConfig(prefix + SEGMENT).site.datagramBytes;
+    expect(bytes("")).toBe(1_400);
+    expect(bytes("Dissemination = TCP\n")).toBe(8_000);
+    expect(bytes("Dissemination = tcp DatagramBytes = 2000\n")).toBe(2_000);
+    const sites = `Dissemination = tcp Site x { ${SEGMENT} } Site y { Spread_Segment 10.9.255.255 { z 10.9.0.1 } }`;
+    expect(parseSiteConfig(sites).site.datagramBytes).toBe(1_400);
+    expect(() => parseSiteConfig(`Dissemination = tpc\n${SEGMENT}`)).toThrow(/Did you mean tcp/);
+  });
+
   test("has a hash that changes with what the daemons must agree on, and only then", () => {
     const hash = (prefix: string, segment = SEGMENT) => parseSiteConfig(prefix + segment).site.hash;
-    for (const free of ["TimeoutProfile = fast\n", "Window = 99\n", "HttpPort = 9803\n", "Dissemination = unicast\n"]) {
+    for (const free of [
+      "Dissemination = tcp\n",
+      "TimeoutProfile = fast\n",
+      "Window = 99\n",
+      "HttpPort = 9803\n",
+      "Dissemination = unicast\n",
+    ]) {
       expect(hash(free)).toBe(hash(""));
     }
     const others = [

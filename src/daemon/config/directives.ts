@@ -96,7 +96,7 @@ const SPREAD_DIRECTIVES = {
 
 /** What we add in the same syntax. A file that uses one of them is not for a Spread daemon any more. */
 const OUR_DIRECTIVES = {
-  Dissemination: { form: "choice", choices: ["auto", "multicast", "unicast"], anyCase: true },
+  Dissemination: { form: "choice", choices: ["auto", "multicast", "unicast", "tcp"], anyCase: true },
   TimeoutProfile: { form: "choice", choices: ["lan", "fast", "sites", "spread", "wan"], anyCase: true },
   PrimaryPolicy: { form: "primaryPolicy" },
   GroupAddresses: { form: "choice", choices: ["auto", "always", "never"], anyCase: true },

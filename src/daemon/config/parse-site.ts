@@ -30,6 +30,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
   const http = settings.http();
   const { segments, sites, links, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
   settings.checkDissemination(segments);
+  const dissemination = settings.text("Dissemination", "auto") as SiteConfig["dissemination"];
   const primaryPolicy = settings.primaryPolicy(daemons.length);
   const regions = settings.regions();
   const payloadBytesMax = settings.number("PayloadLimit", 16 * 1024 * 1024);
@@ -58,9 +59,9 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     lineage,
     text,
     protocolVersion: settings.protocolVersion(),
-    dissemination: settings.text("Dissemination", "auto") as SiteConfig["dissemination"],
+    dissemination,
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
-    datagramBytes: settings.number("DatagramBytes", 1_400),
+    datagramBytes: settings.number("DatagramBytes", dissemination === "tcp" && sites.length === 1 ? 8_000 : 1_400),
     primaryPolicy,
     regions,
     timeouts: settings.timeouts(sites.length),

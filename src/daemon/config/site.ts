@@ -1,4 +1,5 @@
 import type { RegionPolicy } from "../../cms/region-policy.ts";
+import type { DisseminationSetting } from "../../wire/stream-hello.ts";
 import type { Lineage } from "./lineage.ts";
 import type { MembershipTimeouts } from "../../membership/timeouts.ts";
 
@@ -29,7 +30,7 @@ export type SiteConfig = {
   readonly text: string;
   /** The version of the datagrams to send, or `undefined` for the newest one. */
   readonly protocolVersion: number | undefined;
-  readonly dissemination: "auto" | "multicast" | "unicast";
+  readonly dissemination: DisseminationSetting;
   readonly ignoreMulticastJoinErrors: boolean;
   readonly datagramBytes: number;
   readonly primaryPolicy: PrimaryPolicy;
@@ -184,6 +185,11 @@ export type RuntimeConfig = {
   readonly user: string | undefined;
   readonly group: string | undefined;
 };
+
+/** Whether packets may go to groups' addresses. */
+export function usesMulticast(setting: DisseminationSetting): boolean {
+  return setting === "auto" || setting === "multicast";
+}
 
 /** The daemon of that name. */
 export function daemonNamed(site: SiteConfig, name: string): DaemonConfig | undefined {
