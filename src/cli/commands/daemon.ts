@@ -127,7 +127,8 @@ export const daemon = defineCommand({
     const note = (event: string, message: string, fields = {}) =>
       log.add({ level: "info", event, message, fields }, Date.now());
     const where = file === undefined ? "" : ` of ${file}`;
-    const endpoints = running.httpPort === undefined ? "" : `, http://${site.http?.address}:${running.httpPort}/status`;
+    const endpoints =
+      running.httpPort === undefined ? "" : `, http://${urlHost(site.http?.address ?? "")}:${running.httpPort}/status`;
     note("started", `daemon ${self.name}${where} serves clients at ${running.address}${endpoints}`, {
       name: self.name,
       address: running.address,
@@ -194,6 +195,11 @@ function describedLinks({ sites, links }: SiteConfig): string {
     `${silenceMs} ms`,
   ]);
   return table([["link", "weight", "limit", "begins with", "broken after"], ...rows]);
+}
+
+/** An address as it stands in a URL. */
+function urlHost(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 /** What a started daemon cannot do without; it leaves and ends if that fails. */
