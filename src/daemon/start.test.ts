@@ -116,6 +116,7 @@ describe("startDaemon", () => {
     await expect(startDaemon({ config: site, name: "a", thread: false, unixSocket: false })).rejects.toThrow(
       "EADDRINUSE",
     );
+    await expect(startDaemon({ port: 0 })).rejects.toThrow("port is a whole number from 1 to 65534, not 0");
   });
 
   it("begins without a daemon whose host's name leads nowhere, and finds it when the name is known", async () => {

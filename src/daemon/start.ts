@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { type AccessRules, parseAccessRules } from "../session/access.ts";
 import type { ConnectOptions } from "../client/config.ts";
 import { connect } from "../client/connect.ts";
+import { revivedError } from "./carried-error.ts";
 import { Connection } from "../client/connection.ts";
 import { DEFAULT_PORT, loadSiteConfig, localConfig, type SiteConfig } from "./config/index.ts";
 import { hasAddress } from "./config/site.ts";
@@ -28,7 +29,7 @@ export type DaemonOptions = {
    * emulated links. Membership and tokens go to `port + 1`.
    */
   readonly via?: Readonly<Record<string, { readonly address: string; readonly port: number }>>;
-  /** Port of the single daemon; 4803 by default. */
+  /** Port of the single daemon, and the next one, 1 to 65534; 4803 by default. */
   readonly port?: number;
   /** Whether the daemon runs in a thread of its own (the default), so that a busy application cannot delay it. */
   readonly thread?: boolean;
@@ -142,14 +143,14 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
         started.resolve(message.httpPort);
         break;
       case "failed":
-        fail(message.error);
+        fail(revivedError(message.error));
         break;
       case "status":
         waiting.get(message.id)?.(message.status);
         waiting.delete(message.id);
         break;
       case "reloaded":
-        reloading.get(message.id)?.(message.answer);
+        reloading.get(message.id)?.("kind" in message.answer ? revivedError(message.answer) : message.answer);
         reloading.delete(message.id);
         break;
       case "event":
@@ -206,6 +207,9 @@ async function runOptions(options: DaemonOptions): Promise<RunOptions> {
   const { config, name, port } = options;
   let site: SiteConfig;
   if (config === undefined) {
+    if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_534)) {
+      throw new RangeError(`port is a whole number from 1 to 65534, not ${port}`);
+    }
     site = localConfig({ ...(name === undefined ? {} : { name }), ...(port === undefined ? {} : { port }) });
   } else {
     site = typeof config === "string" ? (await loadSiteConfig(config)).site : config;

@@ -1,6 +1,7 @@
 /* The thread in which `startDaemon` runs a daemon: a busy application must not keep the token waiting. */
 import { parentPort, workerData } from "node:worker_threads";
 import { type RunningDaemon, type RunOptions, runDaemon } from "./run.ts";
+import { type CarriedError, carriedError } from "./carried-error.ts";
 import type { NodeEvent } from "./node.ts";
 import type { DaemonStatus } from "./status.ts";
 
@@ -13,9 +14,13 @@ export type ToWorker =
 /** What the thread tells its owner. */
 export type FromWorker =
   | { readonly kind: "started"; readonly httpPort: number | undefined }
-  | { readonly kind: "failed"; readonly error: Error }
+  | { readonly kind: "failed"; readonly error: CarriedError }
   | { readonly kind: "status"; readonly id: number; readonly status: DaemonStatus }
-  | { readonly kind: "reloaded"; readonly id: number; readonly answer: { readonly why: string | undefined } | Error }
+  | {
+      readonly kind: "reloaded";
+      readonly id: number;
+      readonly answer: { readonly why: string | undefined } | CarriedError;
+    }
   | { readonly kind: "event"; readonly event: NodeEvent }
   | { readonly kind: "stopped" };
 
@@ -32,7 +37,7 @@ try {
     port.close();
   });
 } catch (error) {
-  tell({ kind: "failed", error: error instanceof Error ? error : new Error(String(error)) });
+  tell({ kind: "failed", error: carriedError(error) });
   port.close();
 }
 
@@ -42,10 +47,7 @@ async function obey(daemon: RunningDaemon, message: ToWorker): Promise<void> {
     return;
   }
   if (message.kind === "reload") {
-    const answer = await daemon.reload(message.text).then(
-      (why) => ({ why }),
-      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-    );
+    const answer = await daemon.reload(message.text).then((why) => ({ why }), carriedError);
     tell({ kind: "reloaded", id: message.id, answer });
     return;
   }
