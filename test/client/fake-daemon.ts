@@ -32,6 +32,8 @@ export class FakeDaemon {
   daemons: string[] = [];
   /** Whom it does not want is told so. */
   refusal: { readonly code: number; readonly text: string } | undefined;
+  /** Takes each number, and each join of a group, once, as daemons do. */
+  remembers = false;
   /** Accepts and answers by itself: joins with views of one member, leaves, and data by delivery to its sender. */
   automatic = true;
   /** A good-bye is ordered at once, and the connection closed. */
@@ -39,6 +41,7 @@ export class FakeDaemon {
   deliveries = 0;
   ticket: Uint8Array = new Uint8Array(24).fill(7);
   stream: FakeStream | undefined;
+  onHello: () => void = () => {};
   user = "";
   #views = 0;
   #buffer = new Uint8Array(0);
@@ -96,6 +99,7 @@ export class FakeDaemon {
       case "hello":
         this.hellos.push(message);
         this.user = message.user;
+        this.onHello();
         if (this.refusal) return this.send({ kind: "refused", ...this.refusal });
         return this.send({
           kind: "welcome",
@@ -137,6 +141,13 @@ export class FakeDaemon {
   #onSend(number: number, frame: Uint8Array): void {
     const header = readHeader(frame, 0);
     const groups = Array.from({ length: header.groupCount }, (_, n) => groupOf(frame, 0, n));
+    if (this.remembers) {
+      if (number <= this.lastOrdered) {
+        this.send({ kind: "accepted", number });
+        return this.send({ kind: "delivered", number });
+      }
+      this.lastOrdered = number;
+    }
     const data = new TextDecoder().decode(frame.subarray(HEADER_BYTES + 32 * groups.length));
     this.sent.push({ number, type: header.type, sender: header.sender, groups, data, frame });
     if (header.type & TypeBit.kill) {
@@ -147,6 +158,7 @@ export class FakeDaemon {
     this.send({ kind: "accepted", number });
     const [group = ""] = groups;
     if (header.type & TypeBit.join) {
+      if (this.remembers && this.groups.has(group)) return this.send({ kind: "delivered", number });
       this.groups.add(group);
       this.view(group, "join", [this.privateGroup], this.privateGroup);
     } else if (header.type & TypeBit.leave) {
