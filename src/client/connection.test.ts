@@ -126,6 +126,9 @@ describe("a connection to a native daemon", () => {
     await expect(connection.send("g", "x", { type: 40_000 })).rejects.toBeInstanceOf(RangeError);
     await expect(Connection.open(new FakeTransport(), "4803@a", { name: "no#" })).rejects.toBeInstanceOf(RangeError);
     await expect(Connection.open(new FakeTransport(), "host:4803")).rejects.toBeInstanceOf(RangeError);
+    const nothing = undefined as unknown as string;
+    await expect(Connection.open(new FakeTransport(), nothing)).rejects.toThrow("addresses: at least one");
+    await expect(Connection.open(new FakeTransport(), [])).rejects.toThrow("addresses: at least one");
     const misspelt = { protocol: "natve" as "native" };
     await expect(Connection.open(new FakeTransport(), "4803@a", misspelt)).rejects.toThrow('protocol: "natve"');
     await expect(connection.join("g", { autoFlush: true })).rejects.toThrow("autoFlush: only in flush mode");

@@ -118,7 +118,9 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     options: ConnectOptions = {},
   ): Promise<Connection> {
     const list = typeof addresses === "string" ? [addresses] : addresses;
-    if (list.length === 0) throw new RangeError("addresses: at least one daemon's address is needed");
+    if (!Array.isArray(list) || list.length === 0) {
+      throw new RangeError('addresses: at least one is needed, such as "4803@localhost"');
+    }
     const config = clientConfig(options);
     const connection = new Connection(transport, list.map(parseAddress), config);
     const { signal } = options;

@@ -67,4 +67,9 @@ export class ScalableGroup implements AsyncIterable<ScalableEvent>, AsyncDisposa
   [Symbol.asyncIterator](): AsyncIterableIterator<ScalableEvent> {
     return this.#events[Symbol.asyncIterator]();
   }
+
+  /** The same events, several at a time, as `Group.batches`. */
+  batches(): AsyncIterableIterator<readonly ScalableEvent[]> {
+    return this.#events.batches();
+  }
 }

@@ -240,6 +240,17 @@ describe("a group", () => {
     ]);
   });
 
+  test("tells events one by one, or all that wait at a time", async () => {
+    const { group, node } = await joined();
+    for (const text of ["one", "two"]) node.deliver(GROUP, 9, text);
+    for await (const batch of group.batches()) {
+      expect(batch.map(short)).toEqual(["view #ann#a #n9#d", "#n9#d: one", "#n9#d: two"]);
+      break;
+    }
+    node.deliver(GROUP, 9, "three");
+    expect(await next(group, 1)).toEqual(["#n9#d: three"]);
+  });
+
   test("of which a member only wants to send delivers no messages to it, but tells of views", async () => {
     const { connection, nodes, world } = await start();
     const joining = connection.join("g", { quality: "scalable", sendOnly: true });

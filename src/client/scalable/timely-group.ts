@@ -83,4 +83,9 @@ export class TimelyGroup implements AsyncIterable<TimelyEvent>, AsyncDisposable 
   [Symbol.asyncIterator](): AsyncIterableIterator<TimelyEvent> {
     return this.#events[Symbol.asyncIterator]();
   }
+
+  /** The same events, several at a time, as `Group.batches`. */
+  batches(): AsyncIterableIterator<readonly TimelyEvent[]> {
+    return this.#events.batches();
+  }
 }
