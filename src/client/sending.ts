@@ -111,7 +111,7 @@ export class Sending {
 
   /** Why nothing can be sent to a group as its member. */
   notMember(group: string): GroupError {
-    const text = `this connection is not in ${group}, or not any more: join it, or use connection.send`;
+    const text = `this membership of ${group} is over: use the group that join() returned last, join it again, or use connection.send`;
     return this.#parts.ended() ?? new GroupError("CLOSED", text);
   }
 
