@@ -45,4 +45,7 @@ test("waits for the same thing double in silence, up to the longest", () => {
   const waits = [roundTrip.waitMs];
   for (let i = 0; i < 9; i++) waits.push(roundTrip.afterSilence(waits.at(-1) as number));
   expect(waits).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 500, 500]);
+  expect(roundTrip.afterSilence(64, 100)).toBe(100);
+  for (let i = 0; i < 20; i++) roundTrip.measured(300);
+  expect(roundTrip.afterSilence(100, 100)).toBe(roundTrip.waitMs);
 });

@@ -54,9 +54,12 @@ export class RoundTrip {
     this.#waitMs = Math.max(this.#waitMs, this.#bounded(2 * waitedMs));
   }
 
-  /** How long to wait once more for what has been waited for so long, when nothing at all came from the other side meanwhile. */
-  afterSilence(waitedMs: number): number {
-    return Math.max(this.#waitMs, this.#bounded(2 * waitedMs));
+  /**
+   * How long to wait once more for what has been waited for so long, when nothing at all came from the other side meanwhile. `mostMs`: doubling
+   * ends there, or at what is usual, if that is more.
+   */
+  afterSilence(waitedMs: number, mostMs: number = this.#config.maxMs): number {
+    return Math.max(this.#waitMs, Math.min(mostMs, this.#bounded(2 * waitedMs)));
   }
 
   #bounded(ms: number): number {

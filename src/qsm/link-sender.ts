@@ -7,6 +7,11 @@ import { LINK_DATA_HEAD_BYTES, type LinkAck, type LinkData } from "../wire/regio
 
 /** Of neighbours on a local network. */
 const ROUND_TRIP: RoundTripConfig = { startMs: 20, minMs: 2, maxMs: 500 };
+/**
+ * In silence all pieces wait longer and longer, but the last one asks that often whether the silence has ended. A token is at one node at a time, so
+ * a whole region would pay for it if that is noticed late.
+ */
+const ASK_MS = 100;
 
 /**
  * A message for another node: its bytes, or what makes them when they can leave, so that they say what holds then (protocols.md
@@ -166,10 +171,12 @@ export class LinkSender {
       return true;
     };
     if (upTo >= this.#next) return;
+    const wasSilent = this.silentSince <= now - ASK_MS;
     this.#heardAt = now;
     this.#begun = this.#begun.filter((outgoing) => !isAcknowledged(outgoing));
     if (sentAt > Number.NEGATIVE_INFINITY) this.#roundTrip.measured(now - sentAt);
     else if (firstWaitMs > 0) this.#roundTrip.unmeasured(firstWaitMs);
+    if (wasSilent) this.#endSilence();
     // There may be room for more; and if not, `flush` finds the next deadline.
     const isIdle = this.#begun.length + this.#waiting.length === 0;
     this.#deadline = isIdle ? NEVER : Number.NEGATIVE_INFINITY;
@@ -209,10 +216,18 @@ export class LinkSender {
     this.#send(outgoing, piece, sink);
   }
 
+  /** The other one is there: what waits longer than usual waits no more. */
+  #endSilence(): void {
+    const { waitMs } = this.#roundTrip;
+    for (const { underWay } of this.#begun) for (const piece of underWay) piece.waitMs = Math.min(piece.waitMs, waitMs);
+  }
+
   /** Waits grow only in silence: while acknowledgements come, what is not named in them was lost by itself. */
   #repeat(outgoing: Outgoing, piece: Piece, now: number, sink: PieceSink): void {
     const isSilent = this.#heardAt < piece.sentAt;
-    piece.waitMs = isSilent ? this.#roundTrip.afterSilence(piece.waitMs) : this.#roundTrip.waitMs;
+    const isLast = outgoing === this.#begun.at(-1) && piece === outgoing.underWay.at(-1);
+    const most = isLast ? ASK_MS : ROUND_TRIP.maxMs;
+    piece.waitMs = isSilent ? this.#roundTrip.afterSilence(piece.waitMs, most) : this.#roundTrip.waitMs;
     piece.sentAt = now;
     piece.isRepeated = true;
     this.#send(outgoing, piece, sink);

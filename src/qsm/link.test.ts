@@ -214,15 +214,24 @@ test("with a silent node, memory and datagrams stay bounded, and what is too muc
   links.flush(0);
   expect(made).toBe(1);
   expect(links.unacknowledgedBytes(2)).toBeLessThanOrEqual(linkDefaults.peerBytesMax + linkDefaults.messageBytesMax);
-  // At most the window and the first datagrams of five messages, not twice a second once the wait has grown.
+  // At most the window and the first datagrams of five messages, not twice a second once the wait has grown; and one that asks ten times a second.
   pair.run(10_000);
   const before = pair.sentDatagrams;
   pair.run(20_000);
-  expect((pair.sentDatagrams - before) / 10).toBeLessThanOrEqual(2.2 * ((64 * 1024) / 1300 + 5));
+  expect((pair.sentDatagrams - before) / 10).toBeLessThanOrEqual(2.2 * ((64 * 1024) / 1300 + 5) + 10);
 
   links.forget(2);
   expect(links.deadline).toBe(NEVER);
   expect(links.unacknowledgedBytes(2)).toBe(0);
+});
+
+test("however long a silence was, it costs no more than a tenth of a second when it has ended", () => {
+  const pair = new Pair({ ...FAST, loss: 1 });
+  for (let i = 0; i < 20; i++) pair.node(1).send(2, content(i, 500));
+  pair.run(5_000);
+  pair.faults = FAST;
+  expect(pair.run(5_000 + 110)).toBe(true);
+  expect(pair.delivered).toHaveLength(20);
 });
 
 test("the receiver of pieces that are never completed keeps no more than its limits", () => {
