@@ -17,7 +17,6 @@ class Player {
   canMulticast = true;
   receiveBufferBytes = 0;
   unsent = 0;
-  isHeldUp = false;
   isBehind = false;
   #sockets;
   #waiting = [];
