@@ -192,7 +192,6 @@ class ScriptedNetwork implements NodeNetwork {
   readonly receiveBufferBytes = 1_000_000;
   readonly unsent = 3;
   readonly sent: number[] = [];
-  readonly isHeldUp = false;
   isBehind = false;
   room = 0;
   receive: NodeReceive = () => {};

@@ -363,8 +363,7 @@ export class NodeHost {
       this.#isBlocked = false;
       application.writable();
     }
-    const { room, isHeldUp } = this.#network;
-    this.node.isHeldUp = isHeldUp;
+    const { room } = this.#network;
     this.node.relays = !this.#network.canMulticast;
     // At least one: a multicast to many members may take more than there is room for.
     this.node.room = room === 0 ? 0 : Math.max(1, Math.floor(room / this.#fanOut));

@@ -68,8 +68,6 @@ export interface NodeNetwork {
   readonly unsent: number;
   /** Datagrams of data and repairs that it takes now. While that is 0 it owes a call of `onRoom`. */
   readonly room: number;
-  /** Whether some of those wait for the kernel: others that are sent now will do so too. */
-  readonly isHeldUp: boolean;
   /** Whether a socket has given all data that it gives at once since the last `flush`: it may hold more. */
   readonly isBehind: boolean;
   /** The end of a turn: what was sent leaves now at the latest. */
@@ -265,10 +263,6 @@ export class NodeSockets implements NodeNetwork {
 
   get isBehind(): boolean {
     return this.#isBehind;
-  }
-
-  get isHeldUp(): boolean {
-    return this.#outstanding > 0;
   }
 
   start(receive: NodeReceive, onRoom: () => void): void {

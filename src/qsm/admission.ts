@@ -244,7 +244,10 @@ export class AdmissionEstimator {
     // While queues drain, more gets through than is admitted, and perhaps more than would go on. And if little is sent, what gets through is
     // not all that could.
     const known = Math.max(before.rate, before.phase.name === "slowStart" ? 0 : before.phase.ceiling);
-    const most = Math.min(known, Math.max(...windows.map(({ served }) => served)));
+    const most = Math.min(
+      known,
+      signs.loss > 0 ? Math.max(...windows.map(({ served }) => served)) : drainedIn(windows),
+    );
     const ceiling = windows.at(-1)?.isUsed === true ? most : Math.max(most, this.#rate / 2);
     const least = before.phase.name === "slowStart" ? FIRST_BACK_OFF : BACK_OFF;
     const part = signs.loss > 0 ? least : Math.max(least, 1 - signs.standingMs / DRAIN_MS);
@@ -255,16 +258,18 @@ export class AdmissionEstimator {
   /** Sees what the lower rate does. */
   #try(trial: Trial, window: Window): void {
     const windows = [...trial.windows, window];
-    if (windows.length < TRIAL_WINDOWS) {
-      this.#phase = { ...trial, windows };
-      return;
-    }
     const { signs, before, ceiling, backOffs } = trial;
     const seen = windows.slice(1);
     const loss = share(sum(seen)) - this.usualLoss;
     const standingMs = window.standingMs - this.#usualMs;
     const hasLost = loss >= signs.loss / 2;
     const hasWaited = standingMs >= Math.max(this.#config.standingMsMax, signs.standingMs / 2);
+    // A queue takes its time to get shorter, which may be many rounds.
+    const isDraining = signs.standingMs > 0 && hasWaited && sum(seen).seconds < DRAIN_MS / 1_000;
+    if (windows.length < TRIAL_WINDOWS || isDraining) {
+      this.#phase = { ...trial, windows };
+      return;
+    }
     if ((signs.loss > 0 && !hasLost) || (signs.standingMs > 0 && !hasWaited)) {
       this.#phase = { name: "recovery", ceiling, isLossy: signs.loss > 0, from: this.#rate, windows: 0 };
       for (const each of seen) this.#getUsedTo(each);
@@ -327,6 +332,19 @@ export class AdmissionEstimator {
 }
 
 const NOTHING: Losses = { expected: 0, lost: 0, gaps: 0, seconds: 0 };
+
+/**
+ * What a queue that never was empty has let through: in the last window, or in two that follow each other, since what a pause keeps back in one
+ * comes in the next. The most of many single ones would be what came in a burst behind a pause, and the queue would not get shorter.
+ */
+function drainedIn(windows: readonly Window[]): number {
+  let most = windows.at(-1)?.served ?? 0;
+  for (const [i, { served, seconds }] of windows.slice(1).entries()) {
+    const before = windows[i] as Window;
+    most = Math.max(most, (served * seconds + before.served * before.seconds) / (seconds + before.seconds));
+  }
+  return most;
+}
 
 function sum(windows: readonly Losses[]): Losses {
   return windows.reduce(add, NOTHING);

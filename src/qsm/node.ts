@@ -62,8 +62,6 @@ const TOKENS_MAX = 128;
 export class Node implements Machine, RegionHost, SendingHost, ArrivalHost {
   /** Packets that the network takes until the host says otherwise; none while its queues are full. */
   room = Number.POSITIVE_INFINITY;
-  /** Datagrams of this node wait for its network: what is sent now leaves later. */
-  isHeldUp = false;
   /** There is no multicast: packets to many members are passed on by those who get them. */
   relays = false;
   readonly drops: NodeDrops = { malformed: 0, foreign: 0, cluster: 0, fenced: 0, retired: 0, untold: 0 };
@@ -292,7 +290,7 @@ export class Node implements Machine, RegionHost, SendingHost, ArrivalHost {
     const copies = this.relays && this.#config.relays ? RELAY_WIDTH : 1;
     const most = Math.min(TURN_PACKETS_MAX, Math.ceil(this.room / copies));
     const copied = this.#flushCopies(most, now);
-    this.room -= copied + this.#sending.flush(most - copied, this.isHeldUp, now);
+    this.room -= copied + this.#sending.flush(most - copied, now);
     // What a token or a packet of this node's own has brought about.
     this.#links.flush(now);
     if (this.#isFull && !this.#isOverfull()) {

@@ -164,10 +164,9 @@ export class RegionSender {
 
   /**
    * The next packet to send, if there is one: first what has to be sent again, then what has a number, then new packets as
-   * far as the window allows. Given away. `isHeldUp`: it will wait in this node's own sockets, so receivers must not take the time for theirs.
-   * `isRelayed`: new packets say that receivers are to pass them on.
+   * far as the window allows. Given away. `isRelayed`: new packets say that receivers are to pass them on.
    */
-  next(now: number, isHeldUp: boolean, isRelayed: boolean): Uint8Array | undefined {
+  next(now: number, isRelayed: boolean): Uint8Array | undefined {
     const again = this.#takeFirst(this.#resend);
     if (again !== undefined) {
       cover("regions repair resent");
@@ -175,8 +174,7 @@ export class RegionSender {
       return this.#again(again);
     }
     const packet =
-      this.#takeFirst(this.#unsent) ??
-      (this.isWindowFull ? undefined : this.#make(this.#stamp(now, isHeldUp), isRelayed));
+      this.#takeFirst(this.#unsent) ?? (this.isWindowFull ? undefined : this.#make(this.#stamp(now), isRelayed));
     if (packet !== undefined) this.#toldAt = now;
     return packet;
   }
@@ -343,8 +341,8 @@ export class RegionSender {
   }
 
   /** What the next packet says of the time, if it is time to say it. */
-  #stamp(now: number, isHeldUp: boolean): number | undefined {
-    if (isHeldUp || now < this.#stampedAt + STAMP_MS) return undefined;
+  #stamp(now: number): number | undefined {
+    if (now < this.#stampedAt + STAMP_MS) return undefined;
     this.#stampedAt = now;
     return asStamp(now);
   }

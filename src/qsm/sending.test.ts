@@ -67,7 +67,7 @@ test("what waits in all regions is counted, and there is nothing to do once all 
     now += 1;
     const count = random.integer(0, 5);
     for (let i = 0; i < count; i++) site.send(random.integer(1, 20), ++sent);
-    sending.flush(random.integer(0, 4), false, now);
+    sending.flush(random.integer(0, 4), now);
     expect(sending.queuedBytes).toBe((sent - site.packets) * PAYLOAD_BYTES);
     for (const { id, last } of sending.senders) {
       if (random.chance(0.1)) site.acknowledge(id.region, random.integer(0, last), now);
@@ -75,9 +75,9 @@ test("what waits in all regions is counted, and there is nothing to do once all 
     const isIdle = sending.senders.every(({ queuedBytes, last, stable }) => queuedBytes === 0 && last === stable);
     expect(sending.deadline(true) === NEVER).toBe(isIdle);
   }
-  while (sending.queuedBytes > 0) sending.flush(100, false, ++now);
+  while (sending.queuedBytes > 0) sending.flush(100, ++now);
   for (const { id, last } of sending.senders) site.acknowledge(id.region, last, now);
-  expect(sending.flush(100, false, now)).toBe(0);
+  expect(sending.flush(100, now)).toBe(0);
   expect(sending.deadline(true)).toBe(NEVER);
   expect(site.stableMessages.toSorted((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, i) => i + 1));
 });
@@ -86,16 +86,16 @@ test("a region that has been idle is heard of again when it lacks something, or 
   const site = new Site(3);
   const { sending } = site;
   site.send(2, 1);
-  sending.flush(10, false, 1);
+  sending.flush(10, 1);
   site.acknowledge(2, 1, 2);
-  sending.flush(10, false, 2);
+  sending.flush(10, 2);
   expect(sending.deadline(true)).toBe(NEVER);
   site.send(2, 2);
   expect(sending.deadline(true)).toBeLessThanOrEqual(3);
-  expect(sending.flush(10, false, 3)).toBe(1);
+  expect(sending.flush(10, 3)).toBe(1);
   sending.lacked({ region: 2, view: 1 }, 0, 1, [[2, 2]]);
   expect(sending.deadline(true)).toBeLessThanOrEqual(4);
-  expect(sending.flush(10, false, 4)).toBe(1);
+  expect(sending.flush(10, 4)).toBe(1);
   expect(site.packets).toBe(3);
 });
 
@@ -103,9 +103,9 @@ test("regions in which nothing happens are not looked at", () => {
   const site = new Site(1_000);
   const { sending } = site;
   for (let group = 1; group <= 1_000; group++) site.send(group, group);
-  for (let now = 1; sending.queuedBytes > 0; now++) sending.flush(2_000, false, now);
+  for (let now = 1; sending.queuedBytes > 0; now++) sending.flush(2_000, now);
   for (let region = 1; region <= 1_000; region++) site.acknowledge(region, 1, 100);
-  sending.flush(1, false, 100);
+  sending.flush(1, 100);
   expect(sending.busySenders).toBe(0);
   site.send(7, 1_001);
   expect(sending.busySenders).toBe(1);

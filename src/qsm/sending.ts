@@ -182,11 +182,8 @@ export class Sending {
     return sealed;
   }
 
-  /**
-   * Sends up to so many packets, as rates and windows allow; returns how many it sent. `isHeldUp`: they will wait in this node's own
-   * sockets.
-   */
-  flush(most: number, isHeldUp: boolean, now: number): number {
+  /** Sends up to so many packets, as rates and windows allow; returns how many it sent. */
+  flush(most: number, now: number): number {
     let left = most;
     for (const [number, sender] of this.#groups) {
       const group = this.#host.group(number);
@@ -199,7 +196,7 @@ export class Sending {
       }
       if (!sender.hasQueued) this.#groups.delete(number);
     }
-    return most - this.#flushRegions(left, isHeldUp, now);
+    return most - this.#flushRegions(left, now);
   }
 
   /** The region has everything of this node up to a number, and lets it send at a rate; 0: nothing is known of rates. */
@@ -319,7 +316,7 @@ export class Sending {
     return Math.min(sender.deadline, sendAt);
   }
 
-  #flushRegions(most: number, isHeldUp: boolean, now: number): number {
+  #flushRegions(most: number, now: number): number {
     const senders: RegionSender[] = [];
     for (const sender of this.#busy) {
       if (sender.wantsToSend) senders.push(sender);
@@ -329,7 +326,7 @@ export class Sending {
     // A packet each, in turn.
     for (let idle = 0; left > 0 && senders.length > 0 && idle < senders.length; ) {
       const sender = senders[this.#turn++ % senders.length] as RegionSender;
-      if (this.#sendOne(sender, isHeldUp, now)) {
+      if (this.#sendOne(sender, now)) {
         left--;
         idle = 0;
       } else idle++;
@@ -337,12 +334,12 @@ export class Sending {
     return left;
   }
 
-  #sendOne(sender: RegionSender, isHeldUp: boolean, now: number): boolean {
+  #sendOne(sender: RegionSender, now: number): boolean {
     if (!sender.wantsToSend) return false;
     if (this.#pacer.deadline > now || this.#pacerOf(sender.id.region, now).take(1, now) === 0) return false;
     this.#pacer.take(1, now);
     const again = sender.resentCount;
-    const packet = sender.next(now, isHeldUp, this.#host.relaysTo(sender.view.members.length));
+    const packet = sender.next(now, this.#host.relaysTo(sender.view.members.length));
     if (packet === undefined) return false;
     const isNew = sender.resentCount === again;
     this.counters[isNew ? "packetsSent" : "resent"]++;

@@ -105,3 +105,22 @@ test("an estimate has a mean and a confidence interval", () => {
   expect(ci95).toBeCloseTo(2.48, 1);
   expect(quantiles([4, 1, 3, 2], [0, 0.5, 1])).toEqual([1, 3, 4]);
 });
+
+test("twenty nodes that lose 5 % in bursts, on links that are just as fast as their sender's, hold it up by little more than that", () => {
+  const ours = { tokenRate: 5 };
+  const links = {
+    packetsAsOne: 1,
+    bytesPerMs: 6_250,
+    ratesAdapt: true,
+    config: ours,
+    warmUpMs: 3_000,
+    measureMs: 3_000,
+  };
+  const calm = runLoad(scenario(20, links));
+  const lossy = runLoad(scenario(20, { ...links, loss: { share: 0.05, burst: 10 } }));
+  // Copies for others take as much of each link as was lost; what is left is for rates that are found by trying.
+  expect(lossy.throughput.mean / calm.throughput.mean).toBeGreaterThan(0.87);
+  expect(lossy.duplicates).toBeLessThan(0.005);
+  // Packets do not wait at the links of receivers, so neither do tokens.
+  expect(Math.max(...lossy.roundTrips)).toBeLessThan(1_000);
+});

@@ -5,7 +5,7 @@ import { TraceHash } from "../trace-hash.ts";
 import { Computer } from "./computer.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { LoadMeter, type LoadResult } from "./load-meter.ts";
-import type { Incident, LoadScenario } from "./scenario.ts";
+import type { Incident, LoadScenario, RandomLoss } from "./scenario.ts";
 import { Station } from "./station.ts";
 import { Switch } from "./switch.ts";
 
@@ -71,6 +71,8 @@ export class LoadRun {
       (this.computers[index] as Computer).start(station, random.unit() * 10);
       station.apply(this.layout.changeFor(index));
     });
+    if (scenario.loss !== undefined)
+      for (const computer of this.computers) lose(computer, scenario.loss, random.fork());
     this.#perturb();
     for (const incident of scenario.incidents) this.at(incident.at, () => this.#inject(incident));
     this.#meter.begin();
@@ -139,6 +141,16 @@ export class LoadRun {
     };
     this.at(first, sleep);
   }
+}
+
+function lose(computer: Computer, { share, burst }: RandomLoss, random: Random): void {
+  let left = 0;
+  computer.loses = () => {
+    if (left === 0 && random.chance(share / burst / (1 - share))) left = burst;
+    if (left === 0) return false;
+    left--;
+    return true;
+  };
 }
 
 const ACTIONS = {

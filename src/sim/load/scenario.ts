@@ -19,6 +19,9 @@ export type Perturbation = {
   readonly forMs: number;
 };
 
+/** What every node loses of all that comes to it, control as well: a share, so many datagrams in a row, each node by itself. */
+export type RandomLoss = { readonly share: number; readonly burst: number };
+
 /** What happens once, to several nodes at a time: they end, their processors stop for `forMs`, or all that comes to them is lost so long. */
 export type Incident = {
   readonly kind: "crash" | "freeze" | "loss";
@@ -54,6 +57,8 @@ export type LoadScenario = {
   readonly bytesPerMs: number;
   readonly latencyMs: number;
   readonly receiveBytes: number;
+  readonly loss?: RandomLoss;
+  /** One of kind `loss` takes the place of `loss` at its node, as do incidents. */
   readonly perturbation?: Perturbation;
   readonly incidents: readonly Incident[];
   /** What is measured begins after so long, and goes on for so long. */

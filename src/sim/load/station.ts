@@ -23,8 +23,6 @@ const TURN_PACKETS_MAX = 256;
 /** How often lateness of timers is looked at, and at which part of the nodes. */
 const PROBE_MS = 10;
 const PROBED_EVERY = 8;
-/** What waits longer for the interface waits here, and not at those who receive it. */
-const HELD_UP_MS = 5;
 /** Packets that a process holds, taken out of its sockets: the loop's default, or what few senders can fill. */
 const HELD_MAX = 16_384;
 const HELD_MAX_OF_MANY = 1_024;
@@ -255,7 +253,6 @@ export class Station implements Program {
     const computer = this.#computer;
     if (this.#isSending) this.#offer(computer.now);
     this.node.room = this.#room;
-    this.node.isHeldUp = this.#network.backlogMs(computer) > HELD_UP_MS;
     this.node.flush(computer.now);
     if (this.node.room > 0) return;
     // There is more: at once, or when the interface has sent half of what waits for it.
