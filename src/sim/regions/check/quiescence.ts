@@ -141,6 +141,14 @@ export const waking =
             if (end?.isEnd === true && end.round === roundOf(event.token)) busy.delete(key);
             else busy.add(key);
           }
+        } else if (kind === "round") {
+          // Of a token that came before the view was known here, nothing else tells.
+          const view = regionViewKey(event.id);
+          const key = `${event.node} ${view}`;
+          const end = ends.get(key);
+          if (end?.isEnd === true && end.round.startsWith(`${event.failure} ${event.round} `)) return;
+          settle(event.node, view);
+          busy.add(key);
         } else if (kind === "taken") {
           const view = regionViewKey(event.id);
           const key = `${event.node} ${view}`;

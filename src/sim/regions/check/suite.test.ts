@@ -582,6 +582,9 @@ describe("checkers of regions", () => {
     const quiet = [...begun, ...visit(2, 2, 5), met];
     expect(objectionsTo([...quiet, wakes, ...runs])).toBe(0);
     expect(objectionsTo([...quiet, ...runs])).toBe(1);
+    // It is not quiet: a token was here that had come before the view was known.
+    const round = { kind: "round", node: B, id: ID, failure: 0, round: 2, at: 9 } as RegionEvent;
+    expect(objectionsTo([...quiet.slice(0, -1), round, met, ...runs])).toBe(0);
     // Too much for the leader waits already.
     expect(objectionsTo([...quiet, { kind: "untold", node: B, at: 120 } as RegionEvent, ...runs])).toBe(0);
     // Frozen, and not run ten times since.
