@@ -17,3 +17,11 @@ test("no number of keys fills the memory: the oldest are told again", () => {
   expect(filter.admit("2499", 1)).toBeUndefined();
   expect(filter.admit("1", 1)).toBe(0);
 });
+
+test("a clock that is set back does not silence anybody until it has caught up", () => {
+  const filter = new RepeatFilter(60_000);
+  expect(filter.admit("a", 3_600_000)).toBe(0);
+  expect(filter.admit("a", 3_600_001)).toBeUndefined();
+  expect(filter.admit("a", 0)).toBe(1);
+  expect(filter.admit("a", 1)).toBeUndefined();
+});

@@ -21,7 +21,8 @@ export class RepeatFilter {
       this.#seen.set(key, { toldAt: now, heldBack: 0 });
       return 0;
     }
-    if (now - seen.toldAt < this.#intervalMs) {
+    // A clock that was set back says nothing of how long ago it was.
+    if (now >= seen.toldAt && now - seen.toldAt < this.#intervalMs) {
       seen.heldBack++;
       return undefined;
     }
