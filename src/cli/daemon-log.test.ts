@@ -41,7 +41,10 @@ const mismatch = (repeated: number): NodeEvent => ({
   event: { kind: "configMismatch", daemon: b?.id ?? 0, hash: 7 },
   repeated,
 });
-const refused: NodeEvent = { kind: "session", event: { kind: "rejected", connection: 1, code: -6, why: "not unique" } };
+const refused: NodeEvent = {
+  kind: "session",
+  event: { kind: "rejected", connection: 1, from: "10.0.0.9", code: -6, why: "not unique" },
+};
 
 describe("a daemon's log", () => {
   test("says who left and why, and warns where the configuration is not whole", () => {
@@ -97,8 +100,8 @@ describe("a daemon's log", () => {
   test("repeats a warning only after ten seconds, and says how often it was given", () => {
     const times = [0, 1, 9_999, 10_000, 10_001].map((at) => [refused, at] as const);
     expect(logged(times, { json: false, level: "info" })).toEqual([
-      "00:00:00.000 warning a client was refused: not unique",
-      "00:00:10.000 warning a client was refused: not unique (and 2 times more)",
+      "00:00:00.000 warning a client at 10.0.0.9 was refused: not unique",
+      "00:00:10.000 warning a client at 10.0.0.9 was refused: not unique (and 2 times more)",
     ]);
   });
 
@@ -122,7 +125,7 @@ describe("a daemon's log", () => {
   test("leaves out what is below its level", () => {
     const accepted: NodeEvent = {
       kind: "session",
-      event: { kind: "accepted", connection: 1, session: 1, privateGroup: "#u#a", protocol: "native" },
+      event: { kind: "accepted", connection: 1, from: "unix", session: 1, privateGroup: "#u#a", protocol: "native" },
     };
     const slow: NodeEvent = {
       kind: "session",

@@ -158,13 +158,13 @@ function sessionEntry(event: Extract<NodeEvent, { kind: "session" }>["event"]): 
   const entry = (level: LogLevel, message: string): LogEntry => ({ level, event: `session.${kind}`, message, fields });
   switch (event.kind) {
     case "rejected":
-      return entry("warning", `a client was refused: ${event.why}`);
+      return entry("warning", `a client at ${event.from} was refused: ${event.why}`);
     case "timedOut":
-      return entry("warning", "a client connected and did not finish its handshake in time");
+      return entry("warning", `a client at ${event.from} connected and did not finish its handshake in time`);
     case "accepted":
-      return entry("debug", `${event.privateGroup} connected (${event.protocol})`);
+      return entry("debug", `${event.privateGroup} connected from ${event.from} (${event.protocol})`);
     case "resumed":
-      return entry("debug", `${event.privateGroup} came back`);
+      return entry("debug", `${event.privateGroup} came back from ${event.from}`);
     case "detached":
       return entry("debug", `${event.privateGroup} lost its connection and may come back`);
     case "ending": {

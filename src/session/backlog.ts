@@ -1,3 +1,4 @@
+import { shownPeer } from "./outbox.ts";
 import type { Session } from "./session.ts";
 
 /** What waits for a client, or was not delivered to it. */
@@ -29,7 +30,7 @@ function backlogOf({ user, privateGroup, native, connection, queuedMessages, que
     user,
     privateGroup,
     protocol: native === undefined ? "spread" : "native",
-    address: peer === undefined ? "detached" : peer.kind === "tcp" ? peer.address : peer.kind,
+    address: peer === undefined ? "detached" : shownPeer(peer),
     queuedMessages: Math.max(queuedMessages, native?.retention.unsentCount ?? 0),
     queuedBytes: Math.max(queuedBytes, native?.retention.unsentBytes ?? 0),
     dropped,

@@ -6,6 +6,11 @@ export type ConnectionNumber = number;
 /** Where a connection comes from. */
 export type Peer = { readonly kind: "unix" | "process" } | { readonly kind: "tcp"; readonly address: string };
 
+/** For people and logs: an address, `unix` or `process`. */
+export function shownPeer(peer: Peer): string {
+  return peer.kind === "tcp" ? peer.address : peer.kind;
+}
+
 /** Whether two connections come from the same host, as far as addresses tell. */
 export function isSamePlace(a: Peer, b: Peer): boolean {
   if (a.kind === "tcp" && b.kind === "tcp" && a.address === b.address) return true;
@@ -95,11 +100,19 @@ export type EndReason =
 
 /** What happened to sessions, for log and metrics. */
 export type SessionEvent =
-  | { readonly kind: "rejected"; readonly connection: ConnectionNumber; readonly code: number; readonly why: string }
-  | { readonly kind: "timedOut"; readonly connection: ConnectionNumber }
+  /** `from`: the client's address, or how it is connected (`shownPeer`). */
+  | {
+      readonly kind: "rejected";
+      readonly connection: ConnectionNumber;
+      readonly from: string;
+      readonly code: number;
+      readonly why: string;
+    }
+  | { readonly kind: "timedOut"; readonly connection: ConnectionNumber; readonly from: string }
   | {
       readonly kind: "accepted" | "resumed";
       readonly connection: ConnectionNumber;
+      readonly from: string;
       readonly session: SessionNumber;
       readonly privateGroup: string;
       readonly protocol: "spread" | "native";

@@ -7,7 +7,7 @@ import { isAllowed } from "./access.ts";
 import type { Connection } from "./connection.ts";
 import { judgeNativeHello, readNativeGreeting } from "./native-handshake.ts";
 import type { SessionOptions } from "./options.ts";
-import type { Peer, SessionsKnowledge, SessionsOutbox } from "./outbox.ts";
+import { type Peer, type SessionsKnowledge, type SessionsOutbox, shownPeer } from "./outbox.ts";
 import type { Session } from "./session.ts";
 import { SpreadHandshake } from "./spread-handshake.ts";
 import type { UserNames } from "./user-names.ts";
@@ -271,22 +271,26 @@ export class Reception {
   }
 
   #timeOut(connection: Connection): void {
-    const { handshake, early, number } = connection;
-    this.#outbox.report({ kind: "timedOut", connection: number });
+    const { handshake, early, number, peer } = connection;
+    this.#outbox.report({ kind: "timedOut", connection: number, from: shownPeer(peer) });
     if (handshake?.awaitsChoice && early.length > 0) this.#host.write(connection, encodeReject(Code.rejectAuth));
     this.#abandon(connection);
   }
 
   #reject(connection: Connection, code: number, why: string): void {
-    this.#outbox.report({ kind: "rejected", connection: connection.number, code, why });
+    this.#reportRejected(connection, code, why);
     this.#host.write(connection, encodeReject(code));
     this.#abandon(connection);
   }
 
   #refuse(connection: Connection, code: number, text: string): void {
-    this.#outbox.report({ kind: "rejected", connection: connection.number, code, why: text });
+    this.#reportRejected(connection, code, text);
     this.#host.write(connection, encodeNative({ kind: "refused", code, text }));
     this.#abandon(connection);
+  }
+
+  #reportRejected({ number, peer }: Connection, code: number, why: string): void {
+    this.#outbox.report({ kind: "rejected", connection: number, from: shownPeer(peer), code, why });
   }
 
   #abandon(connection: Connection): void {

@@ -17,6 +17,7 @@ import {
   type Peer,
   type SessionsKnowledge,
   type SessionsOutbox,
+  shownPeer,
 } from "./outbox.ts";
 import { Outflow } from "./outflow.ts";
 import { Reception, type Resumption } from "./reception.ts";
@@ -362,7 +363,8 @@ export class Sessions implements Machine {
   #report(kind: "accepted" | "resumed", connection: Connection, session: Session): void {
     const protocol = session.native === undefined ? "spread" : "native";
     const { number, privateGroup } = session;
-    this.#outbox.report({ kind, connection: connection.number, session: number, privateGroup, protocol });
+    const from = shownPeer(connection.peer);
+    this.#outbox.report({ kind, connection: connection.number, from, session: number, privateGroup, protocol });
   }
 
   // Ends of sessions.

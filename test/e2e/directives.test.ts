@@ -182,6 +182,10 @@ describe("AllowedAuthMethods, RequiredAuthMethods and AccessFile", () => {
     const bad = await withAccess("10.1.2.3\n", 'AllowedAuthMethods = "NULL" RequiredAuthMethods = "IP"');
     await expect(member(bad.first, "ann")).rejects.toMatchObject({ code: "REFUSED" });
     expect((await bad.first.status()).sessions.rejected).toBeGreaterThan(0);
+    const told = bad.events.flatMap((event) => (event.kind === "session" ? [event.event] : []));
+    expect(told).toContainEqual(expect.objectContaining({ kind: "rejected", from: "127.0.0.1" }));
+    const welcome = good.events.flatMap((event) => (event.kind === "session" ? [event.event] : []));
+    expect(welcome).toContainEqual(expect.objectContaining({ kind: "accepted", from: "127.0.0.1" }));
   });
 
   it("say which file is missing or wrong", async () => {
