@@ -634,3 +634,14 @@ test("whose connection ends while a place for the node is looked for keeps none"
   await settle();
   expect(world.nodes.map(({ isClosed }) => isClosed)).toEqual([true]);
 });
+
+test("that ends while a group is being left ends the join that waits for that", async () => {
+  const { connection, group, nodes } = await joined();
+  const leaving = group.leave();
+  await settle();
+  expect(nodes.requests("leave")).toHaveLength(1);
+  const again = expect(connection.join("g", { quality: "scalable" })).rejects.toMatchObject({ code: "CLOSED" });
+  await settle();
+  await connection.close();
+  await Promise.all([leaving, again]);
+});

@@ -204,6 +204,7 @@ export class ScalableGroups {
     for (const membership of this.#memberships.values()) {
       membership.fail(why);
       membership.end(undefined, error, () => {});
+      membership.remove();
     }
     this.#memberships.clear();
     this.#byNumber.clear();
