@@ -620,19 +620,40 @@ test("closing waits until what was sent is everywhere, says good-bye, and ends t
   expect(await next(group, 2)).toEqual(["view #ann#a #n9#d", "end"]);
 });
 
-test("whose connection ends while a place for the node is looked for keeps none", async () => {
-  const { connection, world } = await start();
+/** A connection for whose node a place is found only when `found` is called. */
+async function seeking(): Promise<Setting & { found: () => void }> {
+  const setting = await start();
   let found = (): void => {};
-  world.after = new Promise((resolve) => {
+  setting.world.after = new Promise((resolve) => {
     found = resolve;
   });
+  return { ...setting, found };
+}
+
+test("that ends while a place for the node is looked for keeps none", async () => {
+  const { connection, world, found } = await seeking();
   const joining = expect(connection.join("g", { quality: "scalable" })).rejects.toMatchObject({ code: "CLOSED" });
   await settle();
   await connection.close();
+  await settle();
   found();
   await joining;
   await settle();
   expect(world.nodes.map(({ isClosed }) => isClosed)).toEqual([true]);
+});
+
+test("whose join is given up while a place for the node is looked for rejects at once", async () => {
+  const { connection, nodes, found } = await seeking();
+  const controller = new AbortController();
+  const joining = connection.join("g", { quality: "scalable", signal: controller.signal });
+  const rejected = expect(joining).rejects.toThrow("enough");
+  await settle();
+  controller.abort(new Error("enough"));
+  await rejected;
+  await settle();
+  found();
+  await settle();
+  expect(nodes.requests("join")).toEqual([]);
 });
 
 test("that ends while a group is being left ends the join that waits for that", async () => {

@@ -17,7 +17,7 @@ import { GroupSends, type GroupSendsHost, type ScalableLimits } from "./group-se
 import { Inbox } from "./inbox.ts";
 import { Membership } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
-import { NodeSession } from "./node-session.ts";
+import { NodeSession, type WantedGroup } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
 import { type NodeSettings, nodeSetup } from "./options.ts";
 import { type Difference, groupsTouched, isOnlyCarried, type Roster, Rosters } from "./rosters.ts";
@@ -111,20 +111,24 @@ export class ScalableGroups {
     const joined = new Promise<ScalableGroup | TimelyGroup>((resolve, reject) => membership.awaited(resolve, reject));
     const abort = (): void => this.#abandon(membership, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
+    const over = (): void => signal?.removeEventListener("abort", abort);
+    joined.then(over, over);
+    void this.#ask(membership, { quality, slow, repairs, order });
+    return joined;
+  }
+
+  /** Asks for the group, once there is a place for the node. */
+  async #ask(membership: Membership, wanted: WantedGroup): Promise<void> {
+    const { name } = membership;
     try {
       await this.#seated();
       // Given up before anything was asked for: there is nothing to leave.
       if (membership.status === "abandoned") this.#remove(membership, undefined, undefined);
-      else if (this.#memberships.get(name) === membership) this.#session.join(name, { quality, slow, repairs, order });
+      else if (this.#memberships.get(name) === membership) this.#session.join(name, wanted);
     } catch (error) {
       membership.fail(error);
       this.#remove(membership, undefined, undefined);
-      joined.catch(() => {});
-      throw error;
-    } finally {
-      void joined.finally(() => signal?.removeEventListener("abort", abort)).catch(() => {});
     }
-    return joined;
   }
 
   async #send(membership: Membership, payload: Payload, options: ScalableSendOptions): Promise<Receipt> {
