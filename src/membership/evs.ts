@@ -42,6 +42,7 @@ export interface EvsOutbox extends Network, Upcalls {
 }
 
 const LEAVE_COPIES = 3;
+const NOBODY: readonly DaemonId[] = [];
 
 /**
  * Extended virtual synchrony on one daemon (protocols.md G, recovery.md): messages in, and messages with transitional and
@@ -393,17 +394,11 @@ export class Evs implements Machine {
       },
       control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
       announce: (kind, body) => dissemination.multicast(this.#packet(this.#version, kind, body)),
-      fill: (bytes, at, seq) => this.#outgoing.fill(bytes, at, seq),
-      get filledPriority(): number {
-        return outgoing.filledPriority;
-      },
-      get isUrgent(): boolean {
-        return outgoing.isUrgent;
-      },
-      fillUnreliable: (bytes, at) => this.#outgoing.fillUnreliable(bytes, at),
-      get hasData(): boolean {
-        return isInstalled() && !outgoing.isEmpty;
-      },
+      fill: (bytes, at, seq) => outgoing.fill(bytes, at, seq),
+      filledPriority: () => outgoing.filledPriority,
+      isUrgent: () => outgoing.isUrgent,
+      fillUnreliable: (bytes, at) => outgoing.fillUnreliable(bytes, at),
+      hasData: () => isInstalled() && !outgoing.isEmpty,
       held: (data) => {
         if (data.site === configuration.local.site) this.#wideArea?.forward(data.lts, data.bytes);
         if (isInstalled()) this.#orderer.held(data);
@@ -453,20 +448,14 @@ export class Evs implements Machine {
   // ---- a change of configuration ----------------------------------------------------------------------------------
 
   #membershipOutbox(): MembershipOutbox {
-    const ringMembers = (): readonly DaemonId[] => this.#ring?.configuration.members ?? [];
-    const configurationId = (): ConfigurationId => this.#configuration.id;
     return {
       announce: (kind, body) => {
         const bytes = this.#packet(WIRE_VERSION_MIN, kind, body);
         this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "token", bytes);
       },
       send: (to, kind, body) => this.#unicast(to, "token", kind, body, WIRE_VERSION_MIN),
-      get ringMembers(): readonly DaemonId[] {
-        return ringMembers();
-      },
-      get configurationId(): ConfigurationId {
-        return configurationId();
-      },
+      ringMembers: () => this.#ring?.configuration.members ?? NOBODY,
+      configurationId: () => this.#configuration.id,
       freeze: () => this.#freeze(),
       visit: (form) => this.#visit(form),
       recover: (form) => this.#recover(form),

@@ -63,7 +63,9 @@ export class Membership implements Machine {
 
   /** Whether the ring's token is alive: messages are stamped and delivered. */
   get isTokenAlive(): boolean {
-    return (this.#state.name === "operational" || this.#state.name === "gather") && this.#outbox.ringMembers.length > 0;
+    return (
+      (this.#state.name === "operational" || this.#state.name === "gather") && this.#outbox.ringMembers().length > 0
+    );
   }
 
   get deadline(): number {
@@ -86,7 +88,7 @@ export class Membership implements Machine {
   /** The configuration is installed: the ring works. */
   installed(now: number): void {
     this.#lookups = 0;
-    for (const member of this.#outbox.ringMembers) this.#calls.reached(member);
+    for (const member of this.#outbox.ringMembers()) this.#calls.reached(member);
     this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
   }
 
@@ -103,7 +105,7 @@ export class Membership implements Machine {
   lost(evidence: Evidence, now: number): void {
     const state = this.#state;
     this.#outbox.evidence(evidence, now);
-    const ring = this.#outbox.ringMembers;
+    const ring = this.#outbox.ringMembers();
     if (state.name === "form" || state.name === "recovery") {
       const { resend } = state;
       if (resend !== undefined && !resend.reached) this.#reachability.failed(resend.to, now);
@@ -125,7 +127,7 @@ export class Membership implements Machine {
   reconfigured(now: number): void {
     if (this.#state.name === "left") return;
     const { layout, timeouts } = this.#config;
-    const rest = this.#outbox.ringMembers.filter((member) => layout.has(member));
+    const rest = this.#outbox.ringMembers().filter((member) => layout.has(member));
     const isServing = this.isTokenAlive;
     this.#potential = new Set();
     this.#outbox.evidence({ kind: "reconfigured" }, now);
@@ -143,7 +145,7 @@ export class Membership implements Machine {
 
   onAlive(from: DaemonId, alive: Alive, now: number): void {
     if (this.#config.layout.segmentOf(from) !== this.#mySegment) return;
-    const inRing = this.#outbox.ringMembers.includes(from);
+    const inRing = this.#outbox.ringMembers().includes(from);
     if (inRing && this.#isStale(from, alive)) return;
     const restarted = this.#hasRestarted(from, alive);
     const state = this.#state;
@@ -177,7 +179,7 @@ export class Membership implements Machine {
   onJoin(from: DaemonId, join: Join, now: number): void {
     const sender = join.representatives[0] as Representative;
     const sameSegment = this.#config.layout.segmentOf(from) === this.#mySegment;
-    const ring = this.#outbox.ringMembers;
+    const ring = this.#outbox.ringMembers();
     const inRing = ring.includes(from);
     if (inRing && this.#isStale(from, join)) return;
     const restarted = this.#hasRestarted(from, join);
@@ -288,7 +290,7 @@ export class Membership implements Machine {
   onLeave(from: DaemonId, now: number): void {
     coverIn("evs", this.#state.name, "leave");
     if (!this.isTokenAlive) return;
-    const rest = this.#outbox.ringMembers.filter((member) => member !== from);
+    const rest = this.#outbox.ringMembers().filter((member) => member !== from);
     this.#outbox.evidence({ kind: "leave", daemon: from }, now);
     this.#outbox.freeze();
     if (rest[0] === this.#me) this.#createForm1(rest, [], now);
@@ -452,7 +454,7 @@ export class Membership implements Machine {
       if (sorted.length === 1 && tokenAlive) {
         this.#become({ name: "operational", lookupAt: this.#lookupAt(now) });
       } else {
-        const members = tokenAlive ? this.#outbox.ringMembers : state.members;
+        const members = tokenAlive ? this.#outbox.ringMembers() : state.members;
         this.#createForm1(members, sorted.slice(1), now);
       }
     } else if (tokenAlive) {
@@ -553,16 +555,16 @@ export class Membership implements Machine {
   }
 
   get #isLeader(): boolean {
-    return this.#outbox.ringMembers[0] === this.#me;
+    return this.#outbox.ringMembers()[0] === this.#me;
   }
 
   get #myType(): Representative["type"] {
-    return this.#outbox.ringMembers.length > 0 ? "ring" : "segment";
+    return this.#outbox.ringMembers().length > 0 ? "ring" : "segment";
   }
 
   /** Whom I bring as a representative. */
   #myMembers(): Iterable<DaemonId> {
-    if (this.isTokenAlive && this.#state.name === "gather") return [...this.#outbox.ringMembers];
+    if (this.isTokenAlive && this.#state.name === "gather") return [...this.#outbox.ringMembers()];
     return this.#state.name === "gather" || this.#state.name === "segment" ? this.#state.members : [];
   }
 
@@ -581,7 +583,7 @@ export class Membership implements Machine {
   }
 
   #missing(now: number): DaemonId[] {
-    const ring = new Set(this.#outbox.ringMembers);
+    const ring = new Set(this.#outbox.ringMembers());
     const ids = this.#config.layout.daemons.map(({ id }) => id);
     return ids.filter((id) => !ring.has(id) && !this.#calls.isLeftOut(id, now));
   }
@@ -638,7 +640,7 @@ export class Membership implements Machine {
       incarnation: this.#config.incarnation,
       epoch: this.#epoch,
       versionMax: this.#config.versionMax,
-      configuration: this.#outbox.configurationId,
+      configuration: this.#outbox.configurationId(),
     };
   }
 }

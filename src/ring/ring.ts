@@ -19,7 +19,10 @@ import { Rest } from "./rest.ts";
 import type { RingStatistics } from "./statistics.ts";
 import { FlowWindow } from "./window.ts";
 
-/** What a ring asks of its host, which may not call back into the ring meanwhile. */
+/**
+ * What a ring asks of its host, which may not call back into the ring meanwhile. All of it are methods: an object literal
+ * with accessors is slow, whatever is called on it, and all of this is called for each token and packet.
+ */
 export interface RingOutbox extends RepairsOutbox {
   /** An own unreliable packet, to all other members of the configuration. */
   multicastUnreliable(bytes: Uint8Array): void;
@@ -33,13 +36,13 @@ export interface RingOutbox extends RepairsOutbox {
    */
   fill(bytes: Uint8Array, at: number, seq: number, lts: number): number;
   /** The greatest priority of what `fill` has written last. */
-  readonly filledPriority: number;
+  filledPriority(): number;
   /** Whether a message waits whose session has a priority above 0. */
-  readonly isUrgent: boolean;
+  isUrgent(): boolean;
   /** The same for unreliable messages. */
   fillUnreliable(bytes: Uint8Array, at: number): number;
   /** Whether `fill` or `fillUnreliable` would write anything. */
-  readonly hasData: boolean;
+  hasData(): boolean;
   /** A packet has been added to one of the configuration's streams: an own one, or a received one. */
   held(packet: RingPacket): void;
   /** `configuration.stable` has grown, or the cut has without a packet. */
@@ -215,7 +218,7 @@ export class Ring implements Machine {
       case "passed":
         return Math.min(this.#state.resendAt, this.#hurryAt);
       case "resting":
-        return Math.min(this.#state.probeAt, this.#state.tellAt, this.#outbox.hasData ? this.#state.dataAt : NEVER);
+        return Math.min(this.#state.probeAt, this.#state.tellAt, this.#outbox.hasData() ? this.#state.dataAt : NEVER);
       case "waiting":
         return this.#hurryAt;
     }
@@ -233,7 +236,7 @@ export class Ring implements Machine {
       this.#outbox.control(this.#successor, "token", Kind.ringToken, state.body);
       state.resendAt = now + this.#resendMs;
     }
-    if (state.name === "resting" && (now >= state.probeAt || (this.#outbox.hasData && now >= state.dataAt))) {
+    if (state.name === "resting" && (now >= state.probeAt || (this.#outbox.hasData() && now >= state.dataAt))) {
       this.#visit(state.token, now);
       return;
     }
@@ -380,7 +383,7 @@ export class Ring implements Machine {
   }
 
   #hurry(now: number): void {
-    if (!this.#outbox.hasData && !this.#rest.waitsToBeTold) {
+    if (!this.#outbox.hasData() && !this.#rest.waitsToBeTold) {
       this.#hurryAt = NEVER;
       return;
     }
@@ -435,7 +438,7 @@ export class Ring implements Machine {
 
     this.#window.adapt(asked && !this.#recovering, allowance > 0 && sentBytes >= allowance - this.#datagramBytes);
     token.rotationBytes = others + sentBytes;
-    this.#waitingMine = sentBytes > 0 || this.#outbox.hasData;
+    this.#waitingMine = sentBytes > 0 || this.#outbox.hasData();
     token.waiting = othersWaiting + (this.#waitingMine ? 1 : 0);
     this.#rotationBytesMine = sentBytes;
     const quiet =
@@ -456,14 +459,14 @@ export class Ring implements Machine {
       this.#outbox.retired();
       return;
     }
-    const keeps = wasResting || this.#outbox.hasData ? "no" : this.#rest.keeps(token);
+    const keeps = wasResting || this.#outbox.hasData() ? "no" : this.#rest.keeps(token);
     if (keeps === "no") this.#pass(token, packets, now);
     else this.#keep(token, keeps === "yes" ? NEVER : isAwaited ? now : now + this.#config.tokenResendMs / 2, now);
   }
 
   /** Whether all members have what this one has sent, and nothing waits here. */
   get #isSettled(): boolean {
-    return !this.#recovering && !this.#outbox.hasData && this.configuration.stableSeq >= this.#ownSeq;
+    return !this.#recovering && !this.#outbox.hasData() && this.configuration.stableSeq >= this.#ownSeq;
   }
 
   /** The others are told at `tellAt`, unless the token has gone on by then, which tells them as well. */
@@ -510,7 +513,7 @@ export class Ring implements Machine {
     // Among other sites it is they who are waited for, and what they send wakes the token.
     const soon = this.#remote !== undefined && this.#recovering ? now + tokenResendMs : now;
     // Nor does it help to look all the time whether the hops take more.
-    const isBlocked = this.#remote !== undefined && this.#rotationBytesMine === 0 && this.#outbox.hasData;
+    const isBlocked = this.#remote !== undefined && this.#rotationBytesMine === 0 && this.#outbox.hasData();
     const dataAt = isBlocked ? now + tokenResendMs : 0;
     this.#state = {
       name: "resting",
@@ -530,7 +533,7 @@ export class Ring implements Machine {
     }
     this.#shareBytes = this.#window.share(othersWaiting);
     // What is urgent overtakes what waits for the hops: it does not wait until they take more.
-    const credit = this.#outbox.isUrgent ? Math.max(token.credit, this.#datagramBytes) : token.credit;
+    const credit = this.#outbox.isUrgent() ? Math.max(token.credit, this.#datagramBytes) : token.credit;
     return Math.min(credit, this.#window.allowance(othersBytes, othersWaiting));
   }
 
@@ -542,18 +545,18 @@ export class Ring implements Machine {
     const { id, local, stableSeq } = this.configuration;
     const left = this.#config.seqMax - token.siteLts;
     const seqMax = Math.min(token.siteSeq + left, stableSeq + gapMax);
-    while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData) {
+    while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData()) {
       const seq = token.siteSeq + 1;
       const lts = token.siteLts + 1;
       const full = this.#slab.take(datagramBytes);
       const end = this.#outbox.fill(full, RING_DATA_HEAD_BYTES, seq, lts);
       const isEmpty = end === RING_DATA_HEAD_BYTES;
       // The next one goes behind it in memory and, padded, in the same call of the kernel.
-      const isPadded = this.#config.padded && !isEmpty && this.#outbox.hasData;
+      const isPadded = this.#config.padded && !isEmpty && this.#outbox.hasData();
       const bytes = isPadded ? full : this.#slab.shrinkLast(full, isEmpty ? 0 : end);
       if (bytes.length === 0) break;
       this.#writePrefix(bytes, Kind.ringData, end);
-      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop, this.#outbox.filledPriority);
+      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop, this.#outbox.filledPriority());
       token.siteSeq = seq;
       token.linkSeq = seq;
       token.siteLts = lts;
@@ -586,7 +589,7 @@ export class Ring implements Machine {
     if (this.#recovering) return 0;
     const { id, local } = this.configuration;
     let sent = 0;
-    while (allowance - sent >= this.#datagramBytes && this.#outbox.hasData) {
+    while (allowance - sent >= this.#datagramBytes && this.#outbox.hasData()) {
       const full = this.#slab.take(this.#datagramBytes);
       const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
