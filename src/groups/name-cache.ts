@@ -1,3 +1,5 @@
+import { emptySlots } from "../base/empty-slots.ts";
+
 /**
  * Turns names in frames into strings without making a new string each time: names repeat from message to message. A
  * direct-mapped cache; whoever falls into the same slot replaces the one before.
@@ -7,7 +9,7 @@ export class NameCache {
 
   /** `size` is a power of two. */
   constructor(size = 1024) {
-    this.#slots = Array.from({ length: size });
+    this.#slots = emptySlots(size);
   }
 
   /** The characters from `start` up to the first NUL, at most `length`. The bytes must be there. */

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { emptySlots } from "../base/empty-slots.ts";
 
 const CAPACITY_START = 64;
 
@@ -71,7 +72,7 @@ export class PacketStore {
     if (needed > this.#capacityMax) return false;
     let capacity = Math.max(CAPACITY_START, this.#packets.length);
     while (capacity < needed) capacity *= 2;
-    const larger: (Uint8Array | undefined)[] = Array.from({ length: capacity });
+    const larger = emptySlots<Uint8Array>(capacity);
     for (let n = this.#low; n < this.#low + this.#packets.length; n++) {
       larger[n % capacity] = this.#packets[n % this.#packets.length];
     }

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { emptySlots } from "../base/empty-slots.ts";
 import { RangeSet } from "../base/range-set.ts";
 import type { SitePromise } from "../wire/form.ts";
 import type { RingPacket } from "../wire/ring-data.ts";
@@ -20,7 +21,7 @@ const CAPACITY_START = 64;
 export class Stream {
   readonly site: number;
   /** Circular, by seq; a power of two long, doubled when the unstable packets do not fit. */
-  #packets: (RingPacket | undefined)[] = Array.from({ length: CAPACITY_START });
+  #packets = emptySlots<RingPacket>(CAPACITY_START);
   #prefix = 0;
   #high = 0;
   #discarded = 0;
@@ -160,7 +161,7 @@ export class Stream {
 
   #grow(): void {
     const before = this.#packets;
-    this.#packets = Array.from({ length: 2 * before.length });
+    this.#packets = emptySlots(2 * before.length);
     for (const packet of before) {
       if (packet !== undefined) this.#packets[packet.seq & (this.#packets.length - 1)] = packet;
     }

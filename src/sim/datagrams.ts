@@ -1,3 +1,4 @@
+import { emptySlots } from "../base/empty-slots.ts";
 import type { Random } from "../base/random.ts";
 import type { EventQueue, EventTarget } from "./event-queue.ts";
 import { type LossModel, LossState, NO_LOSS } from "./loss.ts";
@@ -72,15 +73,15 @@ export class Datagrams {
     this.#size = size;
     this.#model = model;
     this.#loss = new LossState(size * size);
-    this.#linkLoss = Array.from({ length: size * size });
+    this.#linkLoss = emptySlots(size * size);
     this.#dataLoss = new Float64Array(size * size);
     this.#hasLatency = new Uint8Array(size * size);
     this.#baseMs = new Float64Array(size * size).fill(model.latency.baseMs);
     this.#jitterMs = new Float64Array(size * size).fill(model.latency.jitterMs);
     this.#blocked = new Uint8Array(size * size);
     this.#interfaceFree = new Float64Array(size);
-    this.#capacity = Array.from({ length: size * size });
-    this.#sharing = Int32Array.from({ length: size * size }, (_, link) => link);
+    this.#capacity = emptySlots(size * size);
+    this.#sharing = new Int32Array(size * size).map((_, link) => link);
     this.#linkFree = new Float64Array(size * size);
     this.#carried = new Float64Array(size * size);
     this.#lastArrival = new Float64Array(size * size);
