@@ -1,7 +1,7 @@
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 import type { RangeSet } from "../base/range-set.ts";
 import { SITES_MAX } from "../base/site-set.ts";
-import { Reader, Writer } from "./bytes.ts";
+import { getU16, getU32, Reader, setU16, setU32, Writer } from "./bytes.ts";
 import { PREFIX_BYTES, type Prefix } from "./prefix.ts";
 
 /** Packets that some member lacks: of the ring's own configuration, or in recovery of an old one. */
@@ -60,30 +60,43 @@ export const REQUEST_RANGES_MAX = 128;
 /** Nobody can lack more of a stream than can be held of it: requests for more are malformed. */
 export const REQUEST_PACKETS_MAX = 8192;
 
-const BYTES_WITHOUT_REQUESTS = 55;
+/*
+ * The body begins with what every token has:
+ *
+ *    0 leader u32      4 time u32           8 hop u32        12 linkSeq u32    16 linkAru u32   20 linkAruSetter u32
+ *   24 siteSeq u32    28 siteLts u32       32 siteAru u32    36 siteAruSetter u32
+ *   40 rotationBytes u32   44 waiting u16  46 idleHops u16   48 recovered u8   49 recoveredSetter u32
+ *   53 requests u16, and behind it so many of them
+ *
+ * Most tokens end there. They pass all the time, so these fields are written and read in place.
+ */
+const REQUESTS = 53;
+const BYTES_WITHOUT_REQUESTS = REQUESTS + 2;
 const INSTALLS = 1;
 const REMOTE_BYTES = 14;
 
 export function encodeToken(token: Token): Uint8Array {
-  const out = new Writer(BYTES_WITHOUT_REQUESTS)
-    .u32(token.configuration.leader)
-    .u32(token.configuration.time)
-    .u32(token.hop)
-    .u32(token.linkSeq)
-    .u32(token.linkAru)
-    .u32(token.linkAruSetter)
-    .u32(token.siteSeq)
-    .u32(token.siteLts)
-    .u32(token.siteAru)
-    .u32(token.siteAruSetter)
-    .u32(token.rotationBytes)
-    .u16(token.waiting)
-    .u16(Math.min(token.idleHops, 0xffff))
-    .u8(token.recovered)
-    .u32(token.recoveredSetter);
-  const requests = token.requests.slice(0, REQUESTS_MAX);
-  out.u16(requests.length);
-  for (const { configuration, site, missing } of requests) {
+  const head = new Uint8Array(BYTES_WITHOUT_REQUESTS);
+  setU32(head, 0, token.configuration.leader);
+  setU32(head, 4, token.configuration.time);
+  setU32(head, 8, token.hop);
+  setU32(head, 12, token.linkSeq);
+  setU32(head, 16, token.linkAru);
+  setU32(head, 20, token.linkAruSetter);
+  setU32(head, 24, token.siteSeq);
+  setU32(head, 28, token.siteLts);
+  setU32(head, 32, token.siteAru);
+  setU32(head, 36, token.siteAruSetter);
+  setU32(head, 40, token.rotationBytes);
+  setU16(head, 44, token.waiting);
+  setU16(head, 46, Math.min(token.idleHops, 0xffff));
+  head[48] = token.recovered;
+  setU32(head, 49, token.recoveredSetter);
+  setU16(head, REQUESTS, Math.min(token.requests.length, REQUESTS_MAX));
+  if (token.requests.length === 0 && token.remotes.length === 0) return head;
+
+  const out = new Writer().raw(head);
+  for (const { configuration, site, missing } of token.requests.slice(0, REQUESTS_MAX)) {
     out.u32(configuration.leader).u32(configuration.time).u16(site).rangeSet(missing);
   }
   // Only with several sites: rings of one site have always had the rest alone.
@@ -97,29 +110,32 @@ export function encodeToken(token: Token): Uint8Array {
   return out.finish();
 }
 
-export function decodeToken(prefix: Prefix, bytes: Uint8Array): Token | undefined {
-  const input = new Reader(bytes, PREFIX_BYTES, PREFIX_BYTES + prefix.bodyLength);
-  const configuration = { leader: input.u32(), time: input.u32() };
+export function decodeToken({ bodyLength }: Prefix, bytes: Uint8Array): Token | undefined {
+  if (bodyLength < BYTES_WITHOUT_REQUESTS) return undefined;
+  const at = PREFIX_BYTES;
   const token: Token = {
-    configuration,
-    hop: input.u32(),
-    linkSeq: input.u32(),
-    linkAru: input.u32(),
-    linkAruSetter: input.u32(),
-    siteSeq: input.u32(),
-    siteLts: input.u32(),
-    siteAru: input.u32(),
-    siteAruSetter: input.u32(),
-    rotationBytes: input.u32(),
-    waiting: input.u16(),
-    idleHops: input.u16(),
-    recovered: input.u8(),
-    recoveredSetter: input.u32(),
+    configuration: { leader: getU32(bytes, at), time: getU32(bytes, at + 4) },
+    hop: getU32(bytes, at + 8),
+    linkSeq: getU32(bytes, at + 12),
+    linkAru: getU32(bytes, at + 16),
+    linkAruSetter: getU32(bytes, at + 20),
+    siteSeq: getU32(bytes, at + 24),
+    siteLts: getU32(bytes, at + 28),
+    siteAru: getU32(bytes, at + 32),
+    siteAruSetter: getU32(bytes, at + 36),
+    rotationBytes: getU32(bytes, at + 40),
+    waiting: getU16(bytes, at + 44),
+    idleHops: getU16(bytes, at + 46),
+    recovered: bytes[at + 48] as number,
+    recoveredSetter: getU32(bytes, at + 49),
     requests: [],
     remotes: [],
     installs: false,
     credit: UNLIMITED_CREDIT,
   };
+  if (bodyLength === BYTES_WITHOUT_REQUESTS) return getU16(bytes, at + REQUESTS) === 0 ? token : undefined;
+
+  const input = new Reader(bytes, at + REQUESTS, at + bodyLength);
   const count = input.count(REQUESTS_MAX, 11);
   for (let i = 0; i < count; i++) {
     const request: Request = {
