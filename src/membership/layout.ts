@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { AssertionError, assert } from "../base/assert.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { SITES_MAX } from "../base/site-set.ts";
 
@@ -44,7 +44,8 @@ export class Layout {
 
   positionOf(daemon: DaemonId): number {
     const position = this.#positions.get(daemon);
-    assert(position !== undefined, `daemon ${daemon} is configured`);
+    // Not by `assert`: it is asked for all the time, and the text would be made each time.
+    if (position === undefined) throw new AssertionError(`daemon ${daemon} is not configured`);
     return position;
   }
 

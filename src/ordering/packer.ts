@@ -43,6 +43,8 @@ export class Packer {
   readonly #sessions = new Map<number, SessionQueue>();
   /** Sessions with something to send, by priority; each in turn order. */
   readonly #turns: SessionQueue[][] = Array.from({ length: 16 }, () => []);
+  /** How many of them have a priority above 0. */
+  #urgent = 0;
   readonly #dependency: () => { readonly lts: number; readonly site: number };
   readonly #assigned: ((message: OutgoingMessage) => void) | undefined;
   #queuedMessages = 0;
@@ -88,7 +90,7 @@ export class Packer {
 
   /** Whether a message with a priority above 0 waits. */
   get isUrgent(): boolean {
-    return !this.#holdsSessions && this.#turns.some((turn, priority) => priority > 0 && turn.length > 0);
+    return !this.#holdsSessions && this.#urgent > 0;
   }
 
   /** Whether `fill` would write nothing. */
@@ -169,11 +171,13 @@ export class Packer {
 
   #takeTurn(queue: SessionQueue): void {
     queue.inTurn = true;
+    if (queue.priority > 0) this.#urgent++;
     (this.#turns[queue.priority] as SessionQueue[]).push(queue);
   }
 
   #endTurn(queue: SessionQueue): void {
     queue.inTurn = false;
+    if (queue.priority > 0) this.#urgent--;
     const turn = this.#turns[queue.priority] as SessionQueue[];
     if (turn[0] === queue) turn.shift();
     else turn.splice(turn.indexOf(queue), 1);
@@ -185,6 +189,7 @@ export class Packer {
       return own?.inTurn === true ? own : undefined;
     }
     const turns = this.#turns;
+    if (this.#urgent === 0) return turns[0]?.[0];
     return (lowest ? turns.find((turn) => turn.length > 0) : turns.findLast((turn) => turn.length > 0))?.[0];
   }
 

@@ -38,7 +38,8 @@ export function isPlausibleToken(token: Token, configuration: Configuration, hop
 
 /** Whether the token speaks of just the other sites of the configuration, and vouches for no more than can be held. */
 function arePlausibleRemotes({ remotes, siteLts }: Token, { streams, local }: Configuration): boolean {
-  const others = streams.length === 1 ? [] : streams.filter((stream) => stream !== local);
+  if (streams.length === 1) return remotes.length === 0;
+  const others = streams.filter((stream) => stream !== local);
   if (remotes.length !== others.length) return false;
   return remotes.every(({ site, seq, lts, aru }, i) => {
     const stream = others[i];

@@ -41,10 +41,14 @@ export class Repairs {
    * the bytes sent.
    */
   answer(token: Token, bytesMax: number, recovering: boolean): number {
+    if (token.requests.length === 0) {
+      this.#answeredLast = NOTHING;
+      return 0;
+    }
     const { id, ring, stable } = this.#configuration;
     let sent = 0;
     const before = ring.length > 2 ? this.#answeredLast : NOTHING;
-    const answered = token.requests.length > 0 ? new Set<number>() : NOTHING;
+    const answered = new Set<number>();
     this.#answeredLast = answered;
     for (const request of token.requests) {
       if (!sameConfiguration(request.configuration, id)) {
@@ -77,9 +81,11 @@ export class Repairs {
   /** Puts on the token what this member lacks: of the ring's own packets up to `upTo`. */
   ask(token: Token, upTo: number, recovering: boolean): void {
     const { id, local } = this.#configuration;
-    const missing = local.missing(upTo, REQUEST_RANGES_MAX);
-    if (!missing.isEmpty) this.#add(token, { configuration: id, site: local.site, missing });
-    for (const request of this.#remote?.requests(token) ?? []) this.#add(token, request);
+    if (local.prefix < upTo) {
+      const missing = local.missing(upTo, REQUEST_RANGES_MAX);
+      if (!missing.isEmpty) this.#add(token, { configuration: id, site: local.site, missing });
+    }
+    if (this.#remote !== undefined) for (const request of this.#remote.requests(token)) this.#add(token, request);
     if (recovering) for (const old of this.#outbox.missingOld()) this.#add(token, old);
   }
 
