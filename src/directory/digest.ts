@@ -33,6 +33,9 @@ export class Digest {
   }
 }
 
+const BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Of a number above 2³⁰ `toString(16)` takes several times as long. */
 function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, "0");
+  return `${BYTES[word >>> 24]}${BYTES[(word >>> 16) & 0xff]}${BYTES[(word >>> 8) & 0xff]}${BYTES[word & 0xff]}`;
 }
