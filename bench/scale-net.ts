@@ -79,9 +79,8 @@ export class ScaleNet {
 
   runTo(time: number): void {
     const events = this.#events;
-    for (let first = events.first; first !== undefined && first.at <= time; first = events.first) {
-      events.pop();
-      first.target.fire(first);
+    for (let event = events.pop(time); event !== undefined; event = events.pop(time)) {
+      event.target.fire(event);
     }
     events.advance(time);
   }

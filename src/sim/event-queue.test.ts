@@ -37,3 +37,18 @@ test("pushes between pops keep the order", () => {
     }),
   );
 });
+
+test("events after the limit stay, whether they were planned or not", () => {
+  const queue = new EventQueue();
+  const target = { fire: () => undefined };
+  queue.push(5, target, 1);
+  queue.push(1, target, 2);
+  expect(queue.pop(0)).toBeUndefined();
+  expect(queue.now).toBe(0);
+  queue.push(3, target, 3);
+  expect(queue.pop(4)?.what).toBe(2);
+  expect(queue.pop(4)?.what).toBe(3);
+  expect(queue.pop(4)).toBeUndefined();
+  expect(queue.size).toBe(1);
+  expect(queue.pop(5)?.what).toBe(1);
+});

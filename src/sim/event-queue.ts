@@ -22,10 +22,18 @@ export type SimEvent = {
 const CAPACITY_START = 256;
 
 /**
- * A binary heap of events, earliest first, and in the order of their queueing where times are equal. The times lie in an
- * array of their own beside the events: to order the heap takes many comparisons, and an event's `at` is one object away.
+ * Events, earliest first, and in the order of their queueing where times are equal.
+ *
+ * What is queued before the first one is taken is a plan, such as a schedule's thousands of messages: it is sorted once.
+ * What comes later goes into a binary heap, which is small without the plan. The heap's times lie in an array of their own
+ * beside the events: to order it takes many comparisons, and an event's `at` is one object away.
  */
 export class EventQueue {
+  #plan: SimEvent[] = [];
+  /** The next one of the plan. */
+  #planned: SimEvent | undefined;
+  #plannedAt = 0;
+  #hasBegun = false;
   readonly #heap: SimEvent[] = [];
   /** `#times[i]` is the time of `#heap[i]`. */
   #times = new Float64Array(CAPACITY_START);
@@ -43,12 +51,8 @@ export class EventQueue {
   }
 
   get size(): number {
-    return this.#heap.length;
-  }
-
-  /** The earliest event, left in the queue. */
-  get first(): SimEvent | undefined {
-    return this.#heap[0];
+    const planned = this.#plan.length - this.#plannedAt;
+    return this.#heap.length + planned;
   }
 
   push(
@@ -60,6 +64,10 @@ export class EventQueue {
     action?: (now: number) => void,
   ): void {
     const event: SimEvent = { at, order: this.#queued++, target, what, value, bytes, action };
+    if (!this.#hasBegun) {
+      this.#plan.push(event);
+      return;
+    }
     const heap = this.#heap;
     let hole = heap.length;
     if (hole === this.#times.length) this.#grow();
@@ -78,14 +86,43 @@ export class EventQueue {
     times[hole] = at;
   }
 
-  /** Takes the earliest event; the clock moves to its time. */
-  pop(): SimEvent | undefined {
+  /** Takes the earliest event, if it is due by `limit`; the clock moves to its time. */
+  pop(limit = Number.POSITIVE_INFINITY): SimEvent | undefined {
+    if (!this.#hasBegun) this.#begin();
+    const planned = this.#planned;
+    const top = this.#heap[0];
+    // Where times are equal the plan was there first.
+    if (planned !== undefined && (top === undefined || planned.at <= (this.#times[0] as number))) {
+      if (planned.at > limit) return undefined;
+      this.#planned = this.#plan[++this.#plannedAt];
+      if (this.#planned === undefined) this.#dropPlan();
+      this.advance(planned.at);
+      return planned;
+    }
+    if (top === undefined || (this.#times[0] as number) > limit) return undefined;
+    this.advance(this.#times[0] as number);
+    this.#removeTop();
+    return top;
+  }
+
+  #begin(): void {
+    this.#hasBegun = true;
+    // The sort is stable: equal times stay in the order of their queueing.
+    this.#plan.sort((a, b) => a.at - b.at);
+    this.#planned = this.#plan[0];
+  }
+
+  #dropPlan(): void {
+    this.#plan = [];
+    this.#plannedAt = 0;
+  }
+
+  /** Fills the place of the heap's first event with its last one, and lets that sink. */
+  #removeTop(): void {
     const heap = this.#heap;
     const times = this.#times;
-    const first = heap[0];
-    if (first !== undefined) this.advance(times[0] as number);
     const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
+    if (last === undefined || heap.length === 0) return;
     const size = heap.length;
     const at = times[size] as number;
     let hole = 0;
@@ -101,7 +138,6 @@ export class EventQueue {
     }
     heap[hole] = last;
     times[hole] = at;
-    return first;
   }
 
   #isBefore(a: number, b: number): boolean {

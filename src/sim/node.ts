@@ -261,21 +261,26 @@ export class SimNode implements EventTarget {
     const process = this.#process;
     if (process === undefined) return;
     const local = this.localTime(now);
+    const { deadline } = process;
     // Rounding may show the local clock a hair before the deadline that this event stands for.
-    if (this.#busyUntil <= now && process.deadline <= local + 1e-6) {
-      this.#spend(now, 0);
-      process.tick(Math.max(local, process.deadline));
-      this.#scheduleTurn();
+    if (this.#busyUntil > now || deadline > local + 1e-6) {
+      this.#armFor(deadline);
+      return;
     }
+    this.#spend(now, 0);
+    process.tick(Math.max(local, deadline));
+    this.#scheduleTurn();
     this.#arm();
   }
 
-  /** Queues the event of the process's deadline, unless an earlier one will look at it anyway. */
   #arm(): void {
-    const process = this.#process;
-    if (process === undefined) return;
-    const due = (process.deadline - this.#clockOffsetMs) / this.#clockRate;
-    if (due === Number.POSITIVE_INFINITY) return;
+    if (this.#process !== undefined) this.#armFor(this.#process.deadline);
+  }
+
+  /** Queues the event of the process's deadline, unless an earlier one will look at it anyway. */
+  #armFor(deadline: number): void {
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    const due = (deadline - this.#clockOffsetMs) / this.#clockRate;
     const at = Math.max(due, this.#busyUntil, this.#events.now);
     if (at >= this.#alarmAt) return;
     this.#alarmAt = at;

@@ -184,11 +184,8 @@ export class World implements StreamWorld, EventTarget {
 
   /** Lets everything happen that is due until `time`, or until `stop` says so. */
   runUntil(time: number, stop?: () => boolean): void {
-    for (;;) {
-      const first = this.events.first;
-      if (first === undefined || first.at > time) break;
-      this.events.pop();
-      first.target.fire(first);
+    for (let event = this.events.pop(time); event !== undefined; event = this.events.pop(time)) {
+      event.target.fire(event);
       if (stop?.() === true) return;
     }
     this.events.advance(time);

@@ -81,9 +81,8 @@ export class LoadRun {
   /** Lets simulated time pass. */
   runTo(time: number): void {
     const { events } = this;
-    for (let first = events.first; first !== undefined && first.at <= time; first = events.first) {
-      events.pop();
-      first.target.fire(first);
+    for (let event = events.pop(time); event !== undefined; event = events.pop(time)) {
+      event.target.fire(event);
     }
     events.advance(time);
   }

@@ -85,8 +85,7 @@ export class PlatoWorld {
 
   /** Until this time, ms. */
   run(until: number): void {
-    for (let event = this.#events.first; event !== undefined && event.at <= until; event = this.#events.first) {
-      this.#events.pop();
+    for (let event = this.#events.pop(until); event !== undefined; event = this.#events.pop(until)) {
       event.action?.(event.at);
     }
     this.#events.advance(until);
