@@ -173,13 +173,15 @@ type Fields = Pick<TraceEvent, "kind" | "at"> & { readonly process?: ProcessNumb
  * keeps no event: a run has far more than anybody looks back at.
  */
 export class Trace {
-  readonly #counts = new Map<TraceEvent["kind"], number>();
+  readonly #counts = new Map<TraceEvent["kind"], { events: number }>();
   readonly #observers: ((event: TraceEvent) => void)[] = [];
   readonly #hash = new TraceHash();
 
   append(event: TraceEvent): void {
     const { kind, at, process, message } = event as Fields;
-    this.#counts.set(kind, this.count(kind) + 1);
+    const count = this.#counts.get(kind);
+    if (count === undefined) this.#counts.set(kind, { events: 1 });
+    else count.events++;
     const hash = this.#hash;
     hash.mix(kind.length);
     hash.mix(at);
@@ -198,7 +200,7 @@ export class Trace {
 
   /** How many events of the kind there were. */
   count(kind: TraceEvent["kind"]): number {
-    return this.#counts.get(kind) ?? 0;
+    return this.#counts.get(kind)?.events ?? 0;
   }
 
   /** 16 hexadecimal digits. */

@@ -3,7 +3,7 @@ import { type MessageNumber, messageName } from "../trace.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { type Epoch, type Life, passages } from "./history.ts";
 
-type Delivered = { readonly life: Life; readonly messages: ReadonlySet<MessageNumber>; readonly at: number };
+type Delivered = { readonly life: Life; readonly messages: readonly MessageNumber[]; readonly at: number };
 
 /**
  * K7: processes that go together from one configuration to the next have delivered the same messages in it. Agreed
@@ -13,12 +13,12 @@ type Delivered = { readonly life: Life; readonly messages: ReadonlySet<MessageNu
 export const atomicity: CheckerFactory = (history, report) => {
   const agreed = serviceRank("agreed");
   const reliable = serviceRank("reliable");
-  const select = (epochs: readonly (Epoch | undefined)[], low: number, high: number): Set<MessageNumber> => {
-    const messages = new Set<MessageNumber>();
+  const select = (epochs: readonly (Epoch | undefined)[], low: number, high: number): MessageNumber[] => {
+    const messages: MessageNumber[] = [];
     for (const epoch of epochs) {
       for (const message of epoch?.delivered ?? []) {
         const rank = history.rank(message);
-        if (rank >= low && rank < high) messages.add(message);
+        if (rank >= low && rank < high) messages.push(message);
       }
     }
     return messages;
@@ -47,13 +47,16 @@ export const atomicity: CheckerFactory = (history, report) => {
           together.set(where, mine);
           return;
         }
+        // Mostly they are the same in the same order.
+        if (areEqual(mine.messages, other.messages)) return;
         tell(where, mine, other);
         tell(where, other, mine);
       }
 
       function tell(where: string, has: Delivered, lacks: Delivered): void {
+        const known = new Set(lacks.messages);
         for (const message of has.messages) {
-          if (lacks.messages.has(message)) continue;
+          if (known.has(message)) continue;
           const service = history.sent.get(message)?.service ?? "unsent";
           report(
             `${where} daemon ${has.life.daemon} delivers ${messageName(message)} (${service}), ` +
@@ -66,3 +69,7 @@ export const atomicity: CheckerFactory = (history, report) => {
     },
   };
 };
+
+function areEqual(some: readonly MessageNumber[], others: readonly MessageNumber[]): boolean {
+  return some.length === others.length && some.every((message, i) => message === others[i]);
+}

@@ -1,5 +1,5 @@
 import type { TraceEvent } from "../trace.ts";
-import type { History } from "./history.ts";
+import type { History, Sent } from "./history.ts";
 
 /** A broken property of protocols.md K. */
 export type Violation = {
@@ -20,8 +20,11 @@ export type Report = (what: string, at: number) => void;
 export interface Checker {
   /** What `observe` is to see; everything, if not said. */
   readonly kinds?: readonly TraceEvent["kind"][];
-  /** Sees an event that the history has taken in already; reports what can be known at once. */
-  observe?(event: TraceEvent): void;
+  /**
+   * Sees an event that the history has taken in already; reports what can be known at once. `sent` is what is known of the
+   * message that the event sends or delivers.
+   */
+  observe?(event: TraceEvent, sent: Sent | undefined): void;
   /** Reports what can be known only at the end. */
   finish?(): void;
 }

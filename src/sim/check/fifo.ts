@@ -1,9 +1,14 @@
 import { serviceRank } from "../../ordering/service.ts";
-import { counterOf, type MessageNumber, messageName } from "../trace.ts";
+import { counterOf, type MessageNumber, messageName, type ProcessNumber } from "../trace.ts";
 import type { CheckerFactory } from "./checker.ts";
+import type { Sent } from "./history.ts";
 
-/** The last message that a session has sent, and in which configuration. */
-type Session = { last: MessageNumber | undefined; configuration: string | undefined };
+/** The last message that a session has sent, and in which configuration; by process, the last one delivered there. */
+type Session = {
+  last: MessageNumber | undefined;
+  configuration: string | undefined;
+  readonly delivered: (MessageNumber | undefined)[];
+};
 type Place = { readonly session: Session; readonly predecessor: MessageNumber | undefined };
 
 /**
@@ -12,48 +17,41 @@ type Place = { readonly session: Session; readonly predecessor: MessageNumber | 
  */
 export const fifo: CheckerFactory = (history, report) => {
   const weakest = serviceRank("fifo");
-  /** By receiver and sender's session, the last one delivered. */
-  const last = new Map<number, Map<Session, MessageNumber>>();
   /** By sender and session. */
   const sessions = new Map<string, Session>();
-  /** By message of a session, the one before it there and in its configuration. */
-  const places = new Map<MessageNumber, Place>();
+  /** By the index of a message of a session, the one before it there and in its configuration. */
+  const places: (Place | undefined)[] = [];
   return {
     kinds: ["send", "deliver"],
-    observe(event) {
-      if (event.kind === "send") sent(event.message);
-      else if (event.kind === "deliver") delivered(event.process, event.message, event.at);
+    observe(event, sent) {
+      if (sent === undefined || sent.rank < weakest) return;
+      if (event.kind === "send") send(sent);
+      else if (event.kind === "deliver") deliver(event.process, sent, event.at);
     },
   };
 
-  function sent(message: MessageNumber): void {
-    const about = history.sent.get(message);
-    if (about === undefined || about.rank < weakest) return;
+  function send(about: Sent): void {
     const name = `${about.process}/${about.session}`;
     const configuration = about.configuration?.key;
-    const session = sessions.get(name) ?? { last: undefined, configuration: undefined };
+    const session = sessions.get(name) ?? { last: undefined, configuration: undefined, delivered: [] };
     sessions.set(name, session);
-    places.set(message, { session, predecessor: session.configuration === configuration ? session.last : undefined });
-    session.last = message;
+    places[about.index] = { session, predecessor: session.configuration === configuration ? session.last : undefined };
+    session.last = about.message;
     session.configuration = configuration;
   }
 
-  function delivered(process: number, message: MessageNumber, at: number): void {
-    const place = places.get(message);
-    if (place === undefined) return;
-    const { session, predecessor } = place;
-    let mine = last.get(process);
-    if (mine === undefined) {
-      mine = new Map();
-      last.set(process, mine);
-    }
-    const before = mine.get(session);
-    mine.set(session, message);
-    const { daemon } = history.life(process);
+  function deliver(process: ProcessNumber, { index, message }: Sent, at: number): void {
+    const { session, predecessor } = places[index] as Place;
+    const before = session.delivered[process];
+    session.delivered[process] = message;
     if (before !== undefined && counterOf(before) >= counterOf(message)) {
-      report(`daemon ${daemon} delivers ${messageName(message)} after ${messageName(before)}`, at);
+      report(`${daemonOf(process)} delivers ${messageName(message)} after ${messageName(before)}`, at);
     }
     if (predecessor === undefined || before === predecessor) return;
-    report(`daemon ${daemon} delivers ${messageName(message)} without ${messageName(predecessor)} before it`, at);
+    report(`${daemonOf(process)} delivers ${messageName(message)} without ${messageName(predecessor)} before it`, at);
+  }
+
+  function daemonOf(process: ProcessNumber): string {
+    return `daemon ${history.life(process).daemon}`;
   }
 };

@@ -16,11 +16,13 @@ export const gapFreedom: CheckerFactory = (history, report) => ({
         return { daemon: life.daemon, messages: delivered.filter((message) => history.rank(message) >= agreed) };
       });
       for (const mine of sequences) {
-        const all = new Set(mine.messages);
+        let all: Set<MessageNumber> | undefined;
         for (const theirs of sequences) {
-          if (theirs === mine) continue;
-          const last = theirs.messages.findLastIndex((message) => all.has(message));
-          const gap = theirs.messages.findIndex((message, i) => i < last && !all.has(message));
+          // Mostly one has delivered the beginning of what the other has.
+          if (theirs === mine || beginsWith(mine.messages, theirs.messages)) continue;
+          const known = (all ??= new Set(mine.messages));
+          const last = theirs.messages.findLastIndex((message) => known.has(message));
+          const gap = theirs.messages.findIndex((message, i) => i < last && !known.has(message));
           if (gap === -1) continue;
           report(
             `in ${key} daemon ${theirs.daemon} delivers ${messageName(theirs.messages[gap] as MessageNumber)} before ` +
@@ -32,3 +34,10 @@ export const gapFreedom: CheckerFactory = (history, report) => ({
     }
   },
 });
+
+/** Whether the shorter of the two is the beginning of the longer one. */
+function beginsWith(some: readonly MessageNumber[], others: readonly MessageNumber[]): boolean {
+  const length = Math.min(some.length, others.length);
+  for (let i = 0; i < length; i++) if (some[i] !== others[i]) return false;
+  return true;
+}

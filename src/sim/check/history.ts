@@ -25,6 +25,10 @@ export type Life = {
 
 /** What is known of a message since it was sent. */
 export type Sent = {
+  /** Its place among all messages that were sent: what a checker keeps of each it keeps in an array. */
+  readonly index: number;
+  /** How often it was sent: more than once is a violation. */
+  times: number;
   readonly message: MessageNumber;
   readonly process: ProcessNumber;
   readonly daemon: DaemonId;
@@ -46,14 +50,19 @@ export class History {
   quiet: (TraceEvent & { readonly kind: "quiet" }) | undefined;
   end: (TraceEvent & { readonly kind: "end" }) | undefined;
 
-  apply(event: TraceEvent): void {
+  /** Takes the event in. Returns what is known now of the message that it sends or delivers. */
+  apply(event: TraceEvent): Sent | undefined {
+    if (event.kind === "deliver") {
+      this.#deliver(this.life(event.process), event.message);
+      return this.sent.get(event.message);
+    }
+    if (event.kind === "send") return this.#send(event);
     if (event.kind === "start") this.#start(event.process, event.daemon);
     else if (event.kind === "crash") this.life(event.process).crashedAt = event.at;
     else if (event.kind === "install") this.#install(this.life(event.process), event.configuration, event.at);
-    else if (event.kind === "send") this.#send(event);
-    else if (event.kind === "deliver") this.#deliver(this.life(event.process), event.message);
     else if (event.kind === "quiet") this.quiet = event;
     else if (event.kind === "end") this.end = event;
+    return undefined;
   }
 
   life(process: ProcessNumber): Life {
@@ -87,11 +96,17 @@ export class History {
     else installers.push(life);
   }
 
-  #send(event: TraceEvent & { readonly kind: "send" }): void {
+  #send(event: TraceEvent & { readonly kind: "send" }): Sent {
     const life = this.life(event.process);
+    const known = this.sent.get(event.message);
     // A second send of one message is a violation that `noCreation` reports; the first one counts.
-    if (this.sent.has(event.message)) return;
-    this.sent.set(event.message, {
+    if (known !== undefined) {
+      known.times++;
+      return known;
+    }
+    const sent: Sent = {
+      index: this.sent.size,
+      times: 1,
       message: event.message,
       process: event.process,
       daemon: life.daemon,
@@ -101,7 +116,9 @@ export class History {
       seen: event.seen,
       configuration: life.epochs.at(-1)?.regular,
       at: event.at,
-    });
+    };
+    this.sent.set(event.message, sent);
+    return sent;
   }
 }
 

@@ -116,7 +116,7 @@ export class Inspector {
     const position = this.#positions.get(message);
     if (position === undefined || !sameConfiguration(position.id, configuration.id)) return;
     const { site, seq } = position;
-    const lts = configuration.streams.find((stream) => stream.site === site)?.get(seq)?.lts ?? 0;
+    const lts = streamOf(configuration, site)?.get(seq)?.lts ?? 0;
     const clock = this.#clock(daemon, configuration.id);
     if (lts > clock.lts) clock.lts = lts;
   }
@@ -127,12 +127,12 @@ export class Inspector {
     if (position === undefined) return;
     const { held } = this.#known(configuration.id);
     const { site, seq } = position;
-    const prefixOf = (member: DaemonId): number => {
-      return held.get(member)?.streams.find((stream) => stream.site === site)?.prefix ?? 0;
-    };
-    const without = configuration.members.find((member) => prefixOf(member) < seq);
-    if (without === undefined) return;
-    this.#report("K13", `daemon ${daemon} delivers a safe message at ${seq}, which ${without} does not hold`, at);
+    for (const member of configuration.members) {
+      const has = held.get(member);
+      if (has !== undefined && (streamOf(has, site)?.prefix ?? 0) >= seq) continue;
+      this.#report("K13", `daemon ${daemon} delivers a safe message at ${seq}, which ${member} does not hold`, at);
+      return;
+    }
   }
 
   /**
@@ -148,7 +148,7 @@ export class Inspector {
     const key = configurationKey(record.configuration);
     for (const { site, high } of record.streams) {
       const holes = holesOf(record, site);
-      const streams = survivors.flatMap((held) => held.streams.find((stream) => stream.site === site) ?? []);
+      const streams = survivors.flatMap((held) => streamOf(held, site) ?? []);
       // With one site stamps and seqs are the same.
       for (let seq = record.streams.length === 1 ? record.stable + 1 : 1; seq <= high; seq++) {
         if (holes.has(seq) || streams.some((stream) => stream.has(seq))) continue;
@@ -205,6 +205,7 @@ export class Inspector {
 
   /** K25: what is stamped after something was delivered comes after it. */
   #checkClock(daemon: DaemonId, { local }: Held, clock: Clock, at: number): void {
+    if (clock.stamped.length === 0) return;
     clock.stamped = clock.stamped.filter(({ seq, after }) => {
       const lts = local.get(seq)?.lts;
       if (lts !== undefined && lts <= after) {
@@ -286,6 +287,11 @@ function ringOf({ rings }: Known, site: number): Ring {
     rings.set(site, ring);
   }
   return ring;
+}
+
+function streamOf({ streams }: Held, site: number): HeldStream | undefined {
+  for (const stream of streams) if (stream.site === site) return stream;
+  return undefined;
 }
 
 /** How many packets of a stream count as stable. */

@@ -1,5 +1,5 @@
 import { serviceRank } from "../../ordering/service.ts";
-import { messageName } from "../trace.ts";
+import { messageName, senderOf } from "../trace.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { passageOf } from "./history.ts";
 
@@ -9,7 +9,9 @@ export const selfDelivery: CheckerFactory = (history, report) => ({
     const own = new Map<number, Set<number>>();
     for (const life of history.lives.values()) {
       const mine = new Set<number>();
-      for (const epoch of life.epochs) for (const message of epoch.delivered) mine.add(message);
+      for (const { delivered } of life.epochs) {
+        for (const message of delivered) if (senderOf(message) === life.process) mine.add(message);
+      }
       own.set(life.process, mine);
     }
     for (const sent of history.sent.values()) {

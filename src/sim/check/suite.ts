@@ -73,8 +73,8 @@ export class CheckSuite {
   }
 
   observe(event: TraceEvent): void {
-    this.history.apply(event);
-    for (const checker of this.#online.get(event.kind) ?? this.#enlist(event.kind)) checker.observe?.(event);
+    const sent = this.history.apply(event);
+    for (const checker of this.#online.get(event.kind) ?? this.#enlist(event.kind)) checker.observe?.(event, sent);
   }
 
   /** Checks what shows only at the end; the suite is used up then. */
@@ -84,7 +84,9 @@ export class CheckSuite {
   }
 
   #enlist(kind: TraceEvent["kind"]): readonly Checker[] {
-    const checkers = this.#all.filter((checker) => checker.kinds?.includes(kind) !== false);
+    const checkers = this.#all.filter(
+      (checker) => checker.observe !== undefined && checker.kinds?.includes(kind) !== false,
+    );
     this.#online.set(kind, checkers);
     return checkers;
   }
