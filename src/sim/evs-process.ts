@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { AssertionError, assert } from "../base/assert.ts";
 import { configurationKey } from "../base/ids.ts";
 import type { Channel } from "../machine/network.ts";
 import type { EvsConfig } from "../membership/config.ts";
@@ -85,12 +85,13 @@ export class EvsProcess implements SimProcess {
   readonly evs: Evs;
   readonly number: ProcessNumber;
   readonly #environment: ProcessEnvironment;
-  readonly #settings: EvsSettings;
   readonly #records: Records;
   readonly #trace: Trace;
   readonly #time: () => number;
   /** The last token passed on: its hop and configuration, and how many bytes had been sent before. */
-  #passed = { hop: 0, time: 0, bytesSent: 0 };
+  readonly #passed = { hop: 0, time: 0, bytesSent: 0 };
+  /** What holds for the ring of the last token. */
+  #limits: RingConfig;
   #isRegular = false;
   #counter = 0;
   #delivered = 0;
@@ -107,7 +108,7 @@ export class EvsProcess implements SimProcess {
 
   constructor(number: ProcessNumber, settings: EvsSettings, environment: ProcessEnvironment, records: Records) {
     this.number = number;
-    this.#settings = settings;
+    this.#limits = settings.ring;
     this.#environment = environment;
     this.#records = records;
     this.#trace = records.trace;
@@ -238,10 +239,13 @@ export class EvsProcess implements SimProcess {
     if (time === this.#passed.time && token.hop <= this.#passed.hop) return;
     // The first token of a configuration finds it recovering: what was sent before belongs to others.
     const newBytes = time === this.#passed.time ? ringStatistics.bytesSent - this.#passed.bytesSent : 0;
-    this.#passed = { hop: token.hop, time, bytesSent: ringStatistics.bytesSent };
+    this.#passed.hop = token.hop;
+    this.#passed.time = time;
+    this.#passed.bytesSent = ringStatistics.bytesSent;
     const { inspector } = this.#records;
-    const { configuration } = ring;
-    const limits = { ...this.#settings.ring, gapMax: ring.gapMax };
+    const { configuration, gapMax } = ring;
+    if (this.#limits.gapMax !== gapMax) this.#limits = { ...this.#limits, gapMax };
+    const limits = this.#limits;
     inspector.passes({ daemon: this.#environment.self, configuration, token, newBytes, limits }, this.#time());
   }
 
@@ -285,8 +289,8 @@ export class EvsProcess implements SimProcess {
   #deliver(delivery: Delivery): void {
     const isApplication = (delivery.content & APPLICATION_CONTENT) !== 0;
     const message = isApplication ? wrappedMessage(delivery.payload) : decodePayload(delivery.payload);
-    assert(message !== undefined, `what daemon ${delivery.sender} sent arrives whole`);
-    const seen = this.#unreliable.get(message);
+    if (message === undefined) throw new AssertionError(`what daemon ${delivery.sender} sent arrives damaged`);
+    const seen = this.#unreliable.size === 0 ? undefined : this.#unreliable.get(message);
     if (seen !== undefined) {
       this.#unreliable.delete(message);
       this.#send(message, "unreliable", delivery.session, seen);
@@ -299,7 +303,9 @@ export class EvsProcess implements SimProcess {
     this.#delivered++;
     this.#trace.append({ kind: "deliver", at: this.#time(), process: this.number, message });
     if (!isApplication) return;
+    const { sender, session, service } = delivery;
+    const content = delivery.content & ~APPLICATION_CONTENT;
     const payload = delivery.payload.subarray(PAYLOAD_BYTES_MIN);
-    this.application?.message({ ...delivery, content: delivery.content & ~APPLICATION_CONTENT, payload });
+    this.application?.message({ sender, session, service, content, payload });
   }
 }

@@ -1,4 +1,5 @@
 import { configurationKey, type DaemonId } from "../base/ids.ts";
+import { Slab } from "../base/slab.ts";
 import { Groups } from "../groups/groups.ts";
 import { NameCache } from "../groups/name-cache.ts";
 import type { Notice, SessionNumber } from "../groups/outbox.ts";
@@ -7,10 +8,10 @@ import { type Service, serviceRank } from "../ordering/service.ts";
 import type { Delivery } from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { dataBytesOf, encodeFrame, HEADER_BYTES } from "../wire/spread/frame.ts";
-import { decodeMembership, type MembershipMessage } from "../wire/spread/membership.ts";
-import { NAME_BYTES } from "../wire/spread/names.ts";
+import { decodeMembership, type MembershipMessage, type ViewId } from "../wire/spread/membership.ts";
+import { GROUP_NAME_MAX, NAME_BYTES } from "../wire/spread/names.ts";
 import type { EvsProcess } from "./evs-process.ts";
-import type { GroupTraceEvent, Trace } from "./trace.ts";
+import type { GroupTraceEvent, MessageNumber, Trace } from "./trace.ts";
 
 /** Clients of each daemon. */
 export const GROUP_CLIENTS = 3;
@@ -30,9 +31,13 @@ export class GroupDaemon {
   /** The clients' private groups. */
   readonly #members: string[];
   readonly #names = new NameCache(64);
-  /** What was handed over last, and what it says: all members of a group are handed the same. */
+  readonly #readName = (bytes: Uint8Array, at: number): string => this.#names.name(bytes, at, GROUP_NAME_MAX);
+  /** For messages on their way into packets. */
+  readonly #slab = new Slab();
+  /** What was handed over last, what it says, and the id of its view: all members of a group are handed the same. */
   #notice: Notice | undefined;
   #says: MembershipMessage | undefined;
+  #id = "";
   #position = 0;
   #isRegular = false;
   #sent = 0;
@@ -93,10 +98,10 @@ export class GroupDaemon {
     const group = GROUPS[(this.#sent + bytes) % GROUPS.length] as string;
     if (this.#sent++ % 4 !== 0) {
       // The message says its own number, which its process gives it next.
-      const data = new Uint8Array(Math.max(8, bytes));
-      new DataView(data.buffer).setFloat64(0, this.#process.nextMessage);
+      const data = dataOf(this.#process.nextMessage, bytes);
       const type = service === "safe" ? TypeBit.safe : TypeBit.agreed;
-      const frame = encodeFrame(type, this.#members[client] as string, [group], 0, data);
+      const frame = this.#slab.take(HEADER_BYTES + NAME_BYTES + data.length);
+      encodeFrame(type, this.#members[client] as string, [group], 0, data, frame);
       this.#process.send(service === "safe" ? "safe" : "agreed", client + 1, frame, Content.frame);
       return;
     }
@@ -142,7 +147,7 @@ export class GroupDaemon {
   }
 
   #deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void {
-    const message = new DataView(frame.buffer, frame.byteOffset).getFloat64(frame.length - dataBytesOf(frame, 0));
+    const message = messageOf(frame, frame.length - dataBytesOf(frame, 0));
     const group = this.#names.name(frame, HEADER_BYTES, NAME_BYTES);
     const at = this.#time();
     const process = this.#process.number;
@@ -154,13 +159,14 @@ export class GroupDaemon {
   #notify(session: SessionNumber, notice: Notice): void {
     if (notice !== this.#notice) {
       this.#notice = notice;
-      this.#says = decodeMembership(notice.frame);
+      this.#says = decodeMembership(notice.frame, this.#readName);
+      if (this.#says?.kind === "view") this.#id = viewIdText(this.#says.id);
     }
     const says = this.#says;
     const { group } = notice;
     const { at, process, member } = this.#about(session - 1);
     if (says?.kind === "view") {
-      const id = `${says.id.leader}.${says.id.time}/${says.id.index}`;
+      const id = this.#id;
       const { cause, members } = says;
       const sets = cause === "network" ? says.sets : undefined;
       this.#append({ kind: "view", at, process, member, group, cause, id, members, sets });
@@ -205,4 +211,28 @@ export class GroupDaemon {
   #append(event: GroupTraceEvent): void {
     this.#trace.append(event);
   }
+}
+
+/** What a message carries is copied into its frame, so all of them take theirs from here. */
+let data = new Uint8Array(1_024);
+
+/** The message's number, and zeros; at least 8 bytes. Holds until the next call. */
+function dataOf(message: MessageNumber, bytes: number): Uint8Array {
+  const length = Math.max(8, bytes);
+  if (data.length < length) data = new Uint8Array(2 * length);
+  new DataView(data.buffer).setFloat64(0, message);
+  return data.subarray(0, length);
+}
+
+const numberBytes = new Uint8Array(8);
+const number = new DataView(numberBytes.buffer);
+
+/** The number that `dataOf` has written; a view of each frame would be an object for each delivery. */
+function messageOf(frame: Uint8Array, at: number): MessageNumber {
+  for (let i = 0; i < 8; i++) numberBytes[i] = frame[at + i] as number;
+  return number.getFloat64(0);
+}
+
+function viewIdText({ leader, time, index }: ViewId): string {
+  return `${leader}.${time}/${index}`;
 }

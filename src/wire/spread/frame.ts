@@ -194,18 +194,17 @@ export function frameHead(
   return head;
 }
 
-/** A whole frame, newly allocated. */
+/** A whole frame, in `frame` of just its size. */
 export function encodeFrame(
   type: number,
   sender: string,
   groups: readonly string[],
   messageType: number,
   data: Uint8Array,
+  frame: Uint8Array = new Uint8Array(HEADER_BYTES + groups.length * NAME_BYTES + data.length),
 ): Uint8Array {
-  const headBytes = HEADER_BYTES + groups.length * NAME_BYTES;
-  const frame = new Uint8Array(headBytes + data.length);
   writeHead(frame, type, sender, groups, messageType, data.length);
-  frame.set(data, headBytes);
+  frame.set(data, HEADER_BYTES + groups.length * NAME_BYTES);
   return frame;
 }
 

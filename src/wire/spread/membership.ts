@@ -113,14 +113,17 @@ export function encodeSelfLeave(group: string): Uint8Array {
   return frame;
 }
 
-/** Reads a membership message of either byte order; `undefined` if the frame is none or is not well formed. */
-export function decodeMembership(frame: Uint8Array): MembershipMessage | undefined {
+/**
+ * Reads a membership message of either byte order; `undefined` if the frame is none or is not well formed. `read` reads the
+ * names, each in its field of 32 bytes: who reads many views need not make the same strings again.
+ */
+export function decodeMembership(frame: Uint8Array, read = readName): MembershipMessage | undefined {
   if (frame.length < HEADER_BYTES || frameBytes(frame, 0, frame.length) !== frame.length) return undefined;
   const type = typeOf(frame, 0);
   if ((type & (TypeBit.reject | 0x3f)) !== 0) return undefined;
   const group = senderOf(frame, 0);
   const littleEndian = isLittleEndian(frame, 0);
-  if (type & TypeBit.regularMembership) return decodeView(frame, type, group, littleEndian);
+  if (type & TypeBit.regularMembership) return decodeView(frame, type, group, littleEndian, read);
   if (type & TypeBit.transition) {
     const at = HEADER_BYTES + groupCountOf(frame, 0) * NAME_BYTES;
     return frame.length < at + ID_BYTES
@@ -162,6 +165,7 @@ function decodeView(
   type: number,
   group: string,
   littleEndian: boolean,
+  read: typeof readName,
 ): MembershipMessage | undefined {
   const count = groupCountOf(frame, 0);
   const at = HEADER_BYTES + count * NAME_BYTES;
@@ -169,7 +173,7 @@ function decodeView(
   const cause = causeOf(type);
   if (cause === undefined) return undefined;
   const members: string[] = [];
-  for (let i = 0; i < count; i++) members.push(readName(frame, HEADER_BYTES + i * NAME_BYTES));
+  for (let i = 0; i < count; i++) members.push(read(frame, HEADER_BYTES + i * NAME_BYTES));
   const setCount = readWord(frame, at + ID_BYTES, littleEndian);
   const ownOffset = readWord(frame, at + OFFSET_WORD, littleEndian);
   const sets: string[][] = [];
@@ -182,7 +186,7 @@ function decodeView(
     next += 4;
     if (frame.length < next + size * NAME_BYTES) return undefined;
     const set: string[] = [];
-    for (let n = 0; n < size; n++, next += NAME_BYTES) set.push(readName(frame, next));
+    for (let n = 0; n < size; n++, next += NAME_BYTES) set.push(read(frame, next));
     sets.push(set);
   }
   return { kind: "view", cause, group, members, id: readId(frame, at, littleEndian), sets, ownSet };
