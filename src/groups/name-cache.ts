@@ -38,7 +38,9 @@ export class NameCache {
     const slot = this.#slots[at];
     if (slot !== undefined && isSame(slot.bytes, bytes, start, end)) return slot.text;
     const copy = bytes.slice(start, end);
-    const text = String.fromCharCode(...copy);
+    // Names are short: to spread them takes longer.
+    let text = "";
+    for (let i = 0; i < copy.length; i++) text += String.fromCharCode(copy[i] as number);
     this.#slots[at] = { bytes: copy, text };
     return text;
   }

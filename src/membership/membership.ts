@@ -333,13 +333,20 @@ export class Membership implements Machine {
   }
 
   #tokenDeadline(now: number): number {
-    const needsToken = this.isTokenAlive || this.#state.name === "recovery";
-    if (!needsToken) return NEVER;
-    const seenAt = Math.max(
-      this.#outbox.tokenSeenAt(now),
-      this.#state.name === "recovery" ? this.#state.since : Number.NEGATIVE_INFINITY,
-    );
-    return seenAt + this.#config.timeouts.tokenMs;
+    const state = this.#state;
+    const { tokenMs } = this.#config.timeouts;
+    switch (state.name) {
+      case "operational":
+      case "gather":
+        return this.#outbox.ringMembers().length > 0 ? this.#outbox.tokenSeenAt(now) + tokenMs : NEVER;
+      case "recovery":
+        return Math.max(this.#outbox.tokenSeenAt(now), state.since) + tokenMs;
+      case "segment":
+      case "represented":
+      case "form":
+      case "left":
+        return NEVER;
+    }
   }
 
   get #stallMs(): number {

@@ -30,7 +30,7 @@ export class GroupDaemon {
   readonly #generations: number[] = Array.from({ length: GROUP_CLIENTS }, () => 0);
   /** The clients' private groups. */
   readonly #members: string[];
-  readonly #names = new NameCache(64);
+  readonly #names = new NameCache(256);
   readonly #readName = (bytes: Uint8Array, at: number): string => this.#names.name(bytes, at, GROUP_NAME_MAX);
   /** For messages on their way into packets. */
   readonly #slab = new Slab();
