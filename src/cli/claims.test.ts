@@ -70,6 +70,22 @@ test("what is written keeps what was found of other claims, in the order of the 
   }
 });
 
+test("what was found before a run ends with an error is kept", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "amalgam-claims-"));
+  try {
+    let runs = 0;
+    const run = (seed: number): number => {
+      if (++runs > 15) throw new Error("two members disagree");
+      return suite.run(seed);
+    };
+    await expect(claims({ ...suite, run } as Suite, [], "--seed", "110", "--out", folder)).rejects.toThrow("disagree");
+    const rows = JSON.parse(await readFile(join(folder, "data", "digits-claims.json"), "utf8"));
+    expect(rows).toMatchObject([{ group: "low", seeds: [110, 10] }]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("a group of claims that there is not is refused, and the one that was meant is named", async () => {
   await expect(claims(suite as Suite, ["lows"])).rejects.toThrow("did you mean low?");
   await expect(claims({ ...suite, claims: undefined } as unknown as Suite, [])).rejects.toThrow(

@@ -42,6 +42,13 @@ export async function runClaims(
 
   terminal.note(`seeds ${first} to ${first + seeds - 1}`);
   const results = new Map<string, unknown[]>(runs.map((run) => [run, []]));
+  /** Of claims whose runs are all done. */
+  const rows = (): Row[] =>
+    claims
+      .filter((claim) => claim.runs.every((run) => results.get(run)?.length === seeds))
+      .map((claim) => rowOf(claim, results, [first, seeds]));
+  const out = args.text("out");
+  let written: string | undefined;
   const progress = new Progress(terminal, `sim ${suite.name}`, tasks.length, performance.now());
   let done = 0;
   try {
@@ -49,33 +56,27 @@ export async function runClaims(
       const task = tasks[done++] as (typeof tasks)[number];
       results.get(task.run)?.push(result);
       progress.update(done, performance.now(), task.name);
+      // Who interrupts it, after half an hour, keeps what was found.
+      if (out !== undefined && done % seeds === 0) written = await writeFindings(out, suite.name, set, rows());
     }
   } finally {
     progress.finish();
   }
   if (terminal.signal.aborted) return ExitCode.interrupted;
 
-  const rows = claims.map((claim): Row => {
-    const samples = Array.from({ length: seeds }, (_, i) =>
-      claim.of(...claim.runs.map((run) => results.get(run)?.[i])),
-    );
-    const { group, what, unit, digits, bound } = claim;
-    return {
-      group,
-      what,
-      unit,
-      digits,
-      ...(bound && { bound }),
-      ...findingOf(claim, samples),
-      seeds: [first, seeds],
-      samples,
-    };
-  });
-  if (args.flag("json")) for (const row of rows) terminal.print(JSON.stringify(row));
-  else terminal.print(table([HEAD, ...rows.map(cellsOf)]));
-  const out = args.text("out");
-  if (out !== undefined) terminal.note(`written to ${await write(out, suite.name, set, rows)}`);
-  return rows.some(({ reached }) => reached === "no") ? ExitCode.failed : ExitCode.ok;
+  const found = rows();
+  if (args.flag("json")) for (const row of found) terminal.print(JSON.stringify(row));
+  else terminal.print(table([HEAD, ...found.map(cellsOf)]));
+  if (written !== undefined) terminal.note(`written to ${written}`);
+  return found.some(({ reached }) => reached === "no") ? ExitCode.failed : ExitCode.ok;
+}
+
+function rowOf(claim: Claim, results: ReadonlyMap<string, readonly unknown[]>, seeds: Row["seeds"]): Row {
+  const samples = Array.from({ length: seeds[1] }, (_, i) =>
+    claim.of(...claim.runs.map((run) => results.get(run)?.[i])),
+  );
+  const { group, what, unit, digits, bound } = claim;
+  return { group, what, unit, digits, ...(bound && { bound }), ...findingOf(claim, samples), seeds, samples };
 }
 
 function chosen({ claims }: ClaimSet, names: readonly string[]): readonly Claim[] {
@@ -104,7 +105,7 @@ function asked(bound: Bound | undefined, unit: string): string {
 }
 
 /** Writes what was found beside what earlier calls have found of other claims, as JSON and as a table. Returns where. */
-async function write(out: string, name: string, set: ClaimSet, rows: readonly Row[]): Promise<string> {
+async function writeFindings(out: string, name: string, set: ClaimSet, rows: readonly Row[]): Promise<string> {
   const folder = join(out, "data");
   await mkdir(folder, { recursive: true });
   const file = join(folder, `${name}-claims.json`);
