@@ -33,14 +33,11 @@ export type Flow = {
   readonly settings?: string;
   /** How packets reach the daemons: multicast, unicast or tcp; multicast by default. */
   readonly dissemination?: string;
-  /** Of the links between the daemons; datagrams fill it. */
+  /** Of the links between the daemons, which find it out. */
   readonly mtuBytes?: number;
   /** The clients are in their daemons' processes. */
   readonly embedded?: boolean;
 };
-
-/** Before the payload of a datagram: IPv4 and UDP. */
-const DATAGRAM_OVERHEAD_BYTES = 28;
 
 export type FlowResult = {
   /** Messages/s of each receiver. */
@@ -56,6 +53,8 @@ export type FlowResult = {
   readonly clientPauses: Pauses;
   /** How data passed between the daemons and their kernel, and why so. */
   readonly datagrams: string;
+  /** How long packets of the first daemon were in the end. */
+  readonly packetBytes: number;
   /** With a rate: what messages took from send to delivery, over all receivers; the worst receiver's percentiles. */
   readonly latencyMs: { readonly median: number; readonly p99: number; readonly max: number } | undefined;
 };
@@ -100,12 +99,12 @@ async function warmUp(site: BenchSite): Promise<void> {
   }
 }
 
-function network(flow: Flow): { settings: string; dissemination?: string; mtuBytes?: number } {
-  const { mtuBytes } = flow;
-  const settings = flow.settings ?? "";
-  const dissemination = flow.dissemination === undefined ? {} : { dissemination: flow.dissemination };
-  if (mtuBytes === undefined) return { settings, ...dissemination };
-  return { ...dissemination, settings: `${settings}\nDatagramBytes = ${mtuBytes - DATAGRAM_OVERHEAD_BYTES}`, mtuBytes };
+function network({ settings, dissemination, mtuBytes }: Flow) {
+  return {
+    ...(settings === undefined ? {} : { settings }),
+    ...(dissemination === undefined ? {} : { dissemination }),
+    ...(mtuBytes === undefined ? {} : { mtuBytes }),
+  };
 }
 
 /** Messages/s at the receiver that got least. */
@@ -157,7 +156,7 @@ async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: 
     return ((last.received - first.received) / (last.at - first.at)) * 1000;
   });
   const messages = end.reduce((sum, last, i) => sum + last.received - (begin[i] as Count).received, 0);
-  const { path, because } = (await site.status(0)).site.datagrams;
+  const { datagrams, datagramBytes: packetBytes } = (await site.status(0)).site;
   return {
     perReceiver,
     daemonCpu: cpuMicros(daemonsBegin, daemonsEnd) / messages,
@@ -168,7 +167,8 @@ async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: 
     retransmissions: ringsEnd.retransmissions - ringsBegin.retransmissions,
     daemonPauses: worst(daemonsEnd),
     clientPauses: worst(end),
-    datagrams: `${path} (${because})`,
+    datagrams: `${datagrams.path} (${datagrams.because})`,
+    packetBytes,
     latencyMs: latencies.length === 0 ? undefined : worstLatency(latencies),
   };
 }

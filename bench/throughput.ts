@@ -4,7 +4,7 @@
  * the same run.
  *
  * Options: --sizes=100,1000 --repetitions=3 --ms=3000 --service=agreed --senders=1 --daemons=3
- * --loss=0.01 (of what reaches the second daemon) --mtu=9000 (of the links, which datagrams fill) --settings=NAME=VALUE;… (of the site)
+ * --loss=0.01 (of what reaches the second daemon) --mtu=9000 (of the links) --settings=NAME=VALUE;… (of the site)
  * --dissemination=multicast,unicast,tcp (each of them, by turns) --embedded (the clients are in their daemons' processes)
  */
 import { measureBaseline, needNamespaces, printBaseline } from "./baseline.ts";
@@ -80,7 +80,7 @@ const results = cases.map((one) => {
   ]);
   return { dissemination, payloadBytes, service, messagesPerSecond: rate, ratio, target, runs: own };
 });
-console.log(`datagrams: ${runs[0]?.result.datagrams ?? ""}`);
+console.log(`datagrams: ${runs[0]?.result.datagrams ?? ""}; packets of ${runs[0]?.result.packetBytes} bytes`);
 printTable(
   [
     "way",

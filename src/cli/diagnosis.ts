@@ -1,5 +1,6 @@
 import { shownPolicy, type SiteConfig } from "../daemon/config/site.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
+import { DATAGRAM_OVERHEAD_BYTES } from "../host/mtu.ts";
 import { HOP_OVERHEAD_BYTES } from "../membership/wide-area.ts";
 import { shownBytes, shownDuration } from "./format.ts";
 import type { Observation } from "./monitor-view.ts";
@@ -15,9 +16,6 @@ export type Finding = {
 
 /** Datagram queues below this lose packets as soon as a daemon is held up for some milliseconds. */
 export const RECEIVE_BUFFER_WANTED = 4 * 1024 * 1024;
-
-/** IPv4 and UDP headers, which take part of the MTU. */
-const DATAGRAM_OVERHEAD = { ipv4: 28, ipv6: 48 } as const;
 
 /** The limit of the kernel for receive buffers; `undefined` where it cannot be read. */
 export function judgeReceiveBuffer(rmemMaxBytes: number | undefined): Finding {
@@ -36,9 +34,12 @@ export function judgeReceiveBuffer(rmemMaxBytes: number | undefined): Finding {
 export function judgeMtu(site: SiteConfig, address: string, device: string, mtuBytes: number): Finding {
   const check = `MTU of ${device}`;
   // Between sites they are inside of others.
-  const overhead = DATAGRAM_OVERHEAD[site.family] + (site.sites.length > 1 ? HOP_OVERHEAD_BYTES : 0);
+  const overhead = DATAGRAM_OVERHEAD_BYTES[site.family] + (site.sites.length > 1 ? HOP_OVERHEAD_BYTES : 0);
   const room = mtuBytes - overhead;
   if (site.dissemination === "tcp") return ok(check, `MTU ${mtuBytes}; daemons send each other streams`);
+  if (!site.hasOwnDatagramBytes && site.sites.length === 1) {
+    return ok(check, `MTU ${mtuBytes}; the daemons find out how long datagrams may be`);
+  }
   const sizes = `datagrams of ${site.datagramBytes} bytes, MTU ${mtuBytes}`;
   if (site.datagramBytes > room) {
     const message = `${sizes}: each is sent in fragments from ${address}, and one lost fragment loses all`;

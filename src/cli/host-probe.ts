@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
+import { deviceOf } from "../host/mtu.ts";
 
 /** The kernel's limit for receive buffers, in bytes; `undefined` where there is no such file. */
 export async function receiveBufferLimit(): Promise<number | undefined> {
@@ -9,24 +9,8 @@ export async function receiveBufferLimit(): Promise<number | undefined> {
   return Number.isNaN(bytes) ? undefined : bytes;
 }
 
-/** The interface that has the address; any of 127.0.0.0/8 belongs to the loopback. */
-export function deviceOf(address: string): string | undefined {
-  for (const [device, addresses] of Object.entries(networkInterfaces())) {
-    if (addresses?.some((entry) => entry.address === address || (entry.internal && address.startsWith("127."))))
-      return device;
-  }
-  return undefined;
-}
-
 export function isLocal(address: string): boolean {
   return deviceOf(address) !== undefined;
-}
-
-/** The interface's MTU in bytes; `undefined` where it cannot be read. */
-export async function mtuOf(device: string): Promise<number | undefined> {
-  const text = await readFile(`/sys/class/net/${device}/mtu`, "utf8").catch(() => "");
-  const bytes = Number.parseInt(text, 10);
-  return Number.isNaN(bytes) ? undefined : bytes;
 }
 
 const ANSWER_MS = 500;

@@ -26,7 +26,7 @@ function status(name: string, site: Partial<SiteStatus> = {}, version = "1.0.0")
 }
 
 function probe(daemon: string, unicast: number, multicast: number, reached: ProbeStatus["reached"]): ProbeStatus {
-  return { daemon, rounds: 15, unicast, multicast, stream: 0, reached, datagrams: "unknown" };
+  return { daemon, rounds: 15, unicast, multicast, stream: 0, reached, datagrams: "unknown", large: "unknown" };
 }
 
 describe("the doctor, on a site", () => {

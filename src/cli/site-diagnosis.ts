@@ -75,6 +75,19 @@ export function judgeDissemination({ name, site }: DaemonStatus): Finding {
   return ok(check, message);
 }
 
+/** How long a daemon's packets are; links that lose long ones come with what to do. */
+export function judgeSize({ name, site }: DaemonStatus): Finding[] {
+  const { datagramBytes, datagramBytesBecause, probes } = site;
+  // Of an earlier release, which does not say it.
+  if (datagramBytesBecause === undefined) return [];
+  const check = `length of packets of ${name}`;
+  const message = `${datagramBytes} bytes: ${datagramBytesBecause}`;
+  const failing = probes.filter(({ large }) => large === "fails").map(({ daemon }) => daemon);
+  if (failing.length === 0) return [ok(check, message)];
+  const remedy = `Give all hosts and switches between ${name} and ${failing.join(", ")} the same MTU, or set DatagramBytes`;
+  return [warning(check, message, remedy)];
+}
+
 /** Whether the daemons were told to send in ways that all of them hear. */
 export function judgeSettings(site: SiteConfig, statuses: readonly DaemonStatus[]): Finding[] {
   // Earlier releases do not say it.

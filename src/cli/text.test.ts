@@ -191,12 +191,16 @@ describe("the doctor", () => {
   });
 
   test("compares datagrams with the MTU", () => {
-    expect(judgeMtu(site, "10.0.0.1", "eth0", 1_500).verdict).toBe("ok");
-    expect(judgeMtu(site, "10.0.0.1", "eth0", 1_400)).toMatchObject({
+    expect(judgeMtu(site, "10.0.0.1", "eth0", 9_000).message).toBe(
+      "MTU 9000; the daemons find out how long datagrams may be",
+    );
+    const own = { ...site, hasOwnDatagramBytes: true };
+    expect(judgeMtu(own, "10.0.0.1", "eth0", 1_500).verdict).toBe("ok");
+    expect(judgeMtu(own, "10.0.0.1", "eth0", 1_400)).toMatchObject({
       verdict: "warning",
       remedy: expect.stringContaining("1372"),
     });
-    expect(judgeMtu(site, "10.0.0.1", "eth0", 9_000)).toMatchObject({
+    expect(judgeMtu(own, "10.0.0.1", "eth0", 9_000)).toMatchObject({
       verdict: "ok",
       remedy: expect.stringContaining("8900"),
     });

@@ -10,14 +10,16 @@ import type { DisseminationSetting } from "../wire/stream-hello.ts";
 import type { NodeSite } from "../wire/native/node-facts.ts";
 import { WIRE_VERSION_MAX } from "../wire/prefix.ts";
 import { type DaemonConfig, type SiteConfig, usesMulticast } from "./config/site.ts";
-import { ringSettings } from "./ring-settings.ts";
+import { NO_WINDOW_CHANGE, ringSettings } from "./ring-settings.ts";
 import type { DatagramsStatus, DisseminationName, SiteStatus } from "./status.ts";
 
 /** What the host knows of the ways to the other daemons. */
-export type Reachability = { readonly because: string; readonly setting: DisseminationSetting } & Pick<
-  SiteStatus,
-  "probes" | "streams" | "streamTraffic"
->;
+export type Reachability = {
+  readonly because: string;
+  readonly setting: DisseminationSetting;
+  /** Why datagrams are as long as they are. */
+  readonly sizeBecause: string;
+} & Pick<SiteStatus, "probes" | "streams" | "streamTraffic">;
 
 /** What a daemon has to know besides the site's configuration. */
 export type NodeOptions = {
@@ -31,6 +33,8 @@ export type NodeOptions = {
   readonly receiveBufferBytes: number;
   /** The path of datagrams between the daemon and its kernel, and why that one: by default the portable one. */
   readonly datagrams?: () => DatagramsStatus;
+  /** How long its datagrams are, if not as the file says; asked at each step. */
+  readonly datagramBytes?: () => number;
   /** Whom authentication by IP lets in. */
   readonly access: AccessRules;
   /** How segments are reached, for the status; asked at each one. */
@@ -50,7 +54,13 @@ export function evsConfig(options: NodeOptions): EvsConfig {
   return {
     me: self.id,
     timeouts: site.timeouts,
-    ring: ringSettings(site, options.receiveBufferBytes, isOffloaded(options)),
+    ring: ringSettings(
+      site,
+      options.receiveBufferBytes,
+      isOffloaded(options),
+      NO_WINDOW_CHANGE,
+      options.datagramBytes?.(),
+    ),
     ...agreementOf(site, options.wideArea),
     incarnation: options.incarnation,
     clockOriginSeconds: options.clockOriginMs / 1000,

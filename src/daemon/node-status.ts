@@ -100,7 +100,8 @@ export function nodeStatus(parts: NodeParts, now: number, whole: boolean): Daemo
       payloadBytesMax: site.sessions.payloadBytesMax,
       primaryPolicy: shownPolicy(site.primaryPolicy),
       protocolVersion: evs.version,
-      datagramBytes: site.datagramBytes,
+      datagramBytes: evs.ringConfig.datagramBytes,
+      datagramBytesBecause: reachability?.sizeBecause ?? "",
       receiveBufferBytes: options.receiveBufferBytes,
       datagrams: options.datagrams?.() ?? { path: "portable", because: "the host has no other" },
       daemons: site.daemons.map(({ name, id, address, host, port }) => ({ name, id, address: host ?? address, port })),
@@ -153,9 +154,9 @@ function slowest({ options, groups, sessions }: NodeParts): SessionStatus[] {
   }));
 }
 
-function ringStatus({ options, evs, counters }: NodeParts): DaemonStatus["ring"] {
-  const { datagramBytes } = options.site;
+function ringStatus({ evs, counters }: NodeParts): DaemonStatus["ring"] {
   const { ring, configuration, ringStatistics: statistics, ringConfig: settings } = evs;
+  const { datagramBytes } = settings;
   const windowBytes = ring?.windowBytes ?? settings.windowBytesStart;
   return {
     strategy: settings.acceleratedPackets > 0 ? "accelerated" : "original",

@@ -352,13 +352,24 @@ export class DaemonNode implements Machine {
 
   /** Other windows of the ring, as a monitor may ask for; they last until the daemon ends. */
   changeWindows(change: WindowChange): void {
-    const { site, receiveBufferBytes } = this.#options;
     this.#windows = {
       global: change.global ?? this.#windows.global,
       personal: change.personal ?? this.#windows.personal,
       accelerated: change.accelerated ?? this.#windows.accelerated,
     };
-    this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, isOffloaded(this.#options), this.#windows));
+    this.#reconfigureRing();
+  }
+
+  #reconfigureRing(): void {
+    const { site, receiveBufferBytes, datagramBytes } = this.#options;
+    const padded = isOffloaded(this.#options);
+    this.#evs.reconfigureRing(ringSettings(site, receiveBufferBytes, padded, this.#windows, datagramBytes?.()));
+  }
+
+  /** Packets that this daemon has asked for or sent again, since its start. */
+  get packetsRepaired(): number {
+    const { requested, retransmitted } = this.#evs.ringStatistics;
+    return requested + retransmitted;
   }
 
   /** `whole`: with all regions and nodes, however many. */
@@ -591,6 +602,8 @@ export class DaemonNode implements Machine {
       this.#dissemination = this.#options.dissemination();
       this.#regions.siteChanged();
     }
+    const { datagramBytes } = this.#options;
+    if (datagramBytes !== undefined && datagramBytes() !== this.#evs.ringConfig.datagramBytes) this.#reconfigureRing();
     const held = this.#held.takeAnnouncement();
     if (held !== undefined) {
       this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "held", groups: held }));

@@ -41,6 +41,7 @@ const status: DaemonStatus = {
     dissemination: "unicast",
     disseminationSetting: "unicast",
     streams: [{ daemon: "b", isUp: true, because: undefined, waitingBytes: 77 }],
+    datagramBytesBecause: "the configuration says so",
     streamTraffic: { bytesSent: 5_000, packetsDropped: 3 },
     disseminationBecause: "the configuration says so",
     probes: [],

@@ -22,8 +22,9 @@ export function ringSettings(
   receiveBufferBytes: number,
   padded: boolean,
   change: WindowChange = NO_WINDOW_CHANGE,
+  datagramBytes = site.datagramBytes,
 ): RingConfig {
-  const { window, datagramBytes, timeouts } = site;
+  const { window, timeouts } = site;
   const packets = (count: number): number => Math.max(1, count) * datagramBytes;
   const global = change.global ?? window.global;
   const personal = change.personal ?? window.personal;

@@ -178,6 +178,7 @@ export class RunningDaemon {
         clockOriginMs,
         receiveBufferBytes: network.receiveBufferBytes,
         datagrams: () => network.datagrams,
+        datagramBytes: () => network.datagramBytes,
         access: this.#options.access,
         dissemination: () => network.dissemination,
         reachability: () => network.reachability,
@@ -469,6 +470,7 @@ export class RunningDaemon {
 
   #drive(node: DaemonNode, network: SiteNetwork): void {
     const clock = this.#clock;
+    let repaired = 0;
     const loop = new TurnLoop(
       {
         get deadline() {
@@ -495,6 +497,10 @@ export class RunningDaemon {
         wakeAt: (timeMs) => clock.wakeAt(timeMs),
         flush: () => {
           node.endTurn(clock.now());
+          if (node.packetsRepaired > repaired) {
+            repaired = node.packetsRepaired;
+            network.packetsLost(clock.now());
+          }
           network.flush();
           this.#streams.flush();
           this.#readOn();

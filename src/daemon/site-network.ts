@@ -11,6 +11,7 @@ import { getU16, getU32 } from "../wire/bytes.ts";
 import { Kind, MAGIC, PREFIX_BYTES, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
 import { type DisseminationSetting } from "../wire/stream-hello.ts";
 import { type DaemonConfig, hasAddress, type SiteConfig, usesMulticast } from "./config/site.ts";
+import { type DatagramSizes, datagramSizes } from "./datagram-size.ts";
 import { DaemonError } from "./error.ts";
 import type { NetworkEvent } from "./network-event.ts";
 import type { Reachability } from "./node-config.ts";
@@ -56,6 +57,12 @@ export class SiteNetwork implements Network, Machine {
   #segments: ReadonlyMap<number, readonly number[]> = new Map();
   /** Mates that streams are used to. */
   #streamed: ReadonlySet<number> = new Set();
+  #sizes: DatagramSizes;
+  /** Long datagrams reach all daemons that there are. */
+  #isLarge = false;
+  /** They once did: there may be some that are still asked for. */
+  #wasLarge = false;
+  #hurriedAt = Number.NEGATIVE_INFINITY;
   #udp: UdpNetwork | undefined;
   #probe: DisseminationProbe;
   #listener: AsyncDisposable | undefined;
@@ -68,6 +75,7 @@ export class SiteNetwork implements Network, Machine {
     this.#site = options.site;
     this.#self = options.self;
     this.#setting = options.site.dissemination;
+    this.#sizes = { usual: options.site.datagramBytes, large: undefined, because: "nothing else was looked for" };
     this.#learnDaemons();
     const { site, self, incarnation } = options;
     this.#streams = new PeerStreams(
@@ -96,6 +104,7 @@ export class SiteNetwork implements Network, Machine {
 
   /** Binds the sockets. Rejects if that is not possible, or what the file demands is not. */
   async open(): Promise<void> {
+    this.#sizes = await datagramSizes(this.#site, this.#self.address);
     this.#udp = await this.#openUdp();
     this.#demandMulticast(this.#udp);
     if (this.#usesStreams && this.#mates.size > 0) await this.#listen();
@@ -105,7 +114,12 @@ export class SiteNetwork implements Network, Machine {
     this.#streams.want((daemon) => {
       if (!this.#usesStreams || this.#streamFault !== undefined) return false;
       const isNeeded = this.#setting === "tcp" || this.#settingOf(daemon) === "tcp";
-      return isNeeded || this.#probe.lacksDatagrams(daemon, this.#verbs.now());
+      return (
+        isNeeded ||
+        this.#isOversized(daemon) ||
+        this.#probe.missesLarge(daemon) ||
+        this.#probe.lacksDatagrams(daemon, this.#verbs.now())
+      );
     });
   }
 
@@ -118,14 +132,18 @@ export class SiteNetwork implements Network, Machine {
   // ---- what the daemon's machines use -----------------------------------------------------------------------------
 
   unicast(to: number, channel: Channel, bytes: Uint8Array): void {
-    if (this.#streamed.has(to)) this.#streams.send(to, channel, bytes);
+    if (this.#streamed.has(to) || this.#needsStream(to, bytes)) this.#streams.send(to, channel, bytes);
     else this.#udp?.unicast(to, channel, bytes);
   }
 
   multicast(segment: number, channel: Channel, bytes: Uint8Array): void {
     const udp = this.#udp;
     if (udp === undefined) return;
-    if (this.#streamed.size === 0 || (udp.useMulticast && segment === this.#self.segment && udp.canMulticast)) {
+    const isOversized = this.#wasLarge && !this.#isLarge && bytes.length > this.#sizes.usual;
+    if (
+      (this.#streamed.size === 0 && !isOversized) ||
+      (!isOversized && udp.useMulticast && segment === this.#self.segment && udp.canMulticast)
+    ) {
       udp.multicast(segment, channel, bytes);
     } else {
       for (const daemon of this.#segments.get(segment) ?? []) this.unicast(daemon, channel, bytes);
@@ -148,6 +166,13 @@ export class SiteNetwork implements Network, Machine {
       this.#choose();
     }
     if (this.#streams.deadline <= now) this.#streams.tick(now);
+  }
+
+  /** Packets get lost: if it is because of their length, that should be known soon. */
+  packetsLost(now: number): void {
+    if (!this.#isLarge || now < this.#hurriedAt + HURRY_MS) return;
+    this.#hurriedAt = now;
+    this.#probe.hurry(now);
   }
 
   /** To an address that is no daemon's, from the data socket: an answer to a monitor. */
@@ -183,6 +208,12 @@ export class SiteNetwork implements Network, Machine {
     return this.#streamed.size > 0 || this.#setting === "tcp" ? "tcp" : "unicast";
   }
 
+  /** How long packets are to be that this daemon makes. */
+  get datagramBytes(): number {
+    const { usual, large = usual } = this.#sizes;
+    return this.#isLarge ? large : usual;
+  }
+
   /** What may be on the way to this daemon without being lost: the ring's window follows from it. */
   get receiveBufferBytes(): number {
     // Streams lose nothing until the queue at their other end is full.
@@ -203,6 +234,7 @@ export class SiteNetwork implements Network, Machine {
     return {
       because: this.#because(probes),
       setting: this.#setting,
+      sizeBecause: this.#sizeBecause(),
       probes,
       streams,
       streamTraffic: { bytesSent, packetsDropped },
@@ -223,6 +255,17 @@ export class SiteNetwork implements Network, Machine {
     const missing = near.filter(({ reached }) => reached !== "works").map(({ daemon }) => daemon);
     if (missing.length > 0) return `multicasts from here are not known to reach ${missing.join(", ")}`;
     return `it reaches all that are heard: ${near.map(({ daemon }) => daemon).join(", ")}`;
+  }
+
+  #sizeBecause(): string {
+    const { large, because } = this.#sizes;
+    if (large === undefined) return because;
+    if (this.#isLarge) return `${because}, and datagrams of ${large} bytes reach all that are heard`;
+    const failing = [...this.#mates].filter((daemon) => this.#probe.largeTo(daemon) === "fails");
+    const what = `datagrams of ${large} bytes`;
+    if (failing.length > 0)
+      return `${because}, but ${what} do not reach ${failing.map((id) => this.#nameOf(id)).join(", ")}`;
+    return `${because}, and ${what} are not known to reach all`;
   }
 
   #becauseStreams(): string {
@@ -264,22 +307,42 @@ export class SiteNetwork implements Network, Machine {
         dissemination === "multicast" || (dissemination === "auto" && this.#probe.via === "multicast");
     }
     if (dissemination === "tcp") this.#streamed = this.#mates;
+    this.#chooseSize();
     if (dissemination !== "auto") return;
     const isStreamed = (daemon: number): boolean =>
       this.#streams.isUp(daemon) && (this.#settingOf(daemon) === "tcp" || this.#probe.datagramsTo(daemon) === "fails");
     this.#streamed = new Set([...this.#mates].filter(isStreamed));
   }
 
+  #chooseSize(): void {
+    const heard = [...this.#mates].filter((daemon) => this.#probe.isHeard(daemon) && !this.#streamed.has(daemon));
+    const reachesAll = heard.every((daemon) => this.#probe.largeTo(daemon) === "works");
+    this.#isLarge = this.#sizes.large !== undefined && heard.length > 0 && reachesAll;
+    this.#wasLarge ||= this.#isLarge;
+  }
+
+  /** Whether longer datagrams than now usual, which are still asked for, do not get through to the daemon. */
+  #isOversized(daemon: number): boolean {
+    return this.#wasLarge && this.#probe.largeTo(daemon) === "fails";
+  }
+
+  #needsStream(daemon: number, bytes: Uint8Array): boolean {
+    return bytes.length > this.#sizes.usual && this.#isOversized(daemon) && this.#streams.isUp(daemon);
+  }
+
   #newProbe(): DisseminationProbe {
     const ways: Way[] = ["unicast"];
     if (this.#udp?.canMulticast === true) ways.push("multicast");
     if (this.#usesStreams) ways.push("stream");
+    const { large } = this.#sizes;
+    if (large !== undefined) ways.push("large");
     return new DisseminationProbe(
       {
         self: this.#self.id,
         others: [...this.#mates],
         near: this.#near.map(({ id }) => id),
         ways,
+        largeBytes: large,
         setting: this.#setting,
         wireVersion: WIRE_VERSION_MIN,
         confHash: this.#site.hash,
@@ -293,7 +356,7 @@ export class SiteNetwork implements Network, Machine {
   #sendProbe(way: Way, bytes: Uint8Array): void {
     if (way === "multicast") return this.#udp?.toGroup("data", bytes);
     for (const daemon of this.#mates) {
-      if (way === "unicast") this.#udp?.unicast(daemon, "data", bytes);
+      if (way !== "stream") this.#udp?.unicast(daemon, "data", bytes);
       else if (this.#streams.isUp(daemon)) this.#streams.send(daemon, "data", bytes);
     }
   }
@@ -354,7 +417,7 @@ export class SiteNetwork implements Network, Machine {
     if (wanted === "offload" && datagrams.path !== "offload") {
       throw new DaemonError("DATAGRAMS", `the offloaded datagram path is not possible here: ${datagrams.because}`);
     }
-    const options = { ...open, datagrams, segmentBytes: this.#site.datagramBytes };
+    const options = { ...open, datagrams, segmentBytes: this.#sizes.large ?? this.#sizes.usual };
     return UdpNetwork.open(options, (channel, bytes, from, _viaMulticast, continues) =>
       this.#onDatagram(channel, bytes, from, continues),
     );
@@ -440,6 +503,9 @@ export class SiteNetwork implements Network, Machine {
     return this.#site.daemons.find(({ id }) => id === daemon)?.name ?? `#${daemon}`;
   }
 }
+
+/** So often lost packets make the daemon measure. */
+const HURRY_MS = 2_000;
 
 /** A daemon that has just started may send datagrams to one with streams until it has one. */
 const DATAGRAMS_MS = 3_000;

@@ -70,8 +70,9 @@ export type SiteStatus = {
   /** As in the file: `majority`, `static 3`, … */
   readonly primaryPolicy: string;
   readonly protocolVersion: number;
-  /** Greatest datagram that the daemon sends. */
+  /** Longest packet that the daemon sends, and why that length, for people. */
   readonly datagramBytes: number;
+  readonly datagramBytesBecause: string;
   /** What the kernel granted for incoming datagrams. */
   readonly receiveBufferBytes: number;
   readonly datagrams: DatagramsStatus;
@@ -111,6 +112,8 @@ export type ProbeStatus = {
   /** Whether multicasts from here, and datagrams to it alone, reach it, as it reports. */
   readonly reached: "unknown" | "works" | "fails";
   readonly datagrams: "unknown" | "works" | "fails";
+  /** Whether long datagrams reach it where short ones do: they are used if they reach all. */
+  readonly large: "unknown" | "works" | "fails";
 };
 
 export type DaemonName = {

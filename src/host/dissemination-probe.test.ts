@@ -26,6 +26,7 @@ class Segment {
         others,
         near: others,
         ways: this.#ways,
+        largeBytes: 8_900,
         setting: "auto",
         wireVersion: 1,
         confHash: 7,
@@ -106,6 +107,31 @@ describe("DisseminationProbe", () => {
     expect(segment.via.every((via) => via === "multicast")).toBe(true);
   });
 
+  it("finds that long datagrams get through, or do not where short ones do", () => {
+    const segment = new Segment(2);
+    const to = () => segment.daemons.get(1)?.largeTo(2);
+    expect(to()).toBe("unknown");
+    segment.run(1_000);
+    expect(to()).toBe("works");
+    segment.loses = (_from, _to, way) => way === "large";
+    segment.run(30_000);
+    expect(to()).toBe("fails");
+    // Loss that hits all alike says nothing.
+    const random = new Random(9);
+    segment.loses = () => random.chance(0.1);
+    segment.run(60_000);
+    expect(to()).toBe("works");
+  });
+
+  it("knows sooner when it is told to hurry", () => {
+    const segment = new Segment(2);
+    segment.run(10_000);
+    segment.loses = (_from, _to, way) => way === "large";
+    for (const daemon of segment.daemons.values()) daemon.hurry(segment.now);
+    segment.run(1_500);
+    expect(segment.daemons.get(1)?.largeTo(2)).toBe("fails");
+  });
+
   describe("where streams are possible", () => {
     /** Daemon 1's datagrams reach 2, and its streams too, as far as `cut` does not say otherwise. */
     const pair = (cut: (from: number, way: Way) => boolean): Segment => {
@@ -176,7 +202,9 @@ describe("DisseminationProbe", () => {
   it("says nothing of ways that it does not use", () => {
     const segment = new Segment(2, ["unicast"]);
     segment.run(30_000);
-    expect(segment.daemons.get(1)?.reports).toMatchObject([{ unicast: 15, reached: "unknown", datagrams: "works" }]);
+    expect(segment.daemons.get(1)?.reports).toMatchObject([
+      { unicast: 15, reached: "unknown", datagrams: "works", large: "unknown" },
+    ]);
   });
 
   it("has nothing to do alone", () => {

@@ -7,11 +7,12 @@ import { type DisseminationSetting, SETTINGS } from "../wire/stream-hello.ts";
 /*
  * Body of a probe (Kind.probe, data channel): way u8 (index in WAYS), round u32, count u16, then per daemon that the
  * sender hears: daemon u32, round u32 (its newest that was heard), unicast u16, multicast u16 (bit i: round − i came).
- * Then, not in earlier releases: setting u8, and for each of these daemons stream u16.
+ * Then, not in earlier releases: setting u8, for each of these daemons stream u16, and for each large u16. One sent by the way "large" is
+ * a unicast that is padded.
  */
 
-/** The ways of a packet to another daemon. */
-export const WAYS = ["unicast", "multicast", "stream"] as const;
+/** The ways of a packet to another daemon; `large`: a unicast as long as datagrams might be. */
+export const WAYS = ["unicast", "multicast", "stream", "large"] as const;
 export type Way = (typeof WAYS)[number];
 
 const HISTORY = 16;
@@ -26,6 +27,8 @@ export type ProbeOptions = {
   readonly near: readonly DaemonId[];
   /** How probes are sent. */
   readonly ways: readonly Way[];
+  /** Length of a large probe, if they are sent. */
+  readonly largeBytes: number | undefined;
   /** How this daemon is configured: the others are told. */
   readonly setting: DisseminationSetting;
   readonly wireVersion: number;
@@ -62,9 +65,10 @@ export type ProbeReport = {
   readonly unicast: number;
   readonly multicast: number;
   readonly stream: number;
-  /** Whether this daemon's multicasts, and its datagrams to it alone, reach it, as it reports. */
+  /** Whether this daemon's multicasts, its datagrams to it alone, and long ones reach it, as it reports. */
   readonly reached: Verdict;
   readonly datagrams: Verdict;
+  readonly large: Verdict;
 };
 
 type Came = Record<Way, number>;
@@ -84,6 +88,9 @@ type Peer = {
   /** What it reported about us. */
   multicast: Verdict;
   datagrams: Verdict;
+  large: Verdict;
+  /** A long datagram of it has come. */
+  sentLarge: boolean;
 };
 
 /**
@@ -126,6 +133,19 @@ export class DisseminationProbe implements Machine {
     return this.#peers.has(daemon);
   }
 
+  /** Whether datagrams of `largeBytes` get through to that daemon where short ones do. */
+  largeTo(daemon: DaemonId): Verdict {
+    return this.#peers.get(daemon)?.large ?? "unknown";
+  }
+
+  /** Whether long datagrams came from that daemon, and do not any more where short ones do. */
+  missesLarge(daemon: DaemonId): boolean {
+    const peer = this.#peers.get(daemon);
+    if (peer === undefined || !peer.sentLarge) return false;
+    const unicast = bits(peer.came.unicast & 0xfffe);
+    return unicast >= JUDGED_ROUNDS && bits(peer.came.large & peer.came.unicast & 0xfffe) * 2 <= unicast;
+  }
+
   /** How the daemon is configured, if it says so. */
   settingOf(daemon: DaemonId): DisseminationSetting | undefined {
     return this.#peers.get(daemon)?.setting;
@@ -151,7 +171,7 @@ export class DisseminationProbe implements Machine {
 
   /** The daemons that are heard now. */
   get reports(): ProbeReport[] {
-    return [...this.#peers].map(([daemon, { rounds, came, multicast, datagrams }]) => {
+    return [...this.#peers].map(([daemon, { rounds, came, multicast, datagrams, large }]) => {
       const judged = Math.max(0, Math.min(rounds, HISTORY) - 1);
       const mask = ((1 << judged) - 1) << 1;
       return {
@@ -162,6 +182,7 @@ export class DisseminationProbe implements Machine {
         stream: bits(came.stream & mask),
         reached: multicast,
         datagrams,
+        large,
       };
     });
   }
@@ -184,10 +205,10 @@ export class DisseminationProbe implements Machine {
     const round = reader.u32();
     const count = reader.count(REPORTS_MAX, 12);
     let mine = -1;
-    let report = { round: 0, came: { unicast: 0, multicast: 0, stream: 0 } };
+    let report = { round: 0, came: none() };
     for (let i = 0; i < count; i++) {
       const daemon = reader.u32();
-      const heard = { round: reader.u32(), came: { unicast: reader.u16(), multicast: reader.u16(), stream: 0 } };
+      const heard = { round: reader.u32(), came: { ...none(), unicast: reader.u16(), multicast: reader.u16() } };
       if (daemon !== this.#options.self) continue;
       mine = i;
       report = heard;
@@ -195,9 +216,11 @@ export class DisseminationProbe implements Machine {
     let setting: DisseminationSetting | undefined;
     if (reader.remaining > 0) {
       setting = SETTINGS[reader.u8()];
-      for (let i = 0; i < count; i++) {
-        const stream = reader.u16();
-        if (i === mine) report.came.stream = stream;
+      for (const each of ["stream", "large"] as const) {
+        for (let i = 0; i < count; i++) {
+          const heard = reader.u16();
+          if (i === mine) report.came[each] = heard;
+        }
       }
     }
     if (reader.failed || way === undefined) return;
@@ -215,13 +238,15 @@ export class DisseminationProbe implements Machine {
       peer = {
         rounds: 1,
         round,
-        came: { unicast: 0, multicast: 0, stream: 0 },
+        came: none(),
         heardAt: now,
         datagramAt: peer?.datagramAt ?? Number.NEGATIVE_INFINITY,
         unmentioned: 0,
         setting: peer?.setting,
         multicast: "unknown",
         datagrams: "unknown",
+        large: "unknown",
+        sentLarge: false,
       };
       this.#peers.set(origin, peer);
       this.hurry(now);
@@ -233,6 +258,7 @@ export class DisseminationProbe implements Machine {
     }
     peer.came[way] |= 1 << (ahead < 0 ? -ahead : 0);
     peer.heardAt = now;
+    peer.sentLarge ||= way === "large";
     if (way !== "stream") peer.datagramAt = now;
     return peer;
   }
@@ -245,8 +271,13 @@ export class DisseminationProbe implements Machine {
     const multicast = bits(came.multicast & 0xfffe);
     const stream = bits(came.stream & 0xfffe);
     const others = Math.max(unicast, stream);
-    const isSent = this.#options.ways.includes("multicast");
-    if (isSent && others + multicast >= JUDGED_ROUNDS) peer.multicast = multicast * 2 > others ? "works" : "fails";
+    const { ways } = this.#options;
+    if (ways.includes("multicast") && others + multicast >= JUDGED_ROUNDS) {
+      peer.multicast = multicast * 2 > others ? "works" : "fails";
+    }
+    if (ways.includes("large") && unicast >= JUDGED_ROUNDS) {
+      this.#judgeLarge(peer, unicast, bits(came.large & came.unicast & 0xfffe));
+    }
     const both = bits(came.stream & came.unicast & 0xfffe);
     if (stream < JUDGED_ROUNDS) {
       if (unicast >= JUDGED_ROUNDS) peer.datagrams = "works";
@@ -256,6 +287,13 @@ export class DisseminationProbe implements Machine {
       // In between it stays what it was.
       peer.datagrams = "works";
     }
+  }
+
+  /** Datagrams that are cut into frames, or may be, are lost a little more often than short ones. */
+  #judgeLarge(peer: Peer, unicast: number, large: number): void {
+    if (large * 4 >= unicast * 3) peer.large = "works";
+    // In between it stays what it was.
+    else if (large * 2 <= unicast) peer.large = "fails";
   }
 
   #decide(): void {
@@ -271,14 +309,20 @@ export class DisseminationProbe implements Machine {
   }
 
   #encode(way: Way): Uint8Array {
-    const { wireVersion, confHash, self, setting } = this.#options;
-    const body = new Writer(17 + 14 * this.#peers.size);
+    const { wireVersion, confHash, self, setting, largeBytes = 0 } = this.#options;
+    const body = new Writer(8 + 16 * this.#peers.size);
     body.u8(WAYS.indexOf(way)).u32(this.#round).u16(this.#peers.size);
     for (const [id, { round, came }] of this.#peers) body.u32(id).u32(round).u16(came.unicast).u16(came.multicast);
     body.u8(SETTINGS.indexOf(setting));
     for (const { came } of this.#peers.values()) body.u16(came.stream);
-    return packet(wireVersion, Kind.probe, confHash, self, body.finish());
+    for (const { came } of this.#peers.values()) body.u16(came.large);
+    const length = Math.max(PREFIX_BYTES + body.length, way === "large" ? largeBytes : 0);
+    return packet(wireVersion, Kind.probe, confHash, self, body.finish(), new Uint8Array(length));
   }
+}
+
+function none(): Came {
+  return { unicast: 0, multicast: 0, stream: 0, large: 0 };
 }
 
 function bits(word: number): number {

@@ -208,9 +208,8 @@ export class Evs implements Machine {
     return this.#ringConfig;
   }
 
-  /** Other windows or another strategy, from the next visit of the token on. The size of datagrams has to stay. */
+  /** Other windows, another strategy or longer datagrams, from the next visit of the token on. */
   reconfigureRing(config: RingConfig): void {
-    assert(config.datagramBytes === this.#ringConfig.datagramBytes, "a ring's datagrams keep their size");
     this.#ringConfig = config;
     if (this.#ring !== undefined) this.#ring.reconfigure(this.#ringConfigOf(this.#ring.configuration));
   }

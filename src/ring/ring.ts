@@ -107,7 +107,7 @@ export class Ring implements Machine {
   readonly #siteAru: AruRule;
   readonly #recovery: AruRule;
   readonly #repairs: Repairs;
-  readonly #datagramBytes: number;
+  #datagramBytes: number;
   readonly #slab = new Slab();
   #state: State = { name: "waiting" };
   #recovering = true;
@@ -151,8 +151,7 @@ export class Ring implements Machine {
     this.#me = me;
     this.configuration = configuration;
     this.#config = config;
-    const alone = Math.max(config.datagramBytes, Math.min(ALONE_DATAGRAM_BYTES, config.windowBytesStart));
-    this.#datagramBytes = configuration.members.length === 1 ? alone : config.datagramBytes;
+    this.#datagramBytes = datagramBytesOf(configuration, config);
     this.#confHash = wire.confHash;
     this.#version = wire.version;
     this.statistics = statistics;
@@ -193,6 +192,7 @@ export class Ring implements Machine {
   /** Other settings from the next visit on. */
   reconfigure(config: RingConfig): void {
     this.#config = config;
+    this.#datagramBytes = datagramBytesOf(this.configuration, config);
     this.#window.reconfigure(config);
   }
 
@@ -649,4 +649,10 @@ export class Ring implements Machine {
     this.#cutSeen = cutLts;
     if (this.configuration.settle() || cutGrew) this.#outbox.stable();
   }
+}
+
+/** Alone there is no network that they would have to pass. */
+function datagramBytesOf({ members }: Configuration, { datagramBytes, windowBytesStart }: RingConfig): number {
+  if (members.length > 1) return datagramBytes;
+  return Math.max(datagramBytes, Math.min(ALONE_DATAGRAM_BYTES, windowBytesStart));
 }

@@ -81,7 +81,7 @@ export function writePrefix(
   setU32(bytes, at + 12, origin);
 }
 
-/** A control packet: prefix and body, in `bytes` of just their size. */
+/** A control packet: prefix and body, in `bytes` of just their size; what is longer is padding. */
 export function packet(
   version: number,
   kind: number,
@@ -90,7 +90,7 @@ export function packet(
   body: Uint8Array,
   bytes: Uint8Array = new Uint8Array(PREFIX_BYTES + body.length),
 ): Uint8Array {
-  writePrefix(bytes, 0, version, kind, confHash, body.length, origin);
+  writePrefix(bytes, 0, version, kind, confHash, body.length, origin, bytes.length);
   bytes.set(body, PREFIX_BYTES);
   return bytes;
 }

@@ -15,6 +15,8 @@ export class Town implements Station {
   readonly name: string;
   readonly id: number;
   readonly node: DaemonNode;
+  /** How long its packets are. */
+  datagramBytes = 1_400;
   /** Everything that the daemon has reported. */
   readonly events: NodeEvent[] = [];
   readonly #network: TestNetwork;
@@ -55,6 +57,7 @@ export class Town implements Station {
         receiveBufferBytes: 8 * 1024 * 1024,
         access: [],
         dissemination: () => "unicast",
+        datagramBytes: () => this.datagramBytes,
         version: "test",
         pid: undefined,
       },

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Load } from "../e2e/load.ts";
 import { Member, numbersOf, upTo } from "../e2e/member.ts";
 import { Site } from "../e2e/site.ts";
@@ -64,6 +64,34 @@ describe.runIf(namespacesAvailable())("Dissemination = auto", () => {
     expect(bob.texts).toEqual(ann.texts);
     for (const { name, sent } of [ann, bob]) expect(numbersOf(ann.texts, name)).toEqual(upTo(sent));
     expect(numbersOf(cyd.texts, "cyd")).toEqual(upTo(cyd.sent));
+  });
+
+  it("takes long datagrams where all links do, and short ones again when they get lost", async () => {
+    lab = Lab.create(NAMES.length);
+    lab.setMtu(9_000);
+    // What the kernel hands over in one piece would count as one long datagram in nft.
+    vi.stubEnv("AMALGAM_DATAGRAMS", "portable");
+    site = await Site.start(NAMES, { lab, dissemination: "auto" });
+    vi.unstubAllEnvs();
+    const [ann] = await join();
+    const lengths = () => Promise.all(NAMES.map(async (name) => (await site.status(name)).site.datagramBytes));
+    await until("datagrams are long", async () => (await lengths()).every((length) => length === 8_900));
+    expect((await site.status("alpha")).site.datagramBytesBecause).toBe(
+      "the MTU of eth0 is 9000, and datagrams of 8900 bytes reach all that are heard",
+    );
+    const before = NAMES.map((name) => site.changes(name).length);
+    const load = setInterval(() => void ann.send("room", "x".repeat(20_000)), 20);
+    // A switch on the way to one of them has another MTU.
+    lab.blockDatagrams(2, 1_472);
+    await until("datagrams are short", async () => (await lengths()).slice(0, 2).every((length) => length === 1_400));
+    clearInterval(load);
+    await ann.send("room", "short", { service: "safe" });
+    for (const one of members) await one.untilText("short");
+    const because = (await site.status("alpha")).site.datagramBytesBecause;
+    expect(because).toBe("the MTU of eth0 is 9000, but datagrams of 8900 bytes do not reach gamma");
+    process.stderr.write(
+      `long datagrams get lost: ${NAMES.map((name, i) => site.changes(name).length - (before[i] ?? 0)).join(", ")} configurations\n`,
+    );
   });
 
   it("takes a stream only to the daemon that datagrams do not reach, and goes on when they end while all run", async () => {

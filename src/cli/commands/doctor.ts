@@ -1,11 +1,12 @@
 import { loadSiteConfig, localConfig } from "../../daemon/config/index.ts";
 import { placeOf, type SiteConfig, usesMulticast } from "../../daemon/config/site.ts";
 import { nodeSite } from "../../daemon/node-config.ts";
+import { deviceOf, mtuOf } from "../../host/mtu.ts";
 import { defineCommand } from "../command.ts";
 import { type Finding, judgeDaemon, judgeMtu, judgeMulticast, judgeReceiveBuffer } from "../diagnosis.ts";
 import { CliError, ExitCode } from "../exit-codes.ts";
 import { wrapped } from "../format.ts";
-import { deviceOf, hearsItself, isLocal, mtuOf, receiveBufferLimit } from "../host-probe.ts";
+import { hearsItself, isLocal, receiveBufferLimit } from "../host-probe.ts";
 import { observe } from "../observe.ts";
 import { firstAddress, judgeNodeMtu, judgeNodes, judgePool } from "../node-diagnosis.ts";
 import { judgeSiteLinks } from "../link-diagnosis.ts";
@@ -15,6 +16,7 @@ import {
   judgeLinks,
   judgeMembers,
   judgeSettings,
+  judgeSize,
   judgeStreams,
   judgeVersions,
 } from "../site-diagnosis.ts";
@@ -121,6 +123,7 @@ async function examineDaemons(site: SiteConfig, terminal: Terminal): Promise<Fin
     ...judgeSettings(site, statuses),
     ...statuses.map(judgeDissemination),
     ...statuses.flatMap(judgeStreams),
+    ...statuses.flatMap(judgeSize),
     ...statuses.map(judgeDatagrams),
     ...judgeLinks(statuses),
     ...judgeSiteLinks(site, statuses),

@@ -172,6 +172,10 @@ describe("a configuration file", () => {
   test("sends longer packets over streams, unless there are sites or it is told otherwise", () => {
     const bytes = (prefix: string) => parseSiteConfig(prefix + SEGMENT).site.datagramBytes;
     expect(bytes("")).toBe(1_400);
+    expect(bytes("DatagramBytes = Auto\n")).toBe(1_400);
+    expect(() => bytes("DatagramBytes = none\n")).toThrow(
+      "DatagramBytes is a number from 576 to 65000 (bytes), or auto",
+    );
     expect(bytes("Dissemination = TCP\n")).toBe(8_000);
     expect(bytes("Dissemination = tcp DatagramBytes = 2000\n")).toBe(2_000);
     const sites = `Dissemination = tcp Site x { ${SEGMENT} } Site y { Spread_Segment 10.9.255.255 { z 10.9.0.1 } }`;

@@ -1,7 +1,14 @@
 /** What may stand to the right of a directive's `=`. */
 export type ValueForm =
   | { readonly form: "boolean" }
-  | { readonly form: "number"; readonly min: number; readonly max: number; readonly unit: string }
+  /** `word`: may stand instead of a number, for what is found out. */
+  | {
+      readonly form: "number";
+      readonly min: number;
+      readonly max: number;
+      readonly unit: string;
+      readonly word?: string;
+    }
   | { readonly form: "string"; readonly lengthMax: number; readonly example: string }
   | { readonly form: "choice"; readonly choices: readonly string[]; readonly anyCase: boolean }
   /** A set in braces, each with `!` before it to take it away again. */
@@ -55,8 +62,8 @@ function string(lengthMax: number, example: string): ValueForm {
   return { form: "string", lengthMax, example };
 }
 
-function number(min: number, max: number, unit: string): ValueForm {
-  return { form: "number", min, max, unit };
+function number(min: number, max: number, unit: string) {
+  return { form: "number", min, max, unit } as const;
 }
 
 /** Spread's own directives (spread-client-protocol.md 9.2, 9.3). */
@@ -102,7 +109,7 @@ const OUR_DIRECTIVES = {
   GroupAddresses: { form: "choice", choices: ["auto", "always", "never"], anyCase: true },
   RegionWaste: number(0, 99, "percent"),
   PayloadLimit: number(1_024, 999_999_999, "bytes"),
-  DatagramBytes: number(576, 65_000, "bytes"),
+  DatagramBytes: { ...number(576, 65_000, "bytes"), word: "auto" },
   MaxSessions: number(1, 100_000, "sessions"),
   SlowPatience: number(0, 3_600_000, "milliseconds"),
   MaxSessionBytes: number(65_536, 999_999_999, "bytes"),

@@ -61,6 +61,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
     protocolVersion: settings.protocolVersion(),
     dissemination,
     ignoreMulticastJoinErrors: settings.boolean("IgnoreMulticastJoinErrors", false),
+    hasOwnDatagramBytes: settings.number("DatagramBytes", 0) > 0,
     datagramBytes: settings.number("DatagramBytes", dissemination === "tcp" && sites.length === 1 ? 8_000 : 1_400),
     primaryPolicy,
     regions,

@@ -303,8 +303,10 @@ class Parser {
         return value;
       }
       case "number":
+        if (token.kind === "word" && form.word === token.text.toLowerCase()) return form.word;
         if (token.kind !== "number" || token.value < form.min || token.value > form.max) {
-          throw this.#badValue(token, `${name} is a number from ${form.min} to ${form.max} (${form.unit})`);
+          const or = form.word === undefined ? "" : `, or ${form.word}`;
+          throw this.#badValue(token, `${name} is a number from ${form.min} to ${form.max} (${form.unit})${or}`);
         }
         return token.value;
       case "format":

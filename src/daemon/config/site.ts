@@ -33,6 +33,8 @@ export type SiteConfig = {
   readonly dissemination: DisseminationSetting;
   readonly ignoreMulticastJoinErrors: boolean;
   readonly datagramBytes: number;
+  /** It stands in the file: daemons do not look for what gets through. */
+  readonly hasOwnDatagramBytes: boolean;
   readonly primaryPolicy: PrimaryPolicy;
   /** How nodes of scalable groups become regions. */
   readonly regions: RegionPolicy;
