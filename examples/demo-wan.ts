@@ -2,14 +2,24 @@
  * `npm run demo:wan [-- --once]`: three sites of two daemons on this machine, with emulated links between them: tens of milliseconds long, 1 %
  * of loss. A site is cut off and merged back, and a member at each site says what it sees. Ends by itself with --once, else with Ctrl-C.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, connect, type Group } from "../src/index.ts";
 import { Wan } from "../test/link/wan-site.ts";
 
 const SITES = { west: ["w1", "w2"], north: ["n1", "n2"], east: ["e1", "e2"] } as const;
 /** One way, ms. */
 const DELAYS: Readonly<Record<string, number>> = { "north west": 15, "east north": 25, "east west": 35 };
-const PORT = 24_600;
+/** The first of them at which the daemons and the links find ports that nobody else has. */
+const PORTS = [24_600, 26_600, 28_600];
 const PATIENCE_MS = 30_000;
+
+const strange = process.argv.slice(2).find((option) => option !== "--once");
+if (strange !== undefined) {
+  const usage = "npm run demo:wan: three sites, until Ctrl-C; npm run demo:wan -- --once: ends by itself";
+  const isHelp = strange === "--help" || strange === "-h";
+  console[isHelp ? "log" : "error"](isHelp ? usage : `there is no ${strange}. ${usage}`);
+  process.exit(isHelp ? 0 : 2);
+}
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
@@ -81,14 +91,25 @@ async function inTurn(members: readonly Member[]): Promise<void> {
   for (const member of members) await member.speak();
 }
 
-const wan = await Wan.start({
-  sites: SITES,
-  port: PORT,
-  link: (from, to) => ({
+async function startSites(): Promise<Wan> {
+  const link = (from: string, to: string) => ({
     delayMs: DELAYS[[from, to].sort().join(" ")] ?? 20,
     megabits: 20,
-    loss: { kind: "uniform", probability: 0.01 },
-  }),
+    loss: { kind: "uniform", probability: 0.01 } as const,
+  });
+  for (const port of PORTS) {
+    try {
+      return await Wan.start({ sites: SITES, port, link });
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes("EADDRINUSE"))) throw error;
+    }
+  }
+  throw new Error(`no ports are free for the daemons: those from ${PORTS.join(", ")} on are taken`);
+}
+
+const wan = await startSites().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
 });
 try {
   const all = wan.daemons.length;
@@ -117,7 +138,8 @@ try {
     say("demo", `goes on until Ctrl-C; look: npx amalgam monitor --address ${wan.address("w1")}`);
     await new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
   }
-  await Promise.all(members.map((member) => member.leave()));
+  // Not longer: whoever ends the whole group of processes has ended the daemons too.
+  await Promise.race([Promise.all(members.map((member) => member.leave())), sleep(1_000)]);
 } catch (error) {
   if (!stop.signal.aborted) {
     console.error(error instanceof Error ? error.message : error);
@@ -126,3 +148,4 @@ try {
 } finally {
   await wan.close();
 }
+process.exit();

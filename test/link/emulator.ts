@@ -71,7 +71,7 @@ export class Emulator {
   close(): void {
     this.#child.removeAllListeners("exit");
     this.#ended = new Error("the link emulator was closed");
-    this.#child.disconnect();
+    if (this.#child.connected) this.#child.disconnect();
   }
 }
 
