@@ -6,6 +6,8 @@ import { nameOf, packetKey, packetName, type PacketRecord } from "./history.ts";
 /** Clocks differ by less; and a node that was behind needs so long to catch up with what is known of it. */
 const CLOCKS = 0.99;
 const BEHIND_MS = 1_500;
+/** The time between two requests doubles so often. */
+const DOUBLINGS_MAX = 4;
 /** Without faults everything is there after this. */
 const CALM_MS = 100;
 /** After `quietAt` everybody is back, and knows of it. */
@@ -14,13 +16,14 @@ export const SETTLED_AFTER_MS = 3_000;
 /** For how long a packet is asked for before it is lost, as its receiver is set (requests.ts). */
 export function patienceMs({ nakMs = timelyDefaults.nakMs, nakMax = timelyDefaults.nakMax }): number {
   let sum = 0;
-  for (let asked = 0; asked <= nakMax; asked++) sum += nakMs * 2 ** Math.min(asked, 4);
+  for (let asked = 0; asked <= nakMax; asked++) sum += nakMs * 2 ** Math.min(asked, DOUBLINGS_MAX);
   return sum;
 }
 
 /**
  * K49: while sender and receiver are both members, every packet comes or is told as lost, and none of a stream is left out without a word; what is
- * lost was asked for as long as it should be, or not kept any more; and what is sent when there are no faults any more comes at once.
+ * lost was asked for as long as it should be, or not kept any more; what is asked for when nothing is lost any more comes; and what is sent then comes
+ * at once.
  */
 export const gaps: TimelyCheckerFactory = (history, report) => {
   /** By node: what has become of packets there, and when; and the first that it has of a stream. */
@@ -29,6 +32,8 @@ export const gaps: TimelyCheckerFactory = (history, report) => {
   const { timely, quietAt } = history.schedule;
   const { sentMs = timelyDefaults.sentMs } = timely;
   const leastMs = Math.min(patienceMs(timely), sentMs) * CLOCKS;
+  const pauseMaxMs = Math.min(patienceMs(timely), (timely.nakMs ?? timelyDefaults.nakMs) * 2 ** DOUBLINGS_MAX);
+  const askedAgainAt = quietAt + pauseMaxMs + CALM_MS;
 
   function settle(node: NodeId, key: string, at: number): void {
     let known = fates.get(node);
@@ -61,9 +66,13 @@ export const gaps: TimelyCheckerFactory = (history, report) => {
     const receiver = packet?.receivers.find((one) => one.node === node);
     if (packet === undefined || receiver === undefined || !history.isEntitled(packet, receiver)) return;
     const { isBehind, behindAt } = history.node(node);
-    if (isBehind || at < behindAt + BEHIND_MS || at - packet.at >= leastMs) return;
-    const after = Math.round(at - packet.at);
-    report(`${packetName(history, packet.id)} is given up at ${nameOf(history, node)} after ${after} ms`, at);
+    if (isBehind || at < behindAt + BEHIND_MS) return;
+    const age = at - packet.at;
+    const what = `${packetName(history, packet.id)} is given up at ${nameOf(history, node)} after ${Math.round(age)} ms`;
+    if (age < leastMs) report(what, at);
+    // By then it has been asked for once more, and both that and the answer come.
+    else if (at > askedAgainAt && age < sentMs * CLOCKS)
+      report(`${what}, though its sender has it and nothing is lost any more`, at);
   }
 
   function onOver(packet: PacketRecord, now: number): void {
