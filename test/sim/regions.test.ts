@@ -272,6 +272,19 @@ describe("what region-views.md asks for", () => {
     expect(lost).toBeGreaterThan(0);
   });
 
+  test("what a leader said is lost, just before it failed, is lost for all: those who heard it tell the next one", async () => {
+    const sends = [...chatter(range(1, 6), 100, 900, 20), ...chatter([5], 1_000, 1_012, 1)];
+    const faults: RegionFault[] = [
+      // Nobody gets the first of the last packets of machine 5, all get those behind them, and it cannot be asked any more.
+      { kind: "dataLoss", at: 999, from: 5, to: [1, 2, 3, 4, 6], probability: 1, forMs: 5 },
+      { kind: "leaderTrap", at: 1_000, delayMs: 0 },
+      { kind: "crash", at: 1_014, daemon: 5 },
+    ];
+    const result = replayRegions(calm(6, { sends, faults, quietAt: 3_000 }));
+    await expectPassed(result);
+    expect(result.stats.lost).toBeGreaterThan(0);
+  });
+
   test("every last packet before a change of views is lost", async () => {
     const faults = range(1, 6).map(
       (from): RegionFault => ({ kind: "dataLoss", at: 580, from, to: range(1, 6), probability: 1, forMs: 28 }),
