@@ -20,7 +20,10 @@ const CHUNK_BYTES = 64 * 1024;
 /** A daemon whose every client is in the one group, and whose sockets take everything. */
 class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   readonly sessions = new Sessions({ daemon: "bench", queueMessagesMax: 1_000 }, this, this, this);
-  readonly congested = false;
+
+  isCongested(): boolean {
+    return false;
+  }
 
   queuedBytesOf(): number {
     return 0;

@@ -514,15 +514,12 @@ export class DaemonNode implements Machine {
   }
 
   #transport(): OrderedTransport {
-    const isCongested = (): boolean => this.#isCongested();
     return {
       submit: ({ session, priority, service, content, pieces }) => {
         this.#counters.messagesIn += 1;
         this.#evs.send({ session, priority, service: serviceRank(service), content, pieces });
       },
-      get congested(): boolean {
-        return isCongested();
-      },
+      isCongested: () => this.#isCongested(),
       queuedBytesOf: (session) => this.#evs.queuedBytesOf(session),
     };
   }

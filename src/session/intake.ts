@@ -97,7 +97,7 @@ export class Intake {
       const round = this.#stalled;
       this.#stalled = [];
       for (let i = 0; i < round.length; i++) {
-        if (this.#blocked || this.#transport.congested) {
+        if (this.#blocked || this.#transport.isCongested()) {
           this.#stalled = [...round.slice(i), ...this.#stalled];
           return;
         }
@@ -161,7 +161,7 @@ export class Intake {
 
   #mayRead(session: Session): boolean {
     return (
-      !this.#transport.congested &&
+      !this.#transport.isCongested() &&
       !this.#blocked &&
       (session.native === undefined || session.chunks.length < CONTROL_MAX)
     );

@@ -11,11 +11,11 @@ export type Submission = {
   readonly pieces: readonly Uint8Array[];
 };
 
-/** The ordered transport, as the session layer sees it. */
+/** The ordered transport, as the session layer sees it. Methods only, as in `RingOutbox`. */
 export interface OrderedTransport {
   submit(submission: Submission): void;
   /** Too much is queued for the ring: read nothing more from sessions until `Sessions.uncongested` is called. */
-  readonly congested: boolean;
+  isCongested(): boolean;
   /** Bytes of this session that are queued for the ring. Nobody tells when they become less: ask after each turn. */
   queuedBytesOf(session: number): number;
 }

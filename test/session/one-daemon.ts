@@ -66,6 +66,10 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     this.sessions = new Sessions({ daemon: "localhost", ...options }, this, this, this);
   }
 
+  isCongested(): boolean {
+    return this.congested;
+  }
+
   connect(peer: Peer = { kind: "tcp", address: "127.0.0.1" }): Connection {
     const client = new Connection(this, this.clients.size + 1);
     this.clients.set(client.number, client);
