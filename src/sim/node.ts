@@ -70,8 +70,11 @@ export class SimNode implements EventTarget {
   };
   /** The processor works or pauses until then. */
   #busyUntil = 0;
-  /** The one valid turn event and alarm event; others are left-overs. */
+  /** What the process is to do besides receiving and its timers, in the order in which it was asked. */
+  #actions: ((now: number) => void)[] = [];
+  /** The one valid turn, action and alarm event; others are left-overs. */
   #turnAt = Number.POSITIVE_INFINITY;
+  #actionAt = Number.POSITIVE_INFINITY;
   #alarmAt = Number.POSITIVE_INFINITY;
   #portFree = 0;
   #handledBytes = 0;
@@ -131,7 +134,9 @@ export class SimNode implements EventTarget {
     this.#process = undefined;
     this.#incarnation++;
     for (const channel of CHANNELS) this.#queues[channel].clear();
+    this.#actions = [];
     this.#turnAt = Number.POSITIVE_INFINITY;
+    this.#actionAt = Number.POSITIVE_INFINITY;
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#busyUntil = this.#events.now;
   }
@@ -145,6 +150,7 @@ export class SimNode implements EventTarget {
   thaw(): void {
     this.#busyUntil = this.#events.now;
     this.#scheduleTurn();
+    this.#scheduleAction();
     this.#arm();
   }
 
@@ -157,9 +163,11 @@ export class SimNode implements EventTarget {
     this.#processor = processor;
   }
 
-  /** Runs the action when the processor is free, if this incarnation still lives then. */
+  /** Runs the action when the processor is free, behind those before it, if this incarnation still lives then. */
   run(incarnation: number, action: (now: number) => void): void {
-    this.#events.push(Math.max(this.#events.now, this.#busyUntil), this, ACTION, incarnation, undefined, action);
+    if (incarnation !== this.#incarnation) return;
+    this.#actions.push(action);
+    if (this.#actionAt === Number.POSITIVE_INFINITY) this.#scheduleAction();
   }
 
   fire(event: SimEvent): void {
@@ -181,7 +189,7 @@ export class SimNode implements EventTarget {
         if (event.at === this.#alarmAt) this.#alarm(event.at);
         return;
       default:
-        this.#act(event);
+        if (event.at === this.#actionAt) this.#act(event.at);
     }
   }
 
@@ -287,16 +295,24 @@ export class SimNode implements EventTarget {
     this.#events.push(at, this, ALARM);
   }
 
-  #act(event: SimEvent): void {
-    if (event.value !== this.#incarnation || event.action === undefined) return;
-    if (this.#busyUntil > event.at) {
-      this.#events.push(this.#busyUntil, this, ACTION, event.value, undefined, event.action);
-      return;
+  #scheduleAction(): void {
+    if (this.#actions.length === 0) return;
+    const at = Math.max(this.#busyUntil, this.#events.now);
+    if (this.#actionAt === at) return;
+    this.#actionAt = at;
+    this.#events.push(at, this, ACTION);
+  }
+
+  #act(now: number): void {
+    this.#actionAt = Number.POSITIVE_INFINITY;
+    const action = this.#busyUntil > now ? undefined : this.#actions.shift();
+    if (action !== undefined) {
+      this.#spend(now, 0);
+      action(this.localTime(now));
+      this.#scheduleTurn();
+      this.#arm();
     }
-    this.#spend(event.at, 0);
-    event.action(this.localTime(event.at));
-    this.#scheduleTurn();
-    this.#arm();
+    this.#scheduleAction();
   }
 
   #spend(now: number, bytes: number): void {

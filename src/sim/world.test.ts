@@ -173,6 +173,34 @@ describe("nodes", () => {
     expect(heard.some((h) => h.by === 2 && h.text === "b")).toBe(true);
   });
 
+  test("a node does what it is asked to in that order, also when its freeze ends early or is prolonged", () => {
+    const { simulation } = world(1, {}, { eventMs: 1, byteMs: 0, pauseEveryBytes: 0, pauseMs: 0 });
+    const node = simulation.node(1);
+    const done: [string, number][] = [];
+    const ask = (what: string): void => simulation.runOnProcess(1, () => done.push([what, simulation.now]));
+    node.freeze(100);
+    ask("a");
+    ask("b");
+    simulation.runUntil(10);
+    node.thaw();
+    ask("c");
+    simulation.runUntil(50);
+    expect(done).toEqual([
+      ["a", 10],
+      ["b", 11],
+      ["c", 12],
+    ]);
+    node.freeze(10);
+    ask("d");
+    node.freeze(10);
+    ask("e");
+    simulation.runUntil(100);
+    expect(done.slice(3)).toEqual([
+      ["d", 70],
+      ["e", 71],
+    ]);
+  });
+
   test("an alarm rings at its deadline, also when the deadline was moved meanwhile", () => {
     const { simulation, flood } = world(1);
     const origin = simulation.node(1).localTime(0);

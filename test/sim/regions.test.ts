@@ -83,6 +83,12 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 60000255: what a session asked for before it lost its connection takes no node from where that is now", () =>
     expectPassed(runRegions(60000255, { troubles: false })));
 
+  test("seed 776645249: an application that falls behind while its machine is frozen keeps up again afterwards", () =>
+    expectPassed(runRegions(776645249)));
+
+  test("seed 82000018: a machine so busy that its timers have no turn is not said to be silent", () =>
+    expectPassed(runRegions(82000018)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 }, troubles: false })),
   );

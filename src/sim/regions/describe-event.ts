@@ -45,6 +45,7 @@ export function describeEvent(event: RegionEvent, history: RegionsHistory): stri
     case "packet":
     case "last":
     case "sent":
+    case "ticked":
     case "fencedHeard":
     case "token":
     case "told":

@@ -107,6 +107,8 @@ export type RegionEvent = { readonly at: number } & (
   | { readonly kind: "untold"; readonly node: NodeId }
 
   // The inside of nodes.
+  /** Its timers have had their turn: whatever was due is done. */
+  | { readonly kind: "ticked"; readonly node: NodeId }
   /** This member has come to a round: the leader has begun it, though its token may wait for its link. */
   | {
       readonly kind: "round";

@@ -118,6 +118,7 @@ export class NodeProcess implements SimProcess {
     this.node.tick(now);
     this.#noteUntold();
     this.#probe.look();
+    this.#tell({ kind: "ticked", node: this.info.id });
   }
 
   receive(socket: SimChannel, bytes: Uint8Array, now: number): void {

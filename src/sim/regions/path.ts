@@ -12,7 +12,6 @@ export class Path {
   readonly #machine: number;
   readonly #incarnation: number;
   readonly #model: PathModel;
-  readonly #inbox: ((now: number) => void)[] = [];
   #interruptedUntil = 0;
   #lagUntil = 0;
   #lagMs = 0;
@@ -41,13 +40,7 @@ export class Path {
   down(action: (now: number) => void): void {
     const lag = this.#world.now < this.#lagUntil ? this.#lagMs : 0;
     this.#lastDown = this.#arrival(this.#lastDown, lag);
-    this.#world.at(this.#lastDown, () => {
-      this.#inbox.push(action);
-      this.#world.node(this.#machine).run(this.#incarnation, (now) => {
-        // A thawed machine runs what came last before what waited for the end of its freeze: so all of it now.
-        for (const next of this.#inbox.splice(0)) next(now);
-      });
-    });
+    this.#world.at(this.#lastDown, () => this.#world.node(this.#machine).run(this.#incarnation, action));
   }
 
   /** From the machine. */

@@ -186,6 +186,7 @@ export class RegionsHistory {
       case "lost":
       case "last":
       case "sent":
+      case "ticked":
       case "fencedHeard":
       case "taken":
       case "awaited":

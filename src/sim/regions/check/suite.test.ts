@@ -574,10 +574,7 @@ describe("checkers of regions", () => {
   test("K41 objects to a quiet member that meets something new and does not wake its leader, though it runs", () => {
     // Two periods of 100 ms, then ten times 20 ms.
     const met = { kind: "taken", node: B, id: ID, sender: A, seq: 3, isDirect: true, at: 10 } as RegionEvent;
-    const runs = Array.from(
-      { length: 40 },
-      (_, i) => ({ kind: "sent", node: B, channel: "control", turn: i, at: 30 + i * 20 }) as RegionEvent,
-    );
+    const runs = Array.from({ length: 40 }, (_, i) => ({ kind: "ticked", node: B, at: 30 + i * 20 }) as RegionEvent);
     const wakes = { kind: "told", node: B, to: A, message: { kind: "wake", id: ID }, at: 150 } as RegionEvent;
     const quiet = [...begun, ...visit(2, 2, 5), met];
     expect(objectionsTo([...quiet, wakes, ...runs])).toBe(0);
@@ -589,6 +586,9 @@ describe("checkers of regions", () => {
     expect(objectionsTo([...quiet, { kind: "untold", node: B, at: 120 } as RegionEvent, ...runs])).toBe(0);
     // Frozen, and not run ten times since.
     expect(objectionsTo([...quiet, ...runs.slice(0, 12), ...runs.slice(38)])).toBe(0);
+    // So busy with packets that its timers have no turn.
+    const taken = runs.map(({ at }, i) => ({ ...met, seq: 4 + i, at }) as RegionEvent);
+    expect(objectionsTo([...quiet, ...taken])).toBe(0);
   });
 
   test("K37 objects to packets that are let go too early, and to those kept for too long", () => {
