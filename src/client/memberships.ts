@@ -192,8 +192,9 @@ export class Memberships {
       const event: Gap = { kind: "gap", group: name, reason, count };
       const entry = this.#entries.get(name);
       if (entry === undefined) this.#host.event(event);
+      // Unless its leave is on the way already and this one is of before; what concerns any group may have been the new view.
+      else if (entry.flush && (gap.group === "" || entry.rejoining === 0)) this.#beginAgain(entry, event);
       else if (entry.gap) entry.gap = event;
-      else if (entry.flush) this.#beginAgain(entry, event);
       else if (entry.view) this.#tell(entry, event);
     }
   }

@@ -20,6 +20,8 @@ class ForgetfulDaemon extends FakeDaemon {
     super("a");
     this.remembers = true;
     this.onHello = () => {
+      // Nothing that it had for a former connection comes over this one: what the client sent when that was lost may have been taken since.
+      this.#waiting = [];
       if (this.resumption === "restarted") {
         this.groups.clear();
         this.deliveries = 0;
@@ -137,6 +139,7 @@ test("whatever becomes of its connection, every promise of a client is kept or b
       expect([...new Set(wanted)].toSorted()).toEqual(members);
       await connection.close();
     }),
-    { numRuns: 50 },
+    // 1137839227: a gap behind a reconnection, whose own gap has not been shown yet, in a group with flush.
+    { numRuns: 50, examples: [[1137839227]] },
   );
 });
