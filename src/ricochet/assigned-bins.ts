@@ -1,15 +1,15 @@
 import { assert } from "../base/assert.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { GroupShape } from "./bin-plan.ts";
-import { type BinLimits, type BinPacket, type Bins, type Fire, hashOf, type Shared, StaggeredBin } from "./bins.ts";
+import { type BinLimits, type BinPacket, type Bins, type Fire, type Shared, StaggeredBin } from "./bins.ts";
+import { CoverOrder } from "./cover-order.ts";
 import type { RateOfFire } from "./rate-of-fire.ts";
 import type { Traffic } from "./stagger.ts";
 
 /** A group, as far as this node repairs its members one by one. */
 type Assignment = {
   readonly repairs: number;
-  /** How many others there are. */
-  readonly others: number;
+  readonly order: CoverOrder;
   /** With their distance from this node in the order of members, 0 … others − 1. */
   readonly peers: readonly { readonly peer: PeerBin; readonly distance: number }[];
 };
@@ -46,6 +46,7 @@ export class AssignedBins implements Bins {
   ) {
     this.#limits = limits;
     this.#fire = fire;
+    const orders = new Map<number, CoverOrder>();
     for (const { group, members, repairs } of groups) {
       const rank = members.indexOf(me);
       assert(rank >= 0, "this node is in its groups");
@@ -57,7 +58,11 @@ export class AssignedBins implements Bins {
         peer.shared.groups.add(group);
         peers.push({ peer, distance: distance - 1 });
       });
-      if (peers.length > 0) this.#assignments.set(group, { repairs, others: members.length - 1, peers });
+      if (peers.length === 0) continue;
+      const others = members.length - 1;
+      let order = orders.get(others);
+      if (order === undefined) orders.set(others, (order = new CoverOrder(others)));
+      this.#assignments.set(group, { repairs, order, peers });
     }
   }
 
@@ -80,10 +85,10 @@ export class AssignedBins implements Bins {
   add(packet: BinPacket): void {
     const assignment = this.#assignments.get(packet.id.group);
     if (assignment === undefined) return;
-    const { repairs, others, peers } = assignment;
-    const turn = hashOf(packet.id) % others;
+    const { repairs, order, peers } = assignment;
+    const turn = order.turnOf(packet.id);
     for (const { peer, distance } of peers) {
-      if ((distance + turn) % others >= (peer.copies ?? repairs)) continue;
+      if (order.rankOf(turn, distance) >= (peer.copies ?? repairs)) continue;
       // Its sender has it.
       if (peer.target !== packet.id.sender) peer.bin.add(packet);
     }

@@ -68,6 +68,29 @@ describe("packets of one repair came so far apart that a burst takes one of them
   });
 });
 
+test("with random targets, of a share that is no whole number, two packets in a row are not always in the same repairs", () => {
+  // One of the nine other members of a group: five in nine of its packets are repaired there.
+  const plan = { groups: [GROUP], region: [2], targets: COPIES / 9 };
+  const repairs: (readonly BinPacket[])[] = [];
+  const random = new Random(3);
+  const bins = new RandomBins(
+    plan,
+    limits,
+    1,
+    { packets: 0 },
+    () => random.unit(),
+    (targets, packets) => {
+      expect(targets).toEqual([2]);
+      repairs.push(packets);
+    },
+  );
+  for (let place = 1; place <= 2_000; place++) bins.add(packetAt(place));
+  const covered = new Set(repairs.flat().map(({ id }) => id.seq));
+  const alone = [...covered].filter((seq) => !covered.has(seq + 1));
+  expect(covered.size / 2_000).toBeCloseTo(5 / 9, 1);
+  expect(alone.length / covered.size).toBeCloseTo(4 / 9, 1);
+});
+
 describe("repairs cost what the rate of fire says, c / r, within 5 % (K47)", () => {
   const MEMBERS = Array.from({ length: 12 }, (_, i) => i + 1);
   const PACKETS = 4_000;

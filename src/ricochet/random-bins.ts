@@ -6,6 +6,9 @@ import type { Traffic } from "./stagger.ts";
 /**
  * The paper's way (protocols.md B8, B10): each region's packets fill sub-bins in turn, as many as the stagger says; a full one goes to members
  * of the region at random. How many repairs cover a packet at a member is chance: some have none.
+ *
+ * Where a region's share is no whole number, chance takes packets out, and not repairs: a repair to one member in five of nine cases would be of all
+ * packets, and two that are lost together would be together in all repairs. So it goes there always, of five of nine packets.
  */
 export class RandomBins implements Bins {
   readonly #plan: BinPlan;
@@ -13,6 +16,9 @@ export class RandomBins implements Bins {
   readonly #bin: StaggeredBin;
   readonly #fire: Fire;
   readonly #chance: () => number;
+  /** Members that each repair goes to, and the share of packets that are in one. */
+  readonly #count: number;
+  readonly #share: number;
 
   /** `burstPackets`: packets in a row that a member may lose. `chance`: uniformly from 0 to 1. */
   constructor(
@@ -28,6 +34,8 @@ export class RandomBins implements Bins {
     this.#bin = new StaggeredBin(limits, burstPackets, traffic, (packets) => this.#fireBin(packets));
     this.#chance = chance;
     this.#fire = fire;
+    this.#count = Math.min(Math.ceil(plan.targets), plan.region.length);
+    this.#share = plan.targets / this.#count;
   }
 
   get oldest(): number {
@@ -37,7 +45,8 @@ export class RandomBins implements Bins {
   advance(): void {}
 
   add(packet: BinPacket): void {
-    if (this.#shared.groups.has(packet.id.group)) this.#bin.add(packet);
+    if (!this.#shared.groups.has(packet.id.group)) return;
+    if (this.#share >= 1 || this.#chance() < this.#share) this.#bin.add(packet);
   }
 
   fireBefore(at: number): void {
@@ -45,14 +54,12 @@ export class RandomBins implements Bins {
   }
 
   #fireBin(packets: readonly BinPacket[]): void {
-    const { targets, region } = this.#plan;
-    const whole = Math.floor(targets);
-    const count = whole + (this.#chance() < targets - whole ? 1 : 0);
-    if (count > 0) this.#fire(this.#choose(Math.min(count, region.length)), packets, this.#shared);
+    this.#fire(this.#choose(), packets, this.#shared);
   }
 
-  #choose(count: number): readonly NodeId[] {
+  #choose(): readonly NodeId[] {
     const { region } = this.#plan;
+    const count = this.#count;
     if (count === region.length) return region;
     // Floyd's way to draw without putting back.
     const chosen = new Set<NodeId>();
