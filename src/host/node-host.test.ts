@@ -3,6 +3,7 @@ import { firstChange } from "../../test/qsm/node-net.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import type { NodeAddress, NodeInfo } from "../cms/views.ts";
 import { nodeDefaults } from "../qsm/config.ts";
+import { REPAIRS_DEFAULT } from "../wire/timely/repairs.ts";
 import { NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../wire/region/head.ts";
 import { chooseDatagrams } from "./datagrams.ts";
 import type { NativeUdp } from "./native-udp.ts";
@@ -268,6 +269,26 @@ describe("NodeHost", () => {
       dropsOverrun: 0,
       applied: 1,
     });
+  });
+
+  it("looks at its timely groups once for all that it is told of together", async () => {
+    const [station] = await alone();
+    const { host } = station;
+    const apply = host.timely.apply.bind(host.timely);
+    let applied = 0;
+    const seen = new Promise<void>((resolve) => {
+      host.timely.apply = (...change) => {
+        apply(...change);
+        applied++;
+        resolve();
+      };
+    });
+    for (const group of GROUPS) host.setTimely(group, REPAIRS_DEFAULT);
+    await seen;
+    expect([applied, host.timely.membersOf(1), host.timely.membersOf(2)]).toEqual([1, [1], [1]]);
+    host.setTimely(1, { ...REPAIRS_DEFAULT, copies: 2 });
+    while (applied < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(applied).toBe(2);
   });
 
   it.each([

@@ -84,6 +84,8 @@ export class NodeHost {
   #isHeldBack = false;
   /** The application was told to wait. */
   #owesWritable = false;
+  /** What was said of timely groups is still to have its effect. */
+  #owesTimely = false;
   /** Datagrams that a multicast takes. */
   #fanOut = 1;
   #repairs: Uint8Array[] = [];
@@ -217,7 +219,13 @@ export class NodeHost {
   /** A group that this node is in is timely, and repaired like this. To be told from within `installed`, or later when it changes. */
   setTimely(group: GroupNumber, repairs: Repairs): void {
     this.timely.set(group, repairs);
-    this.#loop.request((now) => this.#applyTimely(NOBODY_FAILED, now));
+    // Once for all groups that are told together: it looks at all that there are.
+    if (this.#owesTimely) return;
+    this.#owesTimely = true;
+    this.#loop.request((now) => {
+      this.#owesTimely = false;
+      this.#applyTimely(NOBODY_FAILED, now);
+    });
   }
 
   /** It is totally ordered, too. `optimistic`: messages are delivered before their order is known, if that is likely. Once, instead of `setTimely`. */
