@@ -70,6 +70,25 @@ test("what is written keeps what was found of other claims, in the order of the 
   }
 });
 
+test("a long measurement can be made in parts: seeds that follow those of an earlier call count together", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "amalgam-claims-"));
+  const read = async () => JSON.parse(await readFile(join(folder, "data", "digits-claims.json"), "utf8"));
+  const part = (...options: string[]) => claims(suite as Suite, [], "--out", folder, "--more", ...options);
+  try {
+    for (const seed of ["100", "101", "102"]) await part("--seed", seed, "--seeds", "1");
+    await part("--seed", "103", "--seeds", "7");
+    const inParts = await read();
+    await claims(suite as Suite, [], "--out", folder, "--seed", "100");
+    expect(inParts).toEqual(await read());
+    await expect(part("--seed", "111", "--seeds", "2")).rejects.toThrow("--more goes on with 110");
+    await expect(part("--seed", "105", "--seeds", "2")).rejects.toThrow("--more goes on with 110");
+    await expect(part()).rejects.toThrow("from --seed on");
+    expect(await read()).toEqual(inParts);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("what was found before a run ends with an error is kept", async () => {
   const folder = await mkdtemp(join(tmpdir(), "amalgam-claims-"));
   try {

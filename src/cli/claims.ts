@@ -31,6 +31,10 @@ export async function runClaims(
   const claims = chosen(set, names);
   const first = args.number("seed") ?? Math.floor(Math.random() * 2 ** 31);
   const seeds = args.number("seeds") ?? SEEDS;
+  const isMore = args.flag("more");
+  if (isMore && (args.text("out") === undefined || args.number("seed") === undefined)) {
+    throw usageError("--more goes on with what is in --out, from --seed on: both have to be given");
+  }
   const runs = [...new Set(claims.flatMap((claim) => claim.runs))];
   const tasks = runs.flatMap((run) =>
     Array.from({ length: seeds }, (_, i) => ({
@@ -57,7 +61,7 @@ export async function runClaims(
       results.get(task.run)?.push(result);
       progress.update(done, performance.now(), task.name);
       // Who interrupts it, after half an hour, keeps what was found.
-      if (out !== undefined && done % seeds === 0) written = await writeFindings(out, suite.name, set, rows());
+      if (out !== undefined && done % seeds === 0) written = await writeFindings(out, suite.name, set, rows(), isMore);
     }
   } finally {
     progress.finish();
@@ -104,18 +108,49 @@ function asked(bound: Bound | undefined, unit: string): string {
   return ("atLeast" in bound ? `at least ${bound.atLeast} ${unit}` : `at most ${bound.atMost} ${unit}`).trim();
 }
 
-/** Writes what was found beside what earlier calls have found of other claims, as JSON and as a table. Returns where. */
-async function writeFindings(out: string, name: string, set: ClaimSet, rows: readonly Row[]): Promise<string> {
+/**
+ * Writes what was found beside what earlier calls have found of other claims, as JSON and as a table; `isMore`: and together with what they have found
+ * of these, with seeds before these. Returns where.
+ */
+async function writeFindings(
+  out: string,
+  name: string,
+  set: ClaimSet,
+  rows: readonly Row[],
+  isMore: boolean,
+): Promise<string> {
   const folder = join(out, "data");
   await mkdir(folder, { recursive: true });
   const file = join(folder, `${name}-claims.json`);
-  const found = new Map((await earlier(file)).concat(rows).map((row) => [`${row.group}: ${row.what}`, row]));
+  const found = new Map((await earlier(file)).map((row) => [`${row.group}: ${row.what}`, row]));
+  for (const row of rows) {
+    const key = `${row.group}: ${row.what}`;
+    const before = found.get(key);
+    found.set(key, isMore && before !== undefined ? joined(set, before, row) : row);
+  }
   const all = set.claims.flatMap(({ group, what }) => found.get(`${group}: ${what}`) ?? []);
   await writeFile(file, `[\n${all.map((row) => JSON.stringify(row, shortened)).join(",\n")}\n]\n`);
   const cells = [HEAD, HEAD.map(() => "---"), ...all.map(cellsOf)];
   const markdown = join(folder, `${name}-claims.md`);
   await writeFile(markdown, `${cells.map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`);
   return `${file} and ${markdown}`;
+}
+
+/** What was found with some seeds, and with those that follow them. */
+function joined({ claims }: ClaimSet, before: Row, after: Row): Row {
+  const { group, what } = after;
+  const [first, count] = before.seeds;
+  const [next, more] = after.seeds;
+  // It was written before, by this call.
+  if (first + count === next + more) return before;
+  if (first + count !== next) {
+    throw usageError(
+      `of "${what}" there are seeds ${first} to ${first + count - 1}: --more goes on with ${first + count}`,
+    );
+  }
+  const claim = claims.find((one) => one.group === group && one.what === what) as Claim;
+  const samples = [...before.samples, ...after.samples];
+  return { ...after, ...findingOf(claim, samples), seeds: [first, count + more], samples };
 }
 
 async function earlier(file: string): Promise<Row[]> {

@@ -138,10 +138,11 @@ export const sim = defineCommand({
     seeds: {
       kind: "number",
       value: "N",
-      min: 2,
+      min: 1,
       max: 1_000,
       help: "claims: so many seeds for each figure, by default 10",
     },
+    more: { kind: "flag", help: "claims: with those before --seed that --out has, found by earlier calls" },
     out: {
       kind: "text",
       value: "DIR",

@@ -27,6 +27,8 @@ export type FieldOptions = {
   readonly trafficMs: number;
   /** At each receiver, of everything that comes there. */
   readonly loss: LossModel;
+  /** And from then on, if it changes. */
+  readonly lossLater?: { readonly fromMs: number; readonly loss: LossModel };
   readonly payloadBytes: number;
   readonly config: Partial<TimelyConfig>;
   /** Another way to repair than Ricochet. */
@@ -225,7 +227,9 @@ class Field implements EventTarget {
   #transmit(to: NodeId, bytes: Uint8Array): void {
     const at = this.#events.now + LATENCY_MS + this.#random.unit() * JITTER_MS;
     const station = this.#stations[to - 1] as Station;
-    if (this.#loss.isLost(station.index, this.#options.loss, this.#random, at)) {
+    const { loss, lossLater } = this.#options;
+    const model = lossLater !== undefined && at >= lossLater.fromMs ? lossLater.loss : loss;
+    if (this.#loss.isLost(station.index, model, this.#random, at)) {
       const packet = dataPacketOf(bytes);
       if (packet !== undefined && !station.delivered.has(keyOf(packet))) {
         const key = `${to} ${keyOf(packet)}`;

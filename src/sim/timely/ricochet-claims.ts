@@ -13,6 +13,9 @@ const { nodes: NODES, groupSize: SIZE, rate: RATE } = fieldDefaults;
 /** Seconds of one group are cheap, and its figures are asked for in tenths of a percent. */
 const ONE_GROUP_MS = 3_000;
 const GROUPS_MS = 600;
+/** With few groups as well, some of them hang on one loss in a thousand. */
+const FEW_GROUPS_MS = 1_500;
+const FEW_GROUPS = 64;
 /** High losses bring enough of them sooner. */
 const LOSSY_MS = 300;
 /** Traffic goes on for so long: what is lost in the end waits for bins that nothing fills any more, which is another question. */
@@ -46,7 +49,7 @@ function oneGroup(targets: Targets, loss = 0.01): string {
 
 /** So many groups in total. */
 function groups(count: number, targets: Targets, loss = 0.01): string {
-  const countedMs = loss > 0.01 ? LOSSY_MS : GROUPS_MS;
+  const countedMs = loss > 0.01 ? LOSSY_MS : count <= FEW_GROUPS ? FEW_GROUPS_MS : GROUPS_MS;
   const changes = { groups: count, countedMs, loss: uniform(loss), config: configOf(targets) };
   return run(`${count} groups, ${targets}, ${loss}`, changes);
 }
@@ -231,9 +234,33 @@ const chosen: readonly FieldClaim[] = (
   recovery("adaptive", `8 members that choose, 99 % asked for, ${name}`, adaptive(name, { loss }), { atLeast: 99 }),
 );
 
+/** When loss rises, after members have settled with little of it; and after how long they repair what they should. */
+const RISE_MS = SETTLED_MS;
+const RISEN_MS = 1_000;
+/** Parts of the time after that, ms. */
+const AFTER_RISE = [
+  [0, 250],
+  [250, 500],
+  [500, 1_000],
+  [1_000, 2_000],
+  [2_000, 4_000],
+] as const;
+
+const settling: readonly FieldClaim[] = AFTER_RISE.map(([from, to]) => {
+  const name = adaptive(`loss rises, ${from} to ${to} ms later`, {
+    loss: uniform(0.001),
+    lossLater: { fromMs: RISE_MS, loss: uniform(0.05) },
+    countedFromMs: RISE_MS + from,
+    countedMs: RISE_MS + to,
+    trafficMs: RISE_MS + to + MORE_MS,
+  });
+  const what = `8 members that choose, 99 % asked for, ${thousands(from)} to ${thousands(to)} ms after loss rises from 0.1 to 5 %`;
+  return recovery("settling", what, name, from < RISEN_MS ? undefined : { atLeast: 99 });
+});
+
 /** What is asked of Ricochet, in the simulator. */
 export const ricochetClaims: ClaimSet<FieldPoint, FieldMeasures> = {
-  claims: [...inOneGroup, ...inGroups, ...inBursts, ...inManyGroups, ...beside, ...overheads, ...chosen],
+  claims: [...inOneGroup, ...inGroups, ...inBursts, ...inManyGroups, ...beside, ...overheads, ...chosen, ...settling],
   scenario: (name, seed) => {
     const scenario = runs.get(name);
     assert(scenario !== undefined, "claims are of runs that there are");
