@@ -28,6 +28,7 @@ export type {
   Transitional,
   View,
 } from "./client/events.ts";
+export type { CloseOptions, ClosingReport } from "./client/farewell.ts";
 export type { Group } from "./client/group.ts";
 export type { JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./client/join-options.ts";
 export type { GroupSendOptions, Payload, Receipt, SendOptions } from "./client/send.ts";

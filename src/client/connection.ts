@@ -13,6 +13,7 @@ import type { EngineHost, SessionUp } from "./engine-host.ts";
 import { closedError, GroupError } from "./errors.ts";
 import { type EventQueue, NO_DELIVERY } from "./event-queue.ts";
 import type { ConnectionEvent, GroupEvent } from "./events.ts";
+import type { CloseOptions, ClosingReport } from "./farewell.ts";
 import { Group, type GroupOwner } from "./group.ts";
 import type { Joining, JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
@@ -25,7 +26,7 @@ import { unlessAborted } from "./unless-aborted.ts";
 import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
 import { Sending } from "./sending.ts";
 
-/** How long `close` waits for what was sent to be accepted, and then gives it up. */
+/** How long `close` waits for what was sent to be accepted, and then gives it up; once the good-bye is said others bound the wait. */
 const CLOSE_MS = 5_000;
 
 /**
@@ -128,7 +129,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         reject(signal?.reason as Error);
-        connection.#abort(new GroupError("CLOSED", "the signal ended the connection"), connection.#goodBye());
+        connection.#abort(new GroupError("CLOSED", "the signal ended the connection"), true);
       };
       signal?.addEventListener("abort", abort, { once: true });
       void connection.closed.then(() => signal?.removeEventListener("abort", abort));
@@ -302,28 +303,53 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   /**
    * Ends the session: what was sent before is still delivered, then all groups are left. Resolves when the daemon has closed the
-   * connection, because all that has been ordered: the name may be used again. A daemon that takes too long is waited for
-   * 6 s. Sends that no daemon accepts for 5 s (a group may be held for a slow member, or the connection is lost and not restored)
-   * are given up: they reject with `CLOSED`; those that had been written may still be delivered. Does not wait for a lost connection
-   * to be restored if all that was sent has been ordered: then the session ends when its daemon gives up waiting for it.
+   * connection, because all that has been ordered: `delivered` of what was sent has resolved, and the name may be used again. If the daemon
+   * is lost before, what it did not confirm is sent again to the next one, as after any loss. A daemon that takes too long is waited for
+   * 6 s, and another one in its place for as long. Sends that no daemon accepts for 5 s (a group may be held for a slow member, or the
+   * connection is lost and not restored) are given up: they reject with `CLOSED`; those that had been written may still be delivered. Does
+   * not wait for a lost connection to be restored if all that was sent has been ordered: then the session ends when its daemon gives up
+   * waiting for it.
+   *
+   * Never rejects: what is not known to have been delivered is counted in the report, and `delivered` of it rejects with `DISCONNECTED` or
+   * `CLOSED`. Of scalable and timely groups the receipts alone tell.
    */
-  async close(): Promise<void> {
+  async close({ signal }: CloseOptions = {}): Promise<ClosingReport> {
     this.#gate.open();
     // Nobody is going to read what the daemon still has.
     this.#gate.beginDelivery();
-    await this.#scalable?.drain();
-    // A daemon that has read the good-bye tells nothing more, not even what it had accepted before.
+    if (this.#scalable !== undefined) await unlessAborted(this.#scalable.drain(), signal).catch(ignore);
+    // What no daemon accepts must not be waited for behind a good-bye.
     const giveUpAt = this.#transport.now() + CLOSE_MS;
-    const inTime = (callback: () => void): (() => void) => this.#transport.alarm(giveUpAt, callback);
+    const inTime = (callback: () => void): (() => void) => this.#bounded(giveUpAt, signal, callback);
     if (this.#sending.isUnsettled) await this.#untilBack(inTime);
-    const patient = !this.#engine.isUp || (await this.#sending.accepted(inTime));
-    this.#driver.enter(() => this.#engine.close(this.#goodBye(), patient, this.#transport.now()));
-    await this.closed;
+    const isAccepted = !this.#engine.isUp || (await this.#sending.accepted(inTime));
+    const patient = isAccepted && signal?.aborted !== true;
+    this.#driver.enter(() => this.#engine.close(patient, this.#transport.now()));
+    await unlessAborted(
+      this.closed.then(() => {}),
+      signal,
+    ).catch(ignore);
+    this.#driver.enter(() => this.#engine.giveUp(this.#transport.now()));
+    return { unconfirmed: this.#engine.unconfirmed };
   }
 
-  /** The same as `close`. */
+  /** The same as `close`, but rejects with a `GroupError` if messages are not known to have been delivered. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    const { unconfirmed = 0 } = await this.close();
+    if (unconfirmed === 0) return;
+    const what = unconfirmed === 1 ? "a message is" : `${unconfirmed} messages are`;
+    throw new GroupError("DISCONNECTED", `${what} not known to have been delivered before the connection was closed`);
+  }
+
+  /** Calls back at a time, or when the signal says so, but not after what it returns has been called. */
+  #bounded(at: number, signal: AbortSignal | undefined, callback: () => void): () => void {
+    if (signal?.aborted === true) callback();
+    signal?.addEventListener("abort", callback);
+    const cancel = this.#transport.alarm(at, callback);
+    return () => {
+      signal?.removeEventListener("abort", callback);
+      cancel();
+    };
   }
 
   /** What the node of this connection counts and how it stands, while there is one. */
@@ -613,12 +639,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     this.#whenEnded(error);
   }
 
-  #abort(error: GroupError, goodBye?: Outgoing): void {
-    this.#driver.enter(() => this.#engine.abort(error, goodBye));
-  }
-
-  #goodBye(): Outgoing {
-    return new Outgoing("kill", TypeBit.kill, [this.privateGroup]);
+  #abort(error: GroupError, withGoodBye = false): void {
+    this.#driver.enter(() => this.#engine.abort(error, withGoodBye));
   }
 
   #ended(): GroupError | undefined {
@@ -642,4 +664,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
     if (this.#events) yield this.#events;
     for (const group of this.#groups.values()) yield group.events;
   }
+}
+
+function ignore(): void {
+  /* whoever has asked for the end does not wait for it any more */
 }

@@ -5,6 +5,7 @@ import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ClientConfig } from "./config.ts";
 import type { EngineHost } from "./engine-host.ts";
 import { closedError, GroupError, refusalText } from "./errors.ts";
+import { Farewell, killOf } from "./farewell.ts";
 import type { Greeting, Link, LinkHost } from "./link.ts";
 import { NativeLink } from "./native-link.ts";
 import { nobody, type Outgoing, OutgoingWindow } from "./outgoing.ts";
@@ -15,17 +16,13 @@ type Phase =
   /** Opening a stream, or greeting over it. */
   | { readonly name: "dialling"; readonly link: Link; readonly giveUpAt: number; opened: boolean; answered: boolean }
   | { readonly name: "up"; readonly link: Link }
-  | { readonly name: "waiting"; readonly until: number }
-  /** KILL has been sent; the daemon closes. */
-  | { readonly name: "closing"; readonly link: Link; readonly until: number };
+  | { readonly name: "waiting"; readonly until: number };
 
 /** What has been consumed is acknowledged after this share of the daemon's window, or after this time. */
 const ACKNOWLEDGE_SHARE = 1 / 4;
 const ACKNOWLEDGE_MS = 100;
 /** Sent and not accepted for this time: a daemon does not read us because we, or one who waits like us, do not consume. */
 const UNACCEPTED_MS = 1_000;
-/** How long a daemon may take to close after KILL, which has to be ordered first: longer than a change of its configuration. */
-const CLOSING_MS = 6_000;
 
 /**
  * A client's session with whichever daemon is there: dials, greets, numbers what is sent and keeps it until it has been
@@ -39,6 +36,12 @@ export class Engine implements Machine {
   /** The protocol that each address has shown to speak. */
   readonly #protocols = new Map<string, "native" | "spread">();
   #phase: Phase = { name: "idle" };
+  /** From `close` on. */
+  #farewell: Farewell | undefined;
+  /** Good-bye has been said over the present stream: the daemon reads nothing behind it. */
+  #isMute = false;
+  /** Whether the daemon of the last session answers a good-bye. */
+  #answersKill = false;
   #address = 0;
   #privateGroup = "";
   #ticket: Uint8Array | undefined;
@@ -64,6 +67,7 @@ export class Engine implements Machine {
   #refusal: GroupError | undefined;
   /** Daemons that have refused the session for good since it was lost. */
   readonly #refusing = new Set<string>();
+  #unconfirmed: number | undefined;
   #now = 0;
 
   /** `addresses`: at least one; tried in this order. */
@@ -81,6 +85,14 @@ export class Engine implements Machine {
     return this.#phase.name === "up";
   }
 
+  /**
+   * How many messages are not known to have been ordered; `undefined` where the daemon does not tell what becomes of those that are under way
+   * when good-bye is said.
+   */
+  get unconfirmed(): number | undefined {
+    return this.#unconfirmed;
+  }
+
   /** Whether there is no stream, not even one that is being opened, but will be. */
   get isWaiting(): boolean {
     return this.#phase.name === "waiting";
@@ -91,12 +103,15 @@ export class Engine implements Machine {
   }
 
   get deadline(): number {
+    return Math.min(this.#phaseDeadline, this.#farewell === undefined || this.isEnded ? NEVER : this.#farewell.until);
+  }
+
+  get #phaseDeadline(): number {
     const phase = this.#phase;
     switch (phase.name) {
       case "dialling":
         return phase.giveUpAt;
       case "waiting":
-      case "closing":
         return phase.until;
       case "up":
         return Math.min(this.#acknowledgeAt, this.#silenceDeadline(), this.#unacceptedDeadline());
@@ -115,6 +130,7 @@ export class Engine implements Machine {
   tick(now: number): void {
     this.#now = now;
     const phase = this.#phase;
+    if (this.#farewell !== undefined && now >= this.#farewell.until) return this.#giveUp();
     switch (phase.name) {
       case "dialling":
         if (now < phase.giveUpAt) return;
@@ -122,10 +138,6 @@ export class Engine implements Machine {
         return this.#lost(`no answer within ${this.#config.handshakeMs} ms`);
       case "waiting":
         return now < phase.until ? undefined : this.#dial();
-      case "closing":
-        if (now < phase.until) return;
-        this.#host.destroy();
-        return this.#end(undefined);
       case "up":
         if (now >= this.#acknowledgeAt || now >= this.#unacceptedDeadline()) this.#acknowledge();
         return this.#listen(phase.link);
@@ -150,7 +162,7 @@ export class Engine implements Machine {
     this.#pingedAt = NEVER;
     const phase = this.#phase;
     if (phase.name === "dialling") phase.answered = true;
-    if (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") phase.link.receive(bytes);
+    if (phase.name === "dialling" || phase.name === "up") phase.link.receive(bytes);
     if (this.#receivedBytes >= this.#acknowledgeBytes) this.#acknowledge();
   }
 
@@ -165,7 +177,6 @@ export class Engine implements Machine {
   closed(reason: string | undefined, now: number): void {
     this.#now = now;
     const phase = this.#phase;
-    if (phase.name === "closing") return this.#end(undefined);
     if (phase.name === "dialling") {
       // A daemon that does not know the native protocol may just hang up on its first bytes.
       if (phase.opened && !phase.answered && phase.link.protocol === "native" && this.#tryOther(phase.link)) return;
@@ -185,7 +196,7 @@ export class Engine implements Machine {
    * changed before it was delivered. `bounded`: refuse it when too much is queued; false for what protocols send.
    */
   submit(outgoing: Outgoing, bounded: boolean): GroupError | undefined {
-    if (this.#phase.name === "ended" || this.#phase.name === "closing") return closedError();
+    if (this.#phase.name === "ended" || this.#farewell !== undefined) return closedError();
     const { unacceptedBytes, unacceptedCount } = this.#window;
     if (bounded && !this.hasRoomFor(outgoing.payloadBytes)) {
       return new GroupError(
@@ -215,7 +226,7 @@ export class Engine implements Machine {
   /** Writes what is queued, as far as the stream takes it. */
   pump(): void {
     const phase = this.#phase;
-    if (phase.name !== "up") return;
+    if (phase.name !== "up" || this.#isMute) return;
     const { link } = phase;
     while (this.#writable && this.#toSend < this.#window.next) {
       const outgoing = this.#nextToSend();
@@ -228,6 +239,12 @@ export class Engine implements Machine {
   /** Tells the daemon what the client's node counts; it is no loss if nobody hears it. */
   report(statistics: Uint8Array): void {
     if (this.#phase.name === "up") this.#phase.link.report(statistics);
+  }
+
+  /** Whether a message is not known to have been ordered, and may be yet. */
+  get isUnsettled(): boolean {
+    for (const outgoing of this.#window.outstanding()) if (outgoing.isMessage && !outgoing.isVoid) return true;
+    return false;
   }
 
   /** All that is not known to have been ordered. */
@@ -261,50 +278,76 @@ export class Engine implements Machine {
   }
 
   /**
-   * Says good-bye: `kill` goes behind everything that was sent, and the daemon closes when it has been ordered. `patient` is
-   * false if what was sent is not being accepted: then what was not written is taken back, and nobody is waited for.
+   * Says good-bye: a KILL goes behind everything that was sent, and the daemon tells what becomes of that, and closes when it has been
+   * ordered. If the daemon is lost before, what it did not confirm is sent to the next one. `patient` is false if what was sent is not being
+   * accepted: then what was not written is taken back, and nobody is waited for.
    */
-  close(kill: Outgoing, patient: boolean, now: number): void {
+  close(patient: boolean, now: number): void {
     this.#now = now;
     const phase = this.#phase;
-    if (phase.name === "ended" || phase.name === "closing") return;
+    if (phase.name === "ended" || this.#farewell !== undefined) return;
     if (phase.name !== "up") {
       if (phase.name === "dialling") this.#host.destroy();
       return this.#end(undefined);
     }
     if (!patient) this.#takeBack(phase.link);
-    this.#sayGoodBye(phase.link, kill);
+    this.#farewell = new Farewell(this.#addKill(), now);
+    this.#sayGoodBye(phase.link);
     // If this side ended first, so would the daemon's: at once, before the end is known there.
-    this.#phase = { name: "closing", link: phase.link, until: now + CLOSING_MS };
     if (patient) return;
     this.#host.end();
     this.#end(undefined);
+  }
+
+  /** Waits no longer for the answer to a good-bye that has been said, or is to be said again; does nothing where there is none. */
+  giveUp(now: number): void {
+    this.#now = now;
+    if (this.#farewell !== undefined && !this.isEnded) this.#giveUp();
   }
 
   /**
    * Ends at once, with a reason. With a good-bye, for which nobody waits: a daemon that gets none waits for its client to come back, which
    * stays a member of its groups until then.
    */
-  abort(error: GroupError, kill: Outgoing | undefined): void {
+  abort(error: GroupError, withGoodBye: boolean): void {
     const phase = this.#phase;
     if (phase.name === "ended") return;
-    if (phase.name === "up" && kill !== undefined) {
+    if (phase.name === "up" && withGoodBye && !this.#isMute) {
       this.#takeBack(phase.link);
-      this.#sayGoodBye(phase.link, kill);
+      this.#addKill();
+      this.#sayGoodBye(phase.link);
       this.#host.end();
     } else if (phase.name !== "idle" && phase.name !== "waiting") this.#host.destroy();
     this.#end(error);
   }
 
-  /** Writes all that is queued, and the good-bye behind it, whatever the stream buffers: nothing can be added behind that. */
-  #sayGoodBye(link: Link, kill: Outgoing): void {
+  #addKill(): Outgoing {
+    const kill = killOf(this.#privateGroup);
     this.#window.add(kill);
+    return kill;
+  }
+
+  /** Writes all that is queued, with the KILL behind it, whatever the stream buffers: nothing can be added behind that. */
+  #sayGoodBye(link: Link): void {
     while (this.#toSend < this.#window.next) {
       const outgoing = this.#nextToSend();
       link.send(outgoing, this.#privateGroup);
       if (link.protocol === "spread") this.#sentToSpread(outgoing);
     }
     link.flush();
+    this.#isMute = true;
+  }
+
+  /** Says it again in another session: the former KILL may be ordered yet, and a number that was used ends nothing. */
+  #sayGoodByeAgain(farewell: Farewell, link: Link): void {
+    farewell.kill.isVoid = true;
+    farewell.kill = this.#addKill();
+    this.#sayGoodBye(link);
+  }
+
+  #giveUp(): void {
+    if (this.#phase.name === "up" || this.#phase.name === "dialling") this.#host.destroy();
+    this.#end(undefined);
   }
 
   /** Nothing more is written of what waits: to a native daemon its numbers go to nobody. */
@@ -352,6 +395,7 @@ export class Engine implements Machine {
       answered: false,
     };
     this.#writable = true;
+    this.#isMute = false;
     this.#host.open(address);
   }
 
@@ -374,10 +418,10 @@ export class Engine implements Machine {
   #linkHost(self: () => Link): LinkHost {
     const current = (): boolean => {
       const phase = this.#phase;
-      return (phase.name === "dialling" || phase.name === "up" || phase.name === "closing") && phase.link === self();
+      return (phase.name === "dialling" || phase.name === "up") && phase.link === self();
     };
     return {
-      write: (bytes) => current() && this.#host.write(bytes),
+      write: (bytes) => current() && !this.#isMute && this.#host.write(bytes),
       greeted: (greeting) => current() && this.#onGreeted(self(), greeting),
       frame: (bytes, at, length, delivery, own, primary) => {
         if (current()) this.#onFrame(bytes, at, length, delivery, own, primary);
@@ -424,6 +468,7 @@ export class Engine implements Machine {
     this.#refusing.clear();
     this.#privateGroup = greeting.privateGroup;
     this.#ticket = greeting.ticket;
+    this.#answersKill = greeting.answersKill;
     this.#heardAt = this.#now;
     this.#pingedAt = NEVER;
     const { resumption } = greeting;
@@ -448,7 +493,8 @@ export class Engine implements Machine {
       resumption,
       primary: greeting.primary,
     });
-    this.pump();
+    if (this.#farewell === undefined) this.pump();
+    else this.#sayGoodByeAgain(this.#farewell, link);
   }
 
   #onFrame(
@@ -494,7 +540,7 @@ export class Engine implements Machine {
 
   #onGoAway(): void {
     // Who is leaving anyway waits for the daemon to close.
-    if (this.#phase.name === "closing") return;
+    if (this.#farewell !== undefined) return;
     if (this.#addresses.length < 2 || this.#config.reconnect === undefined) return;
     this.#moveOn = true;
     this.#host.destroy();
@@ -517,9 +563,12 @@ export class Engine implements Machine {
     this.#lost(this.#refusal.message);
   }
 
-  /** No stream any more. A client that has said good-bye does not come back to say it again. */
+  /** No stream any more. A client that has said good-bye comes back to say it again only for what is not known to have been ordered. */
   #lost(reason: string): void {
-    if (this.#phase.name === "closing") return this.#end(undefined);
+    if (this.#farewell !== undefined) {
+      if (!this.#answersKill || this.#farewell.kill.isFinished || !this.isUnsettled) return this.#end(undefined);
+      this.#farewell.lost(reason, this.#now);
+    }
     const address = formatAddress(this.#addresses[this.#address] as Address);
     if (!this.#wasUp) {
       this.#address++;
@@ -562,8 +611,11 @@ export class Engine implements Machine {
 
   #end(error: GroupError | undefined): void {
     this.#phase = { name: "ended" };
-    this.#window.fail(error ?? closedError());
-    this.#host.ended(error);
+    const isTold = this.#answersKill || this.#farewell === undefined;
+    this.#unconfirmed = isTold ? this.#window.messageCount : undefined;
+    this.#window.fail(error ?? (isTold ? this.#farewell?.unconfirmed() : undefined) ?? closedError());
+    // Who has asked for the end is not told of it as a failure.
+    this.#host.ended(this.#farewell === undefined ? error : undefined);
   }
 
   /** Tells the daemon up to where everything is consumed, if that is news. */

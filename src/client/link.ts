@@ -12,6 +12,8 @@ export type Greeting = {
   readonly ticket: Uint8Array | undefined;
   /** The greatest of this client's numbers that has been ordered. */
   readonly lastOrdered: number;
+  /** Whether the daemon tells what becomes of that which is under way when a KILL is, and answers the KILL itself. */
+  readonly answersKill: boolean;
   /** What one message's data may amount to. */
   readonly payloadBytesMax: number;
   /** What the daemon delivers ahead of acknowledgements; 0: there are none. */

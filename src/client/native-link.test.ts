@@ -22,6 +22,7 @@ function writtenTo(takesStatistics: boolean): number[] {
     resumption: "new",
     primary: true,
     statistics: takesStatistics,
+    answersKill: true,
     privateGroup: "#ann#one",
     ticket: new Uint8Array(24),
     lastOrdered: 0,

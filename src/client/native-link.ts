@@ -156,6 +156,7 @@ export class NativeLink implements Link, Units {
           primary: message.primary,
           ticket: message.ticket.slice(),
           lastOrdered: message.lastOrdered,
+          answersKill: message.answersKill,
           payloadBytesMax: message.payloadBytesMax,
           windowBytes: message.windowBytes,
           daemons: message.daemons,

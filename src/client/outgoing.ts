@@ -39,6 +39,11 @@ export class Outgoing {
     this.payloadBytes = bytes;
   }
 
+  /** A message of the program's to a group; others are requests, or tell a daemon something. */
+  get isMessage(): boolean {
+    return this.kind === "data" && this.groups.length > 0;
+  }
+
   accepted(error?: GroupError): void {
     if (this.isAccepted) return;
     this.isAccepted = true;
@@ -85,6 +90,13 @@ export class OutgoingWindow {
   /** The least number that may still be outstanding. */
   get first(): number {
     return this.#headNumber;
+  }
+
+  /** How many messages to groups are outstanding. */
+  get messageCount(): number {
+    let count = 0;
+    for (const outgoing of this.outstanding()) if (outgoing.isMessage) count++;
+    return count;
   }
 
   add(outgoing: Outgoing): void {

@@ -122,11 +122,7 @@ export class Sending {
 
   /** Whether a message is not known to have been ordered. */
   get isUnsettled(): boolean {
-    if (!this.#unaccepted.isNone) return true;
-    for (const { kind, groups, isVoid } of this.#parts.engine.outstanding()) {
-      if (kind === "data" && groups.length > 0 && !isVoid) return true;
-    }
-    return false;
+    return !this.#unaccepted.isNone || this.#parts.engine.isUnsettled;
   }
 
   /** True when all has been accepted; false if that takes until `alarm` calls back, which it does once. */

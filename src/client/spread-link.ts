@@ -126,6 +126,7 @@ export class SpreadLink implements Link, Units {
       primary: undefined,
       ticket: undefined,
       lastOrdered: 0,
+      answersKill: false,
       payloadBytesMax: REAL_DAEMON_BODY_BYTES_MAX - NAME_BYTES,
       windowBytes: 0,
       daemons: [],

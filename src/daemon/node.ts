@@ -41,6 +41,7 @@ import { type Keeping, Reload, type ReloadEvent } from "./reload.ts";
 import { RegionNodes } from "./region-nodes.ts";
 import { RegionOverview } from "./region-overview.ts";
 import type { RegionsChange } from "./regions-status.ts";
+import { Partings } from "./partings.ts";
 import { RepeatFilter } from "./repeat-filter.ts";
 import { NO_WINDOW_CHANGE, ringSettings, type WindowChange } from "./ring-settings.ts";
 import type { ConfigurationChange, DaemonStatus, DisseminationName } from "./status.ts";
@@ -133,8 +134,9 @@ export class DaemonNode implements Machine {
   readonly #positions = new Map<DaemonId, number>();
   readonly #names = new Map<DaemonId, string>();
   readonly #attached = new Map<SessionNumber, AttachedSession>();
-  /** Sessions that their clients have ended: what is remembered of them for resumption can go. */
+  /** Sessions that their clients have ended: what is remembered of them for resumption can go, soon. */
   readonly #gone = new Set<SessionNumber>();
+  readonly #partings = new Partings();
   readonly #repeats = new RepeatFilter(REPEAT_MS);
   readonly #startedAt: number;
   #now: number;
@@ -240,7 +242,8 @@ export class DaemonNode implements Machine {
 
   get deadline(): number {
     const { deadline } = this.#regions.service;
-    return Math.min(this.#evs.deadline, this.#sessions.deadline, deadline, this.#reload.deadline);
+    const own = Math.min(this.#reload.deadline, this.#partings.deadline);
+    return Math.min(this.#evs.deadline, this.#sessions.deadline, deadline, own);
   }
 
   tick(now: number): void {
@@ -554,6 +557,7 @@ export class DaemonNode implements Machine {
       resumeReading: (connection) => outbox.resumeReading(connection),
       attach: (session) => {
         this.#attached.set(session.number, session);
+        if (session.token !== undefined) this.#partings.isBack(session.token);
         this.#groups.attach(session.user, session.number);
       },
       interrupted: (session, byPeer) =>
@@ -588,9 +592,7 @@ export class DaemonNode implements Machine {
     }
     this.#evs.forgetSession(number);
     // Who was cut off may be connected elsewhere by now; only who said goodbye will not come back.
-    if (this.#gone.delete(number) && session?.token !== undefined) {
-      this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "forget", token: session.token }));
-    }
+    if (this.#gone.delete(number) && session?.token !== undefined) this.#partings.add(session.token, this.#now);
   }
 
   /** What the step has left to do between the parts. */
@@ -601,6 +603,9 @@ export class DaemonNode implements Machine {
     }
     const { datagramBytes } = this.#options;
     if (datagramBytes !== undefined && datagramBytes() !== this.#evs.ringConfig.datagramBytes) this.#reconfigureRing();
+    for (const token of this.#partings.takeDue(this.#now)) {
+      this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "forget", token }));
+    }
     const held = this.#held.takeAnnouncement();
     if (held !== undefined) {
       this.#multicast(AGREED, Content.notice, encodeNotice({ kind: "held", groups: held }));

@@ -300,6 +300,7 @@ export class Intake {
   }
 
   #onNativeKill(session: Session, native: NativeState, number: number): void {
+    native.killNumber = number;
     this.#submit(session, "agreed", [this.#numberHead(native, number), killFrame(session)], number);
     this.#end(session, "kill", "the client disconnected");
   }

@@ -387,6 +387,47 @@ describe("detach and resume", () => {
     expect(daemon.lastOrdered(ticket.subarray(0, 16))).toBe(3);
   });
 
+  test("a client that says good-bye is told what becomes of what it sent, of the good-bye last, and gets no delivery any more", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    read(client);
+    daemon.flowing = false;
+    client.send(send(2, TypeBit.safe, "g", "one"));
+    client.send(join([send(3, TypeBit.agreed, "g", "two"), send(4, TypeBit.kill, "#nat#localhost")]));
+    expect(read(client)).toEqual([{ kind: "accepted", number: 2 }]);
+    expect([client.closed, client.reading]).toEqual([false, false]);
+    daemon.flowing = true;
+    daemon.run();
+    expect(read(client)).toEqual([2, 3, 4].map((number) => ({ kind: "delivered", number })));
+    expect(client.closed).toBe(true);
+  });
+
+  test("what was to be told before the good-bye is not lost with it, however little the client reads", () => {
+    const daemon = new OneDaemon();
+    const { client } = connect(daemon);
+    client.send(send(1, TypeBit.join, "g"));
+    client.taking = false;
+    client.send(send(2, TypeBit.agreed, "g", "one"));
+    read(client);
+    client.send(join([send(3, TypeBit.agreed, "g", "two"), send(4, TypeBit.kill, "#nat#localhost")]));
+    expect(read(client).flatMap((message) => (message.kind === "delivered" ? message.number : []))).toEqual([3, 4]);
+    expect(client.closed).toBe(true);
+  });
+
+  test("a good-bye with a number that was used before ends the session all the same", () => {
+    const daemon = new OneDaemon();
+    const { client, ticket } = connect(daemon);
+    client.send(join([1, 2, 3].map((number) => send(number, TypeBit.agreed, "g", "x"))));
+    client.send(send(4, TypeBit.kill, "#nat#localhost"));
+    expect(client.closed).toBe(true);
+    const again = connect(daemon, { ticket }).client;
+    again.send(send(2, TypeBit.kill, "#nat#localhost"));
+    expect([again.closed, daemon.sessions.sessionCount, daemon.attached.size]).toEqual([true, 0, 0]);
+    const { client: third } = connect(daemon);
+    expect(third.closed).toBe(false);
+  });
+
   test("who comes back sends again what was not read: what is left of the connection before counts no more", () => {
     const daemon = new OneDaemon();
     const { client, ticket } = connect(daemon);

@@ -5,6 +5,7 @@ import { Kind, NUMBER_ENVELOPE_BYTES, writeNumberEnvelope } from "../wire/native
 import { encodeNative } from "../wire/native/messages.ts";
 import { groupCountOf, groupOf, isSentBy } from "../wire/spread/frame.ts";
 import { isPrivate } from "../wire/spread/names.ts";
+import type { Connection } from "./connection.ts";
 import type { SessionOptions } from "./options.ts";
 import type { SessionsKnowledge, SessionsOutbox, SlowPolicy } from "./outbox.ts";
 import type { RetentionBudget } from "./retention-budget.ts";
@@ -173,7 +174,8 @@ export class Outflow {
   /** Writes what waits, if the connection takes more: of deliveries no more than the window. */
   flush(session: Session): void {
     const { connection, native } = session;
-    if (session.state !== "open" || connection === undefined || !connection.writable || connection.gone) return;
+    if (connection === undefined || !connection.writable || connection.gone) return;
+    if (session.state !== "open") return this.answer(session, connection);
     const { chunks, queuedMessages } = session;
     session.discard();
     if (native !== undefined) {
@@ -185,6 +187,13 @@ export class Outflow {
     if (chunks.length > 0) connection.writable = this.#outbox.write(connection.number, chunks);
     if (native !== undefined) this.#budget.update(session, native);
     if (this.#keepsUp(session)) this.release(session);
+  }
+
+  /** Writes what a client that has said good-bye is still told, however little its connection takes: there is no more than it sent. */
+  answer(session: Session, connection: Connection): void {
+    const { chunks } = session;
+    session.discard();
+    if (chunks.length > 0 && !connection.gone) connection.writable = this.#outbox.write(connection.number, chunks);
   }
 
   #takeDeliveries(native: NativeState, chunks: Uint8Array[]): void {

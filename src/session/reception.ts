@@ -260,6 +260,7 @@ export class Reception {
       resumption,
       primary: this.#host.isPrimary(),
       statistics: true,
+      answersKill: true,
       privateGroup,
       ticket: native.ticket,
       lastOrdered: native.ordered.upTo,

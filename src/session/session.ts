@@ -17,7 +17,10 @@ export class Session {
   readonly membership: boolean;
   readonly priority: number;
   readonly native: NativeState | undefined;
-  /** `ending`: its end is on its way through the total order; nothing is delivered to it and nothing read from it. */
+  /**
+   * `ending`: its end is on its way through the total order; nothing is delivered to it and nothing read from it. A native client that
+   * has said good-bye is still told what becomes of what it sent.
+   */
   state: "open" | "ending" = "open";
   connection: Connection | undefined;
   /** In the list of those with something to write. */
@@ -74,6 +77,8 @@ export class NativeState {
   lastAccepted = 0;
   /** Up to where ACCEPTED has been sent. */
   acceptedSent = 0;
+  /** The number of the client's KILL; 0: it has not said good-bye. */
+  killNumber = 0;
   readonly ordered: OrderedNumbers;
   /** Number of the client's own message that is being delivered; 0: none, or it had been delivered before. */
   ownNumber = 0;

@@ -225,7 +225,10 @@ export class Sessions implements Machine {
     if (session?.native === undefined) return;
     session.native.ordered.add(message);
     session.native.ownNumber = duplicate ? 0 : message;
-    if (session.state === "open") this.#outflow.delivered(session, message);
+    const { killNumber } = session.native;
+    if (session.state === "open" || killNumber > 0) this.#outflow.delivered(session, message);
+    // A number that has been used ends nothing: the session would stay for ever, and keep its name.
+    if (duplicate && message === killNumber) this.#intake.submitKill(session, "agreed");
   }
 
   refused(number: SessionNumber, message: number, group: string, why: string): void {
@@ -243,11 +246,13 @@ export class Sessions implements Machine {
   ended(number: SessionNumber): void {
     const session = this.#sessions.get(number);
     if (session === undefined) return;
+    const { connection } = session;
+    if (connection !== undefined) this.#outflow.answer(session, connection);
     this.#leaveOpen(session);
     this.#sessions.delete(number);
     this.#names.release(session.user);
     this.#outbox.detach(number);
-    if (session.connection !== undefined) this.#close(session.connection, "flush");
+    if (connection !== undefined) this.#close(connection, "flush");
     const successor = this.#reception.freed(session.user);
     if (successor !== undefined) this.#goOn(successor);
   }
@@ -406,7 +411,8 @@ export class Sessions implements Machine {
 
   #leaveOpen(session: Session): void {
     session.state = "ending";
-    session.discard();
+    // What waits for a native client besides deliveries goes before the answer to its good-bye.
+    if (session.native === undefined || session.native.killNumber === 0) session.discard();
     this.#outflow.release(session);
     this.#detached.delete(session);
     if (session.native === undefined) return;

@@ -118,7 +118,7 @@ export class StackClient {
   }
 
   /** Goes on while the client does other things. */
-  #follow(work: Promise<void>): void {
+  #follow(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       if (!(error instanceof GroupError)) this.#fail(error);
     });

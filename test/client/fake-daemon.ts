@@ -36,8 +36,9 @@ export class FakeDaemon {
   remembers = false;
   /** Accepts and answers by itself: joins with views of one member, leaves, and data by delivery to its sender. */
   automatic = true;
-  /** A good-bye is ordered at once, and the connection closed. */
+  /** A good-bye is ordered at once, answered if that is promised, and the connection closed. */
   ends = true;
+  answersKill = true;
   deliveries = 0;
   ticket: Uint8Array = new Uint8Array(24).fill(7);
   stream: FakeStream | undefined;
@@ -107,6 +108,7 @@ export class FakeDaemon {
           resumption: this.resumption,
           primary: this.primary,
           statistics: true,
+          answersKill: this.answersKill,
           privateGroup: this.privateGroup,
           ticket: this.ticket,
           lastOrdered: this.lastOrdered,
@@ -151,7 +153,9 @@ export class FakeDaemon {
     const data = new TextDecoder().decode(frame.subarray(HEADER_BYTES + 32 * groups.length));
     this.sent.push({ number, type: header.type, sender: header.sender, groups, data, frame });
     if (header.type & TypeBit.kill) {
-      if (this.ends) this.stream?.close();
+      if (!this.ends) return;
+      if (this.answersKill) this.send({ kind: "delivered", number });
+      this.stream?.close();
       return;
     }
     if (!this.automatic) return;

@@ -62,8 +62,9 @@ export const chat = defineCommand({
     }
     editor.close();
     await room.settle();
-    await connection.close();
+    const { unconfirmed = 0 } = await connection.close();
     await watching;
+    if (unconfirmed > 0) terminal.note(`amalgam: ${unconfirmed} messages are not known to have been delivered`);
     const error = await connection.closed;
     if (error === undefined || terminal.signal.aborted) return ExitCode.ok;
     terminal.note(`amalgam: ${error.message}`);

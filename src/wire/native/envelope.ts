@@ -58,6 +58,8 @@ export const WelcomeFlag = {
   primary: 1,
   /** NODE_STATISTICS is welcome here; a daemon that does not know it ends the session. */
   statistics: 2,
+  /** After KILL the client still gets DELIVERED for what it sent, and for the KILL itself; other daemons just close. */
+  answersKill: 4,
 } as const;
 
 /** Flag of a STATUS: all regions and nodes are wanted, not only the largest. Who does not know it answers as without. */

@@ -55,6 +55,8 @@ export type NativeWelcome = {
   readonly primary: boolean;
   /** Whether the daemon takes NODE_STATISTICS. */
   readonly statistics: boolean;
+  /** Whether the daemon goes on telling what is DELIVERED after KILL, up to the KILL itself. */
+  readonly answersKill: boolean;
   readonly privateGroup: string;
   /** 24 bytes: what resumes this session, here. */
   readonly ticket: Uint8Array;
@@ -272,8 +274,9 @@ function decodeHelloBody(fields: Reader): NativeHello {
   };
 }
 
-function welcomeFlags({ primary, statistics }: NativeWelcome): number {
-  return (primary ? WelcomeFlag.primary : 0) | (statistics ? WelcomeFlag.statistics : 0);
+function welcomeFlags({ primary, statistics, answersKill }: NativeWelcome): number {
+  const flags = (primary ? WelcomeFlag.primary : 0) | (statistics ? WelcomeFlag.statistics : 0);
+  return flags | (answersKill ? WelcomeFlag.answersKill : 0);
 }
 
 function welcomeBody(welcome: NativeWelcome): Uint8Array {
@@ -301,6 +304,7 @@ function decodeWelcomeBody(fields: Reader, flags: number): NativeWelcome | undef
     resumption,
     primary: (flags & WelcomeFlag.primary) !== 0,
     statistics: (flags & WelcomeFlag.statistics) !== 0,
+    answersKill: (flags & WelcomeFlag.answersKill) !== 0,
     privateGroup,
     ticket,
     lastOrdered,

@@ -29,6 +29,7 @@ const message: fc.Arbitrary<NativeMessage> = fc.oneof(
     resumption: fc.constantFrom("new" as const, "resumed" as const, "interrupted" as const),
     primary: fc.boolean(),
     statistics: fc.boolean(),
+    answersKill: fc.boolean(),
     privateGroup: text,
     ticket,
     lastOrdered: number,
