@@ -105,6 +105,29 @@ describe("groups in flush mode", () => {
     await ended;
   });
 
+  test("a group that is left and joined again after a gap is so once more if the new view is lost in another gap", async () => {
+    const { transport, connection, daemon } = await start();
+    const group = await connection.join("g", { flush: true, autoFlush: true });
+    await next(group, 1);
+    daemon.automatic = false;
+    daemon.resumption = "interrupted";
+    const loseView = async (first: number, last: number): Promise<void> => {
+      daemon.stream?.close("reset");
+      await transport.advance(100);
+      daemon.send({ kind: "gap", group: "", reason: "window", count: last - first + 1, first, last });
+      await settle();
+      daemon.lastOrdered = daemon.sent.at(-1)?.number ?? 0;
+    };
+    await loseView(4, 5);
+    await loseView(6, 8);
+    const requests = daemon.sent.map(({ type }) => type).filter((type) => (type & 0x3_0000) !== 0);
+    expect(requests).toEqual([0x1_0000, 0x2_0000, 0x1_0000, 0x2_0000, 0x1_0000]);
+    daemon.deliveries = 8;
+    daemon.automatic = true;
+    daemon.view("g", "join", ["#ann#a"], "#ann#a");
+    expect(await next(group, 2)).toEqual(["gap window 3", "view #ann#a"]);
+  });
+
   test("elsewhere nothing of the old view is sent again, whether to all members or to some", async () => {
     const { transport, connection, daemon } = await start();
     const group = await connection.join("g", { flush: true, autoFlush: true });
