@@ -537,8 +537,8 @@ export class Node implements Machine, RegionHost, SendingHost, ArrivalHost {
   }
 
   #relayTargets(packet: Uint8Array, members: readonly NodeInfo[]): readonly NodeInfo[] {
-    const hasFailed = (node: NodeId): boolean => this.#peers.isFenced(node);
-    return relayTargets(members, originOf(packet), this.#config.me, seqOf(packet), hasFailed);
+    const isGone = (node: NodeId): boolean => this.#peers.isGone(node, members);
+    return relayTargets(members, originOf(packet), this.#config.me, seqOf(packet), isGone);
   }
 
   #unicast(to: NodeInfo, channel: NodeChannel, bytes: Uint8Array): void {

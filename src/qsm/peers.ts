@@ -8,6 +8,8 @@ export class Peers {
   /** Those that were told something, or were members of regions known here and are not any more. All others are found in the views. */
   readonly #infos = new Map<NodeId, NodeInfo>();
   readonly #fenced = new Set<NodeId>();
+  /** Of members of views: those whose address a later one has. */
+  readonly #replaced = new WeakMap<readonly NodeInfo[], ReadonlySet<NodeId>>();
 
   constructor(views: NodeViews) {
     this.#views = views;
@@ -16,6 +18,17 @@ export class Peers {
   /** Declared failed: nothing is taken from it directly any more (region-views.md, rule 4). */
   isFenced(node: NodeId): boolean {
     return this.#fenced.has(node);
+  }
+
+  /**
+   * Whether nothing that is sent to this member of a view reaches it: it has failed, or a later member has its address. Then it was that
+   * one's life before, as all members see, though its failure may not have been told yet.
+   */
+  isGone(node: NodeId, members: readonly NodeInfo[]): boolean {
+    if (this.#fenced.has(node)) return true;
+    let replaced = this.#replaced.get(members);
+    if (replaced === undefined) this.#replaced.set(members, (replaced = replacedIn(members)));
+    return replaced.has(node);
   }
 
   fence(node: NodeId): void {
@@ -60,4 +73,17 @@ export class Peers {
   #keep(info: NodeInfo): void {
     if (!this.#fenced.has(info.id)) this.#infos.set(info.id, info);
   }
+}
+
+/** `members`: by id, so that those who came later are behind. */
+function replacedIn(members: readonly NodeInfo[]): ReadonlySet<NodeId> {
+  const byAddress = new Map<string, NodeId>();
+  const replaced = new Set<NodeId>();
+  for (const { id, address } of members) {
+    const key = `${address.host} ${address.dataPort}`;
+    const former = byAddress.get(key);
+    if (former !== undefined) replaced.add(former);
+    byAddress.set(key, id);
+  }
+  return replaced;
 }

@@ -10,15 +10,16 @@ export const RELAY_WIDTH = 4;
  * others in order of their ids, beginning at a place that the packet's number says, so that all of them carry about alike: one copy
  * of each packet on average, and the sender `width`.
  *
- * Below a node that is known to have failed, its parent takes its place. Who knows it later, or loses the packet, leaves those below without;
- * the token finds that as it finds any loss.
+ * Below a node that is gone, its parent takes its place. Who knows it later, or loses the packet, leaves those below without; the token finds
+ * that as it finds any loss. Whoever sees whom as gone, a packet only goes to places further on, so it comes to an end: as long as nobody is
+ * sent what is for another place. A former life of a process, at whose address it is now, has to count as gone (`Peers.isGone`).
  */
 export function relayTargets(
   members: readonly NodeInfo[],
   origin: NodeId,
   me: NodeId,
   seq: number,
-  hasFailed: (node: NodeId) => boolean,
+  isGone: (node: NodeId) => boolean,
   width = RELAY_WIDTH,
 ): NodeInfo[] {
   const root = placeOf(members, origin);
@@ -40,7 +41,7 @@ export function relayTargets(
   const add = (parent: number): void => {
     for (let child = parent * width + 1; child <= Math.min(count, parent * width + width); child++) {
       const node = at(child);
-      if (hasFailed(node.id)) add(child);
+      if (isGone(node.id)) add(child);
       else targets.push(node);
     }
   };

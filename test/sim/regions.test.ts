@@ -89,6 +89,9 @@ describe("nodes in regions keep what a group member is promised, under random fa
   test("seed 82000018: a machine so busy that its timers have no turn is not said to be silent", () =>
     expectPassed(runRegions(82000018)));
 
+  test("seed 83000142: packets for a former life of a machine are not passed on round and round by its present one", () =>
+    expectPassed(runRegions(83000142)));
+
   test.each(APPROXIMATE_SEEDS)("seed %i, approximate regions", (seed) =>
     expectPassed(runRegions(seed, { policy: { dissemination: "auto", wasteLimit: 0.6 }, troubles: false })),
   );
