@@ -15,6 +15,12 @@ export type GroupShape = {
   readonly recovery?: number | undefined;
 };
 
+/** What a node knows of one of its timely groups. */
+export type TimelyShape = GroupShape & {
+  /** Number of the group's present view: ascending with every change of its members, and the same at all of them. */
+  readonly view: number;
+};
+
 /** A bin for repairs: takes packets of these groups, and what comes of them goes to members of this region. */
 export type BinPlan = {
   readonly groups: readonly GroupNumber[];

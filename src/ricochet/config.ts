@@ -28,7 +28,7 @@ export type TimelyConfig = {
    * and so on (requests.ts).
    */
   readonly nakMs: number;
-  /** It is lost when so many requests have had their time, had each come as late as it may. */
+  /** It is lost when so many requests have had their time, had each been made as late as it may be. */
   readonly nakMax: number;
   /** Repairs that wait for one of the packets that they need. */
   readonly repairsMax: number;
@@ -38,9 +38,8 @@ export type TimelyConfig = {
   readonly earlyBytes: number;
   /** Packets of one stream that may be missing at once. */
   readonly missingMax: number;
-  /** Who has sent the last packet for now says so after this, then after twice that, `stateMax` times. */
+  /** Who has sent the last packet for now says so after this, then after twice that, and so on for as long as it is in the group. */
   readonly stateMs: number;
-  readonly stateMax: number;
 };
 
 export const timelyDefaults: Omit<TimelyConfig, "me" | "cluster"> = {
@@ -61,5 +60,4 @@ export const timelyDefaults: Omit<TimelyConfig, "me" | "cluster"> = {
   earlyBytes: 1024 * 1024,
   missingMax: 8_192,
   stateMs: 15,
-  stateMax: 8,
 };

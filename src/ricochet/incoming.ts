@@ -27,40 +27,48 @@ export type Presence =
   /** It came, and its bytes are gone; or it is not for this node. */
   | "past";
 
+/** A sender is no member any more. */
+export type Departure = {
+  /** The first view without it. */
+  readonly view: number;
+  /** What is missing may still be rebuilt until then. */
+  readonly until: number;
+  /** Nothing is taken from it directly. */
+  readonly hasFailed: boolean;
+};
+
 /** One sender's packets in one group, as they come. */
 export class Incoming {
   readonly sender: NodeId;
   readonly group: GroupNumber;
+  /** The first view that has both: what was sent in earlier ones is not for this node (common-views.ts). */
+  since: number;
   readonly held = new Map<number, BinPacket>();
   readonly missing = new Map<number, Missing>();
   /** Of those that are held: what was rebuilt and not asked for, with when it should have come. It may come by itself yet. */
   readonly rebuilt = new Map<number, number>();
-  /** What has come up to here is not to come again. */
-  readonly #past: number;
+  /** Up to here packets are not for this node, or are told as lost. */
+  #past = 0;
   /** Of what comes before the packet that was heard of first nothing is missing, until more is known. */
   #floor: number;
   #highest: number;
+  /** From here on, and before that, packets are known to be for this node; of others it only has heard. */
+  #mineFrom = Number.POSITIVE_INFINITY;
+  #mineUntil = Number.POSITIVE_INFINITY;
   #isBeginningKnown = false;
   /** The greatest number that came by itself: what is missing before it does not wait in a socket. */
   arrived = 0;
   /** When to ask the sender for that, and how often it has been asked. */
   beginningAskAt = NEVER;
   beginningAsked = 0;
-  /**
-   * The sender is no member any more: what is missing may still be rebuilt until then. If it has failed nothing is taken from it
-   * directly.
-   */
-  departure: { readonly until: number; readonly hasFailed: boolean } | undefined;
+  #departure: Departure | undefined;
 
-  /**
-   * `first`: the number that is heard of first. What comes before it is not missing unless the sender says so. `past`: up to this number the sender
-   * was heard in an earlier membership of its own, 0 if it was not.
-   */
-  constructor(sender: NodeId, group: GroupNumber, first: number, past: number) {
-    this.#past = past;
+  /** `first`: the number that is heard of first. What comes before it is missing when it is known to be for this node. */
+  constructor(sender: NodeId, group: GroupNumber, since: number, first: number) {
     this.sender = sender;
     this.group = group;
-    this.#floor = Math.max(first - 1, past);
+    this.since = since;
+    this.#floor = first - 1;
     this.#highest = this.#floor;
   }
 
@@ -74,14 +82,36 @@ export class Incoming {
     return this.#isBeginningKnown;
   }
 
-  /** Nothing comes before what is known of already, or the sender does not say. */
-  settleBeginning(): void {
-    this.#isBeginningKnown = true;
-  }
-
   /** The greatest number known to have been sent. */
   get highest(): number {
     return this.#highest;
+  }
+
+  get departure(): Departure | undefined {
+    return this.#departure;
+  }
+
+  /** The sender is no member any more. If it has not failed it may come back: what is heard of from now on is perhaps of then. */
+  depart(departure: Departure): void {
+    this.#departure = departure;
+    if (!departure.hasFailed) this.#mineUntil = this.#highest + 1;
+  }
+
+  /** It is a member again, and goes on with its numbers: what of them is not to be had any more it says when it is asked. */
+  comeBack(since: number): void {
+    this.#departure = undefined;
+    this.since = since;
+    this.#mineUntil = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a packet with this number, if it was sent, is known to be for this node. */
+  isMine(seq: number): boolean {
+    return seq >= this.#mineFrom && seq < this.#mineUntil;
+  }
+
+  /** A packet up to which all were sent before the sender left. */
+  noteBeforeDeparture(seq: number): void {
+    this.#mineUntil = Math.max(this.#mineUntil, seq + 1);
   }
 
   presence(seq: number): Presence {
@@ -90,46 +120,66 @@ export class Incoming {
     return seq > this.#highest || this.#isBefore(seq) ? "unknown" : "past";
   }
 
-  /** Packets up to this number have been sent; returns how many of them had not been heard of. Those not here are missing. */
-  announce(seq: number, now: number, askAt: number): number {
+  /** Packets up to this number have been sent. Those that are not here are missing. */
+  announce(seq: number, now: number, askAt: number): void {
     if (this.#isBefore(seq)) {
       for (let n = seq; n <= this.#floor; n++) this.#miss(n, now, askAt);
       this.#floor = seq - 1;
-      return 0;
     }
-    const count = Math.max(0, seq - this.#highest);
     for (let n = this.#highest + 1; n <= seq; n++) this.#miss(n, now, askAt);
     this.#highest = Math.max(this.#highest, seq);
-    return count;
   }
 
-  /** Packets from this number on, of those before the first that was heard of, are for this node; `most`: so many may be missing. */
-  reachBack(from: number, now: number, askAt: number, most: number): void {
-    if (this.#isBeginningKnown) return;
-    const first = Math.max(from, this.#past + 1, this.#floor + 1 - most);
+  /**
+   * Packets from this number on are for this node; what is not here of those before the first that was heard of is missing. `most`: so many may be; returns
+   * how many more there are, the first ones, which are given up.
+   */
+  reachBack(from: number, now: number, askAt: number, most: number): number {
+    if (this.#isBeginningKnown || from >= this.#mineFrom) return 0;
+    this.#mineFrom = Math.max(from, this.#past + 1);
+    const first = Math.max(this.#mineFrom, this.#floor + 1 - most);
     for (let n = first; n <= this.#floor; n++) this.#miss(n, now, askAt);
     this.#floor = Math.min(this.#floor, first - 1);
+    const skipped = first - this.#mineFrom;
+    if (skipped > 0) this.#past = first - 1;
+    return skipped;
   }
 
-  /** The sender says that its packets are for this node from this number on: what comes before is not missing. */
-  begin(from: number, now: number, askAt: number, most: number): void {
+  /** The stream begins with this number for this node, after `reachBack` to it: what comes before is not missing, unless it was for this node earlier. */
+  begin(from: number): void {
     if (this.#isBeginningKnown) return;
-    this.reachBack(from, now, askAt, most);
-    for (const seq of this.missing.keys()) if (seq < from) this.missing.delete(seq);
-    this.#highest = Math.max(this.#highest, from - 1);
+    this.#dropOthers(from - 1);
     this.#isBeginningKnown = true;
   }
 
-  /** What comes before `from` cannot be had any more. Returns what was missing of it. */
+  /** Packets up to this number are not for this node, as far as it is not known better. */
+  beginBehind(seq: number): void {
+    if (!this.#isBeginningKnown) this.#dropOthers(seq);
+  }
+
+  /** The sender has run on so far without this node, before it was known whether that was for it, that nothing before `from` is looked for. */
+  restart(from: number): void {
+    this.missing.clear();
+    this.#floor = this.#highest = from - 1;
+  }
+
+  /** What comes before `from` cannot be had any more. Returns what was missing of it and is known to be for this node. */
   trim(from: number): Missing[] {
     const over: Missing[] = [];
     for (const [seq, missing] of this.missing) {
-      if (seq >= from) continue;
+      if (seq >= from || !this.isMine(seq)) continue;
       this.missing.delete(seq);
       over.push(missing);
     }
     this.#highest = Math.max(this.#highest, from - 1);
     return over;
+  }
+
+  #dropOthers(upTo: number): void {
+    for (const seq of this.missing.keys()) if (seq <= upTo && !this.isMine(seq)) this.missing.delete(seq);
+    this.#past = Math.max(this.#past, Math.min(upTo, this.#mineFrom - 1));
+    this.#floor = Math.max(this.#floor, this.#past);
+    this.#highest = Math.max(this.#highest, this.#past);
   }
 
   /** What was heard of first was not the first. */

@@ -1,61 +1,62 @@
-import type { GroupNumber, NodeId } from "../base/ids.ts";
+import type { GroupNumber } from "../base/ids.ts";
 import { NEVER } from "../machine/machine.ts";
 import type { StreamState } from "../wire/timely/state.ts";
 
 /** A packet of this node's own, kept for those who ask. */
 export type SentPacket = { readonly seq: number; readonly bytes: Uint8Array; readonly at: number };
 
-/** What this node sends to one group. */
+/** A view of the group and the number of the first packet that was sent in it or after it. */
+type Begin = { readonly view: number; readonly first: number };
+
+/** Views that are remembered: who has joined before them and has not heard of its first packets yet takes the first of these for its first. */
+const BEGINS_MAX = 1_024;
+
+/** What this node sends to one group while it is in it. */
 export class Outgoing {
   readonly group: GroupNumber;
   /** By number, the oldest first. */
   readonly kept = new Map<number, SentPacket>();
   #last: number;
-  /** The first packet of the present view of the group: earlier ones are not for those who have joined since. */
-  #viewFrom: number;
-  readonly #first: number;
-  /** From which packet on they are for a member, if not from the first. */
-  readonly #since = new Map<NodeId, number>();
+  /** Oldest first, of those with the same first packet the last one; never empty. */
+  readonly #begins: Begin[];
   /** When to say how far the packets go, and how often it has been said since the last of them. */
   stateAt = NEVER;
   statesSaid = 0;
 
   /** `last`: no number up to this is used: the node may have sent to the group before, and its numbers never come again. */
-  constructor(group: GroupNumber, last: number) {
+  constructor(group: GroupNumber, view: number, last: number) {
     this.group = group;
     this.#last = last;
-    this.#viewFrom = last + 1;
-    this.#first = last + 1;
+    this.#begins = [{ view, first: last + 1 }];
   }
 
   get last(): number {
     return this.#last;
   }
 
-  /** Nothing before this can be had. */
-  get from(): number {
-    for (const seq of this.kept.keys()) return seq;
-    return this.#last + 1;
+  /** The group's present view. */
+  get view(): number {
+    return this.#present.view;
+  }
+
+  /** How many packets have been sent in it. */
+  get inView(): number {
+    return this.#last + 1 - this.#present.first;
   }
 
   /** What there is to tell all of it. */
   get state(): StreamState {
-    return { group: this.group, from: this.from, began: this.#viewFrom, last: this.#last };
+    return this.stateSince(this.view);
   }
 
-  /** The first packet that was sent to this member. */
-  beginsFor(member: NodeId): number {
-    return this.#since.get(member) ?? this.#first;
+  /** And one member, that asks: `since` is the first view that has both. */
+  stateSince(since: number): StreamState {
+    return { group: this.group, view: since, from: this.#from, began: this.beganIn(since), last: this.#last };
   }
 
-  /** And one member, that asks. */
-  stateFor(member: NodeId): StreamState {
-    return { ...this.state, began: this.beginsFor(member) };
-  }
-
-  /** How many packets have been sent in the present view. */
-  get inView(): number {
-    return this.#last + 1 - this.#viewFrom;
+  /** The first packet that was sent in this view or a later one. */
+  beganIn(view: number): number {
+    return (this.#begins.find((begin) => begin.view >= view) ?? this.#present).first;
   }
 
   next(): number {
@@ -63,10 +64,19 @@ export class Outgoing {
   }
 
   /** The group has other members from now on. */
-  viewChanged(before: readonly NodeId[], after: readonly NodeId[]): void {
-    this.#viewFrom = this.#last + 1;
-    const known = new Set(before);
-    for (const member of after) if (!known.delete(member)) this.#since.set(member, this.#viewFrom);
-    for (const member of known) this.#since.delete(member);
+  viewChanged(view: number): void {
+    if (this.inView === 0) this.#begins.pop();
+    this.#begins.push({ view, first: this.#last + 1 });
+    if (this.#begins.length > BEGINS_MAX) this.#begins.shift();
+  }
+
+  get #present(): Begin {
+    return this.#begins.at(-1) as Begin;
+  }
+
+  /** Nothing before this can be had. */
+  get #from(): number {
+    for (const seq of this.kept.keys()) return seq;
+    return this.#last + 1;
   }
 }

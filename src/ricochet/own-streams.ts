@@ -1,8 +1,11 @@
+import { assert } from "../base/assert.ts";
+import { cover } from "../base/coverage.ts";
 import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { NEVER } from "../machine/machine.ts";
 import { encodeTimelyData, type PacketId } from "../wire/timely/data.ts";
 import type { Nak } from "../wire/timely/nak.ts";
 import { encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
+import type { TimelyShape } from "./bin-plan.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Outgoing, type SentPacket } from "./outgoing.ts";
 
@@ -17,6 +20,8 @@ export interface OwnStreamsOutbox {
 const RESENDS_MAX = 1_000;
 /** How often packets are looked through for those that need not be kept any more. */
 const FORGET_MS = 1_000;
+/** Groups that were left and are remembered. */
+const LEFT_MAX = 16_384;
 
 /**
  * What a node sends: numbers its packets in each group, keeps them for those who ask, and says how far they go when none has followed for a while, so
@@ -26,8 +31,12 @@ export class OwnStreams {
   readonly #config: TimelyConfig;
   readonly #outbox: OwnStreamsOutbox;
   readonly #streams = new Map<GroupNumber, Outgoing>();
-  /** The greatest number that was used in a group that this node has left: a group that it is in again goes on behind it. */
-  #lastLeft = 0;
+  /** The greatest numbers that were used in groups that this node has left: one that it is in again goes on behind that, so that no number comes twice. */
+  readonly #left = new Map<GroupNumber, number>();
+  /** And in those that are not remembered. */
+  #lastForgotten = 0;
+  /** The groups of this node. */
+  #groups: ReadonlyMap<GroupNumber, TimelyShape> = new Map();
   #bytes = 0;
   /** When a state is to be told, and packets are to be forgotten. */
   #stateAt = NEVER;
@@ -56,28 +65,28 @@ export class OwnStreams {
     return this.#streams.get(group)?.kept;
   }
 
-  viewChanged(group: GroupNumber, before: readonly NodeId[], after: readonly NodeId[]): void {
-    this.#streams.get(group)?.viewChanged(before, after);
-  }
-
-  /** The node is in no other groups any more. */
-  keepOnly(isMember: (group: GroupNumber) => boolean): void {
-    for (const [group, { kept, last }] of this.#streams) {
-      if (isMember(group)) continue;
-      for (const { bytes } of kept.values()) this.#bytes -= bytes.length;
-      this.#lastLeft = Math.max(this.#lastLeft, last);
-      this.#streams.delete(group);
+  /** All groups of this node, in their present views. */
+  setGroups(groups: ReadonlyMap<GroupNumber, TimelyShape>): void {
+    this.#groups = groups;
+    for (const [group, stream] of this.#streams) {
+      const shape = groups.get(group);
+      if (shape === undefined) this.#leave(stream);
+      else if (shape.view !== stream.view) stream.viewChanged(shape.view);
     }
   }
 
-  /** Sends a packet to the group. */
+  /** Sends a packet to a group of this node. */
   send(group: GroupNumber, payload: Uint8Array, now: number): { readonly id: PacketId; readonly bytes: Uint8Array } {
     const { me, cluster, stateMs, sentBytes } = this.#config;
     let stream = this.#streams.get(group);
-    if (stream === undefined) this.#streams.set(group, (stream = new Outgoing(group, this.#lastLeft)));
+    if (stream === undefined) {
+      const shape = this.#groups.get(group);
+      assert(shape !== undefined, "a node sends to its groups");
+      this.#streams.set(group, (stream = new Outgoing(group, shape.view, this.#lastBefore(group))));
+    }
     const before = stream.inView;
     const id = { sender: me, group, seq: stream.next() };
-    const bytes = encodeTimelyData(cluster, id, 0, before, payload);
+    const bytes = encodeTimelyData(cluster, id, 0, stream.view, before, payload);
     stream.kept.set(id.seq, { seq: id.seq, bytes, at: now });
     this.#bytes += bytes.length;
     stream.stateAt = now + stateMs;
@@ -88,24 +97,30 @@ export class OwnStreams {
     return { id, bytes };
   }
 
-  /** A member asks for packets: sends them again, or tells why it cannot have them. */
+  /** Somebody asks for packets: sends them again, or tells why it cannot have them. */
   onNak(from: NodeId, naks: readonly Nak[]): void {
     const { cluster, me } = this.#config;
     const states: StreamState[] = [];
     let resent = 0;
-    for (const { group, missing } of naks) {
+    for (const { group, since, missing } of naks) {
+      const shape = this.#groups.get(group);
+      // One of the two has not heard yet that both are in the group, or are not: who asks will ask again.
+      if (shape === undefined || since > shape.view || !shape.members.includes(from)) {
+        cover("timely asked too soon");
+        continue;
+      }
       const stream = this.#streams.get(group);
       if (stream === undefined) {
-        // Nothing was sent since this node was last in the group, if it is in it.
-        const first = this.#lastLeft + 1;
-        states.push({ group, from: first, began: first, last: this.#lastLeft });
+        // Nothing was sent since this node has been in the group.
+        const last = this.#lastBefore(group);
+        states.push({ group, view: since, from: last + 1, began: last + 1, last });
         continue;
       }
       let asksState = missing.isEmpty;
-      const begin = stream.beginsFor(from);
+      const began = stream.beganIn(since);
       for (const seq of missing.numbers()) {
-        // What was sent before the asking node was a member is not for it.
-        const sent = seq < begin ? undefined : stream.kept.get(seq);
+        // What was sent before both were members is not for who asks.
+        const sent = seq < began ? undefined : stream.kept.get(seq);
         if (sent === undefined) asksState ||= seq <= stream.last;
         // The rest is asked for again.
         else if (resent < RESENDS_MAX) {
@@ -113,9 +128,9 @@ export class OwnStreams {
           this.#outbox.unicast(from, "repair", sent.bytes);
         }
       }
-      if (asksState) states.push(stream.stateFor(from));
+      if (asksState) states.push(stream.stateSince(since));
     }
-    if (states.length > 0) this.#outbox.unicast(from, "control", encodeTimelyState(cluster, me, true, states));
+    if (states.length > 0) this.#outbox.unicast(from, "control", encodeTimelyState(cluster, me, states));
   }
 
   tick(now: number): void {
@@ -123,15 +138,32 @@ export class OwnStreams {
     if (now >= this.#forgetAt) this.#forget(now);
   }
 
+  #leave({ group, kept, last }: Outgoing): void {
+    for (const { bytes } of kept.values()) this.#bytes -= bytes.length;
+    this.#streams.delete(group);
+    this.#left.delete(group);
+    this.#left.set(group, last);
+    if (this.#left.size <= LEFT_MAX) return;
+    for (const [oldest, used] of this.#left) {
+      this.#left.delete(oldest);
+      this.#lastForgotten = Math.max(this.#lastForgotten, used);
+      return;
+    }
+  }
+
+  /** The greatest number that the node used in the group before it came to it. */
+  #lastBefore(group: GroupNumber): number {
+    return this.#left.get(group) ?? this.#lastForgotten;
+  }
+
   #tellStates(now: number): void {
-    const { cluster, me, stateMs, stateMax } = this.#config;
+    const { cluster, me, stateMs } = this.#config;
     this.#stateAt = NEVER;
     for (const stream of this.#streams.values()) {
       if (stream.stateAt <= now) {
-        this.#outbox.multicast(stream.group, encodeTimelyState(cluster, me, false, [stream.state]));
+        this.#outbox.multicast(stream.group, encodeTimelyState(cluster, me, [stream.state]));
         stream.statesSaid++;
-        const isOver = stream.statesSaid >= stateMax;
-        stream.stateAt = isOver ? NEVER : now + stateMs * 2 ** stream.statesSaid;
+        stream.stateAt = now + stateMs * 2 ** stream.statesSaid;
       }
       this.#stateAt = Math.min(this.#stateAt, stream.stateAt);
     }

@@ -28,6 +28,8 @@ const SOONEST_MS = 10;
 const LAG_MARGIN = 3;
 /** Who has not come to the end of what is here for so long is not repaired by more packets still: what is missing is given up. */
 const OVERLOADED_MS = 1_000;
+/** A node that did not run does not fall behind: of the time between two looks no more than this counts. */
+const LOOK_MS = 100;
 /** The time between two requests for the same packet doubles so often, at the pace of `nakMs`. */
 const DOUBLINGS_MAX = 4;
 
@@ -41,8 +43,9 @@ export class Requests {
   readonly #lags = new Map<GroupNumber, RepairLag>();
   /** Streams of which something is missing, or of which it is not known where they begin. */
   readonly #lacking = new Set<Incoming>();
-  /** Since when packets may be here that have not been looked at. */
+  /** Since when packets may be here that have not been looked at, less the time that the node did not run; and when it was last said. */
   #behindSince = NEVER;
+  #saidAt = 0;
   readonly #pauseMaxMs: number;
   readonly #giveUpMs: number;
   /** When something is to be asked for. */
@@ -62,6 +65,13 @@ export class Requests {
   get missing(): number {
     let count = 0;
     for (const { missing } of this.#lacking) count += missing.size;
+    return count;
+  }
+
+  /** Streams of which it is not known yet where they begin for this node. */
+  get unsettled(): number {
+    let count = 0;
+    for (const { isBeginningKnown } of this.#lacking) if (!isBeginningKnown) count++;
     return count;
   }
 
@@ -113,6 +123,8 @@ export class Requests {
   behind(isBehind: boolean, now: number): void {
     if (!isBehind) this.#behindSince = NEVER;
     else if (this.#behindSince === NEVER) this.#behindSince = now;
+    else this.#behindSince += Math.max(0, now - this.#saidAt - LOOK_MS);
+    this.#saidAt = now;
   }
 
   tick(now: number): void {
@@ -125,14 +137,14 @@ export class Requests {
     for (const stream of this.#lacking) {
       // Who is no member any more is not asked.
       if (stream.departure !== undefined) continue;
-      const { sender, group } = stream;
+      const { sender, group, since } = stream;
       const due = this.#dueOf(stream, now);
       const asksBeginning = this.#asksBeginning(stream, now);
       this.noteLess(stream);
       if (due.isEmpty && !asksBeginning) continue;
       const list = naks.get(sender);
-      if (list === undefined) naks.set(sender, [{ group, missing: due }]);
-      else list.push({ group, missing: due });
+      if (list === undefined) naks.set(sender, [{ group, since, missing: due }]);
+      else list.push({ group, since, missing: due });
     }
     if (this.deadline < NEVER) this.deadline = Math.max(this.deadline, now + TOGETHER_MS);
     for (const [sender, list] of naks) {
@@ -151,7 +163,9 @@ export class Requests {
       const isAhead = this.#behindSince < NEVER && missing.seq > stream.arrived;
       if (isAhead) missing.askAt = Math.max(missing.askAt, now + TOGETHER_MS);
       if (missing.askAt <= now) {
-        if (now - missing.since >= this.#giveUpMs || this.#isOverloaded(now)) {
+        const isOver = now - missing.since >= this.#giveUpMs || this.#isOverloaded(now);
+        // What is perhaps not for this node is neither lost nor forgotten until its sender has said so.
+        if (isOver && stream.isMine(missing.seq)) {
           stream.missing.delete(missing.seq);
           cover("timely given up");
           this.#outbox.giveUp(stream, missing);
@@ -169,16 +183,11 @@ export class Requests {
   /** Whether the sender is to be asked now with which packet its stream begins for this node. */
   #asksBeginning(stream: Incoming, now: number): boolean {
     if (stream.isBeginningKnown) return false;
-    const { nakMs, nakMax } = this.#config;
     const isDue = stream.beginningAskAt <= now;
-    if (isDue && stream.beginningAsked >= nakMax) {
-      stream.settleBeginning();
-      return false;
-    }
     if (isDue) {
       cover("timely beginning asked");
       stream.beginningAsked++;
-      stream.beginningAskAt = now + this.#pauseMs(nakMs, stream.beginningAsked);
+      stream.beginningAskAt = now + this.#pauseMs(this.#config.nakMs, stream.beginningAsked);
     }
     this.deadline = Math.min(this.deadline, stream.beginningAskAt);
     return isDue;

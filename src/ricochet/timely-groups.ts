@@ -12,7 +12,7 @@ import { LatencyHistogram } from "../base/latency-histogram.ts";
 import type { NodeFigures } from "../wire/native/node-statistics.ts";
 import type { PacketId } from "../wire/timely/data.ts";
 import type { Repairs } from "../wire/timely/repairs.ts";
-import type { GroupShape } from "./bin-plan.ts";
+import type { TimelyShape } from "./bin-plan.ts";
 import type { TimelyConfig } from "./config.ts";
 import type { DecoderStatistics } from "./decoder.ts";
 import { GroupCounts, timelyFigures, type TimelyGroupStatistics } from "./statistics.ts";
@@ -37,6 +37,8 @@ export interface TimelyGroupsOutbox {
 export type KnownViews = {
   readonly regions: ReadonlyMap<RegionId, RegionView>;
   readonly groups: ReadonlyMap<GroupNumber, GroupView>;
+  /** Position in the membership service's log up to which they are known. */
+  readonly n: number;
 };
 
 /** Where the packets of a group go: to an address each, or to these members. */
@@ -47,6 +49,8 @@ type TimelyGroup = {
   repairs: Repairs;
   /** By id, with this node. */
   members: readonly NodeInfo[];
+  /** Position in the log at which these became the members: it numbers the group's views alike at all of them. */
+  view: number;
   destinations: readonly Destination[];
 };
 
@@ -114,6 +118,11 @@ export class TimelyGroups implements Machine {
     return this.#node.decoding;
   }
 
+  /** Senders that have not yet said with which packet their streams begin for this node. */
+  get unsettled(): number {
+    return this.#node.unsettled;
+  }
+
   has(group: GroupNumber): boolean {
     return this.#groups.has(group);
   }
@@ -135,7 +144,7 @@ export class TimelyGroups implements Machine {
   set(group: GroupNumber, repairs: Repairs): void {
     const known = this.#groups.get(group);
     if (known === undefined)
-      this.#groups.set(group, { counts: new GroupCounts(), repairs, members: [], destinations: [] });
+      this.#groups.set(group, { counts: new GroupCounts(), repairs, members: [], view: 0, destinations: [] });
     else known.repairs = repairs;
     this.#isStale = true;
   }
@@ -154,18 +163,21 @@ export class TimelyGroups implements Machine {
         isNew = true;
         continue;
       }
-      isNew ||= !isSame(members, group.members);
+      if (!isSame(members, group.members)) {
+        isNew = true;
+        group.view = views.n;
+      }
       group.members = members;
       group.destinations = view?.address === undefined ? destinations : [{ address: view.address, members }];
     }
     if (!isNew) return;
     const addresses = new Map<NodeId, NodeAddress>();
-    const shapes: GroupShape[] = [];
-    for (const [number, { repairs, members }] of this.#groups) {
+    const shapes: TimelyShape[] = [];
+    for (const [number, { repairs, members, view }] of this.#groups) {
       for (const { id, address } of members) addresses.set(id, address);
       const { every, copies, targets, recovery } = repairs;
       const ids = members.map(({ id }) => id);
-      shapes.push({ group: number, members: ids, repairs: copies, packetsPerRepair: every, targets, recovery });
+      shapes.push({ group: number, view, members: ids, repairs: copies, packetsPerRepair: every, targets, recovery });
     }
     // What is fired now goes to those who were members.
     for (const [id, address] of addresses) this.#addresses.set(id, address);

@@ -13,6 +13,7 @@ import {
   timelyGroupOf,
   timelyPayloadOf,
   timelySeqOf,
+  timelyViewOf,
 } from "../wire/timely/data.ts";
 import { decodeTimelyNak, encodeTimelyNak } from "../wire/timely/nak.ts";
 import {
@@ -28,11 +29,11 @@ import {
 import { decodeTimelyRate, encodeTimelyRate } from "../wire/timely/rate.ts";
 import { decodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
-import type { GroupShape } from "./bin-plan.ts";
+import type { TimelyShape } from "./bin-plan.ts";
 import type { BinPacket } from "./bins.ts";
+import { CommonViews } from "./common-views.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
-import { FormerStreams } from "./former-streams.ts";
 import { HeldPackets } from "./held-packets.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { OwnStreams } from "./own-streams.ts";
@@ -104,14 +105,14 @@ export class TimelyNode implements Machine {
   readonly #config: TimelyConfig;
   readonly #outbox: TimelyOutbox;
   readonly #decoder: Decoder;
-  readonly #groups = new Map<GroupNumber, GroupShape>();
+  readonly #groups = new Map<GroupNumber, TimelyShape>();
+  readonly #common = new CommonViews();
   readonly #repairer: Repairer;
   readonly #rates: RateWishes;
   readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
   readonly #own: OwnStreams;
   /** Packets of senders that this node has not been told of. */
   readonly #early: EarlyPackets<{ readonly bytes: Uint8Array }>;
-  readonly #former = new FormerStreams();
   readonly #held: HeldPackets;
   readonly #requests: Requests;
   /** Packets may be here that this node has not been given. That others have heard of them says nothing of their being lost. */
@@ -170,6 +171,11 @@ export class TimelyNode implements Machine {
     return this.#requests.missing;
   }
 
+  /** Senders that have not yet said with which packet their streams begin for this node. */
+  get unsettled(): number {
+    return this.#requests.unsettled;
+  }
+
   /** Bytes that are held to rebuild others with, and for those who ask. */
   get heldBytes(): number {
     return this.#held.bytes + this.#own.bytes;
@@ -179,34 +185,27 @@ export class TimelyNode implements Machine {
    * New views of groups: all groups of this node, with their present members. Repairs that were being collected are sent as they are, to those
    * who were members before. `hasFailed`: which of those that are gone have failed, so that nothing is taken from them directly any more.
    */
-  setGroups(groups: readonly GroupShape[], now: number, hasFailed: (node: NodeId) => boolean = () => false): void {
+  setGroups(groups: readonly TimelyShape[], now: number, hasFailed: (node: NodeId) => boolean = () => false): void {
     this.#now = now;
     this.#repairer.fireAll(now);
-    const before = new Map(this.#groups);
     this.#groups.clear();
-    for (const shape of groups) {
-      this.#groups.set(shape.group, shape);
-      const members = before.get(shape.group)?.members ?? [];
-      if (members.join() !== shape.members.join()) this.#own.viewChanged(shape.group, members, shape.members);
-    }
+    for (const shape of groups) this.#groups.set(shape.group, shape);
+    this.#common.set(groups);
+    this.#own.setGroups(this.#groups);
     for (const [group, streams] of this.#incoming) {
       const members = this.#groups.get(group)?.members;
       if (members === undefined) {
-        for (const stream of streams.values()) {
-          this.#requests.drop(stream);
-          this.#former.remember(stream);
-        }
+        for (const stream of streams.values()) this.#requests.drop(stream);
         this.#requests.forget(group);
         this.#incoming.delete(group);
         continue;
       }
       for (const [sender, stream] of streams) {
-        const isMember = members.includes(sender);
-        if (isMember && stream.departure !== undefined) this.#comeBack(stream);
-        else if (!isMember) this.#depart(stream, hasFailed(sender));
+        const since = this.#common.since(group, sender);
+        if (since === undefined) this.#depart(stream, hasFailed(sender));
+        else if (stream.departure !== undefined) this.#comeBack(stream, since);
       }
     }
-    this.#own.keepOnly((group) => this.#groups.has(group));
     this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
     this.#rates.setGroups(this.#groups.values(), this.#config.me, now);
     for (const { bytes } of this.#early.take()) this.#onData(bytes, "received");
@@ -303,7 +302,7 @@ export class TimelyNode implements Machine {
       case NodeKind.timelyState: {
         const states = decodeTimelyState(packet);
         if (states === undefined) this.#malformed();
-        else for (const state of states.streams) this.#onState(originOf(packet), state, states.isAnswer);
+        else for (const state of states) this.#onState(originOf(packet), state);
         return;
       }
       case NodeKind.timelyNak: {
@@ -333,8 +332,10 @@ export class TimelyNode implements Machine {
   #onData(packet: Uint8Array, how: "received" | "rebuilt"): void {
     const id = { sender: originOf(packet), group: timelyGroupOf(packet), seq: timelySeqOf(packet) };
     const stream = this.#stream(id);
-    if (stream === undefined) {
-      if (how === "received") this.statistics.foreign += this.#early.keep({ bytes: packet });
+    const view = timelyViewOf(packet);
+    // It is a member again, or for the first time, in a view that this node has not heard of.
+    if (stream === undefined || view >= (stream.departure?.view ?? NEVER)) {
+      this.statistics.foreign += this.#early.keep({ bytes: packet });
       return;
     }
     const presence = stream.presence(id.seq);
@@ -347,24 +348,29 @@ export class TimelyNode implements Machine {
       }
       return;
     }
+    const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
+    if (view < stream.since && !stream.isMine(id.seq)) {
+      this.#onOthers(stream, kept);
+      return;
+    }
+    stream.noteBeforeDeparture(id.seq);
     this.#announce(stream, id.seq);
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
     stream.missing.delete(id.seq);
-    this.#requests.noteLess(stream);
-    const kept = { id, bytes: packet, at: this.#now, checksum: undefined };
     this.#held.add(stream, kept);
     if (how === "rebuilt" && missing.asked === 0) stream.rebuilt.set(id.seq, missing.since);
     if (how === "received") stream.arrived = Math.max(stream.arrived, id.seq);
     const arrival = how === "received" && missing.asked > 0 ? "resent" : how;
     this.statistics[arrival]++;
-    const before = timelyBeforeOf(packet);
-    this.#reachBack(stream, id.seq - before);
-    if (before < BEFORE_MAX && id.seq - before === 1) {
-      // From the sender's very first packet on they are for this node: there is nothing to ask.
-      stream.settleBeginning();
-      this.#requests.noteLess(stream);
+    if (view >= stream.since) {
+      const before = timelyBeforeOf(packet);
+      const began = Math.max(1, id.seq - before);
+      // With the first view that has both, or the sender's very first packet, there is nothing to ask.
+      const isBeginning = before < BEFORE_MAX && (view === stream.since || began === 1);
+      this.#reachBack(stream, began, isBeginning);
     }
+    this.#requests.noteLess(stream);
     this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
     if (arrival === "received") this.#repairer.collect(kept, this.#now);
@@ -377,20 +383,49 @@ export class TimelyNode implements Machine {
     cover("timely drop malformed");
   }
 
-  #reachBack(stream: Incoming, from: number): void {
+  /** A packet that was sent before this node, or its sender, was a member: others are repaired with it, it is not delivered. */
+  #onOthers(stream: Incoming, packet: BinPacket): void {
+    const { seq } = packet.id;
+    cover("timely packet of before");
+    this.statistics.foreign++;
+    const missing = stream.missing.get(seq);
+    this.#beginBehind(stream, seq);
+    this.#held.add(stream, packet);
+    if (missing === undefined) return;
+    for (const bytes of this.#decoder.arrived(missing)) this.#onData(bytes, "rebuilt");
+  }
+
+  /** Packets up to this number are not for this node. */
+  #beginBehind(stream: Incoming, seq: number): void {
+    const { highest } = stream;
+    stream.beginBehind(seq);
+    this.#repairer.advance(stream.group, stream.highest - highest);
+    this.#requests.noteLess(stream);
+  }
+
+  /** Packets from this number on are for this node; `isBeginning`: and none before. */
+  #reachBack(stream: Incoming, from: number, isBeginning: boolean): void {
     if (stream.isBeginningKnown) return;
     const askAt = this.#requests.firstAt(stream.group, this.#now, this.#now);
-    stream.reachBack(Math.max(1, from), this.#now, askAt, this.#config.missingMax);
+    const skipped = stream.reachBack(from, this.#now, askAt, this.#config.missingMax);
+    if (skipped > 0) this.#lose(stream, from, skipped);
+    if (isBeginning) stream.begin(from);
     this.#requests.note(stream, askAt);
   }
 
-  #onState(sender: NodeId, { group, from, began, last }: StreamState, isAnswer: boolean): void {
+  #onState(sender: NodeId, { group, view, from, began, last }: StreamState): void {
     const stream = this.#stream({ sender, group, seq: Math.max(from, began) });
     if (stream === undefined || stream.departure !== undefined) return;
-    this.#reachBack(stream, began);
-    if (isAnswer) stream.begin(began, this.#now, this.#now, 0);
+    if (view < stream.since) {
+      // The sender has not heard of this node yet, or the state is an old one.
+      this.#beginBehind(stream, last);
+      return;
+    }
+    this.#reachBack(stream, began, view === stream.since);
+    this.#requests.noteLess(stream);
     if (this.#isBehind) return;
-    if (isAnswer) this.#trim(stream, began);
+    // What the sender has sent in an earlier membership of its own.
+    if (view === stream.since) this.#trim(stream, began);
     // What the sender has not got any more is lost also if nothing was heard of it in time.
     if (from - 1 > stream.highest) {
       cover("timely gone unheard of");
@@ -474,33 +509,37 @@ export class TimelyNode implements Machine {
   #hearOf(id: PacketId, since: number): void {
     if (id.sender === this.#config.me || this.#isBehind) return;
     const stream = this.#stream(id);
-    if (stream?.presence(id.seq) === "unknown") this.#announce(stream, id.seq, since);
+    if (stream?.presence(id.seq) !== "unknown") return;
+    const isFar = id.seq > stream.highest + this.#config.missingMax;
+    if (stream.departure === undefined || !isFar) this.#announce(stream, id.seq, since);
   }
 
   /** The stream goes as far as this packet; what of it is not here has been missing since then. */
   #announce(stream: Incoming, seq: number, since = this.#now): void {
     const { missingMax } = this.#config;
+    const { highest } = stream;
     // A sender that ran on so far without this node is not caught up with.
-    if (seq - stream.highest > missingMax) {
+    if (seq - highest > missingMax) {
       const from = seq - missingMax + 1;
-      this.#lose(stream, stream.highest + 1, from - stream.highest - 1);
-      this.#trim(stream, from);
+      if (stream.isMine(highest + 1)) {
+        this.#lose(stream, highest + 1, from - highest - 1);
+        this.#trim(stream, from);
+      } else stream.restart(from);
     }
     const askAt = this.#requests.firstAt(stream.group, since, this.#now);
-    const advanced = stream.announce(seq, since, askAt);
-    if (advanced > 0) this.#repairer.advance(stream.group, advanced);
+    stream.announce(seq, since, askAt);
+    if (stream.highest > highest) this.#repairer.advance(stream.group, stream.highest - highest);
     this.#requests.note(stream, askAt);
   }
 
   #stream({ sender, group, seq }: PacketId): Incoming | undefined {
-    const shape = this.#groups.get(group);
-    if (shape === undefined || sender === this.#config.me) return undefined;
     let streams = this.#incoming.get(group);
     let stream = streams?.get(sender);
     if (stream !== undefined) return stream;
-    if (!shape.members.includes(sender)) return undefined;
+    const since = this.#common.since(group, sender);
+    if (since === undefined || sender === this.#config.me) return undefined;
     if (streams === undefined) this.#incoming.set(group, (streams = new Map()));
-    stream = new Incoming(sender, group, seq, this.#former.highestOf(group, sender));
+    stream = new Incoming(sender, group, since, seq);
     streams.set(sender, stream);
     stream.beginningAskAt = this.#now + this.#config.nakMs;
     this.#requests.note(stream, stream.beginningAskAt);
@@ -525,16 +564,14 @@ export class TimelyNode implements Machine {
   /** The sender is no member any more. Repairs of its last packets may be under way. */
   #depart(stream: Incoming, hasFailed: boolean): void {
     if (stream.departure !== undefined) return;
-    stream.departure = { until: this.#now + this.#config.departMs, hasFailed };
-    this.#departAt = Math.min(this.#departAt, stream.departure.until);
+    const { view } = this.#groups.get(stream.group) as TimelyShape;
+    const until = this.#now + this.#config.departMs;
+    stream.depart({ view, until, hasFailed });
+    this.#departAt = Math.min(this.#departAt, until);
   }
 
-  /**
-   * The sender is a member again. It goes on with its numbers, and packets of its new membership may have come, or be missing, already: what is not to
-   * be had any more it says when it is asked.
-   */
-  #comeBack(stream: Incoming): void {
-    stream.departure = undefined;
+  #comeBack(stream: Incoming, since: number): void {
+    stream.comeBack(since);
     cover("timely sender back");
     this.#requests.note(stream, this.#requests.firstAt(stream.group, this.#now, this.#now));
   }
@@ -552,13 +589,14 @@ export class TimelyNode implements Machine {
 
   #end(stream: Incoming): void {
     for (const missing of stream.missing.values()) {
+      // Of the others it is not known whether they were for this node.
+      if (!stream.isMine(missing.seq)) continue;
       cover("timely departed");
       this.#giveUp(stream, missing);
     }
     stream.missing.clear();
     this.#requests.drop(stream);
     this.#incoming.get(stream.group)?.delete(stream.sender);
-    this.#former.remember(stream);
   }
 
   #find(id: PacketId): BinPacket | Missing | undefined {

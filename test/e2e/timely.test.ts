@@ -68,12 +68,18 @@ function ofSender({ streams }: GroupReport, life: string): GroupReport["streams"
 
 /**
  * Each member has all of each sender, once; these have stayed. Who joined while others sent has all of theirs from `since` on: of just before it may
- * have some.
+ * have some. `killed`: what such a sender was sending as it ended has come to some and not to others, who are told.
  */
 async function expectAll(
   members: readonly NodeClient[],
   senders: readonly NodeClient[],
-  since: ReadonlyMap<string, number> = new Map(),
+  {
+    since = new Map(),
+    killed,
+  }: {
+    readonly since?: ReadonlyMap<string, number>;
+    readonly killed?: { readonly name: string; readonly life: string };
+  } = {},
 ): Promise<void> {
   const group = "t";
   const sent = await Promise.all(senders.map((sender) => sender.group(group)));
@@ -86,9 +92,28 @@ async function expectAll(
       });
       expect(ofSender(await member.group(group), life)?.faults).toEqual([]);
     }
-    const { events } = await member.group(group);
-    expect(events.filter(({ kind }) => kind === "gap" || kind === "expelled" || kind === "lost")).toEqual([]);
+    const report = await member.group(group);
+    const isOfKilled = (event: GroupReport["events"][number]): boolean =>
+      event.kind === "lost" && event.sender === killed?.name;
+    const unexpected = report.events.filter(({ kind }) => kind === "gap" || kind === "expelled" || kind === "lost");
+    expect(unexpected.filter((event) => !isOfKilled(event))).toEqual([]);
+    if (killed !== undefined) await expectAllOrTold(member, killed);
   }
+}
+
+/** Whether or not a member has all that the killed one has sent, nothing came twice, and it is told of what has not come between other messages. */
+async function expectAllOrTold(
+  member: NodeClient,
+  { name, life }: { readonly name: string; readonly life: string },
+): Promise<void> {
+  await until(`${member.name} has been told what it lacks of ${name}`, async () => {
+    const report = await member.group("t");
+    const told = report.events.reduce((sum, event) => {
+      return sum + (event.kind === "lost" && event.sender === name ? event.packets : 0);
+    }, 0);
+    return told >= (ofSender(report, life)?.missing.length ?? 0);
+  });
+  expect(ofSender(await member.group("t"), life)?.faults).toEqual([]);
 }
 
 describe("members of timely groups, in processes of their own", () => {
@@ -114,7 +139,7 @@ describe("members of timely groups, in processes of their own", () => {
     await bob.leave("u");
     await sleep(300);
     await Promise.all([ann.stop(), bob.stop(), cyd.stop()]);
-    await expectAll([ann, bob, cyd], [ann, bob, cyd], since);
+    await expectAll([ann, bob, cyd], [ann, bob, cyd], { since });
     expect((await ann.group("t")).sent).toBeGreaterThan(200);
     expect((await ann.group("t")).members).toHaveLength(3);
   });
@@ -125,6 +150,7 @@ describe("members of timely groups, in processes of their own", () => {
     for (const client of [ann, bob, cyd]) await client.untilMembers("t", 3);
     for (const client of [ann, bob, cyd]) await client.flood("t", 2);
     await sleep(300);
+    const { life } = await cyd.group("t");
     cyd.signal("SIGKILL");
     await ann.untilMembers("t", 2);
     site.signal("beta", "SIGKILL");
@@ -135,7 +161,7 @@ describe("members of timely groups, in processes of their own", () => {
     await site.startDaemon("beta");
     await site.untilTogether(DAEMONS);
     await Promise.all([ann.stop(), bob.stop()]);
-    await expectAll([ann, bob], [ann, bob]);
+    await expectAll([ann, bob], [ann, bob], { killed: { name: "#cyd#gamma", life } });
     const { events } = await ann.group("t");
     expect(events.at(-1)).toMatchObject({ kind: "view", cause: "disconnect", left: ["#cyd#gamma"] });
   });

@@ -61,7 +61,7 @@ class Group {
           0,
         ),
     );
-    for (const node of this.nodes) node.setGroups([{ group: GROUP, members: MEMBERS, repairs: 3 }], 0);
+    for (const node of this.nodes) node.setGroups([{ group: GROUP, view: 1, members: MEMBERS, repairs: 3 }], 0);
   }
 
   get receiver(): TimelyNode {

@@ -140,7 +140,7 @@ export class PlatoWorld {
   /** The member hears of a view. */
   install(member: PlatoMember, view: number, members: readonly NodeId[], failed: ReadonlySet<NodeId>): void {
     const { packetsPerRepair, repairs } = this.#options;
-    const shape = { group: GROUP, members, repairs, packetsPerRepair };
+    const shape = { group: GROUP, view, members, repairs, packetsPerRepair };
     member.timely.setGroups([shape], this.now, (node) => failed.has(node));
     member.plato.setView(view, members, this.now);
     this.wake(member);

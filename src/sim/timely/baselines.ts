@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import { NEVER } from "../../machine/machine.ts";
-import type { GroupShape } from "../../ricochet/bin-plan.ts";
+import type { TimelyShape } from "../../ricochet/bin-plan.ts";
 import type { TimelyOutbox } from "../../ricochet/timely-node.ts";
 import { Reader, readU48, readU64, Writer, writeU48, writeU64 } from "../../wire/bytes.ts";
 import { originOf } from "../../wire/region/head.ts";
@@ -82,7 +82,7 @@ export class BaselineNode implements FieldNode {
     this.#outbox = outbox;
   }
 
-  setGroups(groups: readonly GroupShape[], now: number): void {
+  setGroups(groups: readonly TimelyShape[], now: number): void {
     const { sessionMsMin, sessionShare, rate } = this.#config;
     let senders = 0;
     for (const { group, members } of groups) {
@@ -98,7 +98,7 @@ export class BaselineNode implements FieldNode {
     this.#now = now;
     const stream = this.#stream(this.#config.me, group);
     const id = { sender: this.#config.me, group, seq: ++stream.last };
-    const bytes = encodeTimelyData(ME, id, 0, id.seq - 1, payload);
+    const bytes = encodeTimelyData(ME, id, 0, 1, id.seq - 1, payload);
     stream.packets.set(id.seq, bytes);
     this.statistics.sent++;
     this.#outbox.multicast(group, bytes);

@@ -36,6 +36,8 @@ export const TIMELY_CELLS: CoverageTable = {
     "timely repair waits",
     // Members that come and go.
     "timely beginning asked",
+    "timely asked too soon",
+    "timely packet of before",
     "timely sender back",
     "timely drop fenced",
   ],

@@ -8,7 +8,7 @@ import type { Repair } from "../../wire/timely/repair.ts";
 /** What is left at a node when everything is over. */
 export type TimelyRemains = {
   readonly node: NodeId;
-  /** Packets that are missing. */
+  /** Packets that are missing, and senders that have not said with which packet they begin. */
   readonly missing: number;
   /** Whether its ordered groups have nothing more to do. */
   readonly isAtRest: boolean;
@@ -32,6 +32,10 @@ export type TimelyEvent = { readonly at: number } & (
       readonly group: GroupNumber;
       readonly name: string;
       readonly members: readonly NodeId[] | undefined;
+      /** Position in the service's log: the same at all nodes for the same members. */
+      readonly view: number;
+      /** Where they run. */
+      readonly machines: ReadonlyMap<NodeId, number>;
     }
   | { readonly kind: "applied"; readonly node: NodeId }
   /** It has, or has not any more, packets that it has not processed. */

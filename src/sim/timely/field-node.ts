@@ -1,6 +1,6 @@
 import type { GroupNumber } from "../../base/ids.ts";
 import type { Machine } from "../../machine/machine.ts";
-import type { GroupShape } from "../../ricochet/bin-plan.ts";
+import type { TimelyShape } from "../../ricochet/bin-plan.ts";
 import type { TimelyStatistics } from "../../ricochet/timely-node.ts";
 import type { PacketId } from "../../wire/timely/data.ts";
 
@@ -8,7 +8,7 @@ import type { PacketId } from "../../wire/timely/data.ts";
 export interface FieldNode extends Machine {
   readonly statistics: Readonly<Pick<TimelyStatistics, "sent" | "received" | "repairsSent" | "naksSent" | "lost">>;
   /** Once, before anything else. */
-  setGroups(groups: readonly GroupShape[], now: number): void;
+  setGroups(groups: readonly TimelyShape[], now: number): void;
   send(group: GroupNumber, payload: Uint8Array, now: number): PacketId;
   receive(bytes: Uint8Array, now: number): void;
 }

@@ -1,6 +1,6 @@
 import type { NodeId } from "../../base/ids.ts";
 import { Random } from "../../base/random.ts";
-import type { GroupShape } from "../../ricochet/bin-plan.ts";
+import type { TimelyShape } from "../../ricochet/bin-plan.ts";
 import { type TimelyConfig, timelyDefaults } from "../../ricochet/config.ts";
 import { type Arrival, TimelyNode, type TimelyOutbox } from "../../ricochet/timely-node.ts";
 import { originOf } from "../../wire/region/head.ts";
@@ -91,13 +91,13 @@ type Station = {
 };
 
 /** The groups: shape by number. */
-export function randomGroups(options: FieldOptions, random: Random): GroupShape[] {
+export function randomGroups(options: FieldOptions, random: Random): TimelyShape[] {
   const everybody = Array.from({ length: options.nodes }, (_, i) => i + 1);
   const { repairs, recovery } = options;
-  if (options.groups === 0) return [{ group: 1, members: everybody, repairs, recovery }];
+  if (options.groups === 0) return [{ group: 1, view: 1, members: everybody, repairs, recovery }];
   return Array.from({ length: options.groups }, (_, i) => {
     const members = random.shuffle([...everybody]).slice(0, options.groupSize);
-    return { group: i + 1, members: members.sort((a, b) => a - b), repairs, recovery };
+    return { group: i + 1, view: 1, members: members.sort((a, b) => a - b), repairs, recovery };
   });
 }
 
@@ -112,7 +112,7 @@ class Field implements EventTarget {
   readonly #events = new EventQueue();
   readonly #random: Random;
   readonly #loss: LossState;
-  readonly #shapes: readonly GroupShape[];
+  readonly #shapes: readonly TimelyShape[];
   readonly #stations: Station[] = [];
   readonly #faults: string[] = [];
   /** When what a receiver has lost at first would have come, by receiver and packet. */
@@ -184,7 +184,7 @@ class Field implements EventTarget {
 
   #scheduleSend(): void {
     const { nodes, rate } = this.#options;
-    const size = (this.#shapes[0] as GroupShape).members.length;
+    const size = (this.#shapes[0] as TimelyShape).members.length;
     const perSecond = (rate * nodes) / (size - 1);
     const waitMs = (-Math.log(1 - this.#random.unit()) * 1000) / perSecond;
     this.#events.push(this.#events.now + waitMs, this, SEND);
@@ -207,7 +207,7 @@ class Field implements EventTarget {
     const random = this.#random.fork();
     const outbox: TimelyOutbox = {
       multicast: (group, bytes) => {
-        const { members } = this.#shapes[group - 1] as GroupShape;
+        const { members } = this.#shapes[group - 1] as TimelyShape;
         for (const member of members) if (member !== id) this.#transmit(member, bytes);
       },
       unicast: (to, _channel, bytes) => this.#transmit(to, bytes),

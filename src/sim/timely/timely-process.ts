@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
 import type { SettledStream } from "../../cms/settled.ts";
-import { absentOf, type Change, type NodeInfo } from "../../cms/views.ts";
+import { absentOf, type Change, type NodeInfo, type RegionView } from "../../cms/views.ts";
 import { platoDefaults } from "../../plato/config.ts";
 import { OrderedGroups } from "../../plato/ordered-groups.ts";
 import { PlatoGroup } from "../../plato/plato-group.ts";
@@ -117,7 +117,9 @@ export class TimelyProcess implements NodeLife {
     for (const group of changed) {
       const [before, after] = [this.#members.get(group), members.get(group)];
       const name = this.#node.views.groups.get(group)?.name ?? "";
-      if (after?.join() !== before?.join()) this.#tell({ kind: "members", node, group, name, members: after });
+      if (after?.join() === before?.join()) continue;
+      const machines = this.#machinesOf(group);
+      this.#tell({ kind: "members", node, group, name, members: after, view: this.#node.views.n, machines });
     }
     this.#members = members;
     this.#timely.apply(this.#node.views, change, now);
@@ -169,7 +171,7 @@ export class TimelyProcess implements NodeLife {
   remains(): TimelyRemains {
     return {
       node: this.info.id,
-      missing: this.#timely.figures().timelyMissing ?? 0,
+      missing: (this.#timely.figures().timelyMissing ?? 0) + this.#timely.unsettled,
       isAtRest: this.#ordered.deadline === Number.POSITIVE_INFINITY,
     };
   }
@@ -230,12 +232,20 @@ export class TimelyProcess implements NodeLife {
 
   /** As its views say, ascending. */
   #membersOf(group: GroupNumber): readonly NodeId[] {
-    const { groups, regions } = this.#node.views;
-    const views = (groups.get(group)?.regions ?? []).flatMap((id) => regions.get(id) ?? []);
-    const members = views.flatMap((view) =>
+    const members = this.#regionsOf(group).flatMap((view) =>
       view.members.map(({ id }) => id).filter((id) => !absentOf(view, id).includes(group)),
     );
     return members.sort((a, b) => a - b);
+  }
+
+  #machinesOf(group: GroupNumber): ReadonlyMap<NodeId, number> {
+    const infos = this.#regionsOf(group).flatMap(({ members }) => members);
+    return new Map(infos.map(({ id, address }) => [id, machineOf(address.host)]));
+  }
+
+  #regionsOf(group: GroupNumber): readonly RegionView[] {
+    const { groups, regions } = this.#node.views;
+    return (groups.get(group)?.regions ?? []).flatMap((id) => regions.get(id) ?? []);
   }
 
   #endTurn(): void {

@@ -4,36 +4,30 @@ import { readId } from "../region/fields.ts";
 import { bodyEndOf, isPacket, NODE_HEAD_BYTES, NodeKind, setPacketEnd, writeHead } from "../region/head.ts";
 
 /*
- * TIMELY_STATE, behind the head: 20 flags u8 (1: an answer)   21 count u16, then {group u64, from u48, began u48, last u48} each
+ * TIMELY_STATE, behind the head: 20 count u16, then {group u64, view u48, from u48, began u48, last u48} each
  *
  * What a sender has sent in each group, so that the loss of its last packets is noticed (protocols.md B13): `last` is the greatest number;
- * what comes before `from` cannot be had any more; what comes before `began` was sent in earlier views of the group. In an answer it is not for
- * who has asked.
+ * what comes before `from` cannot be had any more; `began` is the first number of this view of the group and of those after it. To all members it
+ * is told of the present view, to one that asks of the first view that has both: so that one knows with which packet the stream begins for it.
  */
 
-const BYTES_PER_STREAM = 26;
+const BYTES_PER_STREAM = 32;
 /** Streams in one packet. */
-export const STATE_STREAMS_MAX = 50;
+export const STATE_STREAMS_MAX = 40;
 
 export type StreamState = {
   readonly group: GroupNumber;
+  readonly view: number;
   readonly from: number;
   readonly began: number;
   readonly last: number;
 };
 
-export type TimelyState = { readonly isAnswer: boolean; readonly streams: readonly StreamState[] };
-
-export function encodeTimelyState(
-  cluster: number,
-  origin: NodeId,
-  isAnswer: boolean,
-  streams: readonly StreamState[],
-): Uint8Array {
-  const out = new Writer(NODE_HEAD_BYTES + 3 + BYTES_PER_STREAM * streams.length).raw(new Uint8Array(NODE_HEAD_BYTES));
-  out.u8(Number(isAnswer)).u16(streams.length);
-  for (const { group, from, began, last } of streams) {
-    writeU48(writeU48(writeU48(writeU64(out, group), from), began), last);
+export function encodeTimelyState(cluster: number, origin: NodeId, streams: readonly StreamState[]): Uint8Array {
+  const out = new Writer(NODE_HEAD_BYTES + 2 + BYTES_PER_STREAM * streams.length).raw(new Uint8Array(NODE_HEAD_BYTES));
+  out.u16(streams.length);
+  for (const { group, view, from, began, last } of streams) {
+    writeU48(writeU48(writeU48(writeU48(writeU64(out, group), view), from), began), last);
   }
   const bytes = out.finish();
   writeHead(bytes, 0, NodeKind.timelyState, cluster, origin);
@@ -42,17 +36,16 @@ export function encodeTimelyState(
 }
 
 /** Undefined: malformed. */
-export function decodeTimelyState(packet: Uint8Array): TimelyState | undefined {
-  if (!isPacket(packet, NodeKind.timelyState, 3)) return undefined;
+export function decodeTimelyState(packet: Uint8Array): StreamState[] | undefined {
+  if (!isPacket(packet, NodeKind.timelyState, 2)) return undefined;
   const input = new Reader(packet, NODE_HEAD_BYTES, bodyEndOf(packet));
-  const isAnswer = (input.u8() & 1) !== 0;
   const count = input.count(STATE_STREAMS_MAX, BYTES_PER_STREAM);
   const streams: StreamState[] = [];
   for (let i = 0; i < count; i++) {
-    const stream = { group: readId(input), from: readU48(input), began: readU48(input), last: readU48(input) };
-    const { from, began, last } = stream;
+    const [group, view] = [readId(input), readU48(input)];
+    const [from, began, last] = [readU48(input), readU48(input), readU48(input)];
     if (from === 0 || began === 0 || from > last + 1 || began > last + 1) input.fail();
-    streams.push(stream);
+    streams.push({ group, view, from, began, last });
   }
-  return input.failed || input.remaining > 0 ? undefined : { isAnswer, streams };
+  return input.failed || input.remaining > 0 ? undefined : streams;
 }

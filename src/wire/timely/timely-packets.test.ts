@@ -11,11 +11,12 @@ import {
   timelyGroupOf,
   timelyPayloadOf,
   timelySeqOf,
+  timelyViewOf,
 } from "./data.ts";
 import { decodeTimelyNak, encodeTimelyNak, NAK_RANGES_MAX } from "./nak.ts";
 import { decodeTimelyRate, encodeTimelyRate, RATE_WISHES_MAX } from "./rate.ts";
 import { decodeRepair, encodeRepair, REPAIR_PACKETS_MAX } from "./repair.ts";
-import { decodeTimelyState, encodeTimelyState } from "./state.ts";
+import { decodeTimelyState, encodeTimelyState, STATE_STREAMS_MAX } from "./state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "./tell.ts";
 
 const CLUSTER = 5;
@@ -28,14 +29,16 @@ test("packets of groups come back as they were", () => {
     fc.property(
       packetId,
       fc.nat(255),
+      seq,
       fc.nat(600),
       fc.uint8Array({ maxLength: 80 }),
-      (packet, flags, before, payload) => {
-        const bytes = encodeTimelyData(CLUSTER, packet, flags, before, payload);
+      (packet, flags, view, before, payload) => {
+        const bytes = encodeTimelyData(CLUSTER, packet, flags, view, before, payload);
         expect(headFault(bytes)).toBeUndefined();
         expect(isTimelyData(bytes)).toBe(true);
         expect({ sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) }).toEqual(packet);
         expect(timelyFlagsOf(bytes)).toBe(flags);
+        expect(timelyViewOf(bytes)).toBe(view);
         expect(timelyBeforeOf(bytes)).toBe(Math.min(before, BEFORE_MAX));
         expect(timelyPayloadOf(bytes)).toEqual(payload);
       },
@@ -44,7 +47,7 @@ test("packets of groups come back as they were", () => {
 });
 
 test("a copy of a payload is a copy, also of what Node's sockets give", () => {
-  const bytes = Buffer.from(encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, Uint8Array.of(7)));
+  const bytes = Buffer.from(encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 1, 0, Uint8Array.of(7)));
   const copy = timelyPayloadOf(bytes).slice();
   copy[0] = 8;
   expect(timelyPayloadOf(bytes)).toEqual(Uint8Array.of(7));
@@ -69,26 +72,30 @@ test("states and requests come back as they were", () => {
   const states = fc.array(
     fc.record({
       group: id,
+      view: seq,
       from: fc.integer({ min: 1, max: 1_000 }),
       began: fc.integer({ min: 1, max: 1_000 }),
       last: fc.integer({ min: 1_000, max: 9_000 }),
     }),
-    { maxLength: 50 },
+    { maxLength: STATE_STREAMS_MAX },
   );
   fc.assert(
-    fc.property(id, fc.boolean(), states, (origin, isAnswer, streams) => {
-      const bytes = encodeTimelyState(CLUSTER, origin, isAnswer, streams);
-      expect(decodeTimelyState(bytes)).toEqual({ isAnswer, streams });
+    fc.property(id, states, (origin, streams) => {
+      expect(decodeTimelyState(encodeTimelyState(CLUSTER, origin, streams))).toEqual(streams);
     }),
   );
-  const naks = fc.array(fc.tuple(id, fc.uniqueArray(fc.integer({ min: 1, max: 300 }), { maxLength: 90 })), {
+  const naks = fc.array(fc.tuple(id, seq, fc.uniqueArray(fc.integer({ min: 1, max: 300 }), { maxLength: 90 })), {
     maxLength: 32,
   });
   fc.assert(
     fc.property(id, naks, (origin, list) => {
-      const sent = list.map(([group, seqs]) => ({ group, missing: RangeSet.of(...seqs.map((n) => [n, n] as const)) }));
+      const sent = list.map(([group, since, seqs]) => {
+        return { group, since, missing: RangeSet.of(...seqs.map((n) => [n, n] as const)) };
+      });
       const received = decodeTimelyNak(encodeTimelyNak(CLUSTER, origin, sent)) ?? [];
-      expect(received.map(({ group }) => group)).toEqual(sent.map(({ group }) => group));
+      expect(received.map(({ group, since }) => [group, since])).toEqual(
+        sent.map(({ group, since }) => [group, since]),
+      );
       received.forEach(({ missing }, i) => {
         const ranges = [...(sent[i]?.missing.ranges() ?? [])];
         expect([...missing.ranges()]).toEqual(ranges.slice(0, NAK_RANGES_MAX));
@@ -129,10 +136,10 @@ test("how members want to be repaired comes back as it was", () => {
 
 test("whatever bytes come, reading them does not throw", () => {
   const valid = [
-    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 0, new Uint8Array(9)),
+    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 1, 0, new Uint8Array(9)),
     encodeRepair(CLUSTER, 1, [{ sender: 1, group: 2, seq: 3 }], [], { lengths: 1, checksum: 2 }, 20),
-    encodeTimelyState(CLUSTER, 1, false, [{ group: 2, from: 1, began: 1, last: 3 }]),
-    encodeTimelyNak(CLUSTER, 1, [{ group: 2, missing: RangeSet.of([1, 4]) }]),
+    encodeTimelyState(CLUSTER, 1, [{ group: 2, view: 1, from: 1, began: 1, last: 3 }]),
+    encodeTimelyNak(CLUSTER, 1, [{ group: 2, since: 1, missing: RangeSet.of([1, 4]) }]),
     encodeTimelyTell(CLUSTER, 1, { group: 2, body: new Uint8Array(5) }),
     encodeTimelyRate(CLUSTER, 1, [{ recovery: 0.99, every: 8, copies: 5, burst: 1 }]),
   ];

@@ -150,12 +150,17 @@ export const bins: TimelyCheckerFactory = (history, report) => {
   }
 };
 
-/** Lives of the machine that are members of the group for the origin: one that has failed may still be. */
-function sharingOn(history: TimelyHistory, origin: NodeId, machine: number, group: GroupNumber): readonly NodeId[] {
+/** Lives of the machine that are members of the group for the origin: one that has failed, or that ended before it knew of itself, may still be. */
+export function sharingOn(
+  history: TimelyHistory,
+  origin: NodeId,
+  machine: number,
+  group: GroupNumber,
+): readonly NodeId[] {
   const membership = history.membership(origin, group);
   const known = new Set([...(membership?.members ?? []), ...(membership?.before ?? [])]);
   known.delete(origin);
-  return [...known].filter((member) => history.nodes.get(member)?.machine === machine);
+  return [...known].filter((member) => history.machines.get(member) === machine);
 }
 
 function isWhole(history: TimelyHistory, node: NodeId, group: GroupNumber): boolean {
@@ -170,7 +175,7 @@ function isWhole(history: TimelyHistory, node: NodeId, group: GroupNumber): bool
   return true;
 }
 
-function sharesBins(one: Repairs, other: Repairs): boolean {
+export function sharesBins(one: Repairs, other: Repairs): boolean {
   return one.every === other.every && one.targets === other.targets && one.recovery === other.recovery;
 }
 

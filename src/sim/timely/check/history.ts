@@ -15,7 +15,13 @@ export type Membership = {
   left: number;
   /** Of each other node that was a member: how often it has ceased to be one. */
   readonly gone: Map<NodeId, number>;
+  /** The number of its present view; and of each node that is or was a member beside it, in which views. */
+  view: number;
+  readonly common: Map<NodeId, Views[]>;
 };
+
+/** Views from this one on, up to that one exclusively, if it has come. */
+type Views = { readonly from: number; until: number };
 
 /** One life of a machine. */
 export type NodeRecord = {
@@ -38,7 +44,9 @@ export type PacketRecord = {
   readonly payload: Uint8Array;
   /** The whole datagram; `undefined`: it has not left, as of who is alone in a group. */
   readonly bytes: Uint8Array | undefined;
-  /** Whom it is for, its sender included. */
+  /** The view in which it was sent. */
+  readonly view: number;
+  /** Whom its sender knows as members then, itself included. */
   readonly receivers: readonly Receiver[];
   /** How often its sender had left the group. */
   readonly senderLeft: number;
@@ -56,6 +64,8 @@ export type Receiver = {
 export class TimelyHistory {
   readonly nodes = new Map<NodeId, NodeRecord>();
   readonly packets = new Map<string, PacketRecord>();
+  /** Where each node runs that some node was told of: not all of them live long enough to know that they are nodes. */
+  readonly machines = new Map<NodeId, number>();
   /** By group, once a node is in it. */
   readonly plans = new Map<GroupNumber, TimelyGroupPlan>();
   readonly schedule: TimelySchedule;
@@ -85,7 +95,7 @@ export class TimelyHistory {
     else if (kind === "failed") {
       const failed = this.nodes.get(event.failed);
       if (failed !== undefined) failed.hasFailed = true;
-    } else if (kind === "members") this.#onMembers(event.node, event.group, event.name, event.members);
+    } else if (kind === "members") this.#onMembers(event);
     else if (kind === "applying") this.node(event.node).isApplying = true;
     else if (kind === "applied") this.#onApplied(event.node);
     else if (kind === "behind") {
@@ -112,6 +122,12 @@ export class TimelyHistory {
     return record !== undefined && record.endedAt === undefined && !record.hasFailed;
   }
 
+  /** Whether the packet was sent in a view that has both, as far as the node knows: one that is expelled learns it later than others. */
+  isFor({ id: { sender, group }, view }: PacketRecord, node: NodeId): boolean {
+    const common = this.membership(node, group)?.common.get(sender) ?? [];
+    return common.some(({ from, until }) => from <= view && view < until);
+  }
+
   /** Whether sender and receiver have both been in the group ever since the packet was sent, and know of each other. */
   isEntitled({ id: { sender, group }, senderLeft }: PacketRecord, { node, left, gone, senderGone }: Receiver): boolean {
     const [here, there] = [this.membership(node, group), this.membership(sender, group)];
@@ -131,26 +147,46 @@ export class TimelyHistory {
     const { groups } = this.node(node);
     let membership = groups.get(group);
     if (membership === undefined) {
-      membership = { group, members: undefined, before: undefined, left: 0, gone: new Map() };
+      membership = {
+        group,
+        members: undefined,
+        before: undefined,
+        left: 0,
+        gone: new Map(),
+        view: 0,
+        common: new Map(),
+      };
       groups.set(group, membership);
     }
     return membership;
   }
 
-  #onMembers(node: NodeId, group: GroupNumber, name: string, members: readonly NodeId[] | undefined): void {
+  #onMembers({ node, group, name, members, machines, view }: TimelyEvent & { readonly kind: "members" }): void {
+    for (const [member, machine] of machines) this.machines.set(member, machine);
     const plan = this.#plans.get(name);
     if (plan !== undefined) this.plans.set(group, plan);
     const membership = this.#membershipFor(node, group);
     const { members: before } = membership;
     membership.before = before;
     membership.members = members;
+    membership.view = view;
     if (members === undefined) {
       membership.left++;
       membership.gone.clear();
+      membership.common.clear();
       return;
     }
+    for (const member of members) {
+      if (before?.includes(member) === true) continue;
+      const views = membership.common.get(member) ?? [];
+      views.push({ from: view, until: Number.POSITIVE_INFINITY });
+      membership.common.set(member, views);
+    }
     for (const member of before ?? []) {
-      if (!members.includes(member)) membership.gone.set(member, (membership.gone.get(member) ?? 0) + 1);
+      if (members.includes(member)) continue;
+      membership.gone.set(member, (membership.gone.get(member) ?? 0) + 1);
+      const last = membership.common.get(member)?.at(-1);
+      if (last !== undefined) last.until = view;
     }
   }
 
@@ -171,6 +207,7 @@ export class TimelyHistory {
       at,
       payload: payload.slice(),
       bytes: this.#leaving.get(key),
+      view: membership.view,
       receivers: membership.members.map((node) => ({
         node,
         left: this.membership(node, id.group)?.left ?? 0,
@@ -193,7 +230,7 @@ export function packetName(history: TimelyHistory, { sender, group, seq }: Packe
 }
 
 export function nameOf(history: TimelyHistory, node: NodeId): string {
-  const machine = history.nodes.get(node)?.machine;
+  const machine = history.nodes.get(node)?.machine ?? history.machines.get(node);
   return `node ${node % 0x1_0000_0000}${machine === undefined ? "" : ` (machine ${machine})`}`;
 }
 

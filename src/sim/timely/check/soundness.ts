@@ -3,7 +3,8 @@ import type { TimelyCheckerFactory } from "./checker.ts";
 import { nameOf, packetKey, packetName } from "./history.ts";
 
 /**
- * K46: what is handed over is what was sent, once, however it has come; not after it was told as lost; and only by members. A number is used once.
+ * K46: what is handed over is what was sent, once, however it has come; not after it was told as lost; and only to members. What is told as lost was not
+ * handed over, and is told once. Both are only of packets that are for this node. A number is used once.
  */
 export const soundness: TimelyCheckerFactory = (history, report) => {
   /** By node: what it has been given, and what it was told not to expect. */
@@ -20,6 +21,9 @@ export const soundness: TimelyCheckerFactory = (history, report) => {
           const where = `${packetName(history, id)} at ${nameOf(history, event.node)}`;
           if (given.get(event.node)?.has(key) === true) report(`${where} is told as lost, and was delivered`, event.at);
           if (setAt(lost, event.node).has(key)) report(`${where} is told as lost twice`, event.at);
+          const sent = history.packets.get(key);
+          if (sent === undefined) report(`${where} is told as lost, and was never sent`, event.at);
+          else if (!history.isFor(sent, event.node)) report(`${where} is told as lost, and is not for it`, event.at);
           setAt(lost, event.node).add(key);
         }
         return;
@@ -39,6 +43,7 @@ export const soundness: TimelyCheckerFactory = (history, report) => {
       if (lost.get(event.node)?.has(key) === true) report(`${where} is delivered, and was told as lost`, event.at);
       const sent = history.packets.get(key);
       if (sent === undefined) report(`${where} was never sent`, event.at);
+      else if (!history.isFor(sent, event.node)) report(`${where} is not for it`, event.at);
       else if (!equal(sent.payload, event.payload)) report(`${where} is not what was sent (${event.how})`, event.at);
       const membership = history.membership(event.node, event.id.group);
       if (membership?.members === undefined) report(`${where} is delivered to who is not in the group`, event.at);
