@@ -47,7 +47,8 @@ export class GroupSends {
   /** As the group's `send` has it. Throws what is wrong with the arguments. */
   send(membership: Membership, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
     const bytes = joinedPieces(piecesOf(payload));
-    if (membership.isLeaving) throw leftError(membership.name);
+    // Leaving waits for what was sent before, and for nothing else.
+    if (membership.isParting || membership.isLeaving) throw leftError(membership.name);
     this.#checkSize(membership, bytes);
     if (membership.quality === "timely") this.#timelyAt = membership.sentAt = this.#host.now();
     return this.#lineOf(membership).send(membership, bytes, signal);

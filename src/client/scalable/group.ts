@@ -54,7 +54,7 @@ export class ScalableGroup implements AsyncIterable<ScalableEvent>, AsyncDisposa
     return this.#owner.send(payload, options);
   }
 
-  /** Leaves, behind what was sent. Resolves when the stream has its last event, `left`. Does nothing if it was left before. */
+  /** Leaves, behind what was sent before; nothing more is taken. Resolves when the stream has its last event, `left`. Does nothing if it was left before. */
   async leave(): Promise<void> {
     await this.#owner.leave();
   }

@@ -274,13 +274,15 @@ describe("a group", () => {
     const leaving = group.leave();
     await settle();
     expect(nodes.requests("leave")).toEqual([]);
-    await expect(group.send("too late")).resolves.toBeDefined();
+    // What is sent from now on would keep it for as long as there is more.
+    await expect(group.send("too late")).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(connection.send("g", "too late")).rejects.toMatchObject({ code: "CLOSED" });
     // It can be joined again at once: that waits for the end.
     const again = connection.join("g", { quality: "scalable" });
     for (const { number } of node.sent) node.application?.stable(number);
     await settle();
     expect(nodes.requests("leave")).toHaveLength(1);
-    await expect(group.send("really")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(node.sent.map(({ text }) => text)).toEqual(["last words"]);
     nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
     await leaving;
     await settle();
