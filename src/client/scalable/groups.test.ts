@@ -616,6 +616,7 @@ test("closing waits until what was sent is everywhere, says good-bye, and ends t
   const closing = connection.close();
   await settle();
   expect(nodes.daemon.sent.some(({ groups }) => groups[0] === "#ann#a")).toBe(false);
+  await expect(group.send("too late")).rejects.toMatchObject({ code: "CLOSED" });
   node.application?.stable(1);
   await closing;
   expect(node.isClosed).toBe(true);

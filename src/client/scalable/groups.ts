@@ -5,7 +5,7 @@ import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
 import type { NodeStatistics } from "../../wire/native/node-statistics.ts";
 import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
-import { GroupError } from "../errors.ts";
+import { closedError, GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
 import type { Message, ScalableEvent, TimelyEvent, View } from "../events.ts";
 import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
@@ -67,6 +67,7 @@ export class ScalableGroups {
   #suspended: "minority" | "disconnected" | undefined;
   #cancelLease: (() => void) | undefined;
   #error: GroupError | undefined;
+  #isClosing = false;
 
   constructor(settings: NodeSettings, limits: ScalableLimits, world: NodeWorld, host: ScalableHost) {
     this.#settings = settings;
@@ -133,6 +134,7 @@ export class ScalableGroups {
 
   async #send(membership: Membership, payload: Payload, options: ScalableSendOptions): Promise<Receipt> {
     if (this.#error !== undefined) throw this.#error;
+    if (this.#isClosing) throw closedError();
     return this.#sends.send(membership, payload, options);
   }
 
@@ -195,8 +197,9 @@ export class ScalableGroups {
     for (const membership of this.#memberships.values()) this.#leave(membership);
   }
 
-  /** Resolves when what was sent is everywhere, or that takes too long. */
+  /** The connection is being closed: nothing more is taken. Resolves when what was sent is everywhere, or that takes too long. */
   drain(): Promise<void> {
+    this.#isClosing = true;
     return this.#sends.drain();
   }
 
