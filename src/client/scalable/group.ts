@@ -8,6 +8,15 @@ export type ScalableSendOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** What only ordered groups have. */
+const ORDERED_OPTIONS = ["service", "type", "selfDiscard", "alsoTo", "onlyTo"];
+
+/** Throws a `RangeError` that names what a message to the group cannot have: whoever asks for it would be sent something else than they think. */
+export function checkSendOptions(group: string, options: Readonly<Record<string, unknown>>): void {
+  const unfit = ORDERED_OPTIONS.find((name) => options[name] !== undefined);
+  if (unfit !== undefined) throw new RangeError(`${unfit}: not in a scalable or timely group such as ${group}`);
+}
+
 /** What a scalable group asks of its connection. */
 export interface ScalableGroupOwner {
   readonly view: View | undefined;

@@ -370,6 +370,9 @@ describe("sending", () => {
     await expect(group.send(new Uint8Array(1_000_001))).rejects.toMatchObject({ code: "TOO_LARGE" });
     await expect(connection.send(["g", "h"], "x")).rejects.toMatchObject({ code: "GROUP_REFUSED" });
     await expect(connection.send("g", "x", { service: "safe" })).rejects.toThrow(RangeError);
+    // As a program without types may have it.
+    const unfit = { alsoTo: ["h"] } as object;
+    await expect(group.send("x", unfit)).rejects.toThrow("alsoTo: not in a scalable or timely group such as g");
     await expect(connection.send("g", "x")).resolves.toBeDefined();
   });
 

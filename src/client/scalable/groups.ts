@@ -12,7 +12,7 @@ import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts"
 import type { Outgoing } from "../outgoing.ts";
 import type { Payload, Receipt, SendOptions } from "../send.ts";
 import { arrivals } from "./arrivals.ts";
-import { ScalableGroup, type ScalableSendOptions } from "./group.ts";
+import { checkSendOptions, ScalableGroup, type ScalableSendOptions } from "./group.ts";
 import { GroupSends, type GroupSendsHost, type ScalableLimits } from "./group-sends.ts";
 import { Inbox } from "./inbox.ts";
 import { Membership } from "./membership.ts";
@@ -135,6 +135,7 @@ export class ScalableGroups {
   async #send(membership: Membership, payload: Payload, options: ScalableSendOptions): Promise<Receipt> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#isClosing) throw closedError();
+    checkSendOptions(membership.name, options);
     return this.#sends.send(membership, payload, options);
   }
 
@@ -147,13 +148,7 @@ export class ScalableGroups {
       const text = `${group} is a ${membership.quality} group: what is sent to it goes to no other group`;
       return Promise.reject(new GroupError("GROUP_REFUSED", text));
     }
-    const { service, type, selfDiscard } = options;
-    if (service !== undefined || type !== undefined || selfDiscard !== undefined) {
-      return Promise.reject(
-        new RangeError(`service, type, selfDiscard: not in a scalable or timely group such as ${group}`),
-      );
-    }
-    return this.#send(membership, payload, {});
+    return this.#send(membership, payload, options as ScalableSendOptions);
   }
 
   /** A frame of the daemon; false if it is not for a node. */
