@@ -5,7 +5,7 @@ export type { NodeOptions } from "./client/scalable/options.ts";
 export type { ScalableGroup, ScalableSendOptions } from "./client/scalable/group.ts";
 export type { TimelyGroup } from "./client/scalable/timely-group.ts";
 export { connect } from "./client/connect.ts";
-export { Connection } from "./client/connection.ts";
+export { type AnyGroup, Connection } from "./client/connection.ts";
 export { GroupError, type GroupErrorCode } from "./client/errors.ts";
 export type {
   Commit,
@@ -18,6 +18,9 @@ export type {
   Left,
   Lost,
   Message,
+  NodeGroupEvent,
+  OrderedTimelyEvent,
+  PlacedMessage,
   Primary,
   Reconnected,
   Resumed,
@@ -30,7 +33,13 @@ export type {
 } from "./client/events.ts";
 export type { CloseOptions, ClosingReport } from "./client/farewell.ts";
 export type { Group } from "./client/group.ts";
-export type { JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./client/join-options.ts";
+export type {
+  AnyJoinOptions,
+  JoinOptions,
+  OrderedTimelyJoinOptions,
+  ScalableJoinOptions,
+  TimelyJoinOptions,
+} from "./client/join-options.ts";
 export type { GroupSendOptions, Payload, Receipt, SendOptions } from "./client/send.ts";
 export { SERVICES, type Service } from "./ordering/service.ts";
 export type { NodeFigures, NodeStatistics, RegionFigures, RegionStatistics } from "./wire/native/node-statistics.ts";

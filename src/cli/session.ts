@@ -1,12 +1,4 @@
-import {
-  type Connection,
-  connect,
-  type ConnectionEvent,
-  type Group,
-  type ScalableGroup,
-  type ScalableJoinOptions,
-  type TimelyGroup,
-} from "../index.ts";
+import { type AnyGroup, type Connection, connect, type ConnectionEvent, type ScalableJoinOptions } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { credentialsOf } from "./credentials.ts";
 import { usageError } from "./exit-codes.ts";
@@ -42,9 +34,6 @@ export async function openConnection(args: Arguments, terminal: Terminal): Promi
   if (signal.aborted) close();
   return connection;
 }
-
-/** What a command joins. */
-export type AnyGroup = Group | ScalableGroup | TimelyGroup;
 
 /** Joins a group with the quality that `--quality` names. */
 export function joinGroup(

@@ -12,10 +12,18 @@ import { EngineDriver } from "./engine-driver.ts";
 import type { EngineHost, SessionUp } from "./engine-host.ts";
 import { closedError, GroupError } from "./errors.ts";
 import { type EventQueue, NO_DELIVERY } from "./event-queue.ts";
-import type { ConnectionEvent, GroupEvent } from "./events.ts";
+import type { ConnectionEvent, GroupEvent, OrderedTimelyEvent } from "./events.ts";
 import type { CloseOptions, ClosingReport } from "./farewell.ts";
 import { Group, type GroupOwner } from "./group.ts";
-import type { Joining, JoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "./join-options.ts";
+import {
+  type AnyJoinOptions,
+  checkJoinOptions,
+  type Joining,
+  type JoinOptions,
+  type OrderedTimelyJoinOptions,
+  type ScalableJoinOptions,
+  type TimelyJoinOptions,
+} from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
@@ -25,6 +33,9 @@ import type { TimelyGroup } from "./scalable/timely-group.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
 import { Sending } from "./sending.ts";
+
+/** A group of any quality, as its options have it. */
+export type AnyGroup = Group | ScalableGroup | TimelyGroup | TimelyGroup<OrderedTimelyEvent>;
 
 /** How long `close` waits for what was sent to be accepted, and then gives it up; once the good-bye is said others bound the wait. */
 const CLOSE_MS = 5_000;
@@ -182,18 +193,20 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    * resolves and rejects.
    */
   join(group: string, options: TimelyJoinOptions): Promise<TimelyGroup>;
+  /** Joins a timely group whose members get the messages in one order: its messages have a `position`, and it tells `commit` and `rollback`. */
+  join(group: string, options: OrderedTimelyJoinOptions): Promise<TimelyGroup<OrderedTimelyEvent>>;
   /**
    * Joins a group. Resolves when its first view has arrived, which is also the first event of the group's stream.
    * Rejects with a `GroupError` (`ILLEGAL_NAME`, `ALREADY_JOINED`, `GROUP_REFUSED`, `CLOSED`, `DISCONNECTED`) or with the
    * signal's reason.
    */
   join(group: string, options?: JoinOptions): Promise<Group>;
-  async join(
-    group: string,
-    options: JoinOptions | ScalableJoinOptions | TimelyJoinOptions = {},
-  ): Promise<Group | ScalableGroup | TimelyGroup> {
+  /** The same where only at run time it is known which quality the group has. */
+  join(group: string, options: AnyJoinOptions): Promise<AnyGroup>;
+  async join(group: string, options: AnyJoinOptions = {}): Promise<AnyGroup> {
     const unfit = checkGroup(group) ?? this.#ended();
     if (unfit) throw unfit;
+    checkJoinOptions(options);
     while (this.#memberships.isLeaving(group) || this.#scalable?.leaving(group)) {
       await this.#untilLeft(group, options.signal);
       const ended = this.#ended();
@@ -203,10 +216,8 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       throw new GroupError("ALREADY_JOINED", `this connection is in ${group}: use the group that join() returned`);
     }
     if (options.quality === "scalable" || options.quality === "timely") {
-      return this.#nodeFor(group, options.quality).join(group, options);
-    }
-    if (options.quality !== undefined && options.quality !== "ordered") {
-      throw new RangeError(`quality: ${JSON.stringify(options.quality)} is none of "ordered", "scalable", "timely"`);
+      // The group that it makes fits its options.
+      return this.#nodeFor(group, options.quality).join(group, options) as Promise<AnyGroup>;
     }
     if (options.autoFlush === true && options.flush !== true) {
       throw new RangeError("autoFlush: only in flush mode: join with { flush: true, autoFlush: true }");

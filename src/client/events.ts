@@ -154,7 +154,16 @@ export type Rollback = { readonly kind: "rollback"; readonly group: string; read
 export type ScalableEvent = Message | View | Gap | Lost | Suspended | Resumed | Expelled | Left;
 
 /** What the stream of a timely group consists of. */
-export type TimelyEvent = ScalableEvent | Commit | Rollback;
+export type TimelyEvent = ScalableEvent;
+
+/** A message of a totally ordered group. */
+export type PlacedMessage = Message & { readonly position: number };
+
+/** What the stream of a totally ordered timely group consists of. */
+export type OrderedTimelyEvent = PlacedMessage | Commit | Rollback | View | Suspended | Resumed | Expelled | Left;
+
+/** What is told of groups whose members send straight to each other. */
+export type NodeGroupEvent = ScalableEvent | OrderedTimelyEvent;
 
 /** What the connection's stream consists of: everything of all groups, private messages, and its own state. */
-export type ConnectionEvent = GroupEvent | TimelyEvent | Disconnected | Reconnected;
+export type ConnectionEvent = GroupEvent | NodeGroupEvent | Disconnected | Reconnected;

@@ -18,6 +18,7 @@ export interface GroupOwner {
  * not leave the group; a later loop goes on where the last one stopped.
  */
 export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
+  readonly quality = "ordered";
   readonly #name: string;
   readonly #owner: GroupOwner;
   readonly #left: Promise<void>;

@@ -44,23 +44,59 @@ export type TimelyJoinOptions = {
    * what it loses and asks the others for as few repairs as that takes. The first join of a group fixes them; one that names none takes what there is.
    */
   readonly repairs?: Partial<Repairs>;
-  /**
-   * All members get the messages in one order (PLATO): each is delivered as soon as its place is likely, `rollback` takes back what was ordered
-   * otherwise, and `commit` says what stays. A fact of the group, fixed by its first join.
-   */
-  readonly order?: "total";
-  /** In a totally ordered group, of this member: `false` delivers only what is committed, so nothing is ever taken back. Default `true`. */
-  readonly optimistic?: boolean;
+  /** Without order: see `OrderedTimelyJoinOptions`. */
+  readonly order?: undefined;
   /** Gives up waiting for the first view; the group is left again. */
   readonly signal?: AbortSignal;
-  /**
-   * What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group.
-   * A totally ordered group has `expel`.
-   */
+  /** What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group. */
   readonly slow?: "drop" | "expel";
   /** No messages of this group are delivered here. Views and the like still come. */
   readonly sendOnly?: boolean;
 };
+
+/** How a totally ordered timely group is joined. */
+export type OrderedTimelyJoinOptions = Omit<TimelyJoinOptions, "order" | "slow"> & {
+  /**
+   * All members get the messages in one order (PLATO): each is delivered as soon as its place is likely, `rollback` takes back what was ordered
+   * otherwise, and `commit` says what stays. A fact of the group, fixed by its first join.
+   */
+  readonly order: "total";
+  /** Of this member: `false` delivers only what is committed, so nothing is ever taken back. Default `true`. */
+  readonly optimistic?: boolean;
+  /** A member that reads too slowly leaves the group: nothing is left out of an order. */
+  readonly slow?: "expel";
+};
+
+/** How a group of any quality is joined. */
+export type AnyJoinOptions = JoinOptions | ScalableJoinOptions | TimelyJoinOptions | OrderedTimelyJoinOptions;
+
+/** Which options are only for groups of some qualities. */
+const QUALITIES_OF: ReadonlyMap<string, readonly string[]> = new Map([
+  ["flush", ["ordered"]],
+  ["autoFlush", ["ordered"]],
+  ["sendOnly", ["scalable", "timely"]],
+  ["repairs", ["timely"]],
+  ["order", ["timely"]],
+  ["optimistic", ["timely"]],
+]);
+
+/**
+ * Throws a `RangeError` that names an option which groups of the quality that is asked for do not have: a program without types may give it, and would be in
+ * another group than it thinks.
+ */
+export function checkJoinOptions(options: AnyJoinOptions): void {
+  const { quality = "ordered" } = options;
+  if (!["ordered", "scalable", "timely"].includes(quality)) {
+    throw new RangeError(`quality: ${JSON.stringify(quality)} is none of "ordered", "scalable", "timely"`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const qualities = QUALITIES_OF.get(name);
+    if (value === undefined || value === false || qualities === undefined || qualities.includes(quality)) continue;
+    throw new RangeError(
+      `${name}: only for groups of the quality ${qualities.join(" or ")}, and this join asks for ${quality}`,
+    );
+  }
+}
 
 /** A join that waits for its first view. */
 export type Joining = {

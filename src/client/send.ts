@@ -73,7 +73,7 @@ export function isWeak(service: Service | undefined): boolean {
 
 /** Whether a group may be joined under this name, as an error or nothing. */
 export function checkGroup(name: string): GroupError | undefined {
-  if (isGroupName(name)) return undefined;
+  if (typeof name === "string" && isGroupName(name)) return undefined;
   return new GroupError("ILLEGAL_NAME", `"${name}" cannot be a group: use 1 to 31 characters from "$" to "~"`);
 }
 

@@ -1,5 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { connect, type Connection, type TimelyGroup } from "../../src/index.ts";
+import {
+  connect,
+  type Connection,
+  type OrderedTimelyEvent,
+  type OrderedTimelyJoinOptions,
+  type TimelyGroup,
+} from "../../src/index.ts";
 import { type GroupReport, NodeClient } from "./node-client.ts";
 import { Site } from "./site.ts";
 import { sleep, until } from "./until.ts";
@@ -30,13 +36,13 @@ const join = (client: NodeClient, group = "t", slow?: "drop" | "expel") => clien
 /** A member of a totally ordered group in this process, and what it may rely on. */
 class OrderedMember {
   readonly connection: Connection;
-  readonly group: TimelyGroup;
+  readonly group: TimelyGroup<OrderedTimelyEvent>;
   readonly committed: string[] = [];
   readonly faults: string[] = [];
   rollbacks = 0;
   #likely: { readonly position: number; readonly text: string }[] = [];
 
-  constructor(connection: Connection, group: TimelyGroup) {
+  constructor(connection: Connection, group: TimelyGroup<OrderedTimelyEvent>) {
     this.connection = connection;
     this.group = group;
     void this.#read().catch((error: unknown) => this.faults.push(String(error)));
@@ -45,7 +51,7 @@ class OrderedMember {
   async #read(): Promise<void> {
     for await (const event of this.group) {
       if (event.kind === "message") {
-        const position = event.position ?? 0;
+        const { position } = event;
         const text = `${event.sender} ${new TextDecoder().decode(event.payload)}`;
         if (position <= (this.#likely.at(-1)?.position ?? 0)) this.faults.push(`${text} at ${position}`);
         this.#likely.push({ position, text });
@@ -214,9 +220,8 @@ describe("members of timely groups, in processes of their own", () => {
     }
     // Who wants nothing taken back has nothing taken back.
     expect(third.rollbacks).toBe(0);
-    await expect(third.connection.join("o2", { quality: "timely", order: "total", slow: "drop" })).rejects.toThrow(
-      "drop",
-    );
+    const unfit = { quality: "timely", order: "total", slow: "drop" } as unknown as OrderedTimelyJoinOptions;
+    await expect(third.connection.join("o2", unfit)).rejects.toThrow("drop");
     await Promise.all([second, third].map(({ connection }) => connection.close()));
   });
 

@@ -1,10 +1,10 @@
-import type { Connection, ConnectionEvent, Message, View } from "../../index.ts";
+import type { AnyGroup, Connection, ConnectionEvent, Message, View } from "../../index.ts";
 import { SERVICES, type Service } from "../../ordering/service.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CHAT_COMMANDS, ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
 import { type LineEditor, openLineEditor } from "../line-editor.ts";
-import { type AnyGroup, describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
+import { describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
 export const chat = defineCommand({
@@ -200,8 +200,7 @@ class ChatRoom {
   }
 
   #quality(name: string): "ordered" | "scalable" | "timely" {
-    const group = this.#groups.get(name);
-    return group !== undefined && "quality" in group ? group.quality : "ordered";
+    return this.#groups.get(name)?.quality ?? "ordered";
   }
 
   #needCurrent(): string {

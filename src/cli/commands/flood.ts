@@ -104,7 +104,9 @@ export const flood = defineCommand({
         const head = new Uint8Array(HEAD_BYTES);
         new DataView(head.buffer).setUint32(0, number);
         const accepted: Promise<unknown> =
-          "quality" in group ? group.send([head, filling]) : group.send([head, filling], { service: args.service() });
+          group.quality === "ordered"
+            ? group.send([head, filling], { service: args.service() })
+            : group.send([head, filling]);
         accepted.catch((error: unknown) => {
           failure ??= error;
           resume?.();

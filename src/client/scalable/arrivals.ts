@@ -1,5 +1,5 @@
 import type { GroupNumber, NodeId } from "../../base/ids.ts";
-import type { TimelyEvent } from "../events.ts";
+import type { NodeGroupEvent } from "../events.ts";
 import type { Membership } from "./membership.ts";
 import type { NodeApplication } from "./node-world.ts";
 
@@ -8,7 +8,7 @@ export interface ArrivalsHost {
   /** The membership that a node's group is; none that is over, or being left. */
   membership(group: GroupNumber): Membership | undefined;
   nameOf(node: NodeId): string;
-  tell(membership: Membership, event: TimelyEvent): void;
+  tell(membership: Membership, event: NodeGroupEvent): void;
 }
 
 /** What a node delivers, as events of the groups. `me` is the node; `isFifo`: it delivers what each sender sends in order. */

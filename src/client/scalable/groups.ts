@@ -7,15 +7,15 @@ import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import { closedError, GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
-import type { Message, ScalableEvent, TimelyEvent, View } from "../events.ts";
-import type { ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
+import type { Message, ScalableEvent, NodeGroupEvent, View } from "../events.ts";
+import type { OrderedTimelyJoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
 import type { Payload, Receipt, SendOptions } from "../send.ts";
 import { arrivals } from "./arrivals.ts";
 import { checkSendOptions, ScalableGroup, type ScalableSendOptions } from "./group.ts";
 import { GroupSends, type GroupSendsHost, type ScalableLimits } from "./group-sends.ts";
 import { Inbox } from "./inbox.ts";
-import { Membership } from "./membership.ts";
+import { Membership, type NodeGroup } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
 import { NodeSession, type WantedGroup } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
@@ -32,7 +32,7 @@ export interface ScalableHost extends GroupSendsHost {
   /** To the daemon, behind all that was sent before. */
   submit(outgoing: Outgoing): void;
   /** For the connection's stream. */
-  event(event: TimelyEvent): void;
+  event(event: NodeGroupEvent): void;
   /** The daemon does not keep to the protocol: the connection ends. */
   broken(what: string): void;
   /** To the daemon, which shows it: what the node counts. */
@@ -100,7 +100,10 @@ export class ScalableGroups {
     return membership?.isLeaving === true || membership?.isParting === true ? membership.gone : undefined;
   }
 
-  async join(name: string, options: ScalableJoinOptions | TimelyJoinOptions): Promise<ScalableGroup | TimelyGroup> {
+  async join(
+    name: string,
+    options: ScalableJoinOptions | TimelyJoinOptions | OrderedTimelyJoinOptions,
+  ): Promise<NodeGroup> {
     const { quality, slow, signal, sendOnly } = options;
     const timely = options.quality === "timely" ? options : undefined;
     const repairs = timely && wantedRepairs(timely);
@@ -108,8 +111,8 @@ export class ScalableGroups {
     signal?.throwIfAborted();
     const membership = this.#add(name, quality, order);
     membership.isSendOnly = sendOnly === true;
-    membership.isOptimistic = timely?.optimistic ?? true;
-    const joined = new Promise<ScalableGroup | TimelyGroup>((resolve, reject) => membership.awaited(resolve, reject));
+    membership.isOptimistic = timely?.order === undefined || (timely.optimistic ?? true);
+    const joined = new Promise<NodeGroup>((resolve, reject) => membership.awaited(resolve, reject));
     const abort = (): void => this.#abandon(membership, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     const over = (): void => signal?.removeEventListener("abort", abort);
@@ -247,7 +250,7 @@ export class ScalableGroups {
     };
     const group =
       quality === "timely"
-        ? new TimelyGroup(name, owner, inbox.events, left)
+        ? new TimelyGroup<NodeGroupEvent>(name, owner, inbox.events, left)
         : new ScalableGroup(name, owner, inbox.events as EventQueue<ScalableEvent>, left);
     const membership: Membership = new Membership(name, group, inbox, whenLeft);
     membership.order = order;
@@ -256,7 +259,7 @@ export class ScalableGroups {
     return membership;
   }
 
-  #tell(membership: Membership, event: TimelyEvent): void {
+  #tell(membership: Membership, event: NodeGroupEvent): void {
     membership.inbox.events.push(event, 0);
     this.#host.event(event);
   }
@@ -291,7 +294,7 @@ export class ScalableGroups {
     this.#startLeaving(membership);
     const { name } = membership;
     const text = `${name} was left, since too much waited to be read: read faster, or join with another policy`;
-    const left: TimelyEvent = { kind: "left", group: name, reason: "slow" };
+    const left: NodeGroupEvent = { kind: "left", group: name, reason: "slow" };
     membership.end(left, new GroupError("EXPELLED", text), (event) => this.#tell(membership, event));
   }
 
@@ -306,7 +309,7 @@ export class ScalableGroups {
     else this.#remove(membership, { kind: "left", group: membership.name }, error);
   }
 
-  #remove(membership: Membership, event: TimelyEvent | undefined, error: GroupError | undefined): void {
+  #remove(membership: Membership, event: NodeGroupEvent | undefined, error: GroupError | undefined): void {
     if (this.#memberships.get(membership.name) === membership) this.#memberships.delete(membership.name);
     if (membership.number !== undefined) this.#byNumber.delete(membership.number);
     membership.end(event, error, (last) => this.#tell(membership, last));
@@ -341,7 +344,7 @@ export class ScalableGroups {
       this.#cancelLease = undefined;
     }
     if (this.#suspended === reason) return;
-    const event: TimelyEvent = reason === undefined ? { kind: "resumed" } : { kind: "suspended", reason };
+    const event: NodeGroupEvent = reason === undefined ? { kind: "resumed" } : { kind: "suspended", reason };
     this.#suspended = reason;
     // Once for all groups, in the connection's stream.
     for (const membership of this.#memberships.values()) {

@@ -1,12 +1,12 @@
 import { EventQueue } from "../event-queue.ts";
-import type { Gap, TimelyEvent, Message } from "../events.ts";
+import type { Gap, NodeGroupEvent, Message } from "../events.ts";
 
 export type SlowPolicy = "wait" | "drop" | "expel";
 
 /** What an inbox asks of its membership. */
 export interface InboxHost {
   /** For the streams: of the group, and of the connection. */
-  tell(event: TimelyEvent): void;
+  tell(event: NodeGroupEvent): void;
   /** Too much waits, and the policy is that senders wait; or they need not any more. */
   hold(isHeld: boolean): void;
   /** Too much waits, and the policy is to leave. */
@@ -21,7 +21,7 @@ export type InboxLimits = { readonly waitingMax: number; readonly waitingBytesMa
  * which, or the group is left.
  */
 export class Inbox {
-  readonly events: EventQueue<TimelyEvent>;
+  readonly events: EventQueue<NodeGroupEvent>;
   /** Fixed by the first join that named one; until then as the group's quality has it. */
   policy: SlowPolicy;
   readonly #group: string;
@@ -39,8 +39,8 @@ export class Inbox {
     this.#group = group;
     this.#limits = limits;
     this.#host = host;
-    const counted = (by: 1 | -1) => (event: TimelyEvent) => event.kind === "message" && this.counted(event, by);
-    this.events = new EventQueue<TimelyEvent>({
+    const counted = (by: 1 | -1) => (event: NodeGroupEvent) => event.kind === "message" && this.counted(event, by);
+    this.events = new EventQueue<NodeGroupEvent>({
       queued: counted(1),
       taken: counted(-1),
       dropped: counted(-1),

@@ -1,6 +1,6 @@
 import type { GroupNumber } from "../../base/ids.ts";
 import { GroupError } from "../errors.ts";
-import type { TimelyEvent, Message, View } from "../events.ts";
+import type { NodeGroupEvent, Message, View } from "../events.ts";
 import type { ScalableGroup } from "./group.ts";
 import type { TimelyGroup } from "./timely-group.ts";
 import type { OrderedMessage } from "../../plato/message.ts";
@@ -10,11 +10,14 @@ import type { Inbox } from "./inbox.ts";
 import type { Roster } from "./rosters.ts";
 import type { Destination } from "./send-window.ts";
 
+/** A group of whichever of the two qualities. */
+export type NodeGroup = ScalableGroup | TimelyGroup<NodeGroupEvent>;
+
 /** A scalable or timely group that the connection is in, or is about to be: what of it is promised to whom. */
 export class Membership implements Destination {
   readonly name: string;
   readonly quality: "scalable" | "timely";
-  readonly group: ScalableGroup | TimelyGroup;
+  readonly group: NodeGroup;
   readonly inbox: Inbox;
   /** Of a timely group: as the daemons say. */
   repairs: Repairs = REPAIRS_DEFAULT;
@@ -42,11 +45,9 @@ export class Membership implements Destination {
   #whenGone: () => void = () => {};
   #isOver = false;
   /** The promise of `join`, until the first view. */
-  #joining:
-    | { readonly resolve: (group: ScalableGroup | TimelyGroup) => void; readonly reject: (error: unknown) => void }
-    | undefined;
+  #joining: { readonly resolve: (group: NodeGroup) => void; readonly reject: (error: unknown) => void } | undefined;
 
-  constructor(name: string, group: ScalableGroup | TimelyGroup, inbox: Inbox, whenLeft: () => void) {
+  constructor(name: string, group: NodeGroup, inbox: Inbox, whenLeft: () => void) {
     this.name = name;
     this.group = group;
     this.quality = group.quality;
@@ -66,7 +67,7 @@ export class Membership implements Destination {
     return this.quality === "scalable";
   }
 
-  awaited(resolve: (group: ScalableGroup | TimelyGroup) => void, reject: (error: unknown) => void): void {
+  awaited(resolve: (group: NodeGroup) => void, reject: (error: unknown) => void): void {
     this.#joining = { resolve, reject };
   }
 
@@ -99,7 +100,7 @@ export class Membership implements Destination {
   }
 
   /** The last event, and the end of the stream, with an error where the program did not ask for it. */
-  end(event: TimelyEvent | undefined, error: GroupError | undefined, tell: (event: TimelyEvent) => void): void {
+  end(event: NodeGroupEvent | undefined, error: GroupError | undefined, tell: (event: NodeGroupEvent) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.inbox.close();

@@ -1,7 +1,7 @@
 import type { TimelyGroupStatistics } from "../../ricochet/statistics.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import type { EventQueue } from "../event-queue.ts";
-import type { TimelyEvent, View } from "../events.ts";
+import type { NodeGroupEvent, TimelyEvent, View } from "../events.ts";
 import type { Payload } from "../send.ts";
 import type { ScalableSendOptions } from "./group.ts";
 
@@ -18,21 +18,21 @@ export interface TimelyGroupOwner {
 /**
  * A timely group that the connection is in: a message is delivered as soon as it is here, in no order, and what is lost is rebuilt within
  * milliseconds from what other members send around (docs/protocols/timely.md). Iterating over it gives views, messages, each at most once, and
- * whatever else its members are told, beginning with the first view.
+ * whatever else its members are told, beginning with the first view. `Event`: of a totally ordered group it is `OrderedTimelyEvent`.
  *
  * The iteration ends after `left`, and throws a `GroupError` if the connection is lost for good or the group was left because this program
  * reads too slowly (`EXPELLED`). Leaving a loop does not leave the group; a later loop goes on where the last one stopped.
  */
-export class TimelyGroup implements AsyncIterable<TimelyEvent>, AsyncDisposable {
+export class TimelyGroup<Event extends NodeGroupEvent = TimelyEvent> implements AsyncIterable<Event>, AsyncDisposable {
   readonly quality = "timely";
   readonly name: string;
   /** Resolves when this is no member any more, for whatever reason. */
   readonly left: Promise<void>;
   readonly #owner: TimelyGroupOwner;
-  readonly #events: EventQueue<TimelyEvent>;
+  readonly #events: EventQueue<Event>;
 
   /** Made by `Connection.join`. */
-  constructor(name: string, owner: TimelyGroupOwner, events: EventQueue<TimelyEvent>, left: Promise<void>) {
+  constructor(name: string, owner: TimelyGroupOwner, events: EventQueue<Event>, left: Promise<void>) {
     this.name = name;
     this.left = left;
     this.#owner = owner;
@@ -80,12 +80,12 @@ export class TimelyGroup implements AsyncIterable<TimelyEvent>, AsyncDisposable 
     await this.leave();
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<TimelyEvent> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Event> {
     return this.#events[Symbol.asyncIterator]();
   }
 
   /** The same events, several at a time, as `Group.batches`. */
-  batches(): AsyncIterableIterator<readonly TimelyEvent[]> {
+  batches(): AsyncIterableIterator<readonly Event[]> {
     return this.#events.batches();
   }
 }

@@ -6,8 +6,8 @@ import { REPAIRS_DEFAULT } from "../../wire/timely/repairs.ts";
 import type { Arrival } from "../../ricochet/timely-node.ts";
 import type { ConnectOptions } from "../config.ts";
 import { Connection } from "../connection.ts";
-import type { TimelyEvent } from "../events.ts";
-import type { TimelyJoinOptions } from "../join-options.ts";
+import type { NodeGroupEvent } from "../events.ts";
+import type { OrderedTimelyJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { TimelyGroup } from "./timely-group.ts";
 
 const GROUP = 1;
@@ -18,12 +18,15 @@ type Setting = {
   readonly connection: Connection;
   readonly nodes: NodeDaemon;
   readonly world: FakeWorld;
-  readonly group: TimelyGroup;
+  readonly group: TimelyGroup<NodeGroupEvent>;
   readonly node: FakeNode;
 };
 
 /** A connection that is in the timely group `g` with node 9. */
-async function joined(join: Partial<TimelyJoinOptions> = {}, options: ConnectOptions = {}): Promise<Setting> {
+async function joined(
+  join: Partial<TimelyJoinOptions> | Omit<OrderedTimelyJoinOptions, "quality"> = {},
+  options: ConnectOptions = {},
+): Promise<Setting> {
   const transport = new FakeTransport();
   const world = new FakeWorld();
   const daemon = new FakeDaemon("a");
@@ -31,7 +34,7 @@ async function joined(join: Partial<TimelyJoinOptions> = {}, options: ConnectOpt
   const withNodes = Object.assign(transport, { nodes: world });
   const connection = await Connection.open(withNodes, ["4803@a"], { name: "ann", ...options });
   const nodes = new NodeDaemon(daemon, ME);
-  const joining = connection.join("g", { quality: "timely", ...join });
+  const joining: Promise<unknown> = connection.join("g", { quality: "timely", ...join });
   await settle();
   nodes.order();
   nodes.register();
@@ -41,7 +44,7 @@ async function joined(join: Partial<TimelyJoinOptions> = {}, options: ConnectOpt
     regionsCreated: [{ id: { region: 100, view: 1 }, address: 0, members: [info(ME, "#ann#a"), info(9)] }],
     groupsCreated: [{ group: GROUP, name: "g", view: 1, regions: [100], places: [0] }],
   });
-  const group = await joining;
+  const group = (await joining) as TimelyGroup<NodeGroupEvent>;
   return { transport, connection, nodes, world, group, node: world.nodes[0] as FakeNode };
 }
 
@@ -50,10 +53,10 @@ function deliver(node: FakeNode, text: string, how: Arrival = "received", sender
   node.application?.timely.deliver(packet, new TextEncoder().encode(text), how, 0, 0);
 }
 
-async function next(group: TimelyGroup, count: number): Promise<TimelyEvent[]> {
+async function next(group: TimelyGroup<NodeGroupEvent>, count: number): Promise<NodeGroupEvent[]> {
   const iterator = group[Symbol.asyncIterator]();
-  const events: TimelyEvent[] = [];
-  for (let i = 0; i < count; i++) events.push((await iterator.next()).value as TimelyEvent);
+  const events: NodeGroupEvent[] = [];
+  for (let i = 0; i < count; i++) events.push((await iterator.next()).value as NodeGroupEvent);
   return events;
 }
 
@@ -177,7 +180,7 @@ describe("a timely group", () => {
 
   test("refuses options that it cannot have, by name", async () => {
     const { connection } = await joined();
-    const join = (options: object) => connection.join("h", { quality: "timely", ...options });
+    const join = (options: object) => connection.join("h", { quality: "timely", ...options } as TimelyJoinOptions);
     await expect(join({ slow: "wait" })).rejects.toThrow('slow: "wait"');
     await expect(join({ order: "some" })).rejects.toThrow('order: "some"');
     await expect(join({ order: "total", slow: "drop" })).rejects.toThrow('slow: "drop"');
@@ -187,6 +190,16 @@ describe("a timely group", () => {
     await expect(join({ repairs: { recovery: 0.99, copies: 2 } })).rejects.toThrow('"repairs.copies"');
     await expect(connection.join("h", { quality: "hasty" } as never)).rejects.toThrow(
       '"ordered", "scalable", "timely"',
+    );
+    await expect(join({ flush: true })).rejects.toThrow("flush: only for groups of the quality ordered");
+    const other = (options: object) => connection.join("h", options as TimelyJoinOptions);
+    await expect(other({ order: "total" })).rejects.toThrow("order: only for groups of the quality timely");
+    await expect(other({ sendOnly: true })).rejects.toThrow(
+      "sendOnly: only for groups of the quality scalable or timely",
+    );
+    await expect(other({ quality: "scalable", repairs: {} })).rejects.toThrow("repairs: only");
+    await expect(other({ quality: "scalable", flush: undefined, signal: AbortSignal.abort() })).rejects.toThrow(
+      "aborted",
     );
   });
 });
