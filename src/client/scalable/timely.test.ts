@@ -101,11 +101,11 @@ describe("a timely group", () => {
   test("takes messages of one packet, and nobody says whether they have come", async () => {
     const { node, group, connection } = await joined();
     await group.send("hello");
-    await expect(group.send(new Uint8Array(1_161))).rejects.toMatchObject({ code: "TOO_LARGE" });
-    await group.send(new Uint8Array(1_160));
+    await expect(group.send(new Uint8Array(1_155))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await group.send(new Uint8Array(1_154));
     const { delivered } = await connection.send("g", "again");
     await expect(delivered).rejects.toMatchObject({ code: "NOT_TOLD" });
-    expect(node.sent.map(({ text }) => text.length)).toEqual([5, 1_160, 5]);
+    expect(node.sent.map(({ text }) => text.length)).toEqual([5, 1_154, 5]);
     await expect(connection.send(["g", "h"], "both")).rejects.toMatchObject({ code: "GROUP_REFUSED" });
   });
 
@@ -175,7 +175,8 @@ describe("a timely group", () => {
     expect(commit).toEqual({ kind: "commit", group: "g", position: 1 });
     expect(two).toMatchObject({ own: true, position: 2 });
     expect(rollback).toEqual({ kind: "rollback", group: "g", position: 1 });
-    await expect(group.send(new Uint8Array(1_160))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(group.send(new Uint8Array(1_132))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await group.send(new Uint8Array(1_131));
   });
 
   test("refuses options that it cannot have, by name", async () => {
