@@ -40,7 +40,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     return this.#name;
   }
 
-  /** The last view that was received; the stream may not have come to it yet. */
+  /** The last view that was received, while this is a member; the stream may not have come to it yet. */
   get view(): View | undefined {
     return this.#owner.view(this.#name);
   }

@@ -48,7 +48,7 @@ export class ScalableGroup implements AsyncIterable<ScalableEvent>, AsyncDisposa
     this.#events = events;
   }
 
-  /** The last view that was received; the stream may not have come to it yet. */
+  /** The last view that was received, while this is a member; the stream may not have come to it yet. */
   get view(): View | undefined {
     return this.#owner.view;
   }

@@ -160,6 +160,7 @@ describe("joining", () => {
   test("one that is given up is left as soon as it has begun", async () => {
     const { connection, nodes } = await start();
     const abort = new AbortController();
+    const events = connection[Symbol.asyncIterator]();
     const joining = connection.join("g", { quality: "scalable", signal: abort.signal });
     await settle();
     abort.abort(new Error("enough"));
@@ -178,6 +179,8 @@ describe("joining", () => {
     expect(nodes.requests("join")).toHaveLength(2);
     nodes.change(first(["g"]));
     await again;
+    // Of the first one the connection's stream has told nothing.
+    expect(short((await events.next()).value as ConnectionEvent)).toBe("view #ann#a");
   });
 });
 
@@ -285,6 +288,7 @@ describe("a group", () => {
     expect(node.sent.map(({ text }) => text)).toEqual(["last words"]);
     nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
     await leaving;
+    expect(group.view).toBeUndefined();
     await settle();
     expect(nodes.requests("join")).toHaveLength(2);
     const ended = expect(again).rejects.toMatchObject({ code: "CLOSED" });

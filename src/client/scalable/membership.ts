@@ -104,7 +104,9 @@ export class Membership implements Destination {
     if (this.#isOver) return;
     this.#isOver = true;
     this.inbox.close();
-    if (event !== undefined) tell(event);
+    // Who was told of no view has heard of no membership that could end.
+    if (event !== undefined && this.view !== undefined) tell(event);
+    this.view = undefined;
     this.inbox.events.end(error);
     this.fail(error ?? new GroupError("CLOSED", `${this.name} was left before it was joined`));
     this.#whenLeft();

@@ -39,7 +39,7 @@ export class TimelyGroup<Event extends NodeGroupEvent = TimelyEvent> implements 
     this.#events = events;
   }
 
-  /** The last view that was received; the stream may not have come to it yet. */
+  /** The last view that was received, while this is a member; the stream may not have come to it yet. */
   get view(): View | undefined {
     return this.#owner.view;
   }
