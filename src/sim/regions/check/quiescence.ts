@@ -6,7 +6,8 @@ import { nodeName, viewName } from "./names.ts";
 /** One that finds nothing and one that says so; before them those that were under way together, where rounds may overlap. */
 const IDLE_ROUNDS_MAX = 20;
 
-type Idle = { readonly rounds: number; readonly number: string };
+/** So many rounds in a row, and the last of them. */
+type Idle = { readonly rounds: number; readonly failure: number; readonly round: number };
 
 /** K41: rounds of a view end soon when nothing happens there that they would be for. */
 export const quiescence: RegionCheckerFactory = (_history, report) => {
@@ -22,12 +23,12 @@ export const quiescence: RegionCheckerFactory = (_history, report) => {
       else if (kind === "heard" && (event.token.phase === "close" || event.token.phase === "complete")) {
         const key = regionViewKey(event.token.id);
         const { failure, round, quiesce, retire, id } = event.token;
-        const number = `${failure} ${round}`;
-        const before = idle.get(key);
+        const last = idle.get(key) ?? { rounds: 0, failure: 0, round: 0 };
         if (!quiesce || retire) idle.delete(key);
-        else if (before?.number !== number) {
-          const rounds = (before?.rounds ?? 0) + 1;
-          idle.set(key, { rounds, number });
+        // In a tree the tokens of a round that is over, or was given up, may come after those of the next one.
+        else if (failure > last.failure || (failure === last.failure && round > last.round)) {
+          const rounds = last.rounds + 1;
+          idle.set(key, { rounds, failure, round });
           if (rounds > IDLE_ROUNDS_MAX) report(`${viewName(id)} has had ${rounds} rounds for nothing`, event.at);
         }
       }

@@ -348,6 +348,9 @@ const STORIES: Readonly<
       ...idleRounds(20),
       ...sent(A, 1),
       ...idleRounds(20),
+      // Of rounds that overlap: what parts of a tree have found.
+      ...idleRounds(20).slice(18),
+      ...idleRounds(20).slice(18),
       OVER,
     ],
     bad: {
