@@ -3,7 +3,7 @@ import { town } from "../../test/fuzz/cluster.ts";
 import { Kind } from "../wire/prefix.ts";
 import { deviceOf, mtuOf } from "../host/mtu.ts";
 import { parseSiteConfig } from "./config/parse-site.ts";
-import { datagramSizes } from "./datagram-size.ts";
+import { datagramSizes, describedLengths } from "./datagram-size.ts";
 
 const site = (settings = "") =>
   parseSiteConfig(`${settings} Spread_Segment 127.0.0.255 { a 127.0.0.1 b 127.0.0.2 }`).site;
@@ -33,6 +33,15 @@ describe("the size of datagrams", () => {
       large: undefined,
       because: "the MTU cannot be read",
     });
+  });
+
+  it("is described as the file leaves it: open where it says none", () => {
+    const open =
+      "1400 bytes (auto: fewer where the MTU is smaller, up to 8900 where the MTU has room and they get through)";
+    expect(describedLengths(site())).toBe(open);
+    expect(describedLengths(site("DatagramBytes = auto"))).toBe(open);
+    expect(describedLengths(site("DatagramBytes = 8900"))).toBe("8900 bytes");
+    expect(describedLengths(site("Dissemination = tcp"))).toBe("8000 bytes");
   });
 
   it("may change while messages are on their way, at each daemon by itself", () => {

@@ -32,3 +32,10 @@ export async function datagramSizes(site: SiteConfig, address: string): Promise<
   const isWorthwhile = room >= 2 * datagramBytes && sites.length === 1;
   return { usual: datagramBytes, large: isWorthwhile ? Math.min(LARGE_BYTES_MAX, room) : undefined, because };
 }
+
+/** What the file says of the lengths, for people. How long datagrams are then depends on the MTU of each host: `datagramSizes`. */
+export function describedLengths({ datagramBytes, hasOwnDatagramBytes, dissemination, sites }: SiteConfig): string {
+  if (hasOwnDatagramBytes || dissemination === "tcp") return `${datagramBytes} bytes`;
+  const longer = sites.length > 1 ? "" : `, up to ${LARGE_BYTES_MAX} where the MTU has room and they get through`;
+  return `${datagramBytes} bytes (auto: fewer where the MTU is smaller${longer})`;
+}

@@ -10,6 +10,7 @@ import {
   type SiteConfig,
   withHttpPort,
 } from "../../daemon/config/site.ts";
+import { describedLengths } from "../../daemon/datagram-size.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
 import { growHeap } from "../../host/heap-growth.ts";
 import type { Arguments } from "../arguments.ts";
@@ -180,7 +181,7 @@ function described(site: SiteConfig): string {
   const head = ["daemon", "id", "address", "segment", ...(isWide ? ["site"] : []), "http"];
   return `${table([head, ...rows])}
 ${isWide ? `\n${describedLinks(site)}\n` : ""}
-dissemination ${site.dissemination}, datagrams of ${site.datagramBytes} bytes, messages up to ${site.sessions.payloadBytesMax} bytes
+dissemination ${site.dissemination}, datagrams of ${describedLengths(site)}, messages up to ${site.sessions.payloadBytesMax} bytes
 primary: ${shownPolicy(site.primaryPolicy)}; a daemon that dies is noticed and replaced within ${outage} ms
 hash ${site.hash}, Spread's hash ${site.spreadHash}`;
 }
