@@ -2,13 +2,12 @@
  * What clients do in a benchmark, in a process of their own (flood-process.mjs) or in their daemon's (daemon-process.mjs): a receiving
  * connection and, if asked for, a sending one. Options: { payloadBytes, service, groups (how many), window (messages in flight to the
  * daemon), sends, rate (messages/s; 0: as many as the window lets) }. Tells the parent { kind: "ready" } once it has joined; then
- * { kind: "start" } makes it send, { kind: "count" } asks for how much was received so far. With a rate each message carries its time,
- * and { kind: "latency" } asks for what it took, in ms, of all since the last time.
+ * { kind: "start" } makes it send, { kind: "count" } asks for how much was received so far. With a rate each message carries its time;
+ * { kind: "latency" } asks what messages took, in ms, and { kind: "forget" } makes that begin anew.
  */
+import { createHistogram } from "node:perf_hooks";
 import { profile } from "./cpu-profile.mjs";
 import { takePauses } from "./gc-watch.mjs";
-
-const SAMPLES_MAX = 2_000_000;
 
 /** `connect(options)` gives a connection to the daemon. */
 export async function flood(connect, options, name) {
@@ -17,14 +16,15 @@ export async function flood(connect, options, name) {
   const receiver = await connect({ eventsMax: 100_000 });
   let received = 0;
   let firstPayload = -1;
-  let latencies = [];
+  // Of microseconds. To keep every sample and send them would hold this process up for longer than what is to be measured.
+  const latencies = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 });
   void (async () => {
     for await (const events of receiver.batches()) {
       for (const event of events) {
         if (event.kind !== "message") continue;
         received += 1;
         firstPayload = event.payload.length;
-        if (rate > 0 && latencies.length < SAMPLES_MAX) latencies.push(now() - sentAt(event.payload));
+        if (rate > 0) latencies.record(Math.max(1, Math.round((now() - sentAt(event.payload)) * 1_000)));
       }
     }
   })();
@@ -83,9 +83,13 @@ export async function flood(connect, options, name) {
         process.send({ kind, received, payloadBytes: firstPayload, at, cpu, gc: takePauses() });
         return;
       }
-      case "latency":
-        process.send({ kind, latencies: latencies.sort((a, b) => a - b) });
-        latencies = [];
+      case "forget":
+        latencies.reset();
+        return;
+      case "latency": {
+        const ms = (share) => latencies.percentile(share) / 1_000;
+        process.send({ kind, latencyMs: { median: ms(50), p99: ms(99), max: ms(100) } });
+      }
     }
   });
   process.send({ kind: "ready" });

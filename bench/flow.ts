@@ -1,6 +1,5 @@
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { percentile } from "./report.ts";
 import { BenchSite, type Pauses, told, type Usage } from "./site.ts";
 
 const FLOOD = fileURLToPath(new URL("./flood-process.mjs", import.meta.url));
@@ -141,7 +140,7 @@ export function countOf(child: ChildProcess): Promise<Count> {
 
 async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: Flow): Promise<FlowResult> {
   const daemons = site.names.map((_, i) => i);
-  if (flow.rate !== undefined) await Promise.all(clients.map(latenciesOf));
+  for (const client of clients) client.send({ kind: "forget" });
   const begin = await Promise.all(clients.map(countOf));
   const daemonsBegin = await Promise.all(daemons.map((i) => site.usage(i)));
   const ringsBegin = await rings(site);
@@ -149,7 +148,7 @@ async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: 
   const end = await Promise.all(clients.map(countOf));
   const daemonsEnd = await Promise.all(daemons.map((i) => site.usage(i)));
   const ringsEnd = await rings(site);
-  const latencies = flow.rate === undefined ? [] : await Promise.all(clients.map(latenciesOf));
+  const latencies = flow.rate === undefined ? [] : await Promise.all(clients.map(latencyOf));
   const perReceiver = end.map((last, i) => {
     const first = begin[i] as Count;
     if (last.payloadBytes !== flow.payloadBytes) throw new Error(`received ${last.payloadBytes} bytes`);
@@ -173,15 +172,17 @@ async function measure(site: BenchSite, clients: readonly ChildProcess[], flow: 
   };
 }
 
-function worstLatency(all: readonly (readonly number[])[]): FlowResult["latencyMs"] {
-  const of = (share: number): number => Math.max(...all.map((latencies) => percentile(latencies, share)));
-  return { median: of(0.5), p99: of(0.99), max: of(1) };
+type Latency = NonNullable<FlowResult["latencyMs"]>;
+
+function worstLatency(all: readonly Latency[]): Latency {
+  const worst = (of: (latency: Latency) => number): number => Math.max(...all.map(of));
+  return { median: worst(({ median }) => median), p99: worst(({ p99 }) => p99), max: worst(({ max }) => max) };
 }
 
-async function latenciesOf(child: ChildProcess): Promise<readonly number[]> {
-  const answer = told<{ kind: "latency"; latencies: readonly number[] }>(child, "latency");
+async function latencyOf(child: ChildProcess): Promise<Latency> {
+  const answer = told<{ kind: "latency"; latencyMs: Latency }>(child, "latency");
   child.send({ kind: "latency" });
-  return (await answer).latencies;
+  return (await answer).latencyMs;
 }
 
 /** What the daemons' rings have done so far, all together. */
