@@ -302,7 +302,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #everything(): EventQueue<ConnectionEvent> {
     if (this.#events === undefined) {
       this.#events = this.#gate.queue<ConnectionEvent>((event, by) => {
-        if (event.kind === "message") this.#scalable?.counted(event, by);
+        if (event.kind === "message" || event.kind === "lost") this.#scalable?.counted(event, by);
       });
       // Whoever reads everything here will not read the groups one by one as well.
       for (const group of this.#groups.values()) if (!group.events.isIterated) group.events.mute();

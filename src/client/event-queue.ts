@@ -67,6 +67,11 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   /** Forgets what waits and keeps nothing more until the program begins to read. */
   mute(): void {
     this.#muted = true;
+    this.forget();
+  }
+
+  /** Forgets what waits. */
+  forget(): void {
     const forgotten = this.#events.slice(this.#head) as Event[];
     this.#clear();
     if (!this.#ended) for (const event of forgotten) this.#listener.dropped(event);

@@ -29,7 +29,10 @@ export type ScalableJoinOptions = {
    * messages here and tells it by a `gap`, `expel` leaves the group. The first join of a group that names one fixes it; otherwise `expel`.
    */
   readonly slow?: "wait" | "drop" | "expel";
-  /** No messages of this group are delivered here: only members send, and who only sends need not read. Views and the like still come. */
+  /**
+   * No messages of this group are delivered here, nor notices of what is lost: only members send, and who only sends need not read. Views and the like
+   * still come; until the program begins to read, only the last one is kept.
+   */
   readonly sendOnly?: boolean;
 };
 
@@ -50,7 +53,7 @@ export type TimelyJoinOptions = {
   readonly signal?: AbortSignal;
   /** What becomes of a member that reads too slowly: `drop` (if no join names one) loses messages here and tells it by a `gap`, `expel` leaves the group. */
   readonly slow?: "drop" | "expel";
-  /** No messages of this group are delivered here. Views and the like still come. */
+  /** As in `ScalableJoinOptions`. */
   readonly sendOnly?: boolean;
 };
 

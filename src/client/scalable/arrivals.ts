@@ -23,9 +23,8 @@ export function arrivals(
     return membership?.isSendOnly === true ? undefined : membership;
   };
   const lost = (group: GroupNumber, sender: NodeId, packets: number): void => {
-    const membership = host.membership(group);
-    if (membership === undefined) return;
-    host.tell(membership, { kind: "lost", group: membership.name, sender: host.nameOf(sender), packets });
+    const membership = receiving(group);
+    membership?.inbox.lost({ kind: "lost", group: membership.name, sender: host.nameOf(sender), packets });
   };
   const tellOrder = (kind: "commit" | "rollback", group: GroupNumber, position: number): void => {
     const membership = receiving(group);

@@ -265,9 +265,18 @@ describe("a group", () => {
     const group = await joining;
     world.nodes[0]?.deliver(GROUP, 9, "hello");
     await group.send("out");
-    nodes.change({ regionsChanged: [{ region: REGION, view: 2, added: [], removed: [9] }] });
+    world.nodes[0]?.application?.lost([GROUP], 9, 2);
+    nodes.change({ regionsChanged: [{ region: REGION, view: 2, added: [info(8)], removed: [] }] });
+    nodes.change({ regionsChanged: [{ region: REGION, view: 3, added: [], removed: [9] }] });
     await settle();
-    expect(await next(group, 2)).toEqual(["view #ann#a #n9#d", "view #ann#a"]);
+    // It need not read: so nothing waits but the last view, which is the first one that it sees.
+    expect(await next(group, 1)).toEqual(["view #ann#a #n8#d"]);
+    expect(group.view).toMatchObject({ joined: ["#ann#a", "#n8#d"], left: [], cause: "join" });
+    nodes.change({ regionsChanged: [{ region: REGION, view: 4, added: [info(6)], removed: [] }] });
+    nodes.change({ regionsChanged: [{ region: REGION, view: 5, added: [], removed: [8] }] });
+    await settle();
+    expect(await next(group, 2)).toEqual(["view #n6#d #ann#a #n8#d", "view #n6#d #ann#a"]);
+    expect(group.view).toMatchObject({ joined: [], left: ["#n8#d"], cause: "leave" });
     expect(world.nodes[0]?.sent).toHaveLength(1);
   });
 

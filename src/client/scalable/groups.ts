@@ -7,7 +7,7 @@ import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import { closedError, GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
-import type { Message, ScalableEvent, NodeGroupEvent, View } from "../events.ts";
+import type { Lost, Message, ScalableEvent, NodeGroupEvent, View } from "../events.ts";
 import type { OrderedTimelyJoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import type { Outgoing } from "../outgoing.ts";
 import type { Payload, Receipt, SendOptions } from "../send.ts";
@@ -167,10 +167,10 @@ export class ScalableGroups {
     this.#exclude(membership, error);
   }
 
-  /** A message of a group begins to wait in the connection's stream, or does not any more. */
-  counted(event: Message, by: 1 | -1): void {
-    const [group] = event.groups;
-    if (group !== undefined && event.groups.length === 1) this.#memberships.get(group)?.inbox.counted(event, by);
+  /** A message of a group, or what is lost of it, begins to wait in the connection's stream, or does not any more. */
+  counted(event: Message | Lost, by: 1 | -1): void {
+    const [group, ...others] = event.kind === "message" ? event.groups : [event.group];
+    if (group !== undefined && others.length === 0) this.#memberships.get(group)?.inbox.counted(event, by);
   }
 
   /** Forgets what waits in groups that nobody reads: the program reads the connection. */
@@ -501,20 +501,24 @@ export class ScalableGroups {
     n: number,
   ): void {
     membership.roster = roster;
+    // Who only sends need not read: then nothing piles up, and the first view that is read is that of now.
+    const { events } = membership.inbox;
+    const isUnread = membership.isSendOnly && !events.isIterated && !this.#host.isIterated();
+    if (isUnread) events.forget();
     membership.view = {
       kind: "view",
       group: membership.name,
       id: { leader: 0, time: 0, index: n },
       members: roster.names,
       index: roster.ids.indexOf(this.#session.node as NodeId),
-      cause: gone.length === 0 ? "join" : gone.some((id) => failed.includes(id)) ? "disconnect" : "leave",
-      joined,
-      left,
+      cause: gone.length === 0 || isUnread ? "join" : gone.some((id) => failed.includes(id)) ? "disconnect" : "leave",
+      joined: isUnread ? roster.names : joined,
+      left: isUnread ? [] : left,
       sets: [],
       ownSet: [],
       primary: this.#suspended === undefined,
     };
-    this.#tell(membership, membership.view);
+    membership.inbox.view(membership.view);
   }
 
   /** The daemons have declared the node failed: all groups are told, and a new node joins them again. */

@@ -1,5 +1,5 @@
 import { EventQueue } from "../event-queue.ts";
-import type { Gap, NodeGroupEvent, Message } from "../events.ts";
+import type { Gap, Lost, Message, NodeGroupEvent, View } from "../events.ts";
 
 export type SlowPolicy = "wait" | "drop" | "expel";
 
@@ -18,7 +18,8 @@ export type InboxLimits = { readonly waitingMax: number; readonly waitingBytesMa
 /**
  * Messages of a group on their way to the program, with a bound on what waits to be read. Beyond it the group's policy applies, until half of
  * that is read: senders are made to wait (what they have sent until they do still comes), or messages are dropped and a gap says
- * which, or the group is left.
+ * which, or the group is left. Notices of what is lost count as messages; while those are dropped, one notice of each sender and one view stand for
+ * all that come.
  */
 export class Inbox {
   readonly events: EventQueue<NodeGroupEvent>;
@@ -33,13 +34,18 @@ export class Inbox {
   #isHeld = false;
   /** Dropped since the last gap, by sender. */
   #missed = new Map<string, number>();
+  /** Packets that were lost since then, by sender. */
+  #lost = new Map<string, number>();
+  /** The view that has come about since then. */
+  #view: View | undefined;
 
   constructor(group: string, policy: SlowPolicy, limits: InboxLimits, host: InboxHost) {
     this.policy = policy;
     this.#group = group;
     this.#limits = limits;
     this.#host = host;
-    const counted = (by: 1 | -1) => (event: NodeGroupEvent) => event.kind === "message" && this.counted(event, by);
+    const counted = (by: 1 | -1) => (event: NodeGroupEvent) =>
+      (event.kind === "message" || event.kind === "lost") && this.counted(event, by);
     this.events = new EventQueue<NodeGroupEvent>({
       queued: counted(1),
       taken: counted(-1),
@@ -50,10 +56,27 @@ export class Inbox {
 
   /** Delivers a message. */
   message(event: Message): void {
-    if (this.#isOver && this.policy === "drop") {
-      this.#missed.set(event.sender, (this.#missed.get(event.sender) ?? 0) + 1);
-      return;
-    }
+    if (this.#isDropping) add(this.#missed, event.sender, 1);
+    else this.#tell(event);
+  }
+
+  /** Packets of a sender are lost. */
+  lost(event: Lost): void {
+    if (this.#isDropping) add(this.#lost, event.sender, event.packets);
+    else this.#tell(event);
+  }
+
+  /** The group has a new view. */
+  view(event: View): void {
+    if (!this.#isDropping) this.#host.tell(event);
+    else this.#view = this.#view === undefined ? event : merged(this.#view, event);
+  }
+
+  get #isDropping(): boolean {
+    return this.#isOver && this.policy === "drop";
+  }
+
+  #tell(event: Message | Lost): void {
     this.#host.tell(event);
     const { waitingMax, waitingBytesMax } = this.#limits;
     if (this.#isOver || (this.#waiting <= waitingMax && this.#bytes <= waitingBytesMax)) return;
@@ -62,10 +85,10 @@ export class Inbox {
     else if (this.policy === "wait") this.#hold(true);
   }
 
-  /** One of the group's messages begins to wait for the program in a stream, or does not any more. */
-  counted({ payload }: Message, by: 1 | -1): void {
+  /** One of the group's messages, or a notice of what is lost, begins to wait for the program in a stream, or does not any more. */
+  counted(event: Message | Lost, by: 1 | -1): void {
     this.#waiting += by;
-    this.#bytes += by * payload.length;
+    if (event.kind === "message") this.#bytes += by * event.payload.length;
     const { waitingMax, waitingBytesMax } = this.#limits;
     if (!this.#isOver || this.#waiting * 2 > waitingMax || this.#bytes * 2 > waitingBytesMax) return;
     this.#isOver = false;
@@ -73,14 +96,19 @@ export class Inbox {
     this.#hold(false);
   }
 
-  /** The gap that has come about, at its place. */
+  /** The gap that has come about, at its place, and what else has happened meanwhile. */
   tellMissed(): void {
-    if (this.#missed.size === 0) return;
-    const senders = Object.fromEntries(this.#missed);
+    const [missed, lost, view] = [this.#missed, this.#lost, this.#view];
     this.#missed = new Map();
-    const count = Object.values(senders).reduce((sum, one) => sum + one, 0);
-    const gap: Gap = { kind: "gap", group: this.#group, reason: "slow", count, senders };
-    this.#host.tell(gap);
+    this.#lost = new Map();
+    this.#view = undefined;
+    if (missed.size > 0) {
+      const count = [...missed.values()].reduce((sum, one) => sum + one, 0);
+      const gap: Gap = { kind: "gap", group: this.#group, reason: "slow", count, senders: Object.fromEntries(missed) };
+      this.#host.tell(gap);
+    }
+    for (const [sender, packets] of lost) this.#host.tell({ kind: "lost", group: this.#group, sender, packets });
+    if (view !== undefined) this.#host.tell(view);
   }
 
   /** Nothing more comes: what waits can still be read. */
@@ -94,4 +122,23 @@ export class Inbox {
     this.#isHeld = isHeld;
     this.#host.hold(isHeld);
   }
+}
+
+function add(counts: Map<string, number>, sender: string, by: number): void {
+  counts.set(sender, (counts.get(sender) ?? 0) + by);
+}
+
+/** One view for two that follow each other: it says how the second one differs from what was before the first. */
+function merged(first: View, second: View): View {
+  const left = [...first.left, ...second.left.filter((member) => !first.joined.includes(member))];
+  return {
+    ...second,
+    joined: second.members.filter((member) => second.joined.includes(member) || first.joined.includes(member)),
+    left,
+    cause: [first, second].some(({ cause }) => cause === "disconnect")
+      ? "disconnect"
+      : left.length > 0
+        ? "leave"
+        : "join",
+  };
 }
