@@ -4,10 +4,13 @@
  * links, as a file without sites has it. Then a cut of half a second under load, and at the slowest rate a bad route: the last site gets everything over
  * the second one, which costs time but no capacity.
  *
+ * With --two-rates=yes instead: two sites, the first --megabits on the way from the first to the second, the last one on the way back, the first --loss on both, and a client in each that sends:
+ * one alone, the other alone, and both together, in turns.
+ *
  * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
  * --throughput=yes --ring=yes --latency=yes --flap=yes --route=yes
  */
-import { connect, type Group } from "../src/index.ts";
+import { type Connection, connect, type Group } from "../src/index.ts";
 import type { WayConditions } from "../test/link/emulated-way.ts";
 import { Wan } from "../test/link/wan-site.ts";
 import { option } from "./options.ts";
@@ -38,6 +41,8 @@ const PROBES = 150;
 const DRAIN_MS = 5_000;
 const FLAP_MS = 500;
 const PORT = 24_800;
+/** Measurements that are compared are repeated so often, in turns. */
+const TURNS = 3;
 const TARGETS: Readonly<Record<number, number>> = { 1: 0.85, 3: 0.8 };
 
 const sleep = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
@@ -219,6 +224,84 @@ class Bed {
       if (sentAt > 0) this.latencies.push(performance.now() - sentAt);
     }
   }
+}
+
+/** Two sites whose ways to each other have different rates, and what comes of the messages of each at the other. */
+async function twoRates(): Promise<void> {
+  const sites = Object.keys(SITES).slice(0, 2) as [string, string];
+  const megabits = [rates[0] as number, rates.at(-1) as number];
+  const loss = losses[0] as number;
+  const wan = await Wan.start({
+    sites: Object.fromEntries(sites.map((site) => [site, [`${site}1`]])),
+    port: PORT,
+    link: (from) => ways(megabits[sites.indexOf(from)] as number, loss),
+    settings: `WideAreaOrder = ${order}\n`,
+  });
+  const connections: Connection[] = [];
+  const received = [0, 0];
+  const isSending = [false, false];
+  const listen = async (group: Group, from: string, i: number): Promise<void> => {
+    for await (const event of group) {
+      if (event.kind === "message" && event.sender === from) received[i] = (received[i] as number) + 1;
+    }
+  };
+  const send = async (group: Group, i: number): Promise<void> => {
+    const bytes = crypto.getRandomValues(new Uint8Array(MESSAGE_BYTES));
+    while (isSending[i] === true) await group.send(bytes, { service: "agreed" });
+  };
+  try {
+    while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === 2)) await sleep(50);
+    connections.push(...(await Promise.all(wan.daemons.map((daemon) => connect(wan.address(daemon))))));
+    const groups = await Promise.all(connections.map((connection) => connection.join("town", { slow: "wait" })));
+    groups.forEach((group, i) => void listen(group, (connections[1 - i] as Connection).privateGroup, 1 - i));
+    /** Messages/s from each of those who send. */
+    const measure = async (...senders: number[]): Promise<number[]> => {
+      for (const i of senders) isSending[i] = true;
+      const sending = senders.flatMap((i) => Array.from({ length: SENDERS }, () => send(groups[i] as Group, i)));
+      await sleep(warmMs);
+      const before = [...received];
+      const begin = performance.now();
+      await sleep(ms);
+      const seconds = (performance.now() - begin) / 1_000;
+      const counts = senders.map((i) => ((received[i] as number) - (before[i] as number)) / seconds);
+      isSending.fill(false);
+      await Promise.all(sending);
+      await sleep(1_000);
+      return counts;
+    };
+    const alone: number[][] = [[], []];
+    const both: number[][] = [[], []];
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const i of [0, 1]) alone[i]?.push(...(await measure(i)));
+      (await measure(0, 1)).forEach((rate, i) => both[i]?.push(rate));
+    }
+    const shareOf = (counts: readonly number[], i: number): number =>
+      (percentile(counts, 0.5) * MESSAGE_BYTES) / ((megabits[i] as number) * 125_000 * PAYLOAD_CAPACITY);
+    const found = sites.map((site, i) => ({
+      site,
+      megabits: megabits[i],
+      alone: shareOf(alone[i] as number[], i),
+      both: shareOf(both[i] as number[], i),
+    }));
+    printTable(
+      ["way", "share alone", "beside the other", "asked"],
+      found.map((way, i) => [
+        `${way.site} > ${sites[1 - i]}, ${way.megabits} Mbit/s, ${loss} %`,
+        way.alone.toFixed(3),
+        way.both.toFixed(3),
+        TARGETS[loss]?.toFixed(2) ?? "",
+      ]),
+    );
+    saveResults("wan-two-rates", { order, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, loss, found });
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()));
+    await wan.close();
+  }
+}
+
+if (option("two-rates", "no") === "yes") {
+  await twoRates();
+  process.exit(0);
 }
 
 const results: Record<string, unknown>[] = [];
