@@ -347,6 +347,7 @@ export class Cluster {
       case "linkLoss":
         return { ...fault, from: this.#id(fault.from), to: this.#id(fault.to) };
       case "siteLoss":
+      case "detour":
         return { ...fault, from: ids(fault.from), to: ids(fault.to) };
       case "dataLoss":
         return { ...fault, from: this.#id(fault.from), to: ids(fault.to) };

@@ -64,6 +64,7 @@ export class Datagrams {
   readonly #carried: Float64Array;
   /** When the last datagram of a link arrives: a link keeps the order of what it is not told to reorder. */
   readonly #lastArrival: Float64Array;
+  readonly #detourMs: Float64Array;
 
   constructor(events: EventQueue, random: Random, targets: readonly EventTarget[], model: NetworkModel) {
     const size = targets.length;
@@ -85,6 +86,7 @@ export class Datagrams {
     this.#linkFree = new Float64Array(size * size);
     this.#carried = new Float64Array(size * size);
     this.#lastArrival = new Float64Array(size * size);
+    this.#detourMs = new Float64Array(size * size);
   }
 
   /** Sends to one node, from the moment `at`. */
@@ -171,6 +173,11 @@ export class Datagrams {
     }
   }
 
+  /** What takes this direction of a link from now on takes so much longer, and is overtaken by what comes after; 0: none does. */
+  setDetour(ms: number, from: number, to: number): void {
+    this.#detourMs[from * this.#size + to] = ms;
+  }
+
   /** The one-way delay that a byte stream sees now. */
   streamDelay(from: number, to: number): number {
     const link = from * this.#size + to;
@@ -221,7 +228,10 @@ export class Datagrams {
     }
     const jitter = this.#jitterMs[link] as number;
     let at = leftAt + (this.#baseMs[link] as number) + (jitter > 0 ? this.#random.unit() * jitter : 0);
-    if (reorder > 0 && this.#random.chance(reorder)) {
+    const detourMs = this.#detourMs[link] as number;
+    if (detourMs > 0) {
+      at += detourMs;
+    } else if (reorder > 0 && this.#random.chance(reorder)) {
       at += this.#random.unit() * reorderMs;
     } else {
       const last = this.#lastArrival[link] as number;

@@ -50,6 +50,15 @@ export type Fault =
       readonly model: LossModel;
       readonly forMs: number;
     }
+  /** What some daemons send to others meanwhile comes so much later, when what is sent afterwards has long come. */
+  | {
+      readonly kind: "detour";
+      readonly at: number;
+      readonly from: readonly DaemonId[];
+      readonly to: readonly DaemonId[];
+      readonly ms: number;
+      readonly forMs: number;
+    }
   /** What one daemon sends on the data channel gets lost at others, as if their buffers were full; its tokens arrive. */
   | {
       readonly kind: "dataLoss";
@@ -72,7 +81,7 @@ export type Fault =
       readonly fault: Fault;
     };
 
-/** Kinds that happen on their own; `dataLoss` and `trap` are parts of an ambush (ambush.ts), `siteLoss` needs sites. */
+/** Kinds that happen on their own; `dataLoss` and `trap` are parts of an ambush (ambush.ts), `siteLoss` needs sites; `detour` is for schedules made by hand. */
 export const FAULT_KINDS = [
   "split",
   "oneWay",
@@ -143,6 +152,10 @@ export function inject(world: World, fault: Fault, hooks: FaultHooks, isQuiet: (
       setSiteLoss(world, fault, fault.model);
       world.at(now + fault.forMs, () => setSiteLoss(world, fault, NO_LOSS));
       return;
+    case "detour":
+      setDetour(world, fault, fault.ms);
+      world.at(now + fault.forMs, () => setDetour(world, fault, 0));
+      return;
     case "disorder":
       world.datagrams.setDisorder(fault.duplicate, fault.reorder);
       world.at(now + fault.forMs, () => world.datagrams.setDisorder(0, 0));
@@ -176,6 +189,12 @@ function setDataLoss(world: World, fault: Fault & { readonly kind: "dataLoss" },
 function setSiteLoss(world: World, fault: Fault & { readonly kind: "siteLoss" }, model: LossModel): void {
   for (const from of fault.from) {
     for (const to of fault.to) world.datagrams.setLoss(model, world.indexOf(from), world.indexOf(to));
+  }
+}
+
+function setDetour(world: World, fault: Fault & { readonly kind: "detour" }, ms: number): void {
+  for (const from of fault.from) {
+    for (const to of fault.to) world.datagrams.setDetour(ms, world.indexOf(from), world.indexOf(to));
   }
 }
 

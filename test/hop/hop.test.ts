@@ -213,6 +213,30 @@ describe("a hop", () => {
     expect(ends.end(EAST).received).toEqual([1, 2, 3]);
   });
 
+  test("takes nothing of an earlier pair that comes late, before and after the new one has sent as much", () => {
+    const ends = new TwoEnds(7, { delayMs: 10 });
+    ends.run(200);
+    // Its data is under way for longer than both ends need to begin anew.
+    ends.setWay(WEST, EAST, { delayMs: 400 });
+    ends.on(WEST, (end, now) => end.send(30, 1_000, now));
+    ends.run(5);
+    ends.setWay(WEST, EAST, { delayMs: 10 });
+    for (const id of [WEST, EAST]) {
+      ends.world.crash(id);
+      ends.world.restart(id);
+    }
+    ends.run(200);
+    ends.on(WEST, (end, now) => end.send(4, 100, now));
+    ends.run(400);
+    expect(ends.end(EAST).hop.statistics.foreign).toBeGreaterThan(5);
+    ends.on(WEST, (end, now) => end.send(60, 100, now));
+    ends.run(500);
+    const end = ends.end(EAST);
+    expect(end.received.toSorted((a, b) => a - b)).toEqual(upTo(64));
+    expect(end.receivedBytes).toBe(64 * 100);
+    expect(end.failure).toBeUndefined();
+  });
+
   test("opens though most greetings are lost", () => {
     fc.assert(
       fc.property(seeds, (seed) => {

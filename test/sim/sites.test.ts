@@ -85,6 +85,32 @@ test("sites without faults install once all have been heard, and deliver to all 
   expect(stats.delivered).toBe(300 * 7);
 });
 
+test("what was sent between sites in an earlier configuration, and comes late, is not taken for something of this one", () => {
+  const from = (start: number, count: number, everyMs: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      at: start + i * everyMs,
+      daemon: 1,
+      session: 1,
+      service: "agreed" as const,
+      bytes: 1_000,
+    }));
+  const { violations, stats } = replaySchedule({
+    ...CALM,
+    // The hop of the next configuration has not come to the numbers of those that come late then, but does.
+    sends: [...from(1_300, 90, 2), ...from(1_501, 20, 0.5), ...from(2_230, 150, 3)],
+    faults: [
+      { kind: "detour", at: 1_500, from: [1, 2, 3], to: [4, 5], ms: 700, forMs: 12 },
+      { kind: "crash", at: 1_513, daemon: 3 },
+    ],
+    quietAt: 1_600,
+    boundMs: 1_900,
+    endAt: 3_500,
+  });
+  expect(violations).toEqual([]);
+  expect(stats.sent).toBe(260);
+  expect(stats.delivered).toBeGreaterThanOrEqual(90 * 7 + 170 * 6);
+});
+
 test("a message alone waits for one trip to every other site and from there, not for a timer", () => {
   const at = 1_500;
   const sends = [{ at, daemon: 6, session: 1, service: "agreed" as const, bytes: 100 }];
