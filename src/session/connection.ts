@@ -30,6 +30,8 @@ export class Connection {
   paused = false;
   /** In the list of those who wait to go on. */
   stalled = false;
+  /** It waits because it had more to read than may be. */
+  wasFull = false;
   /** The host has closed it: no verb may name it any more. */
   gone = false;
   /** Takes more at once. */

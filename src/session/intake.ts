@@ -38,8 +38,9 @@ import type { NativeState, Session } from "./session.ts";
 const QUANTUM = 64;
 /** Queued for the ring of one session: what would be beyond it waits, so that no session alone congests the others; one message may be. */
 const SESSION_QUEUED_BYTES_MAX = 1024 * 1024;
-/** Envelopes besides deliveries that may wait for a native client; then nothing more is read of it. */
+/** Envelopes besides deliveries that may wait for a native client, and their bytes; then nothing more is read of it. */
 const CONTROL_MAX = 1_024;
+const CONTROL_BYTES_MAX = 1024 * 1024;
 
 /**
  * What comes from clients in session: cut into frames, checked, put into the one form in which messages are ordered, and given
@@ -103,6 +104,7 @@ export class Intake {
         }
         const connection = round[i] as Connection;
         connection.stalled = false;
+        connection.wasFull = false;
         if (this.#run(connection, QUANTUM)) more = true;
       }
     }
@@ -123,6 +125,11 @@ export class Intake {
     this.#kills = [];
     for (const { session, service } of kills) this.submitKill(session, service);
     this.retry();
+  }
+
+  /** Whether somebody waits who had too much to read, and what there was has been written: no event follows that would let it go on. */
+  get mayGoOn(): boolean {
+    return this.#stalled.some(({ wasFull, session }) => wasFull && session !== undefined && this.#mayRead(session));
   }
 
   /** Puts a session's end into the total order. */
@@ -151,8 +158,10 @@ export class Intake {
     }
     if (!isOf(connection, session)) return false;
     if (assembler.invalid) this.#end(session, "protocol", connection.fault);
-    else if (!this.#mayRead(session)) this.#stall(connection);
-    else if (connection.gone) {
+    else if (!this.#mayRead(session)) {
+      connection.wasFull = isFull(session);
+      this.#stall(connection);
+    } else if (connection.gone) {
       // A native client may come back.
       if (session.native === undefined) this.#end(session, "eof", "the connection closed");
     } else this.#resume(connection);
@@ -160,11 +169,7 @@ export class Intake {
   }
 
   #mayRead(session: Session): boolean {
-    return (
-      !this.#transport.isCongested() &&
-      !this.#blocked &&
-      (session.native === undefined || session.chunks.length < CONTROL_MAX)
-    );
+    return !this.#transport.isCongested() && !this.#blocked && !isFull(session);
   }
 
   /** Whether the frame has to wait until less of its own session does. */
@@ -358,6 +363,11 @@ export class Intake {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Whether so much waits for a native client besides deliveries that it is asked nothing more. */
+function isFull({ native, chunks, controlBytes }: Session): boolean {
+  return native !== undefined && (chunks.length >= CONTROL_MAX || controlBytes >= CONTROL_BYTES_MAX);
+}
 
 /** Whether what arrives, or has arrived before its end, on this connection still counts for the session. */
 function isOf(connection: Connection, session: Session): boolean {

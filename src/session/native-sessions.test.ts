@@ -296,6 +296,38 @@ describe("messages", () => {
     again.send(join([PREFACE, helloOf({ ticket })]));
     expect(read(again)).toMatchObject([{ kind: "welcome", resumption: "restarted", lastOrdered: 1 }]);
   });
+
+  test("who asks for the status without reading it is not asked further, before its session and in it", () => {
+    class LongStatus extends OneDaemon {
+      override status(): string {
+        return `"${"x".repeat(100_000)}"`;
+      }
+    }
+    const ask = encodeNative({ kind: "status", whole: false });
+    const many = join(Array.from({ length: 200 }, () => ask));
+    const reports = (messages: readonly NativeMessage[]): number =>
+      messages.filter(({ kind }) => kind === "statusReport").length;
+    const daemon = new LongStatus();
+    const client = daemon.connect();
+    client.taking = false;
+    client.send(join([PREFACE, many]));
+    expect([reports(read(client)), client.reading]).toEqual([1, false]);
+    client.drain();
+    expect(reports(read(client))).toBe(200 - 1);
+    expect(client.reading).toBe(true);
+    client.send(helloOf());
+    expect(read(client)).toMatchObject([{ kind: "welcome" }]);
+
+    client.taking = false;
+    client.send(join([ask, many]));
+    expect([reports(read(client)) <= 12, client.reading]).toEqual([true, false]);
+    client.drain();
+    for (let turns = 0; daemon.sessions.deadline <= daemon.now && turns < 20; turns++) daemon.advance(0);
+    expect(reports(read(client))).toBeGreaterThan(180);
+    expect(client.reading).toBe(true);
+    client.send(encodeNative({ kind: "ping", opaque: new Uint8Array(8) }));
+    expect(read(client).at(-1)).toMatchObject({ kind: "pong" });
+  });
 });
 
 describe("detach and resume", () => {

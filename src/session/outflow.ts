@@ -111,6 +111,7 @@ export class Outflow {
   control(session: Session, bytes: Uint8Array): void {
     if (session.connection === undefined) return;
     session.chunks.push(bytes);
+    session.controlBytes += bytes.length;
     this.touch(session);
   }
 

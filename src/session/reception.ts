@@ -95,6 +95,10 @@ export class Reception {
   /** Bytes of the handshake, or of what comes behind it: that is left in `connection.early` once it is in session. */
   greet(connection: Connection, bytes: Uint8Array, now: number): void {
     connection.early = joined(connection.early, bytes);
+    if (connection.paused && connection.writable) {
+      connection.paused = false;
+      this.#outbox.resumeReading(connection.number);
+    }
     if (connection.protocol === "unknown" && connection.early.length > 0) {
       connection.protocol = connection.early[0] === PREFACE_FIRST ? "native" : "spread";
       if (connection.protocol === "spread") connection.handshake = this.#spreadHandshake(connection);
@@ -184,6 +188,7 @@ export class Reception {
 
   #greetNative(connection: Connection, now: number): void {
     while (connection.phase === "handshake" && !this.#hellos.has(connection) && !connection.awaitsName) {
+      if (!connection.writable) return this.#pause(connection);
       const greeting = readNativeGreeting(connection.early, connection.prefaced);
       if (greeting.kind === "more") return;
       if (greeting.kind === "malformed") {
@@ -198,6 +203,13 @@ export class Reception {
         connection.deadline = now + this.#options.handshakeTimeoutMs;
       } else if (greeting.kind === "hello") this.#onNativeHello(connection, greeting.hello);
     }
+  }
+
+  /** Who asks without reading the answers is asked nothing more, until it does: what it asks for is much longer than the question. */
+  #pause(connection: Connection): void {
+    if (connection.paused) return;
+    connection.paused = true;
+    this.#outbox.pauseReading(connection.number);
   }
 
   #onNativeHello(connection: Connection, hello: NativeHello): void {

@@ -29,6 +29,8 @@ export class Session {
   chunks: Uint8Array[] = [];
   queuedMessages = 0;
   queuedBytes = 0;
+  /** Of a native client: what of `chunks` are envelopes besides deliveries. */
+  controlBytes = 0;
   /** Messages that the policies of their groups have dropped. */
   dropped = 0;
   /** Groups that are held for this session's sake. */
@@ -56,6 +58,7 @@ export class Session {
     this.chunks = [];
     this.queuedMessages = 0;
     this.queuedBytes = 0;
+    this.controlBytes = 0;
   }
 }
 

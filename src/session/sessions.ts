@@ -50,6 +50,8 @@ export class Sessions implements Machine {
   /** The configuration that clients know of. */
   #primary = false;
   #graceDeadline = NEVER;
+  /** There is more to do than belongs into one turn. */
+  #goesOn = false;
 
   constructor(
     options: Partial<SessionOptions> & { readonly daemon: string },
@@ -82,6 +84,7 @@ export class Sessions implements Machine {
   }
 
   get deadline(): number {
+    if (this.#goesOn) return 0;
     return Math.min(this.#graceDeadline, this.#reception.deadline, this.#outflow.deadline);
   }
 
@@ -100,6 +103,7 @@ export class Sessions implements Machine {
   }
 
   tick(now: number): void {
+    this.#goesOn = false;
     this.#reception.tick(now);
     this.#outflow.tick(now);
     if (now < this.#graceDeadline) return;
@@ -135,10 +139,14 @@ export class Sessions implements Machine {
   }
 
   /** The connection takes more again. */
-  writable(number: ConnectionNumber, _now: number): void {
+  writable(number: ConnectionNumber, now: number): void {
     const connection = this.#connections.get(number);
     if (connection === undefined) return;
     connection.writable = true;
+    if (connection.phase === "handshake") {
+      this.#reception.greet(connection, NOTHING, now);
+      this.#goOn(connection);
+    }
     if (connection.session === undefined) return;
     this.#outflow.flush(connection.session);
     if (connection.stalled) this.#intake.retry();
@@ -196,6 +204,7 @@ export class Sessions implements Machine {
     // Who had to wait because too much was waiting for it may go on: nobody calls `writable` for a write that succeeded.
     this.#intake.retry();
     this.#outflow.endTurn(now);
+    this.#goesOn = this.#intake.mayGoOn;
   }
 
   /** The daemon is about to stop: native clients are told to go elsewhere. */
