@@ -1,4 +1,4 @@
-import { type RingConfig, ringConfig, ringDefaults } from "../ring/config.ts";
+import { ACCELERATED_MAX, type RingConfig, ringConfig, ringDefaults } from "../ring/config.ts";
 import type { SiteConfig } from "./config/site.ts";
 
 /** Windows in packets that a monitor has asked for; `undefined` leaves what the file says, or what adapts. */
@@ -35,8 +35,11 @@ export function ringSettings(
     padded,
     windowBytesMax,
     windowBytesStart: Math.min(ringDefaults.windowBytesStart, windowBytesMax),
-    personalBytesMax: personal === undefined ? ringDefaults.personalBytesMax : packets(personal),
-    acceleratedPackets: change.accelerated ?? (window.accelerated ? window.acceleratedPackets : 0),
+    personalBytesMax: Math.min(ringDefaults.personalBytesMax, personal === undefined ? Infinity : packets(personal)),
+    acceleratedPackets: Math.min(
+      ACCELERATED_MAX,
+      change.accelerated ?? (window.accelerated ? window.acceleratedPackets : 0),
+    ),
     tokenProbeMs: Math.min(timeouts.tokenProbeMs, 60_000),
   });
 }

@@ -24,6 +24,9 @@ export type RingConfig = {
   readonly seqMax: number;
 };
 
+/** As many packets may follow a token at most. */
+export const ACCELERATED_MAX = 4_096;
+
 export const ringDefaults: RingConfig = {
   datagramBytes: 1400,
   padded: false,
@@ -51,7 +54,7 @@ export function ringConfig(options: Partial<RingConfig> = {}): RingConfig {
   check("windowBytesStart", config.datagramBytes, config.windowBytesMax);
   check("personalBytesMax", config.datagramBytes, 64 * 1024 * 1024);
   check("gapMax", 16, 4096);
-  check("acceleratedPackets", 0, 4096);
+  check("acceleratedPackets", 0, ACCELERATED_MAX);
   check("tokenResendMs", 0.01, 60_000);
   check("tokenProbeMs", 0.01, 60_000);
   check("seqMax", 64, 2 ** 30);
