@@ -44,6 +44,8 @@ export async function serveAdmin(unixDirectory: string, port: number, source: Ad
   });
   server.maxConnections = 16;
   await listening(server, socket);
+  // A connection that fails before it is accepted, or no descriptors left: the daemon goes on.
+  server.on("error", () => undefined);
   return {
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

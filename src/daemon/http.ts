@@ -29,6 +29,8 @@ export async function serveHttp(options: {
   server.requestTimeout = 10_000;
   server.maxConnections = 64;
   await listening(server, options.port, options.address);
+  // A connection that fails before it is accepted, or no descriptors left: the daemon goes on.
+  server.on("error", () => undefined);
   const bound = server.address();
   return {
     port: typeof bound === "object" && bound !== null ? bound.port : options.port,

@@ -150,7 +150,7 @@ async function chosen(args: Arguments, terminal: Terminal): Promise<{ site: Site
     throw usageError("--port is for a daemon without --config: the file says the ports");
   if (file === undefined) {
     const port = args.number("port") ?? 4803;
-    const site = localConfig(name === undefined ? { port } : { name, port });
+    const site = localSite(name, port);
     return { site, self: site.daemons[0] as DaemonConfig };
   }
   const { site, warnings } = await loadSiteConfig(file).catch((error: unknown) => {
@@ -164,6 +164,14 @@ async function chosen(args: Arguments, terminal: Terminal): Promise<{ site: Site
   // What a file means can be checked on any host.
   if (args.flag("check") && name === undefined) return { site, self: site.daemons[0] as DaemonConfig };
   throw new CliError(ExitCode.configuration, `${self}; choose one with --name`);
+}
+
+function localSite(name: string | undefined, port: number): SiteConfig {
+  try {
+    return localConfig(name === undefined ? { port } : { name, port });
+  } catch (error) {
+    throw error instanceof RangeError ? usageError(`--name: ${error.message}`) : error;
+  }
 }
 
 function described(site: SiteConfig): string {

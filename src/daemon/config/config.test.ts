@@ -183,6 +183,15 @@ describe("a configuration file", () => {
     expect(() => parseSiteConfig(`Dissemination = tpc\n${SEGMENT}`)).toThrow(/Did you mean tcp/);
   });
 
+  test("takes numbers of ten digits as well, where a directive goes as far", () => {
+    const total = (text: string) =>
+      parseSiteConfig(`ResumeBytesTotal = ${text} ${SEGMENT}`).site.sessions.resumeTotalBytesMax;
+    expect(total("5000000000")).toBe(5_000_000_000);
+    expect(total("9999999999")).toBe(9_999_999_999);
+    expect(() => total("10000000000")).toThrow('from 0 to 9999999999 (bytes); found "10000000000"');
+    expect(() => total("5000000000x")).toThrow("ResumeBytesTotal is a number");
+  });
+
   test("has a hash that changes with what the daemons must agree on, and only then", () => {
     const hash = (prefix: string, segment = SEGMENT) => parseSiteConfig(prefix + segment).site.hash;
     for (const free of [
@@ -211,7 +220,10 @@ describe("without a file", () => {
     const site = localConfig();
     expect(site.daemons).toMatchObject([{ name: "localhost", address: "127.0.0.1", port: 4803 }]);
     expect(localConfig({ name: "node", port: 5000 }).daemons).toMatchObject([{ name: "node", port: 5000 }]);
-    expect(() => localConfig({ name: "odd name" })).toThrow(ConfigError);
+    for (const name of ["odd name", "", 'with"quote', "a-name-of-20-letters"]) {
+      expect(() => localConfig({ name })).toThrow(`no daemon can be called ${JSON.stringify(name)}`);
+    }
+    expect(localConfig({ name: "a-name-of-19-letter" }).daemons[0]?.name).toBe("a-name-of-19-letter");
   });
 
   test("several daemons of one host have ports of their own", () => {
@@ -363,6 +375,12 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "1:1",
       "timeouts are set all nine together or not at all",
       "Set these too: HurryTimeout, AliveTimeout, JoinTimeout, RepTimeout, SegTimeout, GatherTimeout, FormTimeout, LookupTimeout; or use TimeoutProfile = lan, fast, sites, spread or wan",
+    ],
+    [
+      "HttpPort = 65535 Spread_Segment 127.0.0.255 { a 127.0.0.1 ; b 127.0.0.1:4810 }",
+      "1:63",
+      "HttpPort leaves no port for b: daemons of one host count up from 65535",
+      "At most 65534 here",
     ],
     [
       `Window = 10 PersonalWindow = 20 ${SEGMENT}`,

@@ -1,3 +1,4 @@
+import { DAEMON_NAME_MAX, isDaemonName } from "../../wire/spread/names.ts";
 import { spreadConfigHash, textHash } from "./hash.ts";
 import { hashedLineage, lineageOf } from "./lineage.ts";
 import { parseConfigFile } from "./parser.ts";
@@ -78,12 +79,15 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
   return { site, warnings };
 }
 
-/** One daemon on this host, reachable from this host only: what runs without a configuration file. */
+/** One daemon on this host, reachable from this host only: what runs without a configuration file. A `RangeError` for a name that no daemon can have. */
 export function localConfig(options: { name?: string; port?: number; httpPort?: number } = {}): SiteConfig {
   return loopbackConfig([options.name ?? "localhost"], options);
 }
 
-/** Several daemons on this host that reach each other by loopback, at every tenth port from `port` on. */
+/**
+ * Several daemons on this host that reach each other by loopback, at every tenth port from `port` on. A `RangeError` for a name that no daemon
+ * can have.
+ */
 export function loopbackConfig(
   names: readonly string[],
   options: { port?: number; httpPort?: number } = {},
@@ -96,7 +100,12 @@ export function loopbackConfigText(
   names: readonly string[],
   { port = DEFAULT_PORT, httpPort = 0 }: { port?: number; httpPort?: number } = {},
 ): string {
-  const daemons = names.map((name, i) => `  "${name.replaceAll('"', "-")}" 127.0.0.1:${port + 10 * i}\n`).join("");
+  const unfit = names.find((name) => !isDaemonName(name));
+  if (unfit !== undefined) {
+    const rule = `1 to ${DAEMON_NAME_MAX} ASCII characters from $ to ~: letters, digits, - . _ and others, no blanks and no #`;
+    throw new RangeError(`no daemon can be called ${JSON.stringify(unfit)}: a name has ${rule}`);
+  }
+  const daemons = names.map((name, i) => `  "${name}" 127.0.0.1:${port + 10 * i}\n`).join("");
   return `HttpPort = ${httpPort}\nDissemination = unicast\nSpread_Segment 127.0.0.255:${port} {\n${daemons}}\n`;
 }
 

@@ -302,13 +302,15 @@ class Parser {
         if (value === undefined) throw this.#badValue(token, `${name} is true or false`);
         return value;
       }
-      case "number":
+      case "number": {
         if (token.kind === "word" && form.word === token.text.toLowerCase()) return form.word;
-        if (token.kind !== "number" || token.value < form.min || token.value > form.max) {
+        const value = numberOf(token);
+        if (value === undefined || value < form.min || value > form.max) {
           const or = form.word === undefined ? "" : `, or ${form.word}`;
           throw this.#badValue(token, `${name} is a number from ${form.min} to ${form.max} (${form.unit})${or}`);
         }
-        return token.value;
+        return value;
+      }
       case "format":
       case "string": {
         const { text } = token;
@@ -444,6 +446,12 @@ const BOOLEANS = new Map([
   ["false", false],
   ["no", false],
 ]);
+
+/** In Spread's grammar ten digits are a name; as the value of a directive they can only be a number. */
+function numberOf(token: Token): number | undefined {
+  if (token.kind === "number") return token.value;
+  return token.kind === "word" && /^\d{1,15}$/.test(token.text) ? Number(token.text) : undefined;
+}
 
 function isInterfaceLetter(token: Token): boolean {
   return token.kind === "word" && (token.text === "C" || token.text === "D" || token.text === "M");

@@ -146,6 +146,10 @@ class TopologyBuilder {
       throw this.#error(span, `${name} and ${twin.name} have the same virtual id ${id}`, remedy);
     }
     const neighbours = isKnown ? this.#daemons.filter((daemon) => this.#isSameHost(daemon.address, address)).length : 0;
+    if (this.#httpPort > 0 && this.#httpPort + neighbours > 65_535) {
+      const message = `HttpPort leaves no port for ${name}: daemons of one host count up from ${this.#httpPort}`;
+      throw this.#error(at, message, `At most ${65_535 - neighbours} here`);
+    }
     const daemon: DaemonConfig = {
       name,
       id,
