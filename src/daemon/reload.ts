@@ -5,7 +5,7 @@ import { decodeSiteFilePart, encodeSiteFile, SITE_FILE_BYTES_MAX, SiteFileAssemb
 import { couldDecideTwice, differenceOf } from "./config/difference.ts";
 import { ANCESTORS_MAX, carriedAddresses, type Lineage, withLineage, withoutLineage } from "./config/lineage.ts";
 import { parseSiteConfig } from "./config/parse-site.ts";
-import { shownPolicy, type SiteConfig } from "./config/site.ts";
+import { hasAddress, shownPolicy, type SiteConfig } from "./config/site.ts";
 import type { DaemonNotice } from "./notice.ts";
 
 /** Where a daemon keeps a file: aside until it is known that all have it, then in force. */
@@ -117,11 +117,13 @@ export class Reload implements Machine {
   }
 
   /**
-   * Asks for this file to be put in force. `addresses`: of hosts that it has only names of. Throws a `ConfigError` for a wrong text; returns why it
+   * Asks for this file to be put in force. `addresses`: of hosts that it has only names of, as far as they are known; of who is there already the
+   * address is known that it has. Throws a `ConfigError` for a wrong text; returns why it
    * cannot be done, or undefined if it is under way: then `finished` follows.
    */
   request(text: string, addresses: Readonly<Record<string, string>>): string | undefined {
-    const fresh = parseSiteConfig(text, "the new configuration", (name) => asList(addresses[name])).site;
+    const known = { ...knownAddresses(this.#site), ...addresses };
+    const fresh = siteOf(text, known);
     if (this.isUnderWay || this.#isRequested) return "another change of the configuration is under way";
     if (this.#site.lineage.before !== undefined) {
       return "the last change of the configuration is not complete: it takes a primary configuration of the new daemons";
@@ -136,7 +138,7 @@ export class Reload implements Machine {
     const before = couldDecideTwice(this.#site, fresh)
       ? { policy: shownPolicy(this.#site.primaryPolicy), daemons: this.#site.daemons.map(({ id }) => id) }
       : undefined;
-    const why = this.#propose(text, fresh.agreement, before, addresses);
+    const why = this.#propose(text, fresh.agreement, before, knownAddresses(fresh));
     this.#isRequested = why === undefined;
     return why;
   }
@@ -354,14 +356,24 @@ export class Reload implements Machine {
 
 /** A file as its lineage says that its hosts are. */
 function read(text: string): SiteConfig | undefined {
-  const addresses = carriedAddresses(text);
   try {
-    return parseSiteConfig(text, "the new configuration", (name) => asList(addresses[name])).site;
+    return siteOf(text, carriedAddresses(text));
   } catch {
     return undefined;
   }
 }
 
-function asList(address: string | undefined): string[] {
-  return address === undefined ? [] : [address];
+/** A name that has no address here leads nowhere now, as at a start: it is looked up again. */
+function siteOf(text: string, addresses: Readonly<Record<string, string>>): SiteConfig {
+  const lookup = (name: string): string[] | undefined =>
+    Object.hasOwn(addresses, name) ? [addresses[name] as string] : undefined;
+  return parseSiteConfig(text, "the new configuration", lookup).site;
+}
+
+/** Of the hosts of a site that a file has only names of. */
+function knownAddresses({ daemons }: SiteConfig): Record<string, string> {
+  const found = daemons.flatMap((daemon) =>
+    daemon.host !== undefined && hasAddress(daemon) ? [[daemon.host, daemon.address] as const] : [],
+  );
+  return Object.fromEntries(found);
 }
