@@ -32,13 +32,18 @@ type Packets = readonly BinPacket[];
 
 /** Datagrams of this length, on words of their buffers or one byte off them. */
 function packetsOf(bytes: number, offset: number): Packets[] {
-  const headBytes = encodeTimelyData(CLUSTER, { sender: 2, group: 1, seq: 1 }, 0, 1, 0, new Uint8Array(0)).length;
+  const headBytes = encodeTimelyData(
+    CLUSTER,
+    { sender: 2, group: 1, seq: 1 },
+    { view: 1, before: 0, joined: 1 },
+    new Uint8Array(0),
+  ).length;
   return Array.from({ length: TURNS }, (_, turn) =>
     Array.from({ length: EVERY }, (_, i): BinPacket => {
       const id = { sender: 2, group: 1, seq: 1 + turn * EVERY + i };
       const payload = Uint8Array.from({ length: bytes - headBytes }, (_, at) => at * 31 + id.seq * 7);
       const buffer = new Uint8Array(bytes + offset);
-      buffer.set(encodeTimelyData(CLUSTER, id, 0, 1, 0, payload), offset);
+      buffer.set(encodeTimelyData(CLUSTER, id, { view: 1, before: 0, joined: 1 }, payload), offset);
       return { id, bytes: buffer.subarray(offset), at: 0, checksum: undefined };
     }),
   );

@@ -15,7 +15,12 @@ const GROUP = 7;
 function packet(seq: number, size = 20 + 3 * seq): BinPacket {
   const id = { sender: SENDER, group: GROUP, seq };
   const payload = Uint8Array.from({ length: size }, (_, i) => (i * 31 + seq) & 0xff);
-  return { id, bytes: encodeTimelyData(CLUSTER, id, 0, 1, 0, payload), at: 0, checksum: undefined };
+  return {
+    id,
+    bytes: encodeTimelyData(CLUSTER, id, { view: 1, before: 0, joined: 1 }, payload),
+    at: 0,
+    checksum: undefined,
+  };
 }
 
 function repairOf(packets: readonly BinPacket[]): Repair {

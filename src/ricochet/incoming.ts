@@ -29,8 +29,6 @@ export type Presence =
 
 /** A sender is no member any more. */
 export type Departure = {
-  /** The first view without it. */
-  readonly view: number;
   /** What is missing may still be rebuilt until then. */
   readonly until: number;
   /** Nothing is taken from it directly. */
@@ -52,9 +50,9 @@ export class Incoming {
   /** Of what comes before the packet that was heard of first nothing is missing, until more is known. */
   #floor: number;
   #highest: number;
-  /** From here on, and before that, packets are known to be for this node; of others it only has heard. */
+  /** From here up to there packets are known to be of this membership of the sender and for this node; of others it only has heard. */
   #mineFrom = Number.POSITIVE_INFINITY;
-  #mineUntil = Number.POSITIVE_INFINITY;
+  #mineTo = 0;
   #isBeginningKnown = false;
   /** The greatest number that came by itself: what is missing before it does not wait in a socket. */
   arrived = 0;
@@ -91,27 +89,26 @@ export class Incoming {
     return this.#departure;
   }
 
-  /** The sender is no member any more. If it has not failed it may come back: what is heard of from now on is perhaps of then. */
+  /** The sender is no member any more. Unless it has failed it may come back: what was only heard of is perhaps of then. */
   depart(departure: Departure): void {
     this.#departure = departure;
-    if (!departure.hasFailed) this.#mineUntil = this.#highest + 1;
+    if (departure.hasFailed) this.#mineTo = Number.POSITIVE_INFINITY;
   }
 
   /** It is a member again, and goes on with its numbers: what of them is not to be had any more it says when it is asked. */
   comeBack(since: number): void {
     this.#departure = undefined;
     this.since = since;
-    this.#mineUntil = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether a packet with this number, if it was sent, is known to be for this node. */
+  /** Whether a packet with this number is known to be for this node. */
   isMine(seq: number): boolean {
-    return seq >= this.#mineFrom && seq < this.#mineUntil;
+    return seq >= this.#mineFrom && seq <= this.#mineTo;
   }
 
-  /** A packet up to which all were sent before the sender left. */
-  noteBeforeDeparture(seq: number): void {
-    this.#mineUntil = Math.max(this.#mineUntil, seq + 1);
+  /** This packet, or news of it, is of this membership of the sender; so are those that came before it in that. */
+  sentTo(seq: number): void {
+    this.#mineTo = Math.max(this.#mineTo, seq);
   }
 
   presence(seq: number): Presence {

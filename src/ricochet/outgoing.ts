@@ -16,6 +16,8 @@ export class Outgoing {
   readonly group: GroupNumber;
   /** By number, the oldest first. */
   readonly kept = new Map<number, SentPacket>();
+  /** The first view of this node's membership. */
+  readonly joined: number;
   #last: number;
   /** Oldest first, of those with the same first packet the last one; never empty. */
   readonly #begins: Begin[];
@@ -24,8 +26,9 @@ export class Outgoing {
   statesSaid = 0;
 
   /** `last`: no number up to this is used: the node may have sent to the group before, and its numbers never come again. */
-  constructor(group: GroupNumber, view: number, last: number) {
+  constructor(group: GroupNumber, joined: number, view: number, last: number) {
     this.group = group;
+    this.joined = joined;
     this.#last = last;
     this.#begins = [{ view, first: last + 1 }];
   }
@@ -51,7 +54,8 @@ export class Outgoing {
 
   /** And one member, that asks: `since` is the first view that has both. */
   stateSince(since: number): StreamState {
-    return { group: this.group, view: since, from: this.#from, began: this.beganIn(since), last: this.#last };
+    const { group, joined, last } = this;
+    return { group, joined, view: since, from: this.#from, began: this.beganIn(since), last };
   }
 
   /** The first packet that was sent in this view or a later one. */

@@ -6,6 +6,7 @@ import { encodeTimelyData, type PacketId } from "../wire/timely/data.ts";
 import type { Nak } from "../wire/timely/nak.ts";
 import { encodeTimelyState, type StreamState } from "../wire/timely/state.ts";
 import type { TimelyShape } from "./bin-plan.ts";
+import type { CommonViews } from "./common-views.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Outgoing, type SentPacket } from "./outgoing.ts";
 
@@ -35,15 +36,17 @@ export class OwnStreams {
   readonly #left = new Map<GroupNumber, number>();
   /** And in those that are not remembered. */
   #lastForgotten = 0;
-  /** The groups of this node. */
+  /** The groups of this node, and since when it has been in them. */
   #groups: ReadonlyMap<GroupNumber, TimelyShape> = new Map();
+  readonly #common: CommonViews;
   #bytes = 0;
   /** When a state is to be told, and packets are to be forgotten. */
   #stateAt = NEVER;
   #forgetAt = NEVER;
 
-  constructor(config: TimelyConfig, outbox: OwnStreamsOutbox) {
+  constructor(config: TimelyConfig, common: CommonViews, outbox: OwnStreamsOutbox) {
     this.#config = config;
+    this.#common = common;
     this.#outbox = outbox;
   }
 
@@ -82,11 +85,12 @@ export class OwnStreams {
     if (stream === undefined) {
       const shape = this.#groups.get(group);
       assert(shape !== undefined, "a node sends to its groups");
-      this.#streams.set(group, (stream = new Outgoing(group, shape.view, this.#lastBefore(group))));
+      stream = new Outgoing(group, this.#joined(shape), shape.view, this.#lastBefore(group));
+      this.#streams.set(group, stream);
     }
-    const before = stream.inView;
+    const { joined, view, inView: before } = stream;
     const id = { sender: me, group, seq: stream.next() };
-    const bytes = encodeTimelyData(cluster, id, 0, stream.view, before, payload);
+    const bytes = encodeTimelyData(cluster, id, { view, before, joined }, payload);
     stream.kept.set(id.seq, { seq: id.seq, bytes, at: now });
     this.#bytes += bytes.length;
     stream.stateAt = now + stateMs;
@@ -113,7 +117,7 @@ export class OwnStreams {
       if (stream === undefined) {
         // Nothing was sent since this node has been in the group.
         const last = this.#lastBefore(group);
-        states.push({ group, view: since, from: last + 1, began: last + 1, last });
+        states.push({ group, joined: this.#joined(shape), view: since, from: last + 1, began: last + 1, last });
         continue;
       }
       let asksState = missing.isEmpty;
@@ -136,6 +140,10 @@ export class OwnStreams {
   tick(now: number): void {
     if (now >= this.#stateAt) this.#tellStates(now);
     if (now >= this.#forgetAt) this.#forget(now);
+  }
+
+  #joined({ group, view }: TimelyShape): number {
+    return this.#common.since(group, this.#config.me) ?? view;
   }
 
   #leave({ group, kept, last }: Outgoing): void {

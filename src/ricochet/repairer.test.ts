@@ -40,7 +40,7 @@ class Members {
   /** A packet of the first member, at all of them. */
   packet(now: number, payloadBytes = 10, sender = 1): PacketId {
     const id = { sender, group: GROUP, seq: ++this.#seq };
-    const bytes = encodeTimelyData(1, id, 0, 1, 0, new Uint8Array(payloadBytes));
+    const bytes = encodeTimelyData(1, id, { view: 1, before: 0, joined: 1 }, new Uint8Array(payloadBytes));
     for (const repairer of this.repairers) {
       repairer.advance(GROUP, 1);
       repairer.collect({ id, bytes, at: now, checksum: undefined }, now);

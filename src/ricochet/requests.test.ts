@@ -24,6 +24,7 @@ function lacking(lags: readonly number[], config = CONFIG) {
   for (const lag of lags) requests.observeLag(GROUP, lag);
   const stream = new Incoming(1, GROUP, 1, 5);
   const askAt = requests.firstAt(GROUP, now, now);
+  stream.sentTo(5);
   stream.reachBack(5, now, askAt, 0);
   stream.begin(5);
   stream.announce(5, now, askAt);
@@ -108,7 +109,7 @@ describe("requests", () => {
     expect(asked).toEqual([]);
 
     const other = lacking([]);
-    other.stream.depart({ view: 2, until: 2_000, hasFailed: false });
+    other.stream.depart({ until: 2_000, hasFailed: false });
     other.runUntil(5_000);
     expect(other.asked).toEqual([]);
   });

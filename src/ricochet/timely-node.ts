@@ -11,6 +11,7 @@ import {
   TIMELY_DATA_HEAD_BYTES,
   timelyBeforeOf,
   timelyGroupOf,
+  timelyJoinedOf,
   timelyPayloadOf,
   timelySeqOf,
   timelyViewOf,
@@ -127,7 +128,7 @@ export class TimelyNode implements Machine {
     this.#now = now;
     this.#early = new EarlyPackets(config.earlyBytes);
     this.#held = new HeldPackets(config.holdMs, config.holdBytes);
-    this.#own = new OwnStreams(config, {
+    this.#own = new OwnStreams(config, this.#common, {
       multicast: (group, bytes) => this.#outbox.multicast(group, bytes),
       unicast: (to, channel, bytes) => this.#outbox.unicast(to, channel, bytes),
     });
@@ -333,8 +334,8 @@ export class TimelyNode implements Machine {
     const id = { sender: originOf(packet), group: timelyGroupOf(packet), seq: timelySeqOf(packet) };
     const stream = this.#stream(id);
     const view = timelyViewOf(packet);
-    // It is a member again, or for the first time, in a view that this node has not heard of.
-    if (stream === undefined || view >= (stream.departure?.view ?? NEVER)) {
+    // Its sender is a member for the first time, or again, since a view that this node has not heard of.
+    if (stream === undefined || timelyJoinedOf(packet) > stream.since) {
       this.statistics.foreign += this.#early.keep({ bytes: packet });
       return;
     }
@@ -353,7 +354,7 @@ export class TimelyNode implements Machine {
       this.#onOthers(stream, kept);
       return;
     }
-    stream.noteBeforeDeparture(id.seq);
+    stream.sentTo(id.seq);
     this.#announce(stream, id.seq);
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
@@ -413,14 +414,15 @@ export class TimelyNode implements Machine {
     this.#requests.note(stream, askAt);
   }
 
-  #onState(sender: NodeId, { group, view, from, began, last }: StreamState): void {
+  #onState(sender: NodeId, { group, joined, view, from, began, last }: StreamState): void {
     const stream = this.#stream({ sender, group, seq: Math.max(from, began) });
-    if (stream === undefined || stream.departure !== undefined) return;
+    if (stream === undefined || stream.departure !== undefined || joined > stream.since) return;
     if (view < stream.since) {
       // The sender has not heard of this node yet, or the state is an old one.
       this.#beginBehind(stream, last);
       return;
     }
+    stream.sentTo(last);
     this.#reachBack(stream, began, view === stream.since);
     this.#requests.noteLess(stream);
     if (this.#isBehind) return;
@@ -509,9 +511,9 @@ export class TimelyNode implements Machine {
   #hearOf(id: PacketId, since: number): void {
     if (id.sender === this.#config.me || this.#isBehind) return;
     const stream = this.#stream(id);
-    if (stream?.presence(id.seq) !== "unknown") return;
-    const isFar = id.seq > stream.highest + this.#config.missingMax;
-    if (stream.departure === undefined || !isFar) this.#announce(stream, id.seq, since);
+    // What is too far ahead to be missed is told by its sender, too.
+    const isFar = id.seq > (stream?.highest ?? 0) + this.#config.missingMax;
+    if (stream?.presence(id.seq) === "unknown" && !isFar) this.#announce(stream, id.seq, since);
   }
 
   /** The stream goes as far as this packet; what of it is not here has been missing since then. */
@@ -564,9 +566,8 @@ export class TimelyNode implements Machine {
   /** The sender is no member any more. Repairs of its last packets may be under way. */
   #depart(stream: Incoming, hasFailed: boolean): void {
     if (stream.departure !== undefined) return;
-    const { view } = this.#groups.get(stream.group) as TimelyShape;
     const until = this.#now + this.#config.departMs;
-    stream.depart({ view, until, hasFailed });
+    stream.depart({ until, hasFailed });
     this.#departAt = Math.min(this.#departAt, until);
   }
 

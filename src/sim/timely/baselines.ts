@@ -98,7 +98,7 @@ export class BaselineNode implements FieldNode {
     this.#now = now;
     const stream = this.#stream(this.#config.me, group);
     const id = { sender: this.#config.me, group, seq: ++stream.last };
-    const bytes = encodeTimelyData(ME, id, 0, 1, id.seq - 1, payload);
+    const bytes = encodeTimelyData(ME, id, { view: 1, before: id.seq - 1, joined: 1 }, payload);
     stream.packets.set(id.seq, bytes);
     this.statistics.sent++;
     this.#outbox.multicast(group, bytes);

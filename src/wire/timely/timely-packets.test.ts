@@ -7,8 +7,8 @@ import {
   encodeTimelyData,
   isTimelyData,
   timelyBeforeOf,
-  timelyFlagsOf,
   timelyGroupOf,
+  timelyJoinedOf,
   timelyPayloadOf,
   timelySeqOf,
   timelyViewOf,
@@ -28,18 +28,15 @@ test("packets of groups come back as they were", () => {
   fc.assert(
     fc.property(
       packetId,
-      fc.nat(255),
-      seq,
-      fc.nat(600),
+      fc.record({ view: seq, before: fc.nat(600), joined: seq }),
       fc.uint8Array({ maxLength: 80 }),
-      (packet, flags, view, before, payload) => {
-        const bytes = encodeTimelyData(CLUSTER, packet, flags, view, before, payload);
+      (packet, sentIn, payload) => {
+        const bytes = encodeTimelyData(CLUSTER, packet, sentIn, payload);
         expect(headFault(bytes)).toBeUndefined();
         expect(isTimelyData(bytes)).toBe(true);
         expect({ sender: originOf(bytes), group: timelyGroupOf(bytes), seq: timelySeqOf(bytes) }).toEqual(packet);
-        expect(timelyFlagsOf(bytes)).toBe(flags);
-        expect(timelyViewOf(bytes)).toBe(view);
-        expect(timelyBeforeOf(bytes)).toBe(Math.min(before, BEFORE_MAX));
+        expect([timelyViewOf(bytes), timelyJoinedOf(bytes)]).toEqual([sentIn.view, sentIn.joined]);
+        expect(timelyBeforeOf(bytes)).toBe(Math.min(sentIn.before, BEFORE_MAX));
         expect(timelyPayloadOf(bytes)).toEqual(payload);
       },
     ),
@@ -47,7 +44,9 @@ test("packets of groups come back as they were", () => {
 });
 
 test("a copy of a payload is a copy, also of what Node's sockets give", () => {
-  const bytes = Buffer.from(encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 1, 0, Uint8Array.of(7)));
+  const bytes = Buffer.from(
+    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, { view: 1, before: 0, joined: 1 }, Uint8Array.of(7)),
+  );
   const copy = timelyPayloadOf(bytes).slice();
   copy[0] = 8;
   expect(timelyPayloadOf(bytes)).toEqual(Uint8Array.of(7));
@@ -72,6 +71,7 @@ test("states and requests come back as they were", () => {
   const states = fc.array(
     fc.record({
       group: id,
+      joined: seq,
       view: seq,
       from: fc.integer({ min: 1, max: 1_000 }),
       began: fc.integer({ min: 1, max: 1_000 }),
@@ -136,9 +136,9 @@ test("how members want to be repaired comes back as it was", () => {
 
 test("whatever bytes come, reading them does not throw", () => {
   const valid = [
-    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, 0, 1, 0, new Uint8Array(9)),
+    encodeTimelyData(CLUSTER, { sender: 1, group: 2, seq: 3 }, { view: 1, before: 0, joined: 1 }, new Uint8Array(9)),
     encodeRepair(CLUSTER, 1, [{ sender: 1, group: 2, seq: 3 }], [], { lengths: 1, checksum: 2 }, 20),
-    encodeTimelyState(CLUSTER, 1, [{ group: 2, view: 1, from: 1, began: 1, last: 3 }]),
+    encodeTimelyState(CLUSTER, 1, [{ group: 2, joined: 1, view: 1, from: 1, began: 1, last: 3 }]),
     encodeTimelyNak(CLUSTER, 1, [{ group: 2, since: 1, missing: RangeSet.of([1, 4]) }]),
     encodeTimelyTell(CLUSTER, 1, { group: 2, body: new Uint8Array(5) }),
     encodeTimelyRate(CLUSTER, 1, [{ recovery: 0.99, every: 8, copies: 5, burst: 1 }]),
