@@ -47,6 +47,8 @@ export class Incoming {
   readonly rebuilt = new Map<number, number>();
   /** Up to here packets are not for this node, or are told as lost. */
   #past = 0;
+  /** How far it had come in an earlier membership of this node. */
+  #formerTo = 0;
   /** Of what comes before the packet that was heard of first nothing is missing, until more is known. */
   #floor: number;
   #highest: number;
@@ -99,6 +101,17 @@ export class Incoming {
   comeBack(since: number): void {
     this.#departure = undefined;
     this.since = since;
+  }
+
+  /** This node is a member again. What has come, or was told as lost, is over; of the rest it is not known whether it is for it. */
+  rejoin(since: number): void {
+    this.since = since;
+    this.#departure = undefined;
+    this.#mineFrom = Number.POSITIVE_INFINITY;
+    this.#mineTo = 0;
+    this.#isBeginningKnown = false;
+    this.#formerTo = this.#highest;
+    this.beginningAsked = 0;
   }
 
   /** Whether a packet with this number is known to be for this node. */
@@ -157,6 +170,7 @@ export class Incoming {
   /** The sender has run on so far without this node, before it was known whether that was for it, that nothing before `from` is looked for. */
   restart(from: number): void {
     this.missing.clear();
+    this.#past = Math.max(this.#past, this.#formerTo);
     this.#floor = this.#highest = from - 1;
   }
 

@@ -166,6 +166,39 @@ describe("what a member is told of a sender", () => {
     expect([few.given.get(2), few.lost.get(2), few.unsettled(2)]).toEqual([[1, 2, 3, 4, 5, 10, 11], [], 0]);
   });
 
+  test("does not come again in a membership that the sender has heard of sooner", () => {
+    few.view(1, 20, [1]);
+    few.view(1, 30, [1, 2]);
+    few.isLost = ({ to, kind }) => to === 2 && kind === NodeKind.timelyData;
+    few.send(1, 1);
+    few.isLost = () => false;
+    few.send(1, 1);
+    few.run(5);
+    expect(few.given.get(2)).toEqual([1, 2, 3, 4, 5, 7]);
+    few.view(2, 20, [1]);
+    few.run(1_000);
+    few.view(2, 30, [1, 2]);
+    few.send(1, 1);
+    few.run(10_000);
+    expect([few.given.get(2), few.lost.get(2), few.unsettled(2)]).toEqual([[1, 2, 3, 4, 5, 7, 8, 6], [], 0]);
+  });
+
+  test("does not come again when the sender is back before the member knows that it was away", () => {
+    few.view(1, 20, [2]);
+    few.view(1, 30, [1, 2]);
+    few.isLost = ({ to, kind }) => to === 2 && kind === NodeKind.timelyData;
+    few.send(1, 1);
+    few.isLost = () => false;
+    few.send(1, 1);
+    few.run(1_000);
+    expect([few.given.get(2), few.lost.get(2)]).toEqual([[1, 2, 3, 4, 5], []]);
+    few.view(2, 20, [2]);
+    few.run(1_000);
+    few.view(2, 30, [1, 2]);
+    few.run(1_000);
+    expect([few.given.get(2), few.lost.get(2), few.unsettled(2)]).toEqual([[1, 2, 3, 4, 5, 7, 6], [], 0]);
+  });
+
   test("ends, when the sender leaves, with what was heard of by then", () => {
     few.isLost = ({ to, kind }) => to === 2 && kind === NodeKind.timelyData;
     few.send(1, 2);

@@ -35,6 +35,7 @@ import type { BinPacket } from "./bins.ts";
 import { CommonViews } from "./common-views.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
+import { FormerStreams } from "./former-streams.ts";
 import { HeldPackets } from "./held-packets.ts";
 import { Incoming, type Missing } from "./incoming.ts";
 import { OwnStreams } from "./own-streams.ts";
@@ -114,6 +115,7 @@ export class TimelyNode implements Machine {
   readonly #own: OwnStreams;
   /** Packets of senders that this node has not been told of. */
   readonly #early: EarlyPackets<{ readonly bytes: Uint8Array }>;
+  readonly #former = new FormerStreams();
   readonly #held: HeldPackets;
   readonly #requests: Requests;
   /** Packets may be here that this node has not been given. That others have heard of them says nothing of their being lost. */
@@ -196,7 +198,10 @@ export class TimelyNode implements Machine {
     for (const [group, streams] of this.#incoming) {
       const members = this.#groups.get(group)?.members;
       if (members === undefined) {
-        for (const stream of streams.values()) this.#requests.drop(stream);
+        for (const stream of streams.values()) {
+          this.#requests.drop(stream);
+          this.#former.remember(stream);
+        }
         this.#requests.forget(group);
         this.#incoming.delete(group);
         continue;
@@ -210,8 +215,11 @@ export class TimelyNode implements Machine {
     this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
     this.#rates.setGroups(this.#groups.values(), this.#config.me, now);
     for (const { bytes } of this.#early.take()) this.#onData(bytes, "received");
-    // Whoever is still not known may be in no group of this node's.
-    this.statistics.foreign += this.#early.take().length;
+    for (const early of this.#early.take()) {
+      // Whoever is still not known may be in no group of this node's.
+      const isOfLaterView = timelyViewOf(early.bytes) > (this.#groups.get(timelyGroupOf(early.bytes))?.view ?? NEVER);
+      this.statistics.foreign += isOfLaterView ? this.#early.keep(early) : 1;
+    }
   }
 
   /** Sends a packet to a group of this node, and delivers it here. */
@@ -541,12 +549,14 @@ export class TimelyNode implements Machine {
     const since = this.#common.since(group, sender);
     if (since === undefined || sender === this.#config.me) return undefined;
     if (streams === undefined) this.#incoming.set(group, (streams = new Map()));
-    stream = new Incoming(sender, group, since, seq);
+    stream = this.#former.take(group, sender);
+    if (stream === undefined) stream = new Incoming(sender, group, since, seq);
+    else stream.rejoin(since);
     streams.set(sender, stream);
     stream.beginningAskAt = this.#now + this.#config.nakMs;
     this.#requests.note(stream, stream.beginningAskAt);
     // Whoever has been here for longer has counted what came before.
-    this.#repairer.advance(group, seq - 1);
+    this.#repairer.advance(group, stream.highest);
     return stream;
   }
 
