@@ -54,7 +54,7 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   hasScalable(): boolean {
     return false;
   }
-  nodeQualityOf(): undefined {
+  nodeOptionsOf(): undefined {
     return undefined;
   }
   policyOf(): "expel" {

@@ -537,7 +537,7 @@ export class DaemonNode implements Machine {
     return {
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       hasScalable: () => this.#groups.hasScalable,
-      nodeQualityOf: (group) => this.#groups.nodeQualityOf(group),
+      nodeOptionsOf: (group) => this.#groups.nodeOptionsOf(group),
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => this.#options.site.daemons.map(({ port, address, host }) => `${port}@${host ?? address}`),

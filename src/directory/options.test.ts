@@ -51,6 +51,9 @@ test("the first join of a timely group fixes its repairs, by name or not, and ot
   expect(agreeOnOptions(special, { ...timely, slow: "drop" })).toEqual({ ...special, slow: "drop" });
   expect(agreeOnOptions(usual, special)).toContain("the group's repairs are (8, 5) auto, not (4, 2) random");
   expect(agreeOnOptions(timely, DEFAULT_OPTIONS)).toContain('"timely", not "ordered"');
+  const total: GroupOptions = { ...timely, order: "total" };
+  expect(agreeOnOptions(total, DEFAULT_OPTIONS)).toContain('join it with { quality: "timely", order: "total" }');
+  expect(agreeOnOptions(DEFAULT_OPTIONS, timely)).toContain('join it with { quality: "ordered" }');
   // Of two components' either may stay, but the same at all daemons.
   expect(mergeOptions(usual, special)).toEqual(mergeOptions(special, usual));
   expect(mergeOptions(usual, { slow: undefined, quality: "scalable" }).quality).toBe("scalable");
@@ -60,8 +63,10 @@ test("whether a timely group is totally ordered is fixed by its first join, name
   const plain = agreeOnOptions(undefined, { slow: undefined, quality: "timely" }) as GroupOptions;
   const total: GroupOptions = { ...plain, order: "total" };
   expect(agreeOnOptions(total, { slow: undefined, quality: "timely", order: "total" })).toEqual(total);
-  expect(agreeOnOptions(total, plain)).toContain('"total", not "none": join it with { order: "total" }');
-  expect(agreeOnOptions(plain, total)).toContain('"none", not "total": join it without `order`');
+  expect(agreeOnOptions(total, plain)).toContain(
+    '"total", not "none": join it with { quality: "timely", order: "total" }',
+  );
+  expect(agreeOnOptions(plain, total)).toContain('"none", not "total": join it with { quality: "timely" }');
   expect(mergeOptions(plain, total)).toEqual(total);
   expect(optionsOfCode(optionsCode(total))).toEqual(total);
   expect(optionsOf({ quality: "scalable", order: "total" })).toContain('"order" is for');

@@ -41,12 +41,11 @@ export const DEFAULT_OPTIONS: GroupOptions = { slow: undefined, quality: "ordere
 export function agreeOnOptions(fixed: GroupOptions | undefined, wanted: GroupOptions): GroupOptions | string {
   if (fixed === undefined) return founded(wanted);
   if (wanted.quality !== fixed.quality) {
-    return `the group's quality is "${fixed.quality}", not "${wanted.quality}": join it with { quality: "${fixed.quality}" }`;
+    return `the group's quality is "${fixed.quality}", not "${wanted.quality}": join it with ${shownOptions(fixed)}`;
   }
   if (wanted.order !== fixed.order) {
     const [is, asked] = [fixed.order, wanted.order].map((order) => order ?? "none");
-    const join = fixed.order === undefined ? "without `order`" : `with { order: "${fixed.order}" }`;
-    return `the group's order is "${is}", not "${asked}": join it ${join}`;
+    return `the group's order is "${is}", not "${asked}": join it with ${shownOptions(fixed)}`;
   }
   if (wanted.repairs !== undefined && repairsCode(wanted.repairs) !== repairsCode(fixed.repairs)) {
     const [is, asked] = [fixed.repairs ?? REPAIRS_DEFAULT, wanted.repairs].map(shownRepairs);
@@ -55,6 +54,11 @@ export function agreeOnOptions(fixed: GroupOptions | undefined, wanted: GroupOpt
   if (wanted.slow === undefined || wanted.slow === fixed.slow) return fixed;
   if (fixed.slow === undefined) return { ...fixed, slow: wanted.slow };
   return `the group's slow-receiver policy is "${fixed.slow}", not "${wanted.slow}": join without naming one, or name this one`;
+}
+
+/** For people: what a join has to ask for to be let into a group with these options. */
+export function shownOptions({ quality, order }: GroupOptions): string {
+  return order === undefined ? `{ quality: "${quality}" }` : `{ quality: "${quality}", order: "${order}" }`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { Directory } from "../directory/directory.ts";
 import type { Group } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
 import { type JoinRequest, parseJoin } from "../directory/join-request.ts";
-import { DEFAULT_OPTIONS, type GroupOptions, optionsCode, type Quality } from "../directory/options.ts";
+import { DEFAULT_OPTIONS, type GroupOptions, optionsCode, shownOptions } from "../directory/options.ts";
 import { Content } from "../ordering/content.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
@@ -143,11 +143,11 @@ export class Groups implements Upcalls {
     return this.#scalable.size > 0;
   }
 
-  /** The quality of a group whose members are nodes; `undefined` for any other group. */
-  nodeQualityOf(group: string): Exclude<Quality, "ordered"> | undefined {
+  /** The options with which a group whose members are nodes is joined, for people; `undefined` for any other group. */
+  nodeOptionsOf(group: string): string | undefined {
     if (!this.#scalable.has(group)) return undefined;
-    const quality = this.optionsOf(group)?.quality;
-    if (quality !== undefined && quality !== "ordered") return quality;
+    const options = this.optionsOf(group);
+    if (options !== undefined && options.quality !== "ordered") return shownOptions(options);
     this.#scalable.delete(group);
     return undefined;
   }

@@ -68,7 +68,8 @@ export class StreamHost {
   async listenUnix(path: string): Promise<void> {
     if (existsSync(path)) {
       if (!lstatSync(path).isSocket()) throw pathTaken(path, "exists and is no socket");
-      if (await answers(path)) throw pathTaken(path, "is in use by another daemon");
+      if (await answers(path))
+        throw pathTaken(path, "is in use by another daemon: do without (--no-unix, unixSocket: false)");
       unlinkSync(path);
     }
     const server = this.#server("unix");

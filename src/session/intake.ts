@@ -315,9 +315,9 @@ export class Intake {
     if (!this.#knowledge.hasScalable()) return undefined;
     for (let n = groupCountOf(bytes, frame) - 1; n >= 0; n--) {
       const group = groupOf(bytes, frame, n);
-      const quality = this.#knowledge.nodeQualityOf(group);
-      if (quality === undefined) continue;
-      const text = `The group's quality is "${quality}", and only its members send to it: join it with { quality: "${quality}" }.`;
+      const options = this.#knowledge.nodeOptionsOf(group);
+      if (options === undefined) continue;
+      const text = `only its members send to it: join it with ${options}`;
       return { group, text };
     }
     return undefined;

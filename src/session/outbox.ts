@@ -70,9 +70,9 @@ export interface SessionsOutbox {
 export interface SessionsKnowledge {
   /** The slow-receiver policy of a group. */
   policyOf(group: string): SlowPolicy;
-  /** Whether there may be scalable groups; and whether this is one, to which nobody sends through a daemon. */
+  /** Whether there may be scalable groups; and of one, to which nobody sends through a daemon, the options with which it is joined, for people. */
   hasScalable(): boolean;
-  nodeQualityOf(group: string): "scalable" | "timely" | undefined;
+  nodeOptionsOf(group: string): string | undefined;
   /** The greatest number of this token's client that has been ordered; 0 for one never seen. */
   lastOrdered(token: Uint8Array): number;
   /** For tickets: bytes that nobody can guess. */

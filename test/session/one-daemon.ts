@@ -158,8 +158,8 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     return this.scalable.size > 0;
   }
 
-  nodeQualityOf(group: string): "scalable" | undefined {
-    return this.scalable.has(group) ? "scalable" : undefined;
+  nodeOptionsOf(group: string): string | undefined {
+    return this.scalable.has(group) ? '{ quality: "scalable" }' : undefined;
   }
 
   policyOf(group: string): SlowPolicy {
