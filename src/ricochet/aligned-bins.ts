@@ -16,19 +16,34 @@ function middle(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }
 
-/** Distances between the packets of a repair, by rank modulo their number: for bursts up to `stagger` packets. */
-function stridesFor(stagger: number): readonly number[] {
-  return stagger === 1 ? [1, 1, 3] : [stagger, stagger + 1, stagger + 3];
+/** How far apart the packets of a member's repairs are, and where its windows begin: as a share of one, or so many packets from the first member's. */
+type Pattern = { readonly stride: number; readonly begin: { readonly share: number } | { readonly packets: number } };
+
+/**
+ * Where all are repaired by (r, c): the distances are for bursts up to `stagger` packets, three in turn by rank. A packet waits for the first repair of it
+ * that is complete, so members that take packets equally far apart begin as far from each other as they can. Windows of a few packets leave no
+ * choice but that they differ.
+ */
+function patternOf(rank: number, stagger: number): Pattern {
+  const place = rank % 3;
+  if (stagger === 1) return { stride: place === 2 ? 3 : 1, begin: { packets: rank * OFFSET_STEP } };
+  const stride = stagger + ([0, 1, 3][place] as number);
+  return { stride, begin: { share: GOLDEN * Math.floor(rank / 3) + place / 3 } };
 }
 
 /**
- * Where in its window a member begins. A packet waits for the first repair of it that is complete, so those of members that take packets equally far
- * apart, each third in rank, are as far from each other as they can be. Windows of a few packets leave no choice but that they differ.
+ * Where members choose: four distances, of which any three in a row have a large common multiple, so that two packets are hardly ever together in three
+ * repairs, however long these are. Few long repairs do then what many would. The number of members is made of fours and threes, or some three
+ * neighbours would have the same distances.
  */
-function offsetOf(rank: number, windowPackets: number, stagger: number): number {
-  if (stagger === 1) return (rank * OFFSET_STEP) % windowPackets;
-  const share = GOLDEN * Math.floor(rank / 3) + (rank % 3) / 3;
-  return Math.floor((share % 1) * windowPackets);
+function chosenPatternOf(rank: number, members: number, stagger: number): Pattern {
+  const threes = (4 - (members % 4)) % 4;
+  const inFours = Math.max(0, members - 3 * threes);
+  const isInFour = rank < inFours;
+  const place = isInFour ? rank % 4 : (rank - inFours) % 3;
+  const turn = isInFour ? Math.floor(rank / 4) : inFours / 4 + Math.floor((rank - inFours) / 3);
+  const stride = stagger + ([0, 3, 4, 2][place] as number);
+  return { stride, begin: { share: GOLDEN * turn + place / 4 } };
 }
 
 /**
@@ -71,7 +86,7 @@ export class AlignedBins implements Bins {
     // Repairs are lost in bursts as well, and all members know how many of these there are.
     const stagger = Math.ceil(burstPackets / (1 + plan.targets / limits.packetsMax));
     this.#rotation = ROTATION_WINDOWS * limits.packetsMax * stagger;
-    this.#spread(stagger);
+    this.#spread(patternOf(this.#rank, stagger));
   }
 
   get oldest(): number {
@@ -89,10 +104,11 @@ export class AlignedBins implements Bins {
     const rates = [...this.#rates.values()];
     const packetsMax = middle(rates.map(({ every }) => every));
     const stagger = middle(rates.map(({ burst }) => burst));
-    if (packetsMax === this.#packetsMax && stridesFor(stagger)[this.#rank % 3] === this.#stride) return;
+    const pattern = chosenPatternOf(this.#rank, this.#everybody.length, stagger);
+    if (packetsMax === this.#packetsMax && pattern.stride === this.#stride) return;
     this.#fireAll();
     this.#packetsMax = packetsMax;
-    this.#spread(stagger);
+    this.#spread(pattern);
   }
 
   advance(group: GroupNumber, count: number): void {
@@ -121,13 +137,12 @@ export class AlignedBins implements Bins {
   }
 
   /** New bins, whose packets are so far apart. */
-  #spread(stagger: number): void {
-    const strides = stridesFor(stagger);
-    this.#stride = strides[this.#rank % strides.length] as number;
-    const windowPackets = this.#packetsMax * this.#stride;
-    this.#offset = offsetOf(this.#rank, windowPackets, stagger);
+  #spread({ stride, begin }: Pattern): void {
+    const windowPackets = this.#packetsMax * stride;
+    this.#stride = stride;
+    this.#offset = "packets" in begin ? begin.packets % windowPackets : Math.floor((begin.share % 1) * windowPackets);
     this.#window = Math.floor((this.#count + this.#offset) / windowPackets);
-    this.#bins = Array.from({ length: this.#stride }, () => new Bin());
+    this.#bins = Array.from({ length: stride }, () => new Bin());
   }
 
   #fireAll(): void {

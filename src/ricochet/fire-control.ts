@@ -5,9 +5,12 @@ import { BURST_MAX, COPIES_MAX, failureOf, RATE_START, type RateOfFire } from ".
 const EVERY = [2, 3, 4, 6, 8, 12, 16, 24, 32];
 /** Nothing is changed before so many packets have told something. */
 const PACKETS_MIN = 256;
-/** Bins that take longer to be filled are too slow, the more the longer, ms. */
-const FILL_MS = 60;
-/** What it costs, in repairs per packet, that a packet is in one repair more: it is looked up there. Measured (bench/timely.ts). */
+/** What is lost should have the first of its repairs in this time, ms. What a millisecond more is worth for each loss, in repairs. */
+const WAIT_MS = 8;
+const LATE_COST = 10;
+/** So many times that is too long to keep it until the next change is due: bins take as long as all members want, which one cannot foretell. */
+const SLOW = 1.5;
+/** What it costs, in repairs, that a packet is in one repair more: it is looked up there. Measured (bench/timely.ts). */
 const COPY_COST = 0.03;
 /** What is chosen fails by so much less than it may, and is kept until it fails by so much more: what is measured wavers. */
 const SPARE = 0.75;
@@ -28,9 +31,9 @@ const FAILURES_AT_ONCE = 2;
 const CAUTION = 1.645;
 /** How far off the model may be. */
 const FACTOR_MAX = 16;
-/** Repairs after which their age is believed, if it is less than was thought, or more: a node that is held up sees them late, which is no matter of bins. */
-const AGES_LESS = 16;
-const AGES_MORE = 256;
+/** Repairs after which their age is believed; one counts as so many times what is thought at most: a node that is held up sees them late, which is no matter of bins. */
+const AGES = 64;
+const AGE_TIMES_MAX = 2;
 
 /**
  * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
@@ -88,7 +91,7 @@ export class FireControl {
   aged(packets: number, ageMs: number): void {
     const sample = ageMs / packets;
     const known = this.#packetMs ?? sample;
-    this.#packetMs = known + (sample - known) / (sample < known ? AGES_LESS : AGES_MORE);
+    this.#packetMs = known + (Math.min(sample, AGE_TIMES_MAX * known) - known) / AGES;
   }
 
   /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */
@@ -128,7 +131,7 @@ export class FireControl {
     const current = { ...this.#rate, copies: Math.min(this.#rate.copies, others) };
     const isEnough = burst <= current.burst && failure(current) <= TOLERATED * this.#budget;
     const isNew = now < this.#changedAt + CHANGE_MS;
-    if (isEnough && isNew) return undefined;
+    if (isEnough && isNew && this.#waitMs(current) <= SLOW * WAIT_MS) return undefined;
     const limit = SPARE * this.#budget;
     let best: RateOfFire | undefined;
     let leastCost = isEnough && burst === current.burst ? CHEAPER * this.#cost(current) : Number.POSITIVE_INFINITY;
@@ -162,9 +165,16 @@ export class FireControl {
     return (burst / this.#rate.burst) * Math.max(1, this.#rate.copies / copies);
   }
 
+  /** In repairs per packet. */
   #cost(rate: RateOfFire): number {
     const { every, copies } = rate;
-    const fillMs = (this.#packetMs ?? 0) * every * this.#slowness(rate);
-    return (copies / every + COPY_COST * copies) * Math.max(1, fillMs / FILL_MS);
+    const lateMs = Math.max(0, this.#waitMs(rate) - WAIT_MS);
+    return copies / every + COPY_COST * copies + LATE_COST * this.#meter.loss * lateMs;
+  }
+
+  /** From a loss to the first of its repairs: it lies anywhere in each of them. */
+  #waitMs(rate: RateOfFire): number {
+    const fillMs = (this.#packetMs ?? 0) * rate.every * this.#slowness(rate);
+    return fillMs / (rate.copies + 1);
   }
 }

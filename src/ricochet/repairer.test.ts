@@ -94,6 +94,33 @@ describe("repairs of groups whose members choose for themselves", () => {
     });
   }
 
+  test.each([6, 7, 8, 9, 10, 13])(
+    "of %i members: two packets are hardly ever together in all of three repairs",
+    (count) => {
+      const members = new Members(count, { recovery: RECOVERY }, { alignedMin: 1 });
+      for (let member = 1; member <= count; member++) members.wish(member, { every: 16, copies: 3, burst: 1 });
+      for (let now = 0; now < 500; now++) members.packet(now);
+      members.sent.length = 0;
+      const last = 1_300;
+      for (let now = 500; now < last; now++) members.packet(now);
+      const repairs = new Map<number, ReadonlySet<number>[]>();
+      for (const { target, repair } of members.sent) {
+        if (target !== 2) continue;
+        const seqs = new Set(repair.packets.map(({ seq }) => seq));
+        for (const seq of seqs) repairs.set(seq, [...(repairs.get(seq) ?? []), seqs]);
+      }
+      let [packets, together] = [0, 0];
+      // Windows of before and after are not whole here.
+      for (let seq = 650; seq < last - 150; seq++, packets++) {
+        const mine = repairs.get(seq) ?? [];
+        expect(mine.length).toBe(3);
+        for (let d = 1; d < 16; d++) if (mine.every((seqs) => seqs.has(seq + d))) together++;
+      }
+      // At 1 % loss a partner that is lost too, before or behind it, keeps fewer than one loss in two hundred from being repaired.
+      expect(together / packets).toBeLessThan(0.25);
+    },
+  );
+
   test("do not heed nodes that are no members", () => {
     const members = new Members(8, { recovery: RECOVERY });
     members.wish(99, { every: 2, copies: 1, burst: 9 });
