@@ -66,6 +66,9 @@ export class SiteNetwork implements Network, Machine {
   #udp: UdpNetwork | undefined;
   #probe: DisseminationProbe;
   #listener: AsyncDisposable | undefined;
+  /** Done when it listens, as far as it is going to. */
+  #listening: Promise<void> = Promise.resolve();
+  #isClosed = false;
   #streamFault: string | undefined;
   #openedAt = 0;
 
@@ -107,7 +110,7 @@ export class SiteNetwork implements Network, Machine {
     this.#sizes = await datagramSizes(this.#site, this.#self.address);
     this.#udp = await this.#openUdp();
     this.#demandMulticast(this.#udp);
-    if (this.#usesStreams && this.#mates.size > 0) await this.#listen();
+    await this.#listen();
     this.#openedAt = this.#verbs.now();
     this.#probe = this.#newProbe();
     this.#choose();
@@ -124,7 +127,9 @@ export class SiteNetwork implements Network, Machine {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#streams.close();
+    await this.#listening;
     await this.#listener?.[Symbol.asyncDispose]();
     await this.#udp?.close();
   }
@@ -191,6 +196,14 @@ export class SiteNetwork implements Network, Machine {
     this.#streams.reconfigure(site.hash, this.#streamPeers());
     this.#probe = this.#newProbe();
     this.#choose();
+    // Who was alone until now had nobody to listen to.
+    this.#listening = this.#listening
+      .then(() => this.#listen())
+      .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        const message = `no other daemon can reach this one: where it should listen for streams it cannot (${why})`;
+        this.#verbs.happened({ what: "refused", daemon: undefined, message });
+      });
   }
 
   /** The name of a daemon's host leads to another address. */
@@ -453,7 +466,9 @@ export class SiteNetwork implements Network, Machine {
     );
   }
 
+  /** For streams of other daemons, if there may be any, and unless it does already. */
   async #listen(): Promise<void> {
+    if (!this.#usesStreams || this.#mates.size === 0 || this.#listener !== undefined || this.#isClosed) return;
     const { port, address } = this.#self;
     const now = (): number => this.#verbs.now();
     try {

@@ -126,6 +126,24 @@ describe("another configuration file", () => {
     expect(await running.get("a")?.reload(textOf(["a", "b", "c", "d"]))).toBeUndefined();
   });
 
+  test("brings a daemon that is alone together with another one over streams, whichever of them dials", async () => {
+    for (const first of ["a", "b"]) {
+      const file = (names: readonly string[]) =>
+        textOf(names)
+          .replace("unicast", "tcp")
+          .replace(/ (a|b) (\S+)/g, (_, name, at) => ` ${name} ${at} VirtualID = ${name === "a" ? 1 : 2}`);
+      give(first, file([first]));
+      await start(first);
+      await untilTogether([first]);
+      expect(await running.get(first)?.reload(file(["a", "b"]))).toBeUndefined();
+      const second = first === "a" ? "b" : "a";
+      give(second, readFileSync(fileOf(first), "utf8"));
+      await start(second);
+      await untilTogether(["a", "b"]);
+      for (const daemon of running.values()) await daemon.abort();
+    }
+  });
+
   test("that is wrong, or changes what cannot be changed, is refused with the reason", async () => {
     await begin(["a", "b", "c"]);
     await expect(running.get("a")?.reload("Spread_Segment 10.0.0.255 {")).rejects.toThrow("is not closed");
