@@ -31,6 +31,8 @@ const SENDS_PER_QUEUE_CHECK = 32;
 /** What one call may carry: the greatest UDP payload over IPv6, and the kernel's limit (UDP_MAX_SEGMENTS of older ones). */
 const BATCH_BYTES_MAX = 65_487;
 const BATCH_PACKETS_MAX = 64;
+/** More than daemons and their group; each answer to a monitor goes to a place of its own. */
+const DESTINATIONS_MAX = 1_024;
 /** A packet of the ring on its way between sites is longer by its heads there. */
 const LONGER_BYTES = 64;
 
@@ -105,6 +107,12 @@ export class DatagramSender {
     const filled = this.#filled;
     this.#filled = [];
     for (let i = 0; i < filled.length; i++) this.#leave(filled[i] as Batch);
+    if (this.#batches.size > DESTINATIONS_MAX) this.#batches.clear();
+  }
+
+  /** Places for which a batch is kept, empty or not. */
+  get destinations(): number {
+    return this.#batches.size;
   }
 
   #collect(bytes: Uint8Array, to: Destination): void {
