@@ -96,9 +96,12 @@ export class SocketStream implements ClientStream {
   end(): void {
     if (this.isEnding) return;
     this.isEnding = true;
-    this.socket.end();
-    this.socket.setTimeout(LINGER_MS_MAX, () => this.socket.destroy());
-    this.socket.resume();
+    const { socket } = this;
+    socket.end();
+    // Also of a client that goes on sending: what the socket itself measures is how long nothing happens.
+    const late = setTimeout(() => socket.destroy(), LINGER_MS_MAX);
+    socket.once("close", () => clearTimeout(late));
+    socket.resume();
   }
 
   /** Those that the kernel has not emptied belong to the socket now. */

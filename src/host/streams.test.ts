@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WRITE_HIGH_WATER_BYTES } from "./client-stream.ts";
 import { type ConnectionPeer, StreamHost } from "./streams.ts";
 
@@ -132,6 +134,25 @@ describe("StreamHost", () => {
     expect(recorder.host.size).toBe(0);
   });
 
+  it("ends a connection in time though its client goes on sending", async () => {
+    const port = await recorder.host.listenTcp("127.0.0.1", 0);
+    const socket = await connected(connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
+    sockets.push(socket);
+    socket.on("error", () => undefined);
+    await recorder.until(() => recorder.opened.length === 1);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      recorder.host.close(1, "flush");
+      for (let n = 0; n < 10; n++) {
+        await new Promise<void>((resolve) => socket.write("more", () => resolve()));
+        vi.advanceTimersByTime(600);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    await recorder.until(() => recorder.closed.length === 1);
+  });
+
   it("says whether the client's system closed a connection, or this one did", async () => {
     const port = await recorder.host.listenTcp("127.0.0.1", 0);
     const [polite, killed, refused] = [await client(port), await client(port), await client(port)];
@@ -162,9 +183,34 @@ describe("StreamHost", () => {
 
     const second = new Recorder();
     await expect(second.host.listenUnix(path)).rejects.toThrow("in use");
+    expect(existsSync(path)).toBe(true);
     const file = join(folder, "file");
     writeFileSync(file, "precious");
     await expect(second.host.listenUnix(file)).rejects.toThrow("no socket");
     expect(existsSync(file)).toBe(true);
+  });
+
+  it("leaves the Unix socket of a daemon alone that is too busy to answer", async () => {
+    const path = join(folder, "4803");
+    const program =
+      "require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => console.log('up'))";
+    const busy = spawn(process.execPath, ["-e", program, path], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(busy.stdout, "data");
+      busy.kill("SIGSTOP");
+      // Until its queue is full, and the kernel says so.
+      for (let isFull = false; !isFull; ) {
+        const socket = connect(path);
+        sockets.push(socket);
+        isFull = await connected(socket).then(
+          () => false,
+          () => true,
+        );
+      }
+      await expect(recorder.host.listenUnix(path)).rejects.toThrow("in use");
+      expect(existsSync(path)).toBe(true);
+    } finally {
+      busy.kill("SIGKILL");
+    }
   });
 });

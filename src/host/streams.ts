@@ -214,7 +214,7 @@ function pathTaken(path: string, why: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${path} ${why}`), { code: "EADDRINUSE", path });
 }
 
-/** Whether somebody accepts connections at a Unix socket. */
+/** Whether somebody accepts connections at a Unix socket, or would if he were not too busy: then the system says to try again. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -222,6 +222,6 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once("error", () => resolve(false));
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EAGAIN"));
   });
 }
