@@ -326,6 +326,26 @@ describe("scalable groups", () => {
     expect(t.node(4).groups.scalableGroupsOf(2, "y")).toEqual([]);
   });
 
+  test("groups that have ended are not counted among those that there may be, however they ended", () => {
+    const t = town();
+    const all = (): boolean[] => {
+      t.seen();
+      return [1, 2, 3, 4].map((id) => t.node(id).groups.hasScalable);
+    };
+    const join = (user: string, group: string, id: number, number: number) =>
+      t.request(user, TypeBit.join, [group], { data: node(`h${user}`), numbered: numbered(id, number) });
+    join("x", "s1", 1, 1);
+    join("x", "s2", 1, 2);
+    t.leave("x", "s1");
+    expect(all()).toEqual([true, true, true, true]);
+    t.leave("x", "s2");
+    expect(all()).toEqual([false, false, false, false]);
+    join("y", "s3", 2, 1);
+    expect(all()).toEqual([true, true, true, true]);
+    t.kill("y");
+    expect(all()).toEqual([false, false, false, false]);
+  });
+
   test("members of a timely group are told how they repair each other", () => {
     const t = town();
     const join = (host: string, wanted: object) =>

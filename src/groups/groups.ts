@@ -73,7 +73,7 @@ export class Groups implements Upcalls {
   #told: Uint8Array | undefined;
   /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
   #held: Delivery[] = [];
-  /** Names of groups of nodes (quality scalable or timely), some of which may have ended, or be ordered ones by now. */
+  /** Names of groups of nodes (quality scalable or timely), some of which may be ordered ones by now. */
   readonly #scalable = new Set<string>();
   /** Numbered sessions to forget when states have been merged. */
   #forgotten: string[] = [];
@@ -216,6 +216,7 @@ export class Groups implements Upcalls {
         );
         this.#phase("prune");
         this.#directory.prune(state.members);
+        this.#dropEnded(this.#scalable);
         this.#phase("other");
         this.#primary = configuration.primary;
         if (configuration.members.length === state.members.size) this.#settle(configuration);
@@ -306,6 +307,7 @@ export class Groups implements Upcalls {
     this.#forgetNow();
     const members = new Set(next.members);
     if (this.#directory.prune(members)) unchanged = false;
+    this.#dropEnded(this.#scalable);
     this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
     this.#held = [];
     if (!unchanged) this.#told = undefined;
@@ -491,6 +493,7 @@ export class Groups implements Upcalls {
     if (group === undefined || member === undefined || !group.has(member)) return;
     if (!isOrdered(group)) {
       this.#directory.leave(group, member);
+      this.#dropEnded([name]);
       this.#outbox.scalableChanged(delivery.sender, user, name, false);
       return;
     }
@@ -511,11 +514,17 @@ export class Groups implements Upcalls {
     if (member !== undefined) {
       const groups = member.groups.slice().sort((a, b) => (a.name < b.name ? -1 : 1));
       for (const group of groups) this.#remove("disconnect", group, member);
+      this.#dropEnded(groups.map(({ name }) => name));
     }
     this.#outbox.clientEnded(delivery.sender, user);
     if (!isLocal) return;
     if (session !== undefined) this.#outbox.ended(session);
     else if (this.#isOwn(delivery)) this.#outbox.ended(delivery.session);
+  }
+
+  /** Programs may use each name once: what has ended is not looked for among groups of nodes any more. */
+  #dropEnded(names: Iterable<string>): void {
+    for (const name of names) if (this.#directory.get(name) === undefined) this.#scalable.delete(name);
   }
 
   #remove(kind: "leave" | "disconnect", group: Group, member: Member): void {
