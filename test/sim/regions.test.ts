@@ -323,6 +323,27 @@ describe("what region-views.md asks for", () => {
     }
   });
 
+  test("who has left a group hears that all who could acknowledge its last messages there have failed", async () => {
+    // Nothing of the last messages of machine 1 reaches 2 and 3; it leaves their group, shares no view with them any more, and they crash.
+    const acts: GroupAct[] = [
+      ...everybody(3),
+      { at: 1, machine: 1, group: "h", what: "join" },
+      { at: 1, machine: 4, group: "h", what: "join" },
+      { at: 600, machine: 1, group: "g", what: "leave" },
+    ];
+    const faults: RegionFault[] = [
+      { kind: "dataLoss", at: 590, from: 1, to: [2, 3], probability: 1, forMs: 400 },
+      { kind: "crash", at: 900, daemon: 2 },
+      { kind: "crash", at: 900, daemon: 3 },
+    ];
+    for (const service of ["model", "replica"] as const) {
+      const sends = chatter([1], 595, 599, 1);
+      const result = replayRegions(calm(4, { acts, sends, faults, service }));
+      await expectPassed(result);
+      expect(result.stats.failed).toBe(2);
+    }
+  });
+
   test("tokens and repairs in one class change nothing but the speed", async () => {
     const faults: RegionFault[] = [
       { kind: "loss", at: 200, model: { kind: "uniform", probability: 0.1 }, forMs: 1_000 },

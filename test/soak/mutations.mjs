@@ -339,7 +339,8 @@ const MUTATIONS = [
     service: "replica",
   },
   {
-    // Each makes up for the other: who was not told asks, and who was told need not. By itself each is a test of lifecycle.test.ts.
+    // Each makes up for the other: who was not told asks, and who was told need not. By itself each is a test of lifecycle.test.ts; to both
+    // random schedules hardly ever object, but the one of regions.test.ts with who has left a group does (K41).
     name: "those who could send in a view do not hear that its members have failed, nor when they ask",
     file: "cms/lifecycle.ts",
     from: /\n *if \(nodes\.some\(\(node\) => life\.hasMember\(node\)\)\) .*;/,
