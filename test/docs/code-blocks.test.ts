@@ -4,6 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { PlatoGroup } from "../../src/plato/plato-group.ts";
+import { nodeDefaults } from "../../src/qsm/config.ts";
+import { TimelyNode } from "../../src/ricochet/timely-node.ts";
+import { REPAIRS_DEFAULT } from "../../src/wire/timely/repairs.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PAGES = [
@@ -70,4 +74,11 @@ it.each(["prices", "alarms"])("README shows examples/%s.ts as it is", (name) => 
     .replace("// In a project of your own: ", "")
     .replace('import { connect } from "../src/index.ts";\n', "");
   expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(`\`\`\`ts\n${shown}\`\`\`\n`);
+});
+
+it("the longest messages of timely groups are as long as the documentation says", () => {
+  const text = readFileSync(join(ROOT, "docs/client.md"), "utf8");
+  const packet = TimelyNode.payloadBytesMax(nodeDefaults.datagramBytes, REPAIRS_DEFAULT.every);
+  expect(text).toContain(`one packet: ${packet.toLocaleString("en-US")} bytes with the usual settings`);
+  expect(text).toContain(`Payload: ${packet - PlatoGroup.payloadBytesMax(packet)} bytes less than without order`);
 });

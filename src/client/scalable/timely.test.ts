@@ -3,7 +3,9 @@ import { FakeDaemon } from "../../../test/client/fake-daemon.ts";
 import { type FakeNode, FakeWorld, info, NodeDaemon } from "../../../test/client/fake-nodes.ts";
 import { FakeTransport, settle } from "../../../test/client/fake-transport.ts";
 import { REPAIRS_DEFAULT } from "../../wire/timely/repairs.ts";
-import type { Arrival } from "../../ricochet/timely-node.ts";
+import { PlatoGroup } from "../../plato/plato-group.ts";
+import { nodeDefaults } from "../../qsm/config.ts";
+import { type Arrival, TimelyNode } from "../../ricochet/timely-node.ts";
 import type { ConnectOptions } from "../config.ts";
 import { Connection } from "../connection.ts";
 import type { NodeGroupEvent } from "../events.ts";
@@ -12,6 +14,8 @@ import type { TimelyGroup } from "./timely-group.ts";
 
 const GROUP = 1;
 const ME = 7;
+/** What a packet takes with the usual settings. */
+const PACKET_MAX = TimelyNode.payloadBytesMax(nodeDefaults.datagramBytes, REPAIRS_DEFAULT.every);
 
 type Setting = {
   readonly transport: FakeTransport;
@@ -101,11 +105,11 @@ describe("a timely group", () => {
   test("takes messages of one packet, and nobody says whether they have come", async () => {
     const { node, group, connection } = await joined();
     await group.send("hello");
-    await expect(group.send(new Uint8Array(1_155))).rejects.toMatchObject({ code: "TOO_LARGE" });
-    await group.send(new Uint8Array(1_154));
+    await expect(group.send(new Uint8Array(PACKET_MAX + 1))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await group.send(new Uint8Array(PACKET_MAX));
     const { delivered } = await connection.send("g", "again");
     await expect(delivered).rejects.toMatchObject({ code: "NOT_TOLD" });
-    expect(node.sent.map(({ text }) => text.length)).toEqual([5, 1_154, 5]);
+    expect(node.sent.map(({ text }) => text.length)).toEqual([5, PACKET_MAX, 5]);
     await expect(connection.send(["g", "h"], "both")).rejects.toMatchObject({ code: "GROUP_REFUSED" });
   });
 
@@ -175,8 +179,9 @@ describe("a timely group", () => {
     expect(commit).toEqual({ kind: "commit", group: "g", position: 1 });
     expect(two).toMatchObject({ own: true, position: 2 });
     expect(rollback).toEqual({ kind: "rollback", group: "g", position: 1 });
-    await expect(group.send(new Uint8Array(1_132))).rejects.toMatchObject({ code: "TOO_LARGE" });
-    await group.send(new Uint8Array(1_131));
+    const most = PlatoGroup.payloadBytesMax(PACKET_MAX);
+    await expect(group.send(new Uint8Array(most + 1))).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await group.send(new Uint8Array(most));
   });
 
   test("refuses options that it cannot have, by name", async () => {
