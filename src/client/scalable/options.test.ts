@@ -4,19 +4,24 @@ import { type NodeOptions, nodeSetup, nodeSettings } from "./options.ts";
 test("a wrong option is named", () => {
   const wrong: readonly [NodeOptions, string][] = [
     [{ host: "my host" }, "node.host"],
+    [{ host: "0.0.0.0" }, "node.host"],
+    [{ host: "::" }, "node.host"],
     [{ port: 65_534 }, "node.port"],
     [{ dissemination: "broadcast" as "auto" }, "node.dissemination"],
     [{ delivery: "sometime" as "fifo" }, "node.delivery"],
     [{ classes: "four" as "two" }, "node.classes"],
     [{ datagramBytes: 100 }, "node.datagramBytes"],
+    [{ datagramBytes: 1_400.5 }, "node.datagramBytes"],
     [{ packetsPerSecondMax: 1 }, "node.packetsPerSecondMax"],
     [{ roundsPerSecond: 0 }, "node.roundsPerSecond"],
+    [{ roundsPerSecond: Number.POSITIVE_INFINITY }, "node.roundsPerSecond"],
     [{ windowBytesMax: -1 }, "node.windowBytesMax"],
     [{ waitingMax: Number.NaN }, "node.waitingMax"],
     [{ burstPackets: 0 }, "node.burstPackets"],
     [{ repairs: { every: 100 } }, '"repairs.every"'],
   ];
   for (const [options, name] of wrong) expect(() => nodeSettings(options)).toThrow(name);
+  expect(nodeSettings({ host: "::1" }).host).toBe("::1");
 });
 
 test("a node never sends faster than it may, from the start", () => {

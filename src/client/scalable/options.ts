@@ -64,6 +64,9 @@ const DATAGRAM_BYTES_MAX = 65_507;
 
 const BURST_MAX = 100;
 
+/** A round takes about a millisecond. */
+const ROUNDS_MAX = 1_000;
+
 function lateralRate(wanted: NonNullable<NodeOptions["repairs"]>): LateralRate {
   const repairs = repairsOf(wanted);
   if (typeof repairs === "string") throw new RangeError(`node: ${repairs}`);
@@ -92,6 +95,11 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   if (host !== undefined && !/^[0-9a-fA-F.:]+$/.test(host)) {
     throw new RangeError(`node.host: "${host}" is not an address such as 10.0.0.7 (a name will not do)`);
   }
+  if (host === "0.0.0.0" || (host !== undefined && /^[0:]+$/.test(host))) {
+    throw new RangeError(
+      `node.host: ${host} is every address of this host, and no other host reaches it there: say which one`,
+    );
+  }
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_533)) {
     throw new RangeError(`node.port: ${port} is not a port from 1 to 65533 (the next two are used as well)`);
   }
@@ -104,9 +112,10 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   if (!["three", "two"].includes(classes)) {
     throw new RangeError(`node.classes: "${classes}" is none of three, two`);
   }
-  if (!(datagramBytes >= DATAGRAM_BYTES_MIN && datagramBytes <= DATAGRAM_BYTES_MAX)) {
+  const isLength = Number.isInteger(datagramBytes);
+  if (!(isLength && datagramBytes >= DATAGRAM_BYTES_MIN && datagramBytes <= DATAGRAM_BYTES_MAX)) {
     throw new RangeError(
-      `node.datagramBytes: ${datagramBytes} is not from ${DATAGRAM_BYTES_MIN} to ${DATAGRAM_BYTES_MAX}`,
+      `node.datagramBytes: ${datagramBytes} is not an integer of ${DATAGRAM_BYTES_MIN} to ${DATAGRAM_BYTES_MAX}`,
     );
   }
   if (!(packetsPerSecondMax >= nodeDefaults.rateMin)) {
@@ -115,6 +124,9 @@ export function nodeSettings(options: NodeOptions = {}): NodeSettings {
   const { burstPackets } = settings;
   if (!(Number.isInteger(burstPackets) && burstPackets >= 1 && burstPackets <= BURST_MAX)) {
     throw new RangeError(`node.burstPackets: ${burstPackets} is not an integer of 1 to ${BURST_MAX}`);
+  }
+  if (!(settings.roundsPerSecond <= ROUNDS_MAX)) {
+    throw new RangeError(`node.roundsPerSecond: ${settings.roundsPerSecond} is more than ${ROUNDS_MAX}`);
   }
   for (const name of ["roundsPerSecond", "windowBytesMax", "waitingMax", "waitingBytesMax"] as const) {
     if (!(settings[name] > 0)) throw new RangeError(`node.${name}: ${settings[name]} is not a positive number`);
