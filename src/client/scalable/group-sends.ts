@@ -48,7 +48,7 @@ export class GroupSends {
   send(membership: Membership, payload: Payload, { signal }: ScalableSendOptions): Promise<Receipt> {
     const bytes = joinedPieces(piecesOf(payload));
     // Leaving waits for what was sent before, and for nothing else.
-    if (membership.isParting || membership.isLeaving) throw leftError(membership.name);
+    if (membership.isParting || membership.isLeaving) throw leftError(membership);
     this.#checkSize(membership, bytes);
     if (membership.quality === "timely") this.#timelyAt = membership.sentAt = this.#host.now();
     return this.#lineOf(membership).send(membership, bytes, signal);

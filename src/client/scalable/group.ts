@@ -56,8 +56,8 @@ export class ScalableGroup implements AsyncIterable<ScalableEvent>, AsyncDisposa
   /**
    * Sends to all members. Resolves when the message is on its way: it waits while more than a window of what was sent is not known to be
    * everywhere. `delivered` of the result resolves when all members of the group's view that have not failed have it. Rejects with a
-   * `GroupError` (`BUSY`, `TOO_LARGE`, `CLOSED`, `DISCONNECTED`) or the signal's reason; `delivered` with `EXPELLED` if the node was
-   * declared failed before that was known.
+   * `GroupError` (`BUSY`, `TOO_LARGE`, `CLOSED`, `DISCONNECTED`, `EXPELLED` if this is out of the group unasked) or the signal's reason; `delivered`
+   * with `EXPELLED` if the node was declared failed before that was known.
    */
   send(payload: Payload, options: ScalableSendOptions = {}): Promise<Receipt> {
     return this.#owner.send(payload, options);

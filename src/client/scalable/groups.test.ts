@@ -436,6 +436,7 @@ describe("a member that reads too slowly", () => {
     await settle();
     expect(nodes.requests("leave")).toHaveLength(1);
     expect((await next(group, 7)).slice(-2)).toEqual(["#n9#d: 4", "left slow"]);
+    await expect(group.send("x")).rejects.toMatchObject({ code: "EXPELLED", message: expect.stringContaining("read") });
     await expect(next(group, 1)).rejects.toMatchObject({ code: "EXPELLED" });
     const again = connection.join("g", { quality: "scalable" });
     nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
@@ -600,7 +601,7 @@ describe("when the daemon is lost", () => {
     expect([(await events.next()).value, (await events.next()).value].map(short)).toEqual(["expelled 0", "left"]);
     expect(await next(group, 2)).toEqual(["expelled 0", "left"]);
     await expect(next(group, 1)).rejects.toThrow("ports 4900 to 4902 are taken");
-    await expect(group.send("x")).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(group.send("x")).rejects.toMatchObject({ code: "EXPELLED" });
   });
 
   test("expelled: what the others have accepted is delivered after all", async () => {

@@ -291,11 +291,12 @@ export class ScalableGroups {
 
   /** The program does not read, and the group's policy is to leave then. */
   #leaveSlow(membership: Membership): void {
-    this.#startLeaving(membership);
     const { name } = membership;
     const text = `${name} was left, since too much waited to be read: read faster, or join with another policy`;
-    const left: NodeGroupEvent = { kind: "left", group: name, reason: "slow" };
-    membership.end(left, new GroupError("EXPELLED", text), (event) => this.#tell(membership, event));
+    const error = new GroupError("EXPELLED", text);
+    membership.leftBecause = error;
+    this.#startLeaving(membership);
+    membership.end({ kind: "left", group: name, reason: "slow" }, error, (event) => this.#tell(membership, event));
   }
 
   #leave(membership: Membership): void {

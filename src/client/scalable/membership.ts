@@ -34,6 +34,7 @@ export class Membership implements Destination {
   number: GroupNumber | undefined;
   /** The program has asked to leave; what was sent before is waited for. */
   isParting = false;
+  leftBecause: GroupError | undefined;
   /** The program only sends: it is delivered no messages. */
   isSendOnly = false;
   roster: Roster | undefined;
@@ -103,6 +104,7 @@ export class Membership implements Destination {
   end(event: NodeGroupEvent | undefined, error: GroupError | undefined, tell: (event: NodeGroupEvent) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.leftBecause ??= error;
     this.inbox.close();
     // Who was told of no view has heard of no membership that could end.
     if (event !== undefined && this.view !== undefined) tell(event);

@@ -10,7 +10,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 const LIMITS = { windowBytesMax: 1_000, unacceptedMax: 1_000, unacceptedBytesMax: 1_000_000 };
 
 function destination(name: string, number: number | undefined): Destination {
-  return { name, number, isLeaving: false, isConfirmed: true };
+  return { name, number, isLeaving: false, leftBecause: undefined, isConfirmed: true };
 }
 
 test("what is given up while nothing can be sent is not kept, and the rest goes out in its order", async () => {

@@ -10,6 +10,8 @@ export interface Destination {
   readonly number: GroupNumber | undefined;
   /** The program is leaving it, or it is over. */
   readonly isLeaving: boolean;
+  /** Why, where the program has not asked for it. */
+  readonly leftBecause: GroupError | undefined;
   /** Whether it will be known when all members have a message. */
   readonly isConfirmed: boolean;
 }
@@ -210,7 +212,7 @@ export class SendWindow {
         this.#givenUp--;
         continue;
       }
-      if (to.isLeaving) one.reject(leftError(to.name));
+      if (to.isLeaving) one.reject(leftError(to));
       else if (to.number !== undefined) one.resolve(this.#hand(to, to.number, payload));
       else this.#park(one);
     }
@@ -283,8 +285,8 @@ export class SendWindow {
   }
 }
 
-export function leftError(name: string): GroupError {
-  return new GroupError("CLOSED", `${name} was left: join it again`);
+export function leftError({ name, leftBecause }: Destination): GroupError {
+  return leftBecause ?? new GroupError("CLOSED", `${name} was left: join it again`);
 }
 
 /** Nothing is known of what was sent, since its node has been declared failed. */
