@@ -253,6 +253,7 @@ const MUTATIONS = [
     regions: true,
   },
   {
+    // A simulated turn is one datagram, in which little comes between; turns of several are those of token-turn.test.ts, which objects.
     name: "a token leaves as it was made, however long it waits",
     file: "qsm/ring.ts",
     from: "if (token.failure !== this.#failure || isOver) {",
