@@ -565,6 +565,31 @@ describe("when the daemon is lost", () => {
     ]);
   });
 
+  test("a group can be left while memberships are suspended; to be joined again it has to be over", async () => {
+    const { connection, nodes, group } = await joined();
+    nodes.news({ suspended: true });
+    await settle();
+    await group.leave();
+    expect(await next(group, 4)).toEqual(["view #ann#a #n9#d", "suspended minority", "left", "end"]);
+    expect(nodes.requests("leave")).toHaveLength(1);
+    void connection.join("g", { quality: "scalable" }).catch(() => {});
+    await settle();
+    expect(nodes.requests("join")).toHaveLength(1);
+    nodes.news({});
+    nodes.change({ regionsDeleted: [REGION], groupsDeleted: [GROUP] });
+    await settle();
+    expect(nodes.requests("join")).toHaveLength(2);
+  });
+
+  test("who is leaving a group when memberships are suspended need not wait until that is over", async () => {
+    const { nodes, group } = await joined();
+    const leaving = group.leave();
+    await settle();
+    nodes.news({ suspended: true });
+    await leaving;
+    expect(await next(group, 3)).toEqual(["view #ann#a #n9#d", "left", "end"]);
+  });
+
   test("expelled: what was sent is not known to be anywhere, and a new node comes back to the groups", async () => {
     const setting = await joined({ node: { windowBytesMax: 100 } });
     const { world, nodes, group, node } = setting;

@@ -287,6 +287,13 @@ export class ScalableGroups {
       this.#session.leave(membership.name);
     }
     this.#sends.changed(membership);
+    if (this.#suspended !== undefined) this.#endLeft(membership);
+  }
+
+  /** The program hears that it has left, before the daemons know: nothing comes any more, and while memberships are suspended it might wait for ever. */
+  #endLeft(membership: Membership): void {
+    const left: NodeGroupEvent = { kind: "left", group: membership.name };
+    membership.end(left, undefined, (event) => this.#tell(membership, event));
   }
 
   /** The program does not read, and the group's policy is to leave then. */
@@ -349,6 +356,7 @@ export class ScalableGroups {
     this.#suspended = reason;
     // Once for all groups, in the connection's stream.
     for (const membership of this.#memberships.values()) {
+      if (membership.isLeaving && reason !== undefined) this.#endLeft(membership);
       if (membership.view === undefined) continue;
       membership.view = { ...membership.view, primary: reason === undefined };
       if (!membership.isLeaving) membership.inbox.events.push(event, 0);
