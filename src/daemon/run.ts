@@ -375,7 +375,10 @@ export class RunningDaemon {
   /** Daemons that the file names by their hosts are followed when these get other addresses. */
   #watchHostNames(): void {
     const { daemons, family } = this.#options.site;
-    const named = daemons.flatMap(({ id, host, address }) => (host === undefined ? [] : [{ id, host, address }]));
+    // After a reload the file may have another address of a daemon than the network, which has followed the name since.
+    const named = daemons.flatMap(({ id, host, address }) =>
+      host === undefined ? [] : [{ id, host, address: this.#network?.addressOf({ id, address }) ?? address }],
+    );
     if (named.length === 0) return;
     this.#hostNames = new HostNames(named, family, ({ id, host, address: from }, to) => {
       const isSelf = id === this.#self.id;

@@ -213,6 +213,11 @@ export class SiteNetwork implements Network, Machine {
     this.#streams.reconfigure(this.#site.hash, this.#streamPeers());
   }
 
+  /** Where datagrams for the daemon go now, by what its name led to last. */
+  addressOf({ id, address }: Pick<DaemonConfig, "id" | "address">): string {
+    return this.#moved.get(id) ?? address;
+  }
+
   // ---- for its owner ----------------------------------------------------------------------------------------------
 
   /** How packets reach the own segment now. `tcp`: some or all of the site's daemons by streams. */
@@ -511,7 +516,7 @@ export class SiteNetwork implements Network, Machine {
   #peerOf({ id, name, segment, address, port }: DaemonConfig): UdpPeer {
     const via = this.#options.via[name];
     if (via !== undefined) return { id, segment, ...via };
-    return { id, segment, address: this.#moved.get(id) ?? address, port };
+    return { id, segment, address: this.addressOf({ id, address }), port };
   }
 
   #nameOf(daemon: number): string {
