@@ -3,6 +3,7 @@ import {
   DELIVER_HEAD_BYTES,
   DeliverFlag,
   ENVELOPE_BYTES,
+  ENVELOPE_HEAD_MAX,
   envelopeBytes,
   Kind,
   NATIVE_VERSION,
@@ -21,7 +22,7 @@ import type { Identity, Link, LinkHost } from "./link.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { Splitter, type Units } from "./splitter.ts";
 
-/** No envelope of a daemon is longer: the payload limit that it tells, and views of very large groups. */
+/** No envelope of a daemon is longer, views of very large groups among them, unless it says that messages may be. */
 const ENVELOPE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** One stream to a daemon in the native protocol (docs/protocols/native-session.md). */
@@ -36,6 +37,7 @@ export class NativeLink implements Link, Units {
   readonly #gatherer: Gatherer;
   #first = true;
   #greeted = false;
+  #envelopeBytesMax = ENVELOPE_BYTES_MAX;
   /** An earlier daemon would end the session. */
   #takesStatistics = false;
 
@@ -80,7 +82,7 @@ export class NativeLink implements Link, Units {
 
   lengthAt(bytes: Uint8Array, at: number): number | undefined {
     const length = envelopeBytes(bytes, at);
-    return length < ENVELOPE_BYTES || length > ENVELOPE_BYTES_MAX ? undefined : length;
+    return length < ENVELOPE_BYTES || length > this.#envelopeBytesMax ? undefined : length;
   }
 
   unit(bytes: Uint8Array, at: number, length: number): void {
@@ -150,6 +152,7 @@ export class NativeLink implements Link, Units {
         if (this.#greeted) return this.#host.broken("a second WELCOME");
         this.#greeted = true;
         this.#takesStatistics = message.statistics;
+        this.#envelopeBytesMax = Math.max(ENVELOPE_BYTES_MAX, message.payloadBytesMax + ENVELOPE_HEAD_MAX);
         return this.#host.greeted({
           privateGroup: message.privateGroup,
           resumption: message.resumption,
