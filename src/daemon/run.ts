@@ -526,7 +526,9 @@ export class RunningDaemon {
   async #listen(): Promise<void> {
     const { site } = this.#options;
     const self = this.#self;
-    const configured = self.interfaces.filter(({ client }) => client).map(({ address }) => address);
+    const configured = self.interfaces.flatMap(({ client, address, zone }) =>
+      client ? (zone === undefined ? address : `${address}%${zone}`) : [],
+    );
     const twins = configured.flatMap((address) => OTHER_FAMILY[address] ?? []);
     for (const address of new Set([...configured, ...twins])) {
       try {

@@ -86,6 +86,11 @@ export function isLoopback(address: Address): boolean {
   return address.family === "ipv4" ? address.bytes[0] === 127 : address.text === "::1";
 }
 
+/** An IPv6 address that means something only together with an interface of one host (fe80::/10). */
+export function isLinkLocal({ family, bytes }: Address): boolean {
+  return family === "ipv6" && bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80;
+}
+
 export function isUnspecified(address: Address): boolean {
   return address.bytes.every((byte) => byte === 0);
 }

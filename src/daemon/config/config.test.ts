@@ -149,10 +149,12 @@ describe("a configuration file", () => {
   });
 
   test("may use IPv6, with names of daemons taken from canonical addresses", () => {
-    const { site } = parseSiteConfig("Spread_Segment [ff02:0:0::1]:4900 { FE80:0:0:0:0:0:0:1%eth0 ; b fe80::2 }");
+    const { site } = parseSiteConfig(
+      "Spread_Segment [ff02:0:0::1]:4900 { FD00:0:0:0:0:0:0:1 ; b fd00::2 { D fd00::2 C fe80::2%eth0 } }",
+    );
     expect(site).toMatchObject({ family: "ipv6", segments: [{ address: "ff02::1", multicast: true, port: 4900 }] });
-    expect(site.daemons.map((daemon) => daemon.name)).toEqual(["fe80::1", "b"]);
-    expect(site.daemons[0]?.interfaces[0]).toMatchObject({ address: "fe80::1", zone: "eth0" });
+    expect(site.daemons.map((daemon) => daemon.name)).toEqual(["fd00::1", "b"]);
+    expect(site.daemons[1]?.interfaces[1]).toMatchObject({ address: "fe80::2", zone: "eth0", client: true });
   });
 
   test("needs none of its directives", () => {
@@ -325,7 +327,7 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "Write the address behind the name: a 10.0.0.1; or the name of its host: a Host = node1.example.org",
     ],
     [
-      "Spread_Segment 10.0.0.255 { a fe80::1 }",
+      "Spread_Segment 10.0.0.255 { a fd00::1 }",
       "1:16",
       "10.0.0.255 is an IPv4 address, but the first daemon has an IPv6 address",
       "All daemons and segments of a site use one family",
@@ -366,6 +368,12 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "1:1",
       "no segment has a daemon",
       "Name one between the braces, such as: node1 10.0.0.1",
+    ],
+    [
+      "Spread_Segment [ff02::1] { a [fe80::1%eth0]:4803 }",
+      "1:30",
+      "a daemon cannot have a link-local address",
+      "Give it a global or unique local one (fd…): the zone behind the % is another one on each host",
     ],
     ["Spread_Segment 0.0.0.0 { a 10.0.0.1 }", "1:16", "a segment cannot have the unspecified address", undefined],
     ["Spread_Segment 10.0.0.255:70000 { a 10.0.0.1 }", "1:16", "there is no port 70000", "Ports end at 65535"],

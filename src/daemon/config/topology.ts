@@ -1,4 +1,12 @@
-import { type Address, FAMILY_NAMES, isLoopback, isMulticast, isUnspecified, parseAddress } from "./address.ts";
+import {
+  type Address,
+  FAMILY_NAMES,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  isUnspecified,
+  parseAddress,
+} from "./address.ts";
 import { virtualId } from "./hash.ts";
 import type { AddressNode, ConfigFile, DaemonNode, SegmentNode } from "./parser.ts";
 import { configError, type Problem, problemAt, type Span } from "./problem.ts";
@@ -130,6 +138,10 @@ class TopologyBuilder {
     if (isKnown && (isUnspecified(address) || isMulticast(address))) {
       const what = isMulticast(address) ? "a multicast address" : "the unspecified address";
       throw this.#error(at, `a daemon cannot have ${what}`, "Give the address by which the others reach it");
+    }
+    if (isKnown && isLinkLocal(address)) {
+      const remedy = "Give it a global or unique local one (fd…): the zone behind the % is another one on each host";
+      throw this.#error(at, "a daemon cannot have a link-local address", remedy);
     }
     const name = this.#name(node, address);
     const given = node.address?.port ?? node.host?.port;
