@@ -25,6 +25,7 @@ import {
   type TimelyJoinOptions,
 } from "./join-options.ts";
 import { type FlushMode, Memberships } from "./memberships.ts";
+import { onAbort } from "./on-abort.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
 import type { ScalableGroup } from "./scalable/group.ts";
@@ -142,8 +143,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
         reject(signal?.reason as Error);
         connection.#abort(new GroupError("CLOSED", "the signal ended the connection"), true);
       };
-      signal?.addEventListener("abort", abort, { once: true });
-      void connection.closed.then(() => signal?.removeEventListener("abort", abort));
+      void connection.closed.then(onAbort(signal, abort));
       connection.#whenUp = (error) => {
         connection.#whenUp = undefined;
         if (error) reject(error);
@@ -236,13 +236,12 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
       const joined: Group = new Group(group, this.#owner(isCurrent), queue);
       this.#groups.set(group, joined);
       this.#optionsOf.set(group, options);
-      const abort = (): void => this.#abandon(group, options.signal?.reason);
-      options.signal?.addEventListener("abort", abort, { once: true });
+      const over = onAbort(options.signal, () => this.#abandon(group, options.signal?.reason));
       const settling =
         <T>(then: (value: T) => void) =>
         (value: T): void => {
           this.#gate.finishDelivery();
-          options.signal?.removeEventListener("abort", abort);
+          over();
           then(value);
         };
       this.#joining.set(group, { group: joined, resolve: settling(resolve), reject: settling(reject) });
@@ -355,10 +354,10 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   /** Calls back at a time, or when the signal says so, but not after what it returns has been called. */
   #bounded(at: number, signal: AbortSignal | undefined, callback: () => void): () => void {
     if (signal?.aborted === true) callback();
-    signal?.addEventListener("abort", callback);
+    const over = onAbort(signal, callback);
     const cancel = this.#transport.alarm(at, callback);
     return () => {
-      signal?.removeEventListener("abort", callback);
+      over();
       cancel();
     };
   }

@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /** Resolves with `event`; rejects with the signal's reason if that comes first. */
 export async function unlessAborted(event: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (!signal) return event;
@@ -5,8 +7,8 @@ export async function unlessAborted(event: Promise<void>, signal: AbortSignal | 
   const aborted = new Promise<void>((resolve) => {
     abort = resolve;
   });
-  signal.addEventListener("abort", abort, { once: true });
+  const over = onAbort(signal, abort);
   if (!signal.aborted) await Promise.race([event, aborted]);
-  signal.removeEventListener("abort", abort);
+  over();
   signal.throwIfAborted();
 }

@@ -9,6 +9,7 @@ import { closedError, GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
 import type { Lost, Message, ScalableEvent, NodeGroupEvent, View } from "../events.ts";
 import type { OrderedTimelyJoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
+import { onAbort } from "../on-abort.ts";
 import type { Outgoing } from "../outgoing.ts";
 import type { Payload, Receipt, SendOptions } from "../send.ts";
 import { arrivals } from "./arrivals.ts";
@@ -113,9 +114,7 @@ export class ScalableGroups {
     membership.isSendOnly = sendOnly === true;
     membership.isOptimistic = timely?.order === undefined || (timely.optimistic ?? true);
     const joined = new Promise<NodeGroup>((resolve, reject) => membership.awaited(resolve, reject));
-    const abort = (): void => this.#abandon(membership, signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    const over = (): void => signal?.removeEventListener("abort", abort);
+    const over = onAbort(signal, () => this.#abandon(membership, signal?.reason));
     joined.then(over, over);
     void this.#ask(membership, { quality, slow, repairs, order });
     return joined;

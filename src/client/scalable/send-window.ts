@@ -1,5 +1,6 @@
 import type { GroupNumber } from "../../base/ids.ts";
 import { GroupError } from "../errors.ts";
+import { onAbort } from "../on-abort.ts";
 import type { Receipt } from "../send.ts";
 import { StableReceipt } from "./receipt.ts";
 
@@ -88,7 +89,7 @@ export class SendWindow {
       const settling =
         <T>(then: (value: T) => void) =>
         (value: T): void => {
-          signal?.removeEventListener("abort", abort);
+          over();
           this.#waitingCount--;
           this.#waitingBytes -= payload.length;
           then(value);
@@ -104,13 +105,12 @@ export class SendWindow {
         },
         isGivenUp: false,
       };
-      const abort = (): void => {
+      const over = onAbort(signal, () => {
         one.isGivenUp = true;
         one.reject(signal?.reason);
         this.#clear();
         this.pump();
-      };
-      signal?.addEventListener("abort", abort, { once: true });
+      });
       this.#open(to);
       this.#waitingCount++;
       this.#waitingBytes += payload.length;
