@@ -94,13 +94,14 @@ function chosen({ claims }: ClaimSet, names: readonly string[]): readonly Claim[
   return names.length === 0 ? claims : claims.filter(({ group }) => names.includes(group));
 }
 
-const HEAD = ["claim", "asked for", "mean", "95 % interval", "reached"];
+const HEAD = ["claim", "asked for", "mean", "95 % interval", "seeds", "reached"];
 
-function cellsOf({ what, unit, digits, bound, mean, low, high, reached }: Row): readonly string[] {
+function cellsOf({ what, unit, digits, bound, mean, low, high, seeds, reached }: Row): readonly string[] {
   const shown = (value: number): string =>
     value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const withUnit = `${shown(mean)} ${unit}`.trim();
-  return [what, asked(bound, unit), withUnit, low === high ? "-" : `${shown(low)} to ${shown(high)}`, reached ?? "-"];
+  const interval = low === high ? "-" : `${shown(low)} to ${shown(high)}`;
+  return [what, asked(bound, unit), withUnit, interval, String(seeds[1]), reached ?? "-"];
 }
 
 function asked(bound: Bound | undefined, unit: string): string {
