@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -6,20 +16,23 @@ import { dirname } from "node:path";
  * place of the file in one step. Daemons of one host may share the file: each writes aside for itself. All throw where the file system does.
  */
 export class SiteFile {
-  readonly #path: string;
-  readonly #aside: string;
+  readonly #given: string;
+  readonly #daemon: string;
 
   constructor(path: string, daemon: string) {
-    this.#path = path;
-    this.#aside = `${path}.${daemon.replaceAll(/[^\w.-]/g, "_")}.next`;
+    this.#given = path;
+    this.#daemon = daemon.replaceAll(/[^\w.-]/g, "_");
   }
 
   /** Durable when it returns. */
   writeAside(text: string): void {
-    const file = openSync(this.#aside, "w", this.#mode);
+    const mode = this.#mode;
+    const file = openSync(this.#aside, "w", mode);
     try {
       // All of it or an error: a disk that is nearly full takes a part.
       writeFileSync(file, text);
+      // What is asked for at the opening the process may take a part of away.
+      fchmodSync(file, mode);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -29,8 +42,9 @@ export class SiteFile {
   /** Durable when it returns; a crash leaves the file before or this one. */
   putInForce(text: string): void {
     this.writeAside(text);
-    renameSync(this.#aside, this.#path);
-    const directory = openSync(dirname(this.#path), "r");
+    const path = this.#path;
+    renameSync(this.#aside, path);
+    const directory = openSync(dirname(path), "r");
     try {
       fsyncSync(directory);
     } finally {
@@ -47,7 +61,20 @@ export class SiteFile {
     }
   }
 
-  /** Whoever could read the file can read the next one. */
+  /** A link to the file stays one: what it leads to is replaced. */
+  get #path(): string {
+    try {
+      return realpathSync(this.#given);
+    } catch {
+      return this.#given;
+    }
+  }
+
+  get #aside(): string {
+    return `${this.#path}.${this.#daemon}.next`;
+  }
+
+  /** Whoever could read or write the file can do so with the next one. */
   get #mode(): number {
     try {
       return statSync(this.#path).mode & 0o777;
