@@ -50,7 +50,11 @@ export async function serveAdmin(unixDirectory: string, port: number, source: Ad
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      rmSync(folder, { recursive: true, force: true });
+      try {
+        rmSync(folder, { recursive: true, force: true });
+      } catch {
+        // Who has become another user may not be allowed to take it away: the next start does.
+      }
     },
   };
 }

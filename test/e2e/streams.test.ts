@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,6 +72,34 @@ describe("a daemon without a terminal", () => {
     expect([status, String(stderr)]).toEqual([4, expect.stringContaining("cannot become user no-such-user: no such")]);
     expect(readFileSync(log, "utf8")).toBe("");
   });
+});
+
+describe("a daemon that becomes another user", () => {
+  it.skipIf(!isRoot)(
+    "ends as others do where that user may not write to UnixSocketDir, and can be started again",
+    async () => {
+      using ports = await takePorts();
+      const open = mkdtempSync(join(tmpdir(), "amalgam-user-"));
+      try {
+        chmodSync(open, 0o755);
+        const config = join(open, "spread.conf");
+        const place = `Spread_Segment 127.0.0.255:${ports.base} { a 127.0.0.1 }`;
+        writeFileSync(config, `UnixSocketDir = "${open}"\nDaemonUser = nobody\n${place}\n`);
+        for (let start = 0; start < 2; start++) {
+          const child = spawn(process.execPath, [AMALGAM, "daemon", "--config", config], { stdio: "pipe" });
+          let said = "";
+          child.stderr.on("data", (bytes: Buffer) => {
+            said += bytes.toString();
+          });
+          await until("it runs as that user", () => said.includes("runs as user nobody") || child.exitCode !== null);
+          child.kill("SIGTERM");
+          expect([await hasEnded(child), said]).toEqual([0, expect.not.stringContaining("Error")]);
+        }
+      } finally {
+        rmSync(open, { recursive: true });
+      }
+    },
+  );
 });
 
 describe("results", () => {
