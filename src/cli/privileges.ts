@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, existsSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync } from "node:fs";
 import type { RuntimeConfig } from "../daemon/config/site.ts";
 import { CliError, ExitCode } from "./exit-codes.ts";
 
@@ -34,6 +34,24 @@ export function identityOf({ user, group }: RuntimeConfig): Identity | string | 
       `the daemon cannot become ${who.join(", ")}: ${why}; make it, or take DaemonUser and DaemonGroup out of the file`,
       { cause: error },
     );
+  }
+}
+
+/**
+ * Makes a directory in which the user can keep something, unless it is there. Throws a `CliError` where it is, and is closed to the user: to take
+ * over somebody else's would not be what was asked for.
+ */
+export function makeDirectoryFor({ uid, gid, text }: Identity, path: string): void {
+  if (mkdirSync(path, { recursive: true }) !== undefined) {
+    chownSync(path, uid, gid);
+    return;
+  }
+  try {
+    execFileSync("test", ["-w", path], { uid, gid, stdio: "ignore" });
+  } catch (error) {
+    const remedy = "let that user have it, or choose another with --state-dir";
+    const message = `${text} may not write to the state directory ${path}: ${remedy}`;
+    throw new CliError(ExitCode.configuration, message, { cause: error });
   }
 }
 

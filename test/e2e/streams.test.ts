@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
-import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,7 +76,7 @@ describe("a daemon without a terminal", () => {
 
 describe("a daemon that becomes another user", () => {
   it.skipIf(!isRoot)(
-    "ends as others do where that user may not write to UnixSocketDir, and can be started again",
+    "ends as others do where that user may not write to UnixSocketDir, keeps what it has to, and can be started again",
     async () => {
       using ports = await takePorts();
       const open = mkdtempSync(join(tmpdir(), "amalgam-user-"));
@@ -85,16 +85,29 @@ describe("a daemon that becomes another user", () => {
         const config = join(open, "spread.conf");
         const place = `Spread_Segment 127.0.0.255:${ports.base} { a 127.0.0.1 }`;
         writeFileSync(config, `UnixSocketDir = "${open}"\nDaemonUser = nobody\n${place}\n`);
+        const state = join(open, "state");
+        const daemon = [AMALGAM, "daemon", "--config", config, "--state-dir"];
         for (let start = 0; start < 2; start++) {
-          const child = spawn(process.execPath, [AMALGAM, "daemon", "--config", config], { stdio: "pipe" });
+          const child = spawn(process.execPath, [...daemon, state], { stdio: "pipe" });
           let said = "";
           child.stderr.on("data", (bytes: Buffer) => {
             said += bytes.toString();
           });
           await until("it runs as that user", () => said.includes("runs as user nobody") || child.exitCode !== null);
+          await until(
+            "it keeps its epoch",
+            () => existsSync(join(state, "a.epoch")) || said.includes("cannot be kept"),
+          );
           child.kill("SIGTERM");
-          expect([await hasEnded(child), said]).toEqual([0, expect.not.stringContaining("Error")]);
+          expect([await hasEnded(child), said]).toEqual([0, expect.not.stringMatching(/Error|cannot be kept/)]);
         }
+        const closed = join(open, "closed");
+        mkdirSync(closed);
+        const { status, stderr } = spawnSync(process.execPath, [...daemon, closed]);
+        expect([status, String(stderr)]).toEqual([
+          4,
+          expect.stringContaining(`may not write to the state directory ${closed}`),
+        ]);
       } finally {
         rmSync(open, { recursive: true });
       }

@@ -20,7 +20,7 @@ import { CliError, ExitCode, usageError } from "../exit-codes.ts";
 import { table } from "../format.ts";
 import { isLocal } from "../host-probe.ts";
 import { LogFile } from "../log-file.ts";
-import { become, identityOf } from "../privileges.ts";
+import { become, identityOf, makeDirectoryFor } from "../privileges.ts";
 import type { Terminal } from "../terminal.ts";
 
 export const daemon = defineCommand({
@@ -101,6 +101,7 @@ export const daemon = defineCommand({
       style: (format, text) => (output.forPeople ? terminal.style(format, text) : text),
     });
     const stateDirectory = args.text("state-dir");
+    if (typeof identity === "object" && stateDirectory !== undefined) makeDirectoryFor(identity, stateDirectory);
     growHeap();
     let inForce = site;
     const running = await startDaemon({
