@@ -78,12 +78,12 @@ export const truthfulQuiet: RegionCheckerFactory = (history, report) => {
 
 /** A member that has met something new may wait two periods, for another one's WAKE or a token. */
 const WAKE_PERIODS_MAX = 2.1;
-/** Its timers have had so many turns since, at times that are so far apart, and what it says has had time to leave. */
-const TURNS = 10;
-const TURN_MS = 20;
+/** It has run so often since, at times that are so far apart, and its timers have had a turn: neither a freeze nor a queue of packets has kept it from them. */
+const RUNS = 10;
+const RUN_MS = 20;
 
 /** What a member that is quiet has to wake its leader for. */
-type Owed = { readonly id: RegionToken["id"]; readonly since: number; turns: number; turnAt: number };
+type Owed = { readonly id: RegionToken["id"]; readonly since: number; runs: number; ranAt: number; hasTicked: boolean };
 
 /** K41: a member of a view that is quiet, and not its leader, tells the leader soon of what is new. */
 export const waking =
@@ -102,11 +102,13 @@ export const waking =
       history.views.get(view)?.view.members.some(({ id }) => id < node && history.nodes.get(id)?.hasFailed === false) ??
       false;
 
-    const ticked = (node: NodeId, at: number): void => {
+    const run = (node: NodeId, at: number, isTick: boolean): void => {
       for (const [view, one] of owed.get(node) ?? []) {
-        if (at < one.since + waitMs || at < one.turnAt + TURN_MS) continue;
-        one.turnAt = at;
-        if (++one.turns < TURNS || !isLed(node, view)) continue;
+        if (at < one.since + waitMs) continue;
+        one.hasTicked ||= isTick;
+        if (at < one.ranAt + RUN_MS) continue;
+        one.ranAt = at;
+        if (++one.runs < RUNS || !one.hasTicked || !isLed(node, view)) continue;
         settle(node, view);
         report(`${nodeName(history, node)} has met something new in ${viewName(one.id)}, and wakes nobody`, at);
       }
@@ -119,9 +121,7 @@ export const waking =
           owed.delete(kind === "end" ? event.node : event.failed);
           return;
         }
-        // A machine with more packets than it can handle may not come to its timers for a while.
-        if (kind === "ticked") ticked(event.node, at);
-        else if (kind === "applied") {
+        if (kind === "applied") {
           // Of a failure the ring begins anew.
           for (const { id } of event.change.viewsFailed) {
             busy.add(`${event.node} ${regionViewKey(id)}`);
@@ -158,8 +158,11 @@ export const waking =
           if (!busy.has(key) && !woken.has(key) && isLed(event.node, view)) {
             let all = owed.get(event.node);
             if (all === undefined) owed.set(event.node, (all = new Map()));
-            if (!all.has(view)) all.set(view, { id: event.id, since: at, turns: 0, turnAt: at });
+            if (!all.has(view)) all.set(view, { id: event.id, since: at, runs: 0, ranAt: at, hasTicked: false });
           }
+        }
+        if (kind === "sent" || kind === "taken" || kind === "heard" || kind === "deliver" || kind === "ticked") {
+          run(event.node, at, kind === "ticked");
         }
       },
     };

@@ -577,7 +577,10 @@ describe("checkers of regions", () => {
   test("K41 objects to a quiet member that meets something new and does not wake its leader, though it runs", () => {
     // Two periods of 100 ms, then ten times 20 ms.
     const met = { kind: "taken", node: B, id: ID, sender: A, seq: 3, isDirect: true, at: 10 } as RegionEvent;
-    const runs = Array.from({ length: 40 }, (_, i) => ({ kind: "ticked", node: B, at: 30 + i * 20 }) as RegionEvent);
+    const runs = Array.from(
+      { length: 40 },
+      (_, i) => ({ kind: i % 5 === 0 ? "ticked" : "deliver", node: B, at: 30 + i * 20 }) as RegionEvent,
+    );
     const wakes = { kind: "told", node: B, to: A, message: { kind: "wake", id: ID }, at: 150 } as RegionEvent;
     const quiet = [...begun, ...visit(2, 2, 5), met];
     expect(objectionsTo([...quiet, wakes, ...runs])).toBe(0);
