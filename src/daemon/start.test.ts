@@ -103,6 +103,8 @@ describe("startDaemon", () => {
     await until(() => inOneConfiguration(all));
     await b.stop();
     await b.closed;
+    await expect(b.status()).rejects.toThrow("the daemon has ended");
+    await expect(b.reload("")).rejects.toThrow("the daemon has ended");
     await until(() => inOneConfiguration([a]));
     const { changes } = await a.status();
     expect(changes[0]).toMatchObject({ left: ["b"], cause: { kind: "leave", daemon: "b" } });

@@ -63,6 +63,7 @@ export type Daemon = AsyncDisposable & {
    * back, to this daemon or another one of the site, over sockets where need be. Close connections before the daemon is stopped.
    */
   connect(options?: ConnectOptions): Promise<Connection>;
+  /** Rejects when the daemon has ended. */
   status(): Promise<DaemonStatus>;
   /**
    * Puts the text of another configuration file in force, at all daemons of the site at once: they write it to their files. Resolves with why it
@@ -109,12 +110,20 @@ async function inThisThread(
 ): Promise<Daemon> {
   const daemon = await runDaemon(options, onEvent);
   const stop = (): Promise<void> => daemon.stop();
+  let hasEnded = false;
+  void daemon.ended.then(() => {
+    hasEnded = true;
+  });
+  const running = (): typeof daemon => {
+    if (hasEnded) throw endedError();
+    return daemon;
+  };
   return {
     ...identity,
     httpPort: daemon.httpPort,
     connect: (client) => Connection.open(localTransport(daemon, identity.address), identity.address, client),
-    status: async () => daemon.status(),
-    reload: (text) => daemon.reload(text),
+    status: async () => running().status(),
+    reload: async (text) => running().reload(text),
     stop,
     abort: () => daemon.close(),
     closed: daemon.ended,
@@ -166,9 +175,9 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
     hasEnded = true;
     if (hasStopped) ended.resolve();
     else fail(new Error(`the daemon's thread ended with code ${code}`));
-    for (const answer of waiting.values()) answer(new Error("the daemon has ended"));
+    for (const answer of waiting.values()) answer(endedError());
     waiting.clear();
-    for (const answer of reloading.values()) answer(new Error("the daemon has ended"));
+    for (const answer of reloading.values()) answer(endedError());
     reloading.clear();
   });
   const httpPort = await started.promise;
@@ -184,14 +193,14 @@ async function inWorker(options: RunOptions, identity: Identity, onEvent: (event
     status: () =>
       new Promise((resolve, reject) => {
         // A thread that is gone answers no more.
-        if (hasEnded) throw new Error("the daemon has ended");
+        if (hasEnded) throw endedError();
         const id = ++lastId;
         waiting.set(id, (status) => (status instanceof Error ? reject(status) : resolve(status)));
         tell({ kind: "status", id });
       }),
     reload: (text) =>
       new Promise((resolve, reject) => {
-        if (hasEnded) throw new Error("the daemon has ended");
+        if (hasEnded) throw endedError();
         const id = ++lastId;
         reloading.set(id, (answer) => (answer instanceof Error ? reject(answer) : resolve(answer.why)));
         tell({ kind: "reload", id, text });
@@ -270,6 +279,11 @@ function readAccessFile(file: string): string {
     const remedy = "the method IP lets in whom this file names, such as 10.0.0.0/8; AccessFile says where it is";
     throw new DaemonError("FILE", `the access file ${file} cannot be read (${why}): ${remedy}`, { cause: error });
   }
+}
+
+/** What a daemon that is no more is asked in vain. */
+function endedError(): Error {
+  return new Error("the daemon has ended");
 }
 
 /** A promise with its ends; a rejection that nobody looks at is nobody's fault. */
