@@ -370,6 +370,12 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "Name one between the braces, such as: node1 10.0.0.1",
     ],
     [
+      "Spread_Segment 239.1.1.1:65535 { a 10.0.0.1:4803 }",
+      "1:16",
+      "port 65535 leaves none for the token",
+      "The group uses its port and the next one",
+    ],
+    [
       "Spread_Segment [ff02::1] { a [fe80::1%eth0]:4803 }",
       "1:30",
       "a daemon cannot have a link-local address",

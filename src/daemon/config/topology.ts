@@ -91,6 +91,9 @@ class TopologyBuilder {
     const excess = node.addresses[SEGMENT_ADDRESSES_MAX];
     if (excess !== undefined) throw this.#error(excess.at, `a segment has at most ${SEGMENT_ADDRESSES_MAX} addresses`);
     const port = first.port === undefined || first.port === 0 ? DEFAULT_PORT : first.port;
+    if (port > 65_534 && isMulticast(first.address)) {
+      throw this.#error(first.at, `port ${port} leaves none for the token`, "The group uses its port and the next one");
+    }
     const site = node.site ?? 0;
     const daemons = node.daemons.map((daemon) => this.#daemon(daemon, index, site, port, first.address.family));
     for (const address of more) {
