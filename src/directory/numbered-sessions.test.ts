@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { decodeState, encodeState } from "../groups/state.ts";
 import { NumberedSessions, OVERTAKEN_MAX } from "./numbered-sessions.ts";
 
 test("an ordered message is accepted once", () => {
@@ -106,4 +107,31 @@ test("a forgotten session begins anew", () => {
   table.forget("b");
   expect(table.size).toBe(0);
   expect(table.accept("a", 1, true)).toBe(true);
+});
+
+test("what merged sessions have overtaken stays within the bound that others read, and each merge order gives the same", () => {
+  const numbersOf = (first: number): number[] => Array.from({ length: OVERTAKEN_MAX }, (_, i) => first + 6 * i);
+  const tables = [10, 12, 14].map((first) => {
+    const table = new NumberedSessions(10);
+    for (const number of numbersOf(first)) table.accept("a".repeat(16), number, false);
+    return table;
+  });
+  const merged = (order: readonly number[]) => {
+    const table = new NumberedSessions(10);
+    for (const i of order) table.merge(tables[i]?.export() ?? [], 0);
+    return table.export();
+  };
+  const [session] = merged([0, 1, 2]);
+  expect(session?.overtaken.length).toBe(OVERTAKEN_MAX);
+  for (const order of [
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
+    expect(merged(order)).toEqual([session]);
+  }
+  const state = { sessionClock: 0, sessions: merged([0, 1, 2]), rosters: [], groups: [] };
+  expect(decodeState(encodeState(state))).toEqual(state);
 });

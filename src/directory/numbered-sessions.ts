@@ -92,7 +92,10 @@ export class NumberedSessions {
         this.#unordered.delete(other.token);
         this.#sessions.set(other.token, entry);
       }
-      entry.overtaken = [...new Set([...entry.overtaken, ...other.overtaken])].sort((a, b) => a - b);
+      const overtaken = [...new Set([...entry.overtaken, ...other.overtaken])].sort((a, b) => a - b);
+      const surplus = overtaken.length - OVERTAKEN_MAX;
+      if (surplus > 0) entry.number = Math.max(entry.number, overtaken[surplus - 1] as number);
+      entry.overtaken = overtaken;
       absorb(entry);
     }
     this.#clock = Math.max(this.#clock, clock);
