@@ -26,7 +26,7 @@ class Receiver {
       if (this.#now < next) continue;
       next += UPDATE_MS;
       const { every } = this.control.rate;
-      this.control.aged(every, every);
+      this.control.filled(every, every - 1);
       if (this.control.update(this.#now, OTHERS)) this.changes++;
     }
   }
@@ -107,7 +107,7 @@ describe("how a receiver wants to be repaired", () => {
     const receiver = new Receiver();
     receiver.run(20, 0.01);
     const { overhead } = receiver;
-    for (let i = 0; i < 2_000; i++) receiver.control.aged(24, i % 5 === 0 ? 1_000 : 24);
+    for (let i = 0; i < 2_000; i++) receiver.control.filled(24, i % 5 === 0 ? 1_000 : 23);
     receiver.run(6, 0.01);
     expect(receiver.overhead).toBeLessThan(1.5 * overhead);
   });

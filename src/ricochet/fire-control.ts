@@ -31,9 +31,10 @@ const FAILURES_AT_ONCE = 2;
 const CAUTION = 1.645;
 /** How far off the model may be. */
 const FACTOR_MAX = 16;
-/** Repairs after which their age is believed; one counts as so many times what is thought at most: a node that is held up sees them late, which is no matter of bins. */
-const AGES = 64;
-const AGE_TIMES_MAX = 2;
+/** Repairs after which it is believed how long they took to be filled; one counts as so many times what is thought at most: a node that stood still saw some packets late. */
+const FILLS = 64;
+const FILL_TIMES_MAX = 2;
+const FILL_MS_MIN = 0.01;
 
 /**
  * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
@@ -87,11 +88,14 @@ export class FireControl {
     this.#successes = Math.max(0, this.#successes - 1);
   }
 
-  /** A repair of so many packets came so long after the first of them. */
-  aged(packets: number, ageMs: number): void {
-    const sample = ageMs / packets;
+  /** A repair of so many packets came, of which the last had come so long after the first. */
+  filled(packets: number, fillMs: number): void {
+    if (packets < 2) return;
+    const sample = fillMs / (packets - 1);
     const known = this.#packetMs ?? sample;
-    this.#packetMs = known + (Math.min(sample, AGE_TIMES_MAX * known) - known) / AGES;
+    // Where none was, twice as long would be none for ever.
+    const most = Math.max(FILL_TIMES_MAX * known, FILL_MS_MIN);
+    this.#packetMs = known + (Math.min(sample, most) - known) / FILLS;
   }
 
   /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */

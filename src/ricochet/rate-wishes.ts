@@ -82,9 +82,9 @@ export class RateWishes {
     this.#kindOf.get(group)?.control.cameAfterAll(since);
   }
 
-  /** A repair of so many packets came so long after the first of them. */
-  aged(group: GroupNumber, packets: number, ageMs: number): void {
-    this.#kindOf.get(group)?.control.aged(packets, ageMs);
+  /** A repair of so many packets came, of which the last had come so long after the first. */
+  filled(group: GroupNumber, packets: number, fillMs: number): void {
+    this.#kindOf.get(group)?.control.filled(packets, fillMs);
   }
 
   tick(now: number): void {

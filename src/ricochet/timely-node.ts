@@ -460,7 +460,7 @@ export class TimelyNode implements Machine {
   #isKnown(packet: Uint8Array): boolean {
     if (repairLastsOf(packet) > 0) return false;
     const count = repairPacketsOf(packet);
-    let oldestAt = NEVER;
+    let [oldestAt, newestAt] = [NEVER, NEVER];
     let [sender, group] = [-1, -1];
     let held: ReadonlyMap<number, { readonly at: number }> | undefined;
     for (let i = 0; i < count; i++) {
@@ -472,10 +472,11 @@ export class TimelyNode implements Machine {
       const found = held?.get(repairSeqAt(packet, i));
       if (found === undefined) return false;
       if (i === 0) oldestAt = found.at;
+      newestAt = found.at;
     }
     this.#repairer.countRepair();
     this.#decoder.countUseless();
-    this.#countAge(repairGroupAt(packet, 0), count, oldestAt);
+    this.#countAge(repairGroupAt(packet, 0), count, oldestAt, newestAt);
     return true;
   }
 
@@ -492,17 +493,18 @@ export class TimelyNode implements Machine {
     if (bytes !== undefined) this.#onData(bytes, "rebuilt");
   }
 
-  /** A repair of so many packets has come; the first of them that is here had come then. */
-  #countAge(group: GroupNumber, packets: number, firstAt: number): void {
-    const ageMs = this.#now - firstAt;
-    this.#requests.observeLag(group, ageMs);
-    this.#rates.aged(group, packets, ageMs);
+  /** A repair of so many packets has come; the first and the last of them that are here had come then. */
+  #countAge(group: GroupNumber, packets: number, firstAt: number, lastAt: number): void {
+    this.#requests.observeLag(group, this.#now - firstAt);
+    // Not until the repair has come: how late a node that is busy sees it is no matter of bins.
+    this.#rates.filled(group, packets, Math.max(0, lastAt - firstAt));
   }
 
   /** The packets of a repair, in the order in which they came to its origin: one that is not here would have come before those behind it. */
   #hearOfAll(packets: readonly PacketId[]): void {
     let since = this.#now;
     let oldest: BinPacket | undefined;
+    let newest: BinPacket | undefined;
     for (let i = packets.length - 1; i >= 0; i--) {
       const id = packets[i] as PacketId;
       const found = this.#find(id);
@@ -510,9 +512,12 @@ export class TimelyNode implements Machine {
       else if ("bytes" in found) {
         since = Math.min(since, found.at);
         oldest = found;
+        newest ??= found;
       }
     }
-    if (oldest !== undefined) this.#countAge(oldest.id.group, packets.length, oldest.at);
+    if (oldest !== undefined && newest !== undefined) {
+      this.#countAge(oldest.id.group, packets.length, oldest.at, newest.at);
+    }
   }
 
   /** The packet was sent, and is missing since then. */
