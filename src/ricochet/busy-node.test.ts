@@ -37,7 +37,8 @@ function wantedWhenLate(lateMs: number): RateOfFire {
         0,
       ),
   );
-  for (const node of nodes) node.setGroups([{ group: GROUP, view: 1, members: MEMBERS, repairs: 5, recovery: RECOVERY }], 0);
+  for (const node of nodes)
+    node.setGroups([{ group: GROUP, view: 1, members: MEMBERS, repairs: 5, recovery: RECOVERY }], 0);
   for (; now < 1_000 * SECONDS; now++) {
     nodes[0]?.send(GROUP, new Uint8Array(20), now);
     while (late[0] !== undefined && late[0].at <= now)
