@@ -4,7 +4,7 @@ import { NEVER } from "../machine/machine.ts";
 import { TurnLoop } from "../machine/turn-loop.ts";
 import { TurnClock } from "./clock.ts";
 import { chooseDatagrams, type DatagramChoice, wantedDatagrams } from "./datagrams.ts";
-import { packet } from "../wire/prefix.ts";
+import { Kind, packet } from "../wire/prefix.ts";
 import { type UdpOptions, UdpNetwork, type UdpPeer, udpDefaults } from "./udp.ts";
 
 const BASE_PORT = 21_800 + (process.pid % 300) * 10;
@@ -143,6 +143,54 @@ describe.each([
     a.network?.unicast(2, "token", Buffer.from("token"));
     await b.has(4);
     expect(b.arrivals.filter(({ channel }) => channel === "data")).toHaveLength(3);
+  });
+
+  it("sends a token of the ring in the last datagram of data before it, if that has room, and nothing else", async () => {
+    const [a, b] = [await station(1), await station(2)];
+    const control = (kind: number): Uint8Array => packet(1, kind, 7, 9, new Uint8Array(80));
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+    const arriving = async (lengths: readonly number[], kind: number): Promise<Channel | undefined> => {
+      b.arrivals.length = 0;
+      const data = lengths.map((length) => packet(1, Kind.ringData, 7, 9, new Uint8Array(length - 16)));
+      for (const bytes of data) a.network?.unicast(2, "data", bytes);
+      a.network?.unicast(2, "token", control(kind));
+      await b.has(lengths.length + 1);
+      const sent = [...data, control(kind)].map(text);
+      expect(b.arrivals.map((one) => one.text).sort()).toEqual(sent.sort());
+      return b.arrivals.find((one) => one.text === text(control(kind)))?.channel;
+    };
+    const joined = name === "offloaded" ? "data" : "token";
+    expect(await arriving([200], Kind.ringToken)).toBe(joined);
+    expect(await arriving([1_400, 1_400, 300], Kind.ringToken)).toBe(joined);
+    expect(await arriving([1_400], Kind.ringToken)).toBe("token");
+    expect(await arriving([1_400, 1_350], Kind.ringToken)).toBe("token");
+    expect(await arriving([], Kind.ringToken)).toBe("token");
+    expect(await arriving([200], Kind.ringHeld)).toBe("token");
+    expect(await arriving([200], Kind.form1)).toBe("token");
+  });
+
+  it("sends a token with what the whole group gets, to a daemon of the group's segment", async () => {
+    const [a, b, c] = [
+      await station(1, { multicast: GROUP }),
+      await station(2, { multicast: GROUP }),
+      await station(3, { multicast: GROUP }),
+    ];
+    const network = a.network as UdpNetwork;
+    network.useMulticast = true;
+    const token = packet(1, Kind.ringToken, 7, 9, new Uint8Array(80));
+    const pass = async (): Promise<number> => {
+      for (const { arrivals } of [b, c]) arrivals.length = 0;
+      network.multicast(0, "data", packet(1, Kind.ringData, 7, 9, new Uint8Array(200)));
+      network.unicast(2, "token", token);
+      await Promise.all([b.has(2), c.has(1)]);
+      return b.arrivals.filter(({ channel }) => channel === "data").length;
+    };
+    expect(await pass()).toBe(name === "offloaded" ? 2 : 1);
+    network.setOthers(
+      peers.filter(({ id }) => id !== 1).map((peer) => ({ ...peer, segment: peer.id === 2 ? 1 : 0 })),
+      0,
+    );
+    expect(await pass()).toBe(1);
   });
 
   it("refuses a port that is taken and says what the kernel granted", async () => {

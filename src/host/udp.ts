@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import type { DaemonId } from "../base/ids.ts";
 import type { Channel, Network } from "../machine/network.ts";
-import { packetBytes } from "../wire/prefix.ts";
+import { Kind, packetBytes } from "../wire/prefix.ts";
 import { DatagramSender, type Destination, type Segmentation, type SendCounters } from "./datagram-sender.ts";
 import type { DatagramChoice } from "./datagrams.ts";
 
@@ -62,7 +62,8 @@ const numericLookup = (
  * The datagrams of one daemon: a socket for data and one for tokens and membership (protocols.md J7), and two more at
  * the segment's group where multicast is possible. `multicast` goes to the group while `useMulticast` is set, and
  * otherwise to each daemon. Received bytes belong to the receiver. No send ever throws: failures are counted, the
- * protocol treats them as loss. With the offloaded path data leaves at `flush`, and before any token.
+ * protocol treats them as loss. With the offloaded path data leaves at `flush`, and before any token; a token of the ring leaves in the
+ * last datagram of data that has room for it, and who else gets that has to pass over it.
  */
 export class UdpNetwork implements Network {
   /** Whether `multicast` uses the group address. Has no effect without one. */
@@ -84,6 +85,8 @@ export class UdpNetwork implements Network {
   #ownSegment: number;
   #peers: ReadonlyMap<DaemonId, Places> = new Map();
   #segments: ReadonlyMap<number, readonly Places[]> = new Map();
+  /** Daemons of the own segment: whoever sends to the group reaches them. */
+  #near: ReadonlySet<DaemonId> = new Set();
   readonly #group: Places | undefined;
   #sockets: { readonly data: DatagramSender; readonly token: DatagramSender } | undefined;
   #all: Socket[] = [];
@@ -123,6 +126,7 @@ export class UdpNetwork implements Network {
       segments.set(segment, [...(segments.get(segment) ?? []), this.#peers.get(id) as Places]);
     }
     this.#segments = segments;
+    this.#near = new Set(others.filter(({ segment }) => segment === ownSegment).map(({ id }) => id));
     if (this.#multicastSenders.length > 0) this.#loopMulticast();
   }
 
@@ -149,7 +153,9 @@ export class UdpNetwork implements Network {
 
   unicast(to: DaemonId, channel: Channel, bytes: Uint8Array): void {
     const places = this.#peers.get(to);
-    if (places !== undefined) this.#send(places, channel, bytes);
+    if (places === undefined) return;
+    if (channel === "token" && bytes[3] === Kind.ringToken && this.#sendWithData(to, places, bytes)) return;
+    this.#send(places, channel, bytes);
   }
 
   multicast(segment: number, channel: Channel, bytes: Uint8Array): void {
@@ -188,6 +194,16 @@ export class UdpNetwork implements Network {
     this.#multicastSenders.length = 0;
     this.#sockets = undefined;
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+  }
+
+  /** Lets the data leave that goes before a token, with it if there is room. */
+  #sendWithData(to: DaemonId, places: Places, token: Uint8Array): boolean {
+    const data = this.#sockets?.data;
+    if (data === undefined) return false;
+    const group = this.#near.has(to) ? this.#group : undefined;
+    const isJoined = data.join(token, places.data) || (group !== undefined && data.join(token, group.data));
+    data.flush();
+    return isJoined;
   }
 
   #send(places: Places, channel: Channel, bytes: Uint8Array): void {

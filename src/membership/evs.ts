@@ -261,7 +261,9 @@ export class Evs implements Machine {
       token: (from, token, now) => {
         const ring = this.#ringOf(token.configuration);
         if (ring === undefined) return true;
-        if (!ring.admits(from, token)) return false;
+        // For another member, and here because of the data it came with.
+        if (from !== ring.predecessor) return true;
+        if (!ring.admits(token)) return false;
         if (token.hop > ring.hop) this.#membership.onFirstToken();
         ring.receiveToken(token, now);
         return true;

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { Stage } from "../../test/transcripts/stage.ts";
 import { type Form1, type OldConfigurationRecord, encodeForm1 } from "../wire/form.ts";
+import { firstToken } from "../ring/first-token.ts";
+import type { Ring } from "../ring/ring.ts";
 import { Kind, packet } from "../wire/prefix.ts";
+import { encodeToken } from "../wire/ring-token.ts";
 import type { Evs } from "./evs.ts";
 import { newForm1 } from "./form-steps.ts";
 import { Layout } from "./layout.ts";
@@ -45,4 +48,23 @@ test("a form that cannot be right is dropped and counted", () => {
     withRecord(() => ({ transitional: [2, 2] })),
   ];
   for (const change of impossible) expect(handed(change)).toEqual({ state: "segment", malformed: 1 });
+});
+
+test("a token for another member, which came with data, is passed over; one that cannot be is counted", () => {
+  const stage = new Stage([[1, 2, 3]]);
+  for (const id of [1, 2, 3]) stage.start(id);
+  stage.network.run(2_000);
+  const evs = stage.evs.get(1) as Evs;
+  const { configuration, predecessor, hop } = evs.ring as Ring;
+  expect(configuration.members).toHaveLength(3);
+  const other = configuration.members.find((id) => id !== 1 && id !== predecessor) as number;
+  const receive = (from: number, hops: number): void => {
+    const token = encodeToken({ ...firstToken(configuration), hop: hop + hops, recovered: 1 });
+    evs.receive(packet(evs.version, Kind.ringToken, 0x51a1, from, token), stage.network.now);
+  };
+  receive(other, 1);
+  receive(other, 100);
+  expect([evs.ring?.hop, evs.drops.malformed]).toEqual([hop, 0]);
+  receive(predecessor, 100);
+  expect([evs.ring?.hop, evs.drops.malformed]).toEqual([hop, 1]);
 });

@@ -276,9 +276,13 @@ export class Ring implements Machine {
     this.configuration.local.announce({ seq: token.siteSeq, lts: token.siteLts });
   }
 
-  /** Whether `from` may pass on this token of the ring's configuration; otherwise it must not be received. */
-  admits(from: DaemonId, token: Token): boolean {
-    if (from !== this.#predecessor) return false;
+  /** Who passes the token on to this member. */
+  get predecessor(): DaemonId {
+    return this.#predecessor;
+  }
+
+  /** Whether the predecessor may have passed on this token of the ring's configuration; otherwise it must not be received. */
+  admits(token: Token): boolean {
     return token.hop <= this.#hop || isPlausibleToken(token, this.configuration, this.#hop);
   }
 
