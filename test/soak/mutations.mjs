@@ -468,10 +468,17 @@ const MUTATIONS = [
     layer: "timely",
   },
   {
-    name: "a member that comes back is heard from the beginning (K46)",
+    name: "a member that comes back begins its numbers anew (K46)",
+    file: "ricochet/own-streams.ts",
+    from: "return this.#left.get(group) ?? this.#lastForgotten;",
+    to: "return 0;",
+    layer: "timely",
+  },
+  {
+    name: "packets of before the receiver joined are delivered (K46)",
     file: "ricochet/timely-node.ts",
-    from: "stream = new Incoming(sender, group, seq, this.#former.highestOf(group, sender));",
-    to: "stream = new Incoming(sender, group, seq, 0);",
+    from: "if (view < stream.since && !stream.isMine(id.seq)) {",
+    to: "if (view < 0) {",
     layer: "timely",
   },
   {
@@ -484,15 +491,15 @@ const MUTATIONS = [
   {
     name: "assigned repairs cover one member too few (K47)",
     file: "ricochet/assigned-bins.ts",
-    from: "if ((distance + turn) % others >= (peer.copies ?? repairs)) continue;",
-    to: "if ((distance + turn) % others >= (peer.copies ?? repairs) - 1) continue;",
+    from: "if (order.rankOf(turn, distance) >= (peer.copies ?? repairs)) continue;",
+    to: "if (order.rankOf(turn, distance) >= (peer.copies ?? repairs) - 1) continue;",
     layer: "timely",
   },
   {
     name: "random repairs go to one member more (K47)",
     file: "ricochet/random-bins.ts",
-    from: "const whole = Math.floor(targets);",
-    to: "const whole = Math.floor(targets) + 1;",
+    from: "const count = this.#count;",
+    to: "const count = Math.min(region.length, this.#count + 1);",
     layer: "timely",
   },
   {
@@ -586,9 +593,16 @@ const MUTATIONS = [
   },
   {
     name: "whoever joins misses nothing of what came before the first packet that it heard of (K49)",
-    file: "ricochet/timely-node.ts",
-    from: "    this.#reachBack(stream, id.seq - before);\n",
+    file: "ricochet/incoming.ts",
+    from: "    for (let n = first; n <= this.#floor; n++) this.#miss(n, now, askAt);\n",
     to: "",
+    layer: "timely",
+  },
+  {
+    name: "where a stream begins is taken for known when its sender does not answer (K49)",
+    file: "ricochet/requests.ts",
+    from: "    if (isDue) {\n",
+    to: "    if (isDue && stream.beginningAsked >= 2) stream.begin(0);\n    else if (isDue) {\n",
     layer: "timely",
   },
   {
