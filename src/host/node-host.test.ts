@@ -354,6 +354,7 @@ describe("NodeSockets", () => {
     sockets.unicast(sockets.address, "repair", new Uint8Array(70_000));
     sockets.start(isSent, isSent);
     sockets.unicast(sockets.address, "data", new Uint8Array(10));
+    sockets.flush();
     await failed;
     expect(sockets.counters.errors).toBe(2);
     await sockets.close();

@@ -141,6 +141,8 @@ export class NodeSockets implements NodeNetwork {
   readonly #nodes = new WeakMap<NodeAddress, Destination>();
   /** With the offloaded path. */
   readonly #batches: BatchSender | undefined;
+  /** Of this turn, behind its data: who is killed in between has not repaired what it has not sent. */
+  #repairs: { readonly to: NodeAddress; readonly bytes: Uint8Array }[] = [];
   #receive: NodeReceive = () => {};
   #onRoom: () => void = () => {};
   #isFull = false;
@@ -272,7 +274,7 @@ export class NodeSockets implements NodeNetwork {
 
   unicast(to: NodeAddress, channel: NodeChannel, bytes: Uint8Array): void {
     if (channel === "data") return this.#sendData(bytes, this.#placeOf(to));
-    if (channel === "repair") return this.#send("repair", bytes, to.repairPort, to.host);
+    if (channel === "repair") return void this.#repairs.push({ to, bytes });
     if (this.#sockets.control.getSendQueueCount() >= this.#options.outstandingMax) this.counters.controlDropped += 1;
     else this.#send("control", bytes, to.controlPort, to.host);
   }
@@ -286,6 +288,10 @@ export class NodeSockets implements NodeNetwork {
     this.#turn++;
     this.#isBehind = false;
     if (!this.#isClosed) this.#batches?.flush();
+    const repairs = this.#repairs;
+    if (repairs.length === 0) return;
+    this.#repairs = [];
+    for (const { to, bytes } of repairs) this.#send("repair", bytes, to.repairPort, to.host);
   }
 
   loopBack(): void {
