@@ -552,8 +552,8 @@ const MUTATIONS = [
   {
     name: "aligned bins take packets in a row (K48)",
     file: "ricochet/aligned-bins.ts",
-    from: "return stagger === 1 ? [1, 1, 3] : [stagger, stagger + 1, stagger + 3];",
-    to: "return [1, 1, 3];",
+    from: "const stride = stagger + ([0, 1, 3][place] as number);",
+    to: "const stride = 1;",
     layer: "timely",
   },
   {
