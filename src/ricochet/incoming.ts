@@ -11,6 +11,9 @@ export type Missing = {
   readonly repairs: PendingRepair[];
   askAt: number;
   asked: number;
+  /** It was not known to be for this node when it fell due; and when it first did so after that was known. */
+  isDoubtful?: boolean;
+  certainSince?: number;
 };
 
 /** So many packets may come, or be heard of, before the one that was heard of first. */

@@ -163,9 +163,15 @@ export class Requests {
       const isAhead = this.#behindSince < NEVER && missing.seq > stream.arrived;
       if (isAhead) missing.askAt = Math.max(missing.askAt, now + TOGETHER_MS);
       if (missing.askAt <= now) {
-        const isOver = now - missing.since >= this.#giveUpMs || this.#isOverloaded(now);
-        // What is perhaps not for this node is neither lost nor forgotten until its sender has said so.
-        if (isOver && stream.isMine(missing.seq)) {
+        // What is perhaps not for this node is neither lost nor forgotten until its sender has said so, and asked for as if for the first time then.
+        const isMine = stream.isMine(missing.seq);
+        if (!isMine) missing.isDoubtful = true;
+        else if (missing.isDoubtful === true) {
+          missing.isDoubtful = false;
+          missing.certainSince = now;
+          missing.asked = 0;
+        }
+        if (isMine && (now - (missing.certainSince ?? missing.since) >= this.#giveUpMs || this.#isOverloaded(now))) {
           stream.missing.delete(missing.seq);
           cover("timely given up");
           this.#outbox.giveUp(stream, missing);
