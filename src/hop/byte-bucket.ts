@@ -1,36 +1,30 @@
 import { NEVER } from "../machine/machine.ts";
 
-/** What a host may be late: credits of this time are saved up, so that the rate is reached all the same. */
-const SAVED_MS = 40;
-/** What has been saved up leaves at this multiple of the rate … */
-const PEAK = 2;
-/** … but for a burst of so much time … */
+/** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same … */
 const BURST_MS = 30;
-/** … and no more bytes than these, which sockets and short queues on the way hold … */
+/** … but no more bytes than these, which sockets and short queues on the way hold … */
 const BURST_BYTES_MAX = 64 * 1024;
-/** … unless they last for less than this. */
+/** … unless they last for less than this … */
 const BURST_MS_MIN = 5;
-/** No less than these: at a low rate those times are less than a datagram. */
-const BYTES_MIN = 6_000;
+/** … and no less than these: at a low rate that time is less than a datagram. */
+const BURST_BYTES_MIN = 6_000;
 /** Credits for less than this time are waited for together. */
 const WAKE_MS = 0.5;
 
 /**
  * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
- * rate · t bytes and what 40 ms are good for leave, and no more than 2 · rate · t and a burst: 30 ms of the rate up to 64 KB, or 5 ms if
- * that is more.
+ * rate · t bytes and a burst leave, and one datagram: 30 ms of the rate, within 6 and 64 KB, or 5 ms if that is more.
  */
 export class ByteBucket {
   /** Bytes per second. */
   #rate: number;
-  /** Of the rate, and of its peak; negative: overdrawn. */
-  #saved = 0;
-  #burst = 0;
+  #credit: number;
   #at: number;
   #hasLost = false;
 
   constructor(rate: number, now: number) {
     this.#rate = rate;
+    this.#credit = 0;
     this.#at = now;
   }
 
@@ -41,14 +35,13 @@ export class ByteBucket {
 
   isOpen(now: number): boolean {
     this.#accrue(now);
-    return this.#saved >= 0 && this.#burst >= 0;
+    return this.#credit >= 0;
   }
 
   /** When there is credit again; in the past while there is. */
   get deadline(): number {
-    if (this.#saved >= 0 && this.#burst >= 0) return this.#at;
-    if (this.#rate <= 0) return NEVER;
-    return this.#at + Math.max(WAKE_MS, (Math.max(-this.#saved, -this.#burst / PEAK) * 1000) / this.#rate);
+    if (this.#credit >= 0) return this.#at;
+    return this.#rate > 0 ? this.#at + Math.max(WAKE_MS, (-this.#credit * 1000) / this.#rate) : NEVER;
   }
 
   /** Whether credits have been lost since the last call, as nobody came in time to use them. */
@@ -60,19 +53,16 @@ export class ByteBucket {
   }
 
   pay(bytes: number): void {
-    this.#saved -= bytes;
-    this.#burst -= bytes;
+    this.#credit -= bytes;
   }
 
   #accrue(now: number): void {
     if (now <= this.#at) return;
     const perMs = this.#rate / 1000;
-    const gained = (now - this.#at) * perMs;
-    const savedMax = Math.max(BYTES_MIN, perMs * SAVED_MS);
-    const burstMax = Math.max(BYTES_MIN, perMs * BURST_MS_MIN, Math.min(BURST_BYTES_MAX, perMs * BURST_MS));
-    if (this.#saved + gained > savedMax) this.#hasLost = true;
-    this.#saved = Math.min(savedMax, this.#saved + gained);
-    this.#burst = Math.min(burstMax, this.#burst + PEAK * gained);
+    const most = Math.max(BURST_BYTES_MIN, perMs * BURST_MS_MIN, Math.min(BURST_BYTES_MAX, perMs * BURST_MS));
+    const credit = this.#credit + ((now - this.#at) * this.#rate) / 1000;
+    if (credit > most) this.#hasLost = true;
+    this.#credit = Math.min(most, credit);
     this.#at = now;
   }
 }

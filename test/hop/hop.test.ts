@@ -309,20 +309,6 @@ describe("a hop at full speed", () => {
     expect(share(ends.end(EAST), 5_000, megabits, before)).toBeGreaterThan(least);
   });
 
-  test.each([
-    [15, 0.91],
-    [25, 0.9],
-    [50, 0.8],
-  ])("fills it from hosts of which one turn in thirty takes up to %d ms", (ms, least) => {
-    const ends = new TwoEnds(1, { delayMs: 35, megabits: 100, loss: uniform(0.01), late: { every: 30, ms } });
-    ends.run(500);
-    ends.on(WEST, (end, now) => end.flood(1_024, now));
-    ends.run(5_000);
-    const before = ends.end(EAST).receivedBytes;
-    ends.run(4_000);
-    expect(share(ends.end(EAST), 4_000, 100, before)).toBeGreaterThan(least);
-  });
-
   test("follows a link whose capacity falls and rises again", () => {
     const ends = new TwoEnds(12, { delayMs: 20, megabits: 20 });
     ends.run(500);

@@ -1,5 +1,4 @@
 import type { DaemonId } from "../../src/base/ids.ts";
-import { Random } from "../../src/base/random.ts";
 import { type HopConfig, hopDefaults } from "../../src/hop/config.ts";
 import { Hop, type HopFailure } from "../../src/hop/hop.ts";
 import type { Feed } from "../../src/machine/feed.ts";
@@ -24,13 +23,7 @@ export type Way = {
   readonly reorder?: number;
   /** The ends' hosts are busy with other things, and get to send only this often, ms. */
   readonly turnMs?: number;
-  /** The ends' hosts take turns of a millisecond, and one in `every` turns, by chance, of up to `ms`: what comes meanwhile waits. */
-  readonly late?: Lateness | undefined;
 };
-
-type Lateness = { readonly every: number; readonly ms: number };
-/** Turns of a host that is not late, ms. */
-const TURN_MS = { min: 0.3, max: 1.3 };
 
 /** A site's end of a hop: sends numbered objects, and writes down what comes. */
 export class End implements SimProcess {
@@ -46,21 +39,15 @@ export class End implements SimProcess {
   readonly #feed: Feed;
   readonly #clock: () => number;
   readonly #turnMs: number | undefined;
-  readonly #late: Lateness | undefined;
-  readonly #random: Random;
-  #nextTurnAt = 0;
-  #arrived: Uint8Array[] = [];
 
   constructor(
     environment: ProcessEnvironment,
     peer: DaemonId,
     clock: () => number,
-    { config, way, seed }: { readonly config: Partial<HopConfig>; readonly way: Way; readonly seed: number },
+    { config, turnMs }: { readonly config: Partial<HopConfig>; readonly turnMs: number | undefined },
   ) {
     this.#clock = clock;
-    this.#turnMs = way.turnMs;
-    this.#late = way.late;
-    this.#random = new Random(seed);
+    this.#turnMs = turnMs;
     const origin = { version: 1, confHash: 7, origin: environment.self };
     this.hop = new Hop(
       { ...hopDefaults, origin, life: environment.bootTimeSeconds, ...config },
@@ -92,31 +79,15 @@ export class End implements SimProcess {
   }
 
   get deadline(): number {
-    if (this.#late !== undefined) return this.#nextTurnAt;
     const { deadline } = this.hop;
     return this.#turnMs === undefined ? deadline : Math.ceil(deadline / this.#turnMs) * this.#turnMs;
   }
 
   tick(now: number): void {
-    if (this.#late !== undefined) {
-      if (now < this.#nextTurnAt) return;
-      for (const bytes of this.#arrived.splice(0)) this.#receive(bytes, now);
-      const isLate = this.#random.chance(1 / this.#late.every);
-      this.#nextTurnAt =
-        now +
-        (isLate
-          ? this.#random.unit() * this.#late.ms
-          : TURN_MS.min + this.#random.unit() * (TURN_MS.max - TURN_MS.min));
-    }
     this.hop.tick(now);
   }
 
   receive(_channel: SimChannel, bytes: Uint8Array, now: number): void {
-    if (this.#late === undefined) this.#receive(bytes, now);
-    else this.#arrived.push(bytes);
-  }
-
-  #receive(bytes: Uint8Array, now: number): void {
     const prefix = readPrefix(bytes);
     if (typeof prefix === "string") throw new Error(`a hop sent a packet that is ${prefix}`);
     this.hop.receive(prefix, bytes, now);
@@ -170,7 +141,7 @@ export class TwoEnds {
       this.setWay(from, to, way);
       this.world.boot(
         from,
-        (environment) => new End(environment, to, () => this.world.now, { config, way, seed: seed + from }),
+        (environment) => new End(environment, to, () => this.world.now, { config, turnMs: way.turnMs }),
       );
     }
   }
