@@ -57,6 +57,9 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
   nodeOptionsOf(): undefined {
     return undefined;
   }
+  isMember(): boolean {
+    return false;
+  }
   policyOf(): "expel" {
     return "expel";
   }

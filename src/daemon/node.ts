@@ -535,6 +535,7 @@ export class DaemonNode implements Machine {
 
   #knowledge(): SessionsKnowledge {
     return {
+      isMember: (session, group) => this.#groups.localMembers(group).includes(session),
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
       hasScalable: () => this.#groups.hasScalable,
       nodeOptionsOf: (group) => this.#groups.nodeOptionsOf(group),

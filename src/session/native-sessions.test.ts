@@ -132,6 +132,24 @@ describe("hello", () => {
     expect([...daemon.attached.keys()]).toEqual([2]);
   });
 
+  test("a session that follows one which is being ended can be resumed when that is gone", () => {
+    const daemon = new OneDaemon();
+    const { client, ticket } = connect(daemon, { user: "" });
+    client.close();
+    daemon.flowing = false;
+    // Its client has been elsewhere since: the ticket is of another session.
+    const other = ticket.map((byte, i) => (i < 16 ? byte : byte ^ 1));
+    connect(daemon, { user: "", ticket: other });
+    const next = connect(daemon, { user: "", ticket: other });
+    daemon.flowing = true;
+    daemon.run();
+    expect([...daemon.attached.keys()]).toEqual([2]);
+    next.client.close();
+    const back = daemon.connect();
+    back.send(join([PREFACE, helloOf({ user: "", ticket: next.ticket })]));
+    expect(read(back)).toMatchObject([{ kind: "welcome", resumption: "resumed" }]);
+  });
+
   test("a client that gives up while its name is being freed leaves it to the next one", () => {
     const daemon = new OneDaemon();
     connect(daemon).client.close();
@@ -737,6 +755,28 @@ describe("slow receivers", () => {
     expect(delivered(messages)).toEqual([...Array.from({ length: 11 }, (_, n) => n + 3), 33, 35]);
     expect(delivered(messages.slice(gap))).toEqual([35]);
     expect(slow.closed).toBe(false);
+  });
+
+  test("drop: what went to several groups is missed of those that the client is in, and no other policy counts", () => {
+    const daemon = new OneDaemon({ nativeQueueMessagesMax: 20 });
+    for (const group of ["a", "b", "c"]) daemon.policies.set(group, "drop");
+    daemon.policies.set("w", "wait");
+    const { client: slow } = connect(daemon, { user: "slow" });
+    const { client: fast } = connect(daemon, { user: "fast" });
+    slow.send(join([send(1, TypeBit.join, "b"), send(2, TypeBit.join, "c")]));
+    fast.send(join([send(1, TypeBit.join, "a"), send(2, TypeBit.join, "w")]));
+    read(slow);
+    slow.taking = false;
+    const frame = encodeFrame(TypeBit.agreed, "", ["w", "a", "b", "b", "c"], 0, TEXT.encode("x"));
+    for (let number = 3; number <= 32; number++) fast.send(encodeNative({ kind: "send", number, frame }));
+    expect(daemon.held).toEqual([]);
+    slow.drain();
+    fast.send(send(33, TypeBit.agreed, "b", "later"));
+    const gaps = read(slow).filter((message) => message.kind === "gap");
+    expect(gaps.map(({ group, count }) => [group, count])).toEqual([
+      ["b", 19],
+      ["c", 19],
+    ]);
   });
 
   test("expel: the group waits for a time, then the session ends", () => {

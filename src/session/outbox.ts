@@ -68,6 +68,8 @@ export interface SessionsOutbox {
 
 /** What the session layer asks of those who know. */
 export interface SessionsKnowledge {
+  /** Whether what is sent to a group is delivered to a session for that. */
+  isMember(session: SessionNumber, group: string): boolean;
   /** The slow-receiver policy of a group. */
   policyOf(group: string): SlowPolicy;
   /** Whether there may be scalable groups; and of one, to which nobody sends through a daemon, the options with which it is joined, for people. */

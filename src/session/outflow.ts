@@ -71,11 +71,11 @@ export class Outflow {
     const { native } = session;
     if (admission === "expel") this.#expel(session, "it does not read what is delivered to it");
     else if (native === undefined) this.#enqueue(session, frame, admission);
-    else if (admission === "drop") this.#drop(session, native, groupOf(frame, 0, 0));
+    else if (admission === "drop") this.#drop(session, native, frame);
     else {
       const own = isSentBy(frame, 0, session.field) ? native.ownNumber : 0;
-      const group = native.gaps.size > 0 && groupCountOf(frame, 0) > 0 ? groupOf(frame, 0, 0) : "";
-      this.#enqueueNative(session, native, frame, { admission, own, primary: false, group });
+      if (native.gaps.size > 0) for (const group of this.#groupsOf(session, frame)) this.#tellGap(native, group);
+      this.#enqueueNative(session, native, frame, { admission, own, primary: false });
     }
   }
 
@@ -87,15 +87,15 @@ export class Outflow {
     if (admission === "expel") this.#expel(session, "it does not read membership messages");
     else if (native === undefined) this.#enqueue(session, notice.frame, admission);
     else {
-      const { primary, group } = notice;
-      this.#enqueueNative(session, native, notice.frame, { admission, own: 0, primary, group });
+      this.#tellGap(native, notice.group);
+      this.#enqueueNative(session, native, notice.frame, { admission, own: 0, primary: notice.primary });
     }
   }
 
   /** A message of the daemon itself to an open native session. Never dropped: no group's policy concerns it. */
   tell(session: Session, native: NativeState, frame: Uint8Array): void {
     if (session.connection?.gone || this.#expelIfFull(session)) return;
-    this.#enqueueNative(session, native, frame, { admission: "queue", own: 0, primary: false, group: "" });
+    this.#enqueueNative(session, native, frame, { admission: "queue", own: 0, primary: false });
   }
 
   /** Tells an open native session of its daemon's new configuration, in order with the deliveries. */
@@ -254,9 +254,8 @@ export class Outflow {
     session: Session,
     native: NativeState,
     frame: Uint8Array,
-    about: { admission: Admission; own: number; primary: boolean; group: string },
+    about: { admission: Admission; own: number; primary: boolean },
   ): void {
-    if (native.gaps.has(about.group)) this.#tellGap(native, about.group);
     const number = ++native.lastDelivery;
     const bytes = native.retention.append(number, frame, about.own, about.primary);
     this.#kept(session, native, bytes, about.admission);
@@ -278,12 +277,15 @@ export class Outflow {
     else this.touch(session);
   }
 
-  #drop(session: Session, native: NativeState, group: string): void {
+  /** It misses a message of each group that it would have had it by. */
+  #drop(session: Session, native: NativeState, frame: Uint8Array): void {
     session.dropped++;
     const number = ++native.lastDelivery;
-    const gap = native.gaps.get(group);
-    if (gap === undefined) native.gaps.set(group, { first: number, count: 1 });
-    else gap.count++;
+    for (const group of this.#groupsOf(session, frame)) {
+      const gap = native.gaps.get(group);
+      if (gap === undefined) native.gaps.set(group, { first: number, count: 1 });
+      else gap.count++;
+    }
   }
 
   #tellGap(native: NativeState, group: string): void {
@@ -316,18 +318,25 @@ export class Outflow {
   }
 
   /**
-   * The policy for a frame that goes to several groups: `wait` if one of them waits, `drop` only if all of them drop. Groups
+   * The policy for a frame that comes by several groups: `wait` if one of them waits, `drop` only if all of them drop. Groups
    * that wait, be it for a limited time, are held from now on.
    */
   #policy(session: Session, frame: Uint8Array, noticeGroup: string | undefined): SlowPolicy {
     if (noticeGroup !== undefined) return this.#policyOf(session, noticeGroup);
-    let policy: SlowPolicy = groupCountOf(frame, 0) > 0 ? "drop" : "expel";
+    const policies = [...this.#groupsOf(session, frame)].map((group) => this.#policyOf(session, group));
+    if (policies.includes("wait")) return "wait";
+    return policies.length === 0 || policies.includes("expel") ? "expel" : "drop";
+  }
+
+  /** By which of the groups that a frame is addressed to it comes to this session: those that it is in, and its private one. */
+  #groupsOf(session: Session, frame: Uint8Array): Set<string> {
+    const groups = new Set<string>();
     for (let n = 0; n < groupCountOf(frame, 0); n++) {
       const group = groupOf(frame, 0, n);
-      const one = this.#policyOf(session, group);
-      if (one === "wait" || (one === "expel" && policy === "drop")) policy = one;
+      const isOwn = isPrivate(group) ? group === session.privateGroup : this.#knowledge.isMember(session.number, group);
+      if (isOwn) groups.add(group);
     }
-    return policy;
+    return groups;
   }
 
   #policyOf(session: Session, group: string): SlowPolicy {

@@ -425,7 +425,9 @@ export class Sessions implements Machine {
     this.#outflow.release(session);
     this.#detached.delete(session);
     if (session.native === undefined) return;
-    this.#byToken.delete(session.native.tokenKey);
+    // Its client may have another session by now.
+    const { tokenKey } = session.native;
+    if (this.#byToken.get(tokenKey) === session) this.#byToken.delete(tokenKey);
     this.#budget.forget(session.native);
   }
 

@@ -162,6 +162,10 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
     return this.scalable.has(group) ? '{ quality: "scalable" }' : undefined;
   }
 
+  isMember(session: SessionNumber, group: string): boolean {
+    return [...(this.#groups.get(group)?.values() ?? [])].includes(session);
+  }
+
   policyOf(group: string): SlowPolicy {
     return this.policies.get(group) ?? "expel";
   }
