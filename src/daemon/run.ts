@@ -93,6 +93,7 @@ export class RunningDaemon {
   #cutOff: { readonly daemons: ReadonlySet<number>; readonly until: number } | undefined;
   readonly #monitorRepeats = new RepeatFilter(REPEAT_MS);
   readonly #networkRepeats = new RepeatFilter(REPEAT_MS);
+  #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Without one, whoever has to be checked by a password is not let in. */
   #passwords: PasswordFile | undefined;
@@ -227,10 +228,14 @@ export class RunningDaemon {
     return this.#loop === undefined || this.#closing !== undefined ? undefined : this.#streams.openLocal(listener);
   }
 
-  /** Leaves gracefully, so that the others go on at once, and ends. */
+  /** Leaves gracefully, so that the others go on at once, and ends; once, however often it is asked to. */
   stop(): Promise<void> {
-    const loop = this.#loop;
-    if (loop === undefined || this.#closing !== undefined) return this.close();
+    if (this.#loop === undefined || this.#closing !== undefined) return this.close();
+    this.#stopping ??= this.#leave();
+    return this.#stopping;
+  }
+
+  #leave(): Promise<void> {
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
@@ -422,6 +427,8 @@ export class RunningDaemon {
   }
 
   #onMonitor(bytes: Uint8Array, from: string): void {
+    // The sockets are open before there is anything to ask about.
+    if (this.#node === undefined) return;
     const { site } = this.#options;
     const action = monitorAction(bytes, from, site, this.#self.id, () => this.status());
     switch (action.kind) {

@@ -1,18 +1,21 @@
+import { createSocket } from "node:dgram";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Ports, takePorts } from "../../test/e2e/ports.ts";
 import { connect, type Connection, type ConnectionEvent } from "../index.ts";
+import { encodeMonitorRequest } from "../wire/spread/monitor.ts";
 import { localConfig, loopbackConfig, parseSiteConfig } from "./config/index.ts";
 import type { NodeEvent } from "./node.ts";
 import { type Daemon, startDaemon } from "./start.ts";
 
-const BASE_PORT = 25_000 + (process.pid % 100) * 60;
+let ports: Ports;
 const daemons: Daemon[] = [];
 const connections: Connection[] = [];
 
-async function start(names: readonly string[], offset: number): Promise<readonly Daemon[]> {
-  const site = loopbackConfig(names, { port: BASE_PORT + offset });
+async function start(names: readonly string[]): Promise<readonly Daemon[]> {
+  const site = loopbackConfig(names, { port: ports.base });
   const started: Daemon[] = [];
   for (const name of names) {
     started.push(await startDaemon({ config: site, name, thread: false, unixSocket: false }));
@@ -47,22 +50,27 @@ async function next<K extends ConnectionEvent["kind"]>(
   }
 }
 
+beforeEach(async () => {
+  ports = await takePorts();
+});
+
 afterEach(async () => {
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
   await Promise.all(daemons.splice(0).map((daemon) => daemon.abort()));
+  ports[Symbol.dispose]();
 });
 
 describe("startDaemon", () => {
   it("serves clients with a single daemon, without any configuration", async () => {
     const events: NodeEvent[] = [];
     const daemon = await startDaemon({
-      config: localConfig({ name: "solo", port: BASE_PORT }),
+      config: localConfig({ name: "solo", port: ports.base }),
       thread: false,
       unixSocket: false,
       onEvent: (event) => events.push(event),
     });
     daemons.push(daemon);
-    expect(daemon.address).toBe(`${BASE_PORT}@127.0.0.1`);
+    expect(daemon.address).toBe(`${ports.base}@127.0.0.1`);
     const connection = await client(daemon.address, "me");
     const stream = connection[Symbol.asyncIterator]();
     const group = await connection.join("room");
@@ -77,7 +85,7 @@ describe("startDaemon", () => {
   });
 
   it("orders messages of clients of three daemons alike, over real sockets", async () => {
-    const all = await start(["a", "b", "c"], 100);
+    const all = await start(["a", "b", "c"]);
     await until(() => inOneConfiguration(all));
     const clients = await Promise.all(all.map(({ address }, i) => client(address, `u${i}`)));
     const streams = clients.map((connection) => connection[Symbol.asyncIterator]());
@@ -98,7 +106,7 @@ describe("startDaemon", () => {
   });
 
   it("leaves gracefully: the others go on without having missed it first", async () => {
-    const all = await start(["a", "b"], 200);
+    const all = await start(["a", "b"]);
     const [a, b] = all as [Daemon, Daemon];
     await until(() => inOneConfiguration(all));
     await b.stop();
@@ -110,8 +118,38 @@ describe("startDaemon", () => {
     expect(changes[0]).toMatchObject({ left: ["b"], cause: { kind: "leave", daemon: "b" } });
   });
 
+  it("leaves once, though it is asked to by several at a time", async () => {
+    const all = await start(["a", "b"]);
+    const [, b] = all as [Daemon, Daemon];
+    await until(() => inOneConfiguration(all));
+    let settled = 0;
+    for (let i = 0; i < 3; i++) void b.stop().then(() => settled++);
+    await b.closed;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(settled).toBe(3);
+  });
+
+  it("is not disturbed by a monitor that asks while it starts", async () => {
+    const config = loopbackConfig(["a"], { port: ports.base });
+    const [a] = config.daemons;
+    const monitor = createSocket("udp4");
+    await new Promise<void>((resolve) => monitor.bind(0, "127.0.0.1", resolve));
+    const id = a?.id ?? 0;
+    const head = { transmitter: id, target: id, replyPort: monitor.address().port, configHash: config.spreadHash };
+    const request = encodeMonitorRequest({ kind: "status", ...head });
+    const asking = setInterval(() => monitor.send(request, ports.base, "127.0.0.1"));
+    const answered = new Promise((resolve) => monitor.once("message", resolve));
+    try {
+      daemons.push(await startDaemon({ config, thread: false, unixSocket: false }));
+      await answered;
+    } finally {
+      clearInterval(asking);
+      await new Promise<void>((resolve) => monitor.close(() => resolve()));
+    }
+  });
+
   it("says what is wrong: an unknown name, a name to be chosen, a port that is taken", async () => {
-    const site = loopbackConfig(["a", "b"], { port: BASE_PORT + 300 });
+    const site = loopbackConfig(["a", "b"], { port: ports.base });
     await expect(startDaemon({ config: site, name: "z" })).rejects.toThrow('there is no daemon "z"');
     await expect(startDaemon({ config: site })).rejects.toThrow("say which daemon to start");
     daemons.push(await startDaemon({ config: site, name: "a", thread: false, unixSocket: false }));
@@ -122,7 +160,7 @@ describe("startDaemon", () => {
   });
 
   it("begins without a daemon whose host's name leads nowhere, and finds it when the name is known", async () => {
-    const port = BASE_PORT + 420;
+    const port = ports.base;
     const text = `Dissemination = unicast
       Spread_Segment 127.0.0.255 { a 127.0.0.1:${port}  b Host = localhost:${port + 10} }`;
     const options = { thread: false, unixSocket: false };
@@ -141,11 +179,11 @@ describe("startDaemon", () => {
     const folder = mkdtempSync(join(tmpdir(), "amalgam-start-"));
     const file = join(folder, "file");
     writeFileSync(file, "");
-    const options = { port: BASE_PORT + 500, thread: false } as const;
+    const options = { port: ports.base, thread: false } as const;
     await expect(startDaemon({ ...options, unixSocket: false, stateDirectory: join(file, "state") })).rejects.toThrow(
       `the state directory ${join(file, "state")} cannot be used`,
     );
-    const site = parseSiteConfig(`Spread_Segment 127.0.0.255:${BASE_PORT + 500} { a 127.0.0.1 }
+    const site = parseSiteConfig(`Spread_Segment 127.0.0.255:${ports.base} { a 127.0.0.1 }
       UnixSocketDir = ${join(folder, "missing")}`);
     await expect(startDaemon({ ...options, config: site.site })).rejects.toThrow(
       `${join(folder, "missing")}, which UnixSocketDir names, has to exist and to be writable`,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { membershipTimeouts } from "../../membership/timeouts.ts";
+import { adminPlaces } from "../admin.ts";
 import { DEBUG_FLAGS, DIRECTIVE_NAMES } from "./directives.ts";
 import { localConfig, loopbackConfig, parseSiteConfig } from "./parse-site.ts";
 import { ConfigError } from "./problem.ts";
@@ -107,6 +108,15 @@ describe("a configuration file", () => {
     expect(site).toMatchObject({ dangerousMonitor: true, ignoreMulticastJoinErrors: true, family: "ipv4" });
     expect(site.sessions).toMatchObject({ messagesMax: 5_000, portReuse: "on" });
     expect(site.runtime).toEqual({ user: "nobody", group: "no group" });
+  });
+
+  test("names no folder whose sockets would have longer paths than the system takes", () => {
+    const socketIn = (bytes: number): string => {
+      const text = `UnixSocketDir = "/${"x".repeat(bytes - 1)}" Spread_Segment 127.0.0.255 { a 127.0.0.1:65534 }`;
+      return adminPlaces(parseSiteConfig(text).site.sessions.unixDirectory, 65_534).socket;
+    };
+    expect(socketIn(88)).toHaveLength(107);
+    expect(() => socketIn(89)).toThrow("UnixSocketDir is longer than 88 bytes");
   });
 
   test("may use our extensions in the same syntax", () => {
@@ -395,6 +405,18 @@ describe("what is wrong is shown where it is, with what would be right", () => {
       "1:63",
       "HttpPort leaves no port for b: daemons of one host count up from 65535",
       "At most 65534 here",
+    ],
+    [
+      "HttpPort = 4809 Spread_Segment 127.0.0.255 { a 127.0.0.1 ; b 127.0.0.1:4810 }",
+      "1:1",
+      "HttpPort counts up to 4810 for b, which is a port of b, at 127.0.0.1:4810",
+      "Daemons use their port and the next one: HttpPort needs as many free ones in a row as a host has daemons",
+    ],
+    [
+      "HttpPort = 4804 Spread_Segment 127.0.0.255 { a 127.0.0.1 }",
+      "1:1",
+      "HttpPort is a port of a, at 127.0.0.1:4803",
+      "Daemons use their port and the next one: HttpPort needs as many free ones in a row as a host has daemons",
     ],
     [
       `Window = 10 PersonalWindow = 20 ${SEGMENT}`,

@@ -120,7 +120,8 @@ const OUR_DIRECTIVES = {
   ResumeBytesTotal: number(0, 9_999_999_999, "bytes"),
   HttpPort: number(0, 65_535, "as a port, 0 for none"),
   HttpAddress: string(64, "127.0.0.1"),
-  UnixSocketDir: string(90, "/tmp"),
+  // The path of a Unix socket has at most 107 bytes, and the longest below it is /65534.admin/socket; a longer one the system would cut.
+  UnixSocketDir: string(88, "/tmp"),
   AccessFile: string(255, "/etc/amalgam/spread.access_ip"),
   PasswordFile: string(255, "/etc/amalgam/passwords"),
   WideAreaOrder: { form: "choice", choices: ["demand", "clock"], anyCase: true },

@@ -31,6 +31,7 @@ function siteOf(text: string, file: string, lookup: HostLookup, warnings: Proble
   const http = settings.http();
   const { segments, sites, links, daemons, family } = topologyOf(parsed, http?.port ?? 0, lookup, warnings);
   settings.checkDissemination(segments);
+  settings.checkHttp(http, daemons);
   const dissemination = settings.text("Dissemination", "auto") as SiteConfig["dissemination"];
   const primaryPolicy = settings.primaryPolicy(daemons.length);
   const regions = settings.regions();

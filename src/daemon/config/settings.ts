@@ -13,14 +13,16 @@ import {
   AUTHENTICATION_METHODS,
   type AuthenticationConfig,
   type AuthenticationMethod,
+  type DaemonConfig,
   type LogConfig,
   type PrimaryPolicy,
   type RuntimeConfig,
   type SessionLimits,
   type SegmentConfig,
+  type SiteConfig,
   type WindowConfig,
 } from "./site.ts";
-import { parseAddress } from "./address.ts";
+import { type Address, isLoopback, isUnspecified, parseAddress } from "./address.ts";
 
 /** The directives of a file, each with its default, and the rules that need more than one of them. */
 export class Settings {
@@ -211,6 +213,25 @@ export class Settings {
     return port === 0 ? undefined : { address: address.text, port };
   }
 
+  /** Daemons of one host count up from HttpPort: none of them may come upon where one of them listens for clients or daemons. */
+  checkHttp(http: SiteConfig["http"], daemons: readonly DaemonConfig[]): void {
+    if (http === undefined) return;
+    const mayStream = ["auto", "tcp"].includes(this.text("Dissemination", "auto"));
+    for (const { name, address: own, httpPort } of daemons) {
+      for (const other of daemons) {
+        const places = other.interfaces.filter(({ client, daemon }) => {
+          return (client && httpPort === other.port) || (daemon && mayStream && httpPort === other.port + 1);
+        });
+        if (!isSameHost(own, other.address) || !places.some(({ address }) => meets(address, http.address))) continue;
+        const counts = httpPort === http.port ? "is" : `counts up to ${httpPort} for ${name}, which is`;
+        const message = `HttpPort ${counts} a port of ${other.name}, at ${other.address}:${other.port}`;
+        const remedy =
+          "Daemons use their port and the next one: HttpPort needs as many free ones in a row as a host has daemons";
+        throw this.#error("HttpPort", message, remedy);
+      }
+    }
+  }
+
   /** Whom to become when started as root. */
   runtime(): RuntimeConfig {
     const given = (name: "DaemonUser" | "DaemonGroup"): string | undefined =>
@@ -302,4 +323,20 @@ export class Settings {
   #at(name: DirectiveName): Setting["at"] {
     return this.#file.settings.get(name)?.at ?? this.#file.end;
   }
+}
+
+/** Whether two daemons share a host, as far as a file tells: each loopback address is this host's. */
+function isSameHost(a: string, b: string): boolean {
+  return a === b || (isOf(a, isLoopback) && isOf(b, isLoopback));
+}
+
+/** Whether two sockets with one port would be in each other's way; who listens at 127.0.0.1 does so at ::1 too. */
+function meets(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((address) => (address === "::1" ? "127.0.0.1" : address));
+  return one === other || isOf(a, isUnspecified) || isOf(b, isUnspecified);
+}
+
+function isOf(text: string, holds: (address: Address) => boolean): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && holds(address);
 }
