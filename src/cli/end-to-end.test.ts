@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { takePorts } from "../../test/e2e/ports.ts";
 import { loopbackConfig, loopbackConfigText } from "../daemon/config/index.ts";
 import { type Daemon, startDaemon } from "../daemon/index.ts";
 import { connect } from "../index.ts";
@@ -13,7 +14,9 @@ import { observeSiteByAny } from "./observe.ts";
 import { run } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
 
-const PORT = 21_803;
+const ports = await takePorts();
+/** Of `a`; `b` and `c` follow by ten. From 30 on nobody is. */
+const PORT = ports.base;
 const site = loopbackConfig(["a", "b"], { port: PORT });
 const address = `${PORT}@127.0.0.1`;
 let daemons: Daemon[] = [];
@@ -28,6 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(daemons.map((daemon) => daemon.stop()));
+  ports[Symbol.dispose]();
 });
 
 async function amalgam(
@@ -80,7 +84,7 @@ describe("commands against two daemons", () => {
   });
 
   test("monitor outlives its daemon", async () => {
-    const port = PORT + 40;
+    const port = PORT + 30;
     const daemon = await startDaemon({ port, thread: false, unixSocket: false });
     const interrupt = new AbortController();
     let output = "";
@@ -107,7 +111,7 @@ describe("commands against two daemons", () => {
     const http = String(typeof bound === "object" && bound !== null ? bound.port : 0);
     const attempts = [
       [["--port", String(PORT)], "--port"],
-      [["--port", String(PORT + 60), "--http", http], "--http"],
+      [["--port", String(PORT + 34), "--http", http], "--http"],
     ] as const;
     for (const [options, remedy] of attempts) {
       const { code, notes } = await amalgam(["daemon", "--no-unix", ...options]);

@@ -1,14 +1,15 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Ports, takePorts } from "../../test/e2e/ports.ts";
 import type { Connection, ConnectOptions, GroupEvent } from "../index.ts";
 import { loopbackConfig } from "./config/index.ts";
 import { type Daemon, startDaemon } from "./start.ts";
 
-const BASE_PORT = 31_000 + (process.pid % 100) * 40;
+let ports: Ports;
 const daemons: Daemon[] = [];
 const connections: Connection[] = [];
 
-async function start(names: readonly string[], offset: number): Promise<readonly Daemon[]> {
-  const site = loopbackConfig(names, { port: BASE_PORT + offset });
+async function start(names: readonly string[]): Promise<readonly Daemon[]> {
+  const site = loopbackConfig(names, { port: ports.base });
   for (const name of names) {
     daemons.push(await startDaemon({ config: site, name, thread: false, unixSocket: false }));
   }
@@ -43,14 +44,19 @@ function payloads(events: readonly GroupEvent[]): Uint8Array[] {
   return events.flatMap((event) => (event.kind === "message" ? [event.payload] : []));
 }
 
+beforeEach(async () => {
+  ports = await takePorts();
+});
+
 afterEach(async () => {
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
   await Promise.all(daemons.splice(0).map((daemon) => daemon.abort()));
+  ports[Symbol.dispose]();
 });
 
 describe("Daemon.connect", () => {
   it("connects clients in the daemon's thread to each other, without a socket", async () => {
-    const [a, b] = (await start(["a", "b"], 0)) as [Daemon, Daemon];
+    const [a, b] = (await start(["a", "b"])) as [Daemon, Daemon];
     const [one, two] = [await client(a, { name: "one" }), await client(b, { name: "two" })];
     expect(one.privateGroup).toBe("#one#a");
     expect(one.address).toBe(a.address);
@@ -63,7 +69,7 @@ describe("Daemon.connect", () => {
   });
 
   it("gives payloads away for good, whatever comes after them", async () => {
-    const [daemon] = (await start(["solo"], 2)) as [Daemon];
+    const [daemon] = (await start(["solo"])) as [Daemon];
     const connection = await client(daemon, { name: "one" });
     const group = await connection.join("g");
     const count = 20_000;
@@ -80,7 +86,7 @@ describe("Daemon.connect", () => {
   });
 
   it("lets no more than a window wait in a client that does not read", async () => {
-    const [daemon] = (await start(["solo"], 3)) as [Daemon];
+    const [daemon] = (await start(["solo"])) as [Daemon];
     const [reader, sender] = [await client(daemon, { name: "r" }), await client(daemon, { name: "s" })];
     const group = await reader.join("g", { slow: "drop" });
     const count = 4_000;
@@ -101,7 +107,7 @@ describe("Daemon.connect", () => {
   });
 
   it("goes on at another daemon when its own stops", async () => {
-    const [a, b] = (await start(["a", "b"], 4)) as [Daemon, Daemon];
+    const [a, b] = (await start(["a", "b"])) as [Daemon, Daemon];
     const [one, two] = [await client(a, { name: "one" }), await client(b, { name: "two" })];
     const events = one[Symbol.asyncIterator]();
     await one.join("g");
@@ -121,7 +127,7 @@ describe("Daemon.connect", () => {
   });
 
   it("ends with the daemon if it is not to come back", async () => {
-    const [daemon] = (await start(["solo"], 6)) as [Daemon];
+    const [daemon] = (await start(["solo"])) as [Daemon];
     const connection = await client(daemon, { name: "one", reconnect: false });
     await daemon.abort();
     expect(await connection.closed).toMatchObject({ code: "DISCONNECTED" });
@@ -129,7 +135,7 @@ describe("Daemon.connect", () => {
   });
 
   it("lets go of the session when the client closes", async () => {
-    const [daemon] = (await start(["solo"], 7)) as [Daemon];
+    const [daemon] = (await start(["solo"])) as [Daemon];
     const connection = await daemon.connect({ name: "one" });
     await connection.send("g", "last");
     await connection.close();

@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { takePorts } from "../../test/e2e/ports.ts";
 import { passwordLine } from "../host/passwords.ts";
 import { connect, GroupError } from "../index.ts";
 import { parseSiteConfig } from "./config/index.ts";
 import { type Daemon, startDaemon } from "./start.ts";
 
-const PORT = 31_500 + (process.pid % 200) * 4;
+const ports = await takePorts();
+const PORT = ports.base;
 const ADDRESS = `${PORT}@127.0.0.1`;
 const LONG = "longer than eight";
 const directory = mkdtempSync(join(tmpdir(), "amalgam-daemon-passwords-"));
@@ -28,6 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop();
+  ports[Symbol.dispose]();
   rmSync(directory, { recursive: true });
 });
 

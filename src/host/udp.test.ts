@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, test } from "vitest";
+import { takePorts } from "../../test/e2e/ports.ts";
 import type { Channel } from "../machine/network.ts";
 import { NEVER } from "../machine/machine.ts";
 import { TurnLoop } from "../machine/turn-loop.ts";
@@ -7,7 +8,9 @@ import { chooseDatagrams, type DatagramChoice, wantedDatagrams } from "./datagra
 import { Kind, packet } from "../wire/prefix.ts";
 import { type UdpOptions, UdpNetwork, type UdpPeer, udpDefaults } from "./udp.ts";
 
-const BASE_PORT = 21_800 + (process.pid % 300) * 10;
+const ports = await takePorts();
+afterAll(() => ports[Symbol.dispose]());
+const BASE_PORT = ports.base;
 const GROUP = { address: "239.77.3.9", port: BASE_PORT + 9 };
 const peers: UdpPeer[] = [0, 2, 4].map((offset, i) => ({
   id: i + 1,

@@ -1,10 +1,10 @@
 import { loopbackConfigText } from "../../src/daemon/config/parse-site.ts";
 import { type Daemon, parseSiteConfig, startDaemon } from "../../src/daemon/index.ts";
+import { takePorts } from "../e2e/ports.ts";
 
 /** Real daemons on this host, one site over loopback, in this process. `settings`: directives for all of them. */
 export async function startSite(names: readonly string[], settings = ""): Promise<Daemon[]> {
-  // Different test processes use different ports.
-  const port = 10_000 + (process.pid % 900) * 20 + 1_000 * (sites++ % 3);
+  const { base: port } = await takePorts();
   const config = parseSiteConfig(`${settings}\n${loopbackConfigText(names, { port })}`).site;
   const daemons = await Promise.all(
     names.map((name) => startDaemon({ config, name, thread: false, unixSocket: false })),
@@ -21,5 +21,3 @@ export async function untilMembers(daemon: Daemon, count: number): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
-
-let sites = 0;

@@ -68,11 +68,11 @@ describe("a daemon that is killed between a client's good-bye and the end of its
     expect(report).toEqual({ unconfirmed: 0 });
     expect(delivered).toBe(COUNT);
     expect(texts).toEqual([...TEXTS, "end"]);
-  }, 120_000);
+  });
 
   it("loses it where there is no other, and the client is told how much", async () => {
     const { report, delivered } = await untilMeant((daemons) => closeAtKill(daemons, "SIGKILL"));
     expect(report).toEqual({ unconfirmed: COUNT });
     expect(delivered).toBe(0);
-  }, 120_000);
+  });
 });

@@ -86,12 +86,9 @@ describe("three daemons over TCP", () => {
     await ann.send("room", "still here", { service: "safe" });
     await cyd.untilText("still here");
     expect(daemons.changes("gamma")).toHaveLength(before);
-    expect(
-      daemons
-        .networkEvents("gamma")
-        .filter(({ what }) => what === "refused")
-        .map(({ message }) => message),
-    ).toEqual(["127.0.0.1 sends what is no packet of a daemon"]);
+    const refused = () => daemons.networkEvents("gamma").filter(({ what }) => what === "refused");
+    await until("it has said so", () => refused().length > 0);
+    expect(refused().map(({ message }) => message)).toEqual(["127.0.0.1 sends what is no packet of a daemon"]);
   });
 });
 

@@ -156,7 +156,10 @@ describe("three daemons in processes of their own", () => {
     await until("the traffic flows", () => cyd.delivered.length > 1_000);
     daemons.signal("gamma", "SIGSTOP");
     await sleep(3_000);
-    expect(ann.view("room")).toMatchObject({ cause: "network", primary: true, members: ["#ann#alpha", "#bob#beta"] });
+    for (const one of [ann, bob]) {
+      const view = await one.untilMembers("room", ["#ann#alpha", "#bob#beta"]);
+      expect(view).toMatchObject({ cause: "network", primary: true });
+    }
     const wokenAt = performance.now();
     daemons.signal("gamma", "SIGCONT");
     const all = ["#ann#alpha", "#bob#beta", "#cyd#gamma"];

@@ -137,7 +137,8 @@ describe.runIf(namespacesAvailable())("three daemons on a bridge with multicast"
   it("split into a side that is primary and one that is not, each with its own order, and merge by sets", async () => {
     const [ann, bob, cyd] = await start();
     using load = new Load(members, "room", 2);
-    await sleep(300);
+    const safeOf = (one: Member) => one.delivered.filter(({ message }) => message.service === "safe").length;
+    await until("safe messages are everywhere", () => members.every((one) => safeOf(one) > 30));
     lab.split([0, 1], [2]);
     const splitAt = performance.now();
     for (const one of [ann, bob]) {
@@ -149,7 +150,10 @@ describe.runIf(namespacesAvailable())("three daemons on a bridge with multicast"
     }
     expect(await cyd.untilMembers("room", ["#cyd#gamma"])).toMatchObject({ cause: "network", primary: false });
     const toldMs = performance.now() - splitAt;
-    await sleep(500);
+    const atSplit = members.map(({ delivered }) => delivered.length);
+    await until("each side delivers its own", () =>
+      members.every(({ delivered }, i) => delivered.length > (atSplit[i] as number) + 50),
+    );
     const mergedAt = performance.now();
     lab.merge();
     for (const one of members) {

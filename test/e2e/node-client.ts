@@ -124,6 +124,14 @@ export class NodeClient {
     });
   }
 
+  /** Waits until so many more of its messages to a group have been accepted. */
+  async untilAccepted(group: string, more: number): Promise<void> {
+    const wanted = (await this.group(group)).accepted + more;
+    await until(`${this.name} has had ${wanted} messages to ${group} accepted`, async () => {
+      return (await this.group(group)).accepted >= wanted;
+    });
+  }
+
   signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     this.#child.kill(signal);
   }

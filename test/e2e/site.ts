@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ConfigurationChange, DaemonStatus } from "../../src/daemon/index.ts";
+import { adminPlaces } from "../../src/daemon/admin.ts";
 import type { NetworkEvent } from "../../src/daemon/network-event.ts";
 import type { DisseminationSetting } from "../../src/wire/stream-hello.ts";
 import type { Lab } from "../net/namespaces.ts";
@@ -182,7 +183,10 @@ export class Site {
     this.#ports[Symbol.dispose]();
     rmSync(this.folder, { recursive: true, force: true });
     if (this.#lab === undefined) return;
-    for (const name of this.names) rmSync(join(SOCKET_FOLDER, String(this.port(name))), { force: true });
+    for (const name of this.names) {
+      rmSync(join(SOCKET_FOLDER, String(this.port(name))), { force: true });
+      rmSync(adminPlaces(SOCKET_FOLDER, this.port(name)).folder, { recursive: true, force: true });
+    }
   }
 
   #child(name: string): ChildProcess {

@@ -1,5 +1,5 @@
 /** No test waits longer for anything; much more than anything takes, also on a machine that does other things. */
-const GIVE_UP_MS = 30_000;
+const GIVE_UP_MS = 90_000;
 
 /** Polls until the condition holds. Rejects with what was waited for if it does not come about. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { takePorts } from "../e2e/ports.ts";
 
 /** An application that blocks its own thread for a second, which is longer than the token may be away. */
 const APPLICATION = `
@@ -18,15 +19,15 @@ const APPLICATION = `
   console.log(JSON.stringify({ before, after }));
 `;
 
-it("an embedded daemon keeps its ring while the application is busy, and ends with the process", () => {
+it("an embedded daemon keeps its ring while the application is busy, and ends with the process", async () => {
   const setup = fileURLToPath(new URL("../../scripts/setup.mjs", import.meta.url));
   const built = spawnSync(process.execPath, [setup, "--build"], { encoding: "utf8" });
   expect(built.status, built.stderr).toBe(0);
-  const port = String(31_500 + (process.pid % 50) * 20);
+  using ports = await takePorts();
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["--input-type=module", "--eval", APPLICATION, "--", port],
-    { encoding: "utf8", cwd: fileURLToPath(new URL("../..", import.meta.url)), timeout: 30_000 },
+    ["--input-type=module", "--eval", APPLICATION, "--", String(ports.base)],
+    { encoding: "utf8", cwd: fileURLToPath(new URL("../..", import.meta.url)), timeout: 90_000 },
   );
   expect(status, stderr).toBe(0);
   const { before, after } = JSON.parse(stdout) as { before: number[]; after: number[] };

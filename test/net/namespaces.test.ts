@@ -1,6 +1,7 @@
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { until } from "../e2e/until.ts";
 import { Lab, namespacesAvailable } from "./namespaces.ts";
 
 const STATION = fileURLToPath(new URL("./station.mjs", import.meta.url));
@@ -32,7 +33,7 @@ async function send(child: ChildProcess, count: number): Promise<void> {
   await sent;
 }
 
-/** How many datagrams of `from` each station has, once no more come. */
+/** How many datagrams of `from` each station has. */
 async function counts(children: readonly ChildProcess[], from: string): Promise<number[]> {
   return Promise.all(
     children.map(async (child) => {
@@ -43,7 +44,14 @@ async function counts(children: readonly ChildProcess[], from: string): Promise<
   );
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
+/** Waits until each station has so many datagrams of `from`; one too many is more than waiting would mend. */
+async function untilCounts(children: readonly ChildProcess[], from: string, wanted: readonly number[]): Promise<void> {
+  await until(`the stations have ${wanted.join(", ")}`, async () => {
+    const found = await counts(children, from);
+    for (const [i, count] of found.entries()) expect(count).toBeLessThanOrEqual(wanted[i] as number);
+    return found.join() === wanted.join();
+  });
+}
 
 let lab: Lab | undefined;
 afterEach(() => lab?.close());
@@ -55,23 +63,19 @@ describe.runIf(namespacesAvailable())("network namespaces", () => {
     const [first] = children as [ChildProcess];
     const from = lab.address(0);
     await send(first, 10);
-    await settle();
-    expect(await counts(children, from)).toEqual([0, 10, 10]);
+    await untilCounts(children, from, [0, 10, 10]);
 
     lab.split([0, 1]);
     await send(first, 10);
-    await settle();
-    expect(await counts(children, from)).toEqual([0, 20, 10]);
+    await untilCounts(children, from, [0, 20, 10]);
 
     lab.split([0, 2], [1]);
     await send(first, 10);
-    await settle();
-    expect(await counts(children, from)).toEqual([0, 20, 20]);
+    await untilCounts(children, from, [0, 20, 20]);
 
     lab.merge();
     await send(first, 10);
-    await settle();
-    expect(await counts(children, from)).toEqual([0, 30, 30]);
+    await untilCounts(children, from, [0, 30, 30]);
   });
 
   it("lose the share of datagrams that was asked for, at one host", async () => {
@@ -79,18 +83,20 @@ describe.runIf(namespacesAvailable())("network namespaces", () => {
     const children = await stations(lab);
     const [first] = children as [ChildProcess];
     lab.setLoss(1, 0.2);
+    const from = lab.address(0);
     await send(first, 2000);
-    await settle();
-    const [, lossy = 0, clean] = await counts(children, lab.address(0));
-    expect(clean).toBe(2000);
-    // Six standard deviations around 1600.
-    expect(lossy).toBeGreaterThan(1490);
-    expect(lossy).toBeLessThan(1710);
-
+    let dropped = 0;
+    await until("each datagram has come or was dropped", async () => {
+      const [, lossy = 0, clean = 0] = await counts(children, from);
+      dropped = lab?.dropped(1) ?? 0;
+      return clean === 2000 && lossy + dropped === 2000;
+    });
+    // Six standard deviations around 400.
+    expect(dropped).toBeGreaterThan(290);
+    expect(dropped).toBeLessThan(510);
     lab.setLoss(1, 0);
     await send(first, 100);
-    await settle();
-    expect((await counts(children, lab.address(0)))[1]).toBe(lossy + 100);
+    await untilCounts(children, from, [0, 2100 - dropped, 2100]);
   });
 
   it("leave nothing behind", async () => {

@@ -20,7 +20,7 @@ afterEach(async () => {
   await site?.close();
   lab?.close();
   lab = site = undefined;
-}, 60_000);
+});
 
 /** A client on a host, which connects to the daemon there first. */
 async function start(daemons: Site, network: Lab, name: string, host: number): Promise<NodeClient> {

@@ -19,7 +19,7 @@ afterEach(async () => {
   await site?.close();
   lab?.close();
   lab = site = undefined;
-}, 60_000);
+});
 
 function countsOf({ statistics }: GroupReport): NonNullable<GroupReport["statistics"]> {
   if (statistics === undefined) throw new Error("a member of a timely group counts");
@@ -94,5 +94,5 @@ describe.runIf(namespacesAvailable())("timely groups on a network that loses eve
       expect({ came: received + rebuilt + resent, told: lost }).toEqual({ came, told });
       expect(report.members).toHaveLength(members.length);
     }
-  }, 60_000);
+  });
 });
