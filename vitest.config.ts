@@ -1,19 +1,47 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of what meets the world: sockets, processes, files, the clock. */
+const REAL = [
+  "src/{host,daemon,cli}/**/*.test.ts",
+  "test/{e2e,net,link}/**/*.test.ts",
+  "test/client/end-to-end.test.ts",
+  "test/docs/**/*.test.ts",
+];
+const SOAK = "test/soak/**/*.test.ts";
+/** Far more than anything takes alone: real processes may have to share the machine. */
+const TIMEOUT_MS = 120_000;
+const setupFiles = ["test/seeds.ts"];
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
+          // Machines and simulations: nothing in them depends on what goes on beside them, so they share the cores.
           name: "unit",
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["test/soak/**"],
-          // Far more than anything takes alone: real processes may have to share the machine.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: [...REAL, SOAK],
+          pool: "threads",
+          maxWorkers: "100%",
+          testTimeout: TIMEOUT_MS,
+          hookTimeout: TIMEOUT_MS,
+          setupFiles,
+          sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: "soak", include: ["test/soak/**/*.test.ts"], testTimeout: 3_600_000 } },
+      {
+        test: {
+          // One after the other, on however many cores.
+          name: "real",
+          include: REAL,
+          maxWorkers: 1,
+          testTimeout: TIMEOUT_MS,
+          hookTimeout: TIMEOUT_MS,
+          setupFiles,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      { test: { name: "soak", include: [SOAK], testTimeout: 3_600_000, sequence: { groupOrder: 3 } } },
     ],
   },
 });

@@ -44,7 +44,7 @@ function runTests() {
   try {
     const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const result = spawnSync(process.execPath, [vitest, "run", "--project", "unit", ...reporters, ...selection], {
+    const result = spawnSync(process.execPath, [vitest, "run", "--project", "!soak", ...reporters, ...selection], {
       cwd: root,
       stdio: "inherit",
     });

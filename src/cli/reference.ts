@@ -8,7 +8,7 @@ export function cliReference(commands: readonly Command[]): string {
   return `# The amalgam command
 
 What \`amalgam --help\` and \`amalgam COMMAND --help\` say. A test keeps this page and the program equal
-(\`npx vitest run --project unit src/cli -u\` writes it anew).
+(\`npx vitest run --project real src/cli -u\` writes it anew).
 
 Results go to the standard output, remarks and progress to the standard error. Colours and redrawing are used on
 terminals only; \`NO_COLOR\` turns colours off. An unknown command, option or value is answered with the nearest right one.

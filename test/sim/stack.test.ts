@@ -7,12 +7,13 @@ import {
   type ScheduleOptions,
   type StackResult,
 } from "../../src/sim/index.ts";
+import { FIRST_SEED } from "../seeds.ts";
 import { explain } from "./explain.ts";
 
 const FIXED_SEEDS = [1, 2, 18];
-const FRESH_SEEDS = 40;
-const FRESH_SEEDS_OVER_SITES = 10;
-const FRESH_LIMIT_MS = 300_000;
+const SEEDS = 40;
+const SEEDS_OVER_SITES = 10;
+const SEEDS_LIMIT_MS = 300_000;
 const SHRINK_RUNS = 150;
 
 const COMMON = { sends: [], quietAt: 2000, lastSplit: [], boundMs: 2000, endAt: 4500, acceleratedPackets: 15 } as const;
@@ -162,28 +163,21 @@ describe("whole daemons under random faults keep what they promise to native and
   test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
 
   test(
-    "fresh seeds",
+    `${SEEDS} seeds from ${FIRST_SEED} on`,
     async () => {
-      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
-      console.info(
-        `whole daemons: fresh seeds ${base} to ${base + FRESH_SEEDS - 1} (AMALGAM_SEED=${base} repeats them)`,
-      );
-      for (let seed = base; seed < base + FRESH_SEEDS; seed++) await check(seed);
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) await check(seed);
     },
-    FRESH_LIMIT_MS,
+    SEEDS_LIMIT_MS,
   );
 });
 
 describe("whole daemons in several sites keep what they promise to clients", () => {
   test(
-    "fresh seeds",
+    `${SEEDS_OVER_SITES} seeds from ${FIRST_SEED} on`,
     async () => {
-      const base = Number(process.env["AMALGAM_SEED"] ?? Date.now() % 1_000_000_000);
-      const last = base + FRESH_SEEDS_OVER_SITES - 1;
-      console.info(`whole daemons over sites: fresh seeds ${base} to ${last} (AMALGAM_SEED=${base} repeats them)`);
-      for (let seed = base; seed <= last; seed++) await check(seed, { sites: [2, 4] });
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS_OVER_SITES; seed++) await check(seed, { sites: [2, 4] });
     },
-    FRESH_LIMIT_MS,
+    SEEDS_LIMIT_MS,
   );
 
   test("their schedules have sites, links that fail and clients at all of them", () => {

@@ -6,10 +6,10 @@ import { groupsCells } from "../../src/groups/cells.ts";
 import { EVS_CELLS, type ScheduleOptions } from "../../src/sim/index.ts";
 import type { Layer } from "../../src/sim/layer.ts";
 import { ensureBuilt } from "../e2e/site.ts";
+import { FIRST_SEED } from "../seeds.ts";
 import { explain } from "../sim/explain.ts";
 
 const SCHEDULES = Number(process.env["AMALGAM_SCHEDULES"] ?? 10_000);
-const FIRST_SEED = Number(process.env["AMALGAM_SEED"] ?? 1);
 const JOBS = Number(process.env["AMALGAM_JOBS"] ?? availableParallelism());
 /** Threads run what is built; what fails is shrunk here, from the sources. */
 const WORKER = new URL("../../dist/cli/sim-worker.js", import.meta.url);
