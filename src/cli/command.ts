@@ -69,6 +69,16 @@ export const commonOptions = {
     otherwise: "ordered",
     help: "ordered by the daemons; or straight between members: scalable, or timely (at once, and repaired); a group has one quality",
   },
+  order: {
+    kind: "choice",
+    choices: ["none", "total"],
+    otherwise: "none",
+    help: "with --quality timely: total gives all members the messages in one order; a group has one, or none",
+  },
+  optimistic: {
+    kind: "flag",
+    help: "with --order total: messages as soon as their place is likely, and some are taken back; without it when it is certain",
+  },
   "node-host": {
     kind: "text",
     value: "ADDRESS",

@@ -241,6 +241,68 @@ describe("commands against two daemons", () => {
     await Promise.all(echoes);
   });
 
+  test("members of a timely group get one order, certain or likely, and pings in it are answered once", async () => {
+    const ordered = ["--quality", "timely", "--order", "total", "-a"];
+    const [near, far] = [address, `${PORT + 10}@127.0.0.1`];
+    const lines = amalgam(["receive", "orders", "--count", "40", ...ordered, near]);
+    const likely = amalgam(["receive", "orders", "--count", "40", "--optimistic", "--json", ...ordered, far]);
+    const watch = await connect(near);
+    const group = await watch.join("orders", { quality: "timely", order: "total", sendOnly: true });
+    while (group.view?.members.length !== 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    const input = (who: string) => Array.from({ length: 20 }, (_, i) => `${who}${i}\n`).join("");
+    const sent = await Promise.all([
+      amalgam(["send", "orders", ...ordered, near], input("a")),
+      amalgam(["send", "orders", ...ordered, far], input("b")),
+    ]);
+    expect(sent.map(({ code, notes }) => [code, notes])).toEqual([
+      [0, ""],
+      [0, ""],
+    ]);
+    const certain = await lines;
+    expect(certain.code).toBe(ExitCode.ok);
+    expect(certain.output.trim().split("\n").toSorted()).toEqual(
+      `${input("a")}${input("b")}`.trim().split("\n").toSorted(),
+    );
+    // What is left of the likely order, when all that was taken back is.
+    let kept: { readonly position: number; readonly text: string }[] = [];
+    const shown = await likely;
+    for (const line of shown.output.trim().split("\n")) {
+      const event = JSON.parse(line) as { kind: string; position: number; text: string };
+      if (event.kind === "message") kept.push(event);
+      if (event.kind === "rollback") kept = kept.filter(({ position }) => position <= event.position);
+    }
+    expect(kept.slice(0, 40).map(({ text }) => `${text}\n`)).toEqual(certain.output.match(/.*\n/g));
+    await watch.close();
+
+    const end = new AbortController();
+    const echo = amalgam(["ping", "--echo", ...ordered, far], "", end.signal);
+    const ping = ["ping", "--optimistic", "-c", "5", "-i", "1", "--json", ...ordered, near];
+    for (;;) {
+      const { code, output } = await amalgam(ping);
+      // Until the other one is there.
+      if (code === ExitCode.failed && output === "") continue;
+      const [, last] = output.trim().split("\n");
+      expect(JSON.parse(last ?? "")).toMatchObject({ others: 1, answer: "last", count: 5, lost: 0 });
+      break;
+    }
+    end.abort();
+    await echo;
+  });
+
+  test("what --order does not go with is a mistake of the command line", async () => {
+    const mistakes = [
+      [["send", "g", "--message", "x", "--order", "total"], "add --quality timely"],
+      [["receive", "g", "--quality", "timely", "--optimistic"], "add --order total"],
+      [["receive", "g", "--quality", "timely", "--order", "total", "--optimistic"], "needs --json"],
+      [["receive", "g", "--quality", "timely", "--order", "total", "--slow", "drop"], "--slow expel"],
+      [["ping", "--order", "total"], "add --quality timely"],
+    ] as const;
+    for (const [args, remedy] of mistakes) {
+      const { code, notes } = await amalgam([...args, "-a", address]);
+      expect([code, notes]).toEqual([ExitCode.usage, expect.stringContaining(remedy)]);
+    }
+  });
+
   test("monitor shows both daemons and why the configuration changed", async () => {
     const { code, output } = await amalgam(["monitor", "--once", "-i", "100", "-a", address]);
     expect(code).toBe(0);

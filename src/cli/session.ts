@@ -1,4 +1,11 @@
-import { type AnyGroup, type Connection, connect, type ConnectionEvent, type ScalableJoinOptions } from "../index.ts";
+import {
+  type AnyGroup,
+  type Connection,
+  connect,
+  type ConnectionEvent,
+  type OrderedTimelyJoinOptions,
+  type ScalableJoinOptions,
+} from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { credentialsOf } from "./credentials.ts";
 import { usageError } from "./exit-codes.ts";
@@ -48,10 +55,26 @@ export function joinGroup(
       return connection.join(group, options);
     case "scalable":
       return connection.join(group, { ...options, sendOnly, quality: "scalable" });
-    case "timely":
+    case "timely": {
       if (slow === "wait") throw usageError("nobody waits in a timely group: --slow drop, or --slow expel");
-      return connection.join(group, { ...rest, ...(slow && { slow }), sendOnly, quality: "timely" });
+      const order = orderOf(args);
+      if (order === undefined) {
+        return connection.join(group, { ...rest, ...(slow && { slow }), sendOnly, quality: "timely" });
+      }
+      if (slow === "drop") throw usageError("nothing is left out of an order: --slow expel");
+      return connection.join(group, { ...rest, ...order, sendOnly, quality: "timely" });
+    }
   }
+}
+
+/** How a timely group is ordered, if `--order` says so; what does not fit together is a usage error. */
+export function orderOf(args: Arguments): Pick<OrderedTimelyJoinOptions, "order" | "optimistic"> | undefined {
+  const isTotal = args.text("order") === "total";
+  if (isTotal && qualityOf(args) !== "timely")
+    throw usageError("--order total is for timely groups: add --quality timely");
+  if (args.flag("optimistic") && !isTotal)
+    throw usageError("--optimistic is for groups in one order: add --order total");
+  return isTotal ? { order: "total", optimistic: args.flag("optimistic") } : undefined;
 }
 
 export function qualityOf(args: Arguments): "ordered" | "scalable" | "timely" {

@@ -4,7 +4,7 @@ import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { CHAT_COMMANDS, ChatInputError, type ChatLine, CHAT_HELP, parseChatLine } from "../chat-line.ts";
 import { type LineEditor, openLineEditor } from "../line-editor.ts";
-import { describeEvent, joinGroup, openConnection, payloadText } from "../session.ts";
+import { describeEvent, joinGroup, openConnection, orderOf, payloadText } from "../session.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
 export const chat = defineCommand({
@@ -21,6 +21,8 @@ export const chat = defineCommand({
     join: { kind: "text", short: "j", value: "GROUP", many: true, help: "join this group at once" },
     service: commonOptions.service,
     quality: commonOptions.quality,
+    order: commonOptions.order,
+    optimistic: commonOptions.optimistic,
     "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
@@ -32,14 +34,19 @@ export const chat = defineCommand({
       does: "then type a line; a second terminal with --name bob sees it",
     },
     { line: "amalgam chat --name alice --join prices --quality scalable", does: "straight from member to member" },
+    {
+      line: "amalgam chat --name alice --join orders --quality timely --order total",
+      does: "the same, and in one order for all",
+    },
     { line: "amalgam chat --address 4803@10.0.0.7 --protocol spread", does: "a stock Spread daemon" },
   ],
   failure: "the connection was lost for good",
   async run(args, terminal) {
+    const isLikely = orderOf(args)?.optimistic === true;
     const connection = await openConnection(args, terminal);
     const editor = openLineEditor(terminal, (line) => room.completions(line));
     const join = (group: string) => joinGroup(connection, group, args);
-    const room: ChatRoom = new ChatRoom(connection, terminal, editor, args.service(), join);
+    const room: ChatRoom = new ChatRoom(connection, terminal, editor, args.service(), join, isLikely);
     editor.print(`connected to ${connection.address} as ${connection.privateGroup}; /help shows what you can type`, 2);
     const watching = room.watch();
     for (const group of args.texts("join")) await room.attempt(() => room.perform({ kind: "join", group }));
@@ -78,6 +85,8 @@ class ChatRoom {
   readonly #terminal: Terminal;
   readonly #editor: LineEditor;
   readonly #join: (group: string) => Promise<AnyGroup>;
+  /** Messages of totally ordered groups are shown before they are certain. */
+  readonly #isLikely: boolean;
   readonly #groups = new Map<string, AnyGroup>();
   readonly #views = new Map<string, View>();
   readonly #undelivered = new Set<Promise<void>>();
@@ -91,8 +100,10 @@ class ChatRoom {
     editor: LineEditor,
     service: Service,
     join: (group: string) => Promise<AnyGroup>,
+    isLikely: boolean,
   ) {
     this.#join = join;
+    this.#isLikely = isLikely;
     this.#connection = connection;
     this.#terminal = terminal;
     this.#editor = editor;
@@ -222,6 +233,8 @@ class ChatRoom {
       );
       return;
     }
+    // What is shown is certain: there is nothing new in that it is.
+    if (event.kind === "commit" && !this.#isLikely) return;
     if (event.kind === "disconnected") this.#onAway();
     if (event.kind === "view") this.#views.set(event.group, event);
     if (event.kind === "primary") {
@@ -230,6 +243,7 @@ class ChatRoom {
     const warns =
       event.kind === "gap" ||
       event.kind === "lost" ||
+      event.kind === "rollback" ||
       event.kind === "suspended" ||
       event.kind === "expelled" ||
       event.kind === "disconnected" ||
@@ -238,8 +252,9 @@ class ChatRoom {
   }
 
   /** The service, or that it came from the sender itself. */
-  #how({ groups, service }: Message): string {
+  #how({ groups, service, position }: Message): string {
     const quality = groups.map((group) => this.#quality(group)).find((one) => one !== "ordered");
+    if (position !== undefined) return `${quality ?? "timely"} ${position}`;
     return quality ?? service;
   }
 

@@ -5,7 +5,7 @@ import { ExitCode, usageError } from "../exit-codes.ts";
 import { shownDuration, table } from "../format.ts";
 import { type LatencySummary, summarise } from "../latency.ts";
 import { Progress } from "../progress.ts";
-import { openConnection, qualityOf } from "../session.ts";
+import { openConnection, orderOf, qualityOf } from "../session.ts";
 import { pingTimely } from "../timely-ping.ts";
 
 /** Without its own message back for so long, a ping counts as lost. */
@@ -21,7 +21,7 @@ export const ping = defineCommand({
 
     With --quality timely messages go to the other members, straight, and come back from them: run "amalgam ping --quality timely --echo" on
     other hosts first. Shown is how long it took until the first of them answered, and the last; what is lost on the way is repaired by the members,
-    so three or more of them and a short --interval show more.`,
+    so three or more of them and a short --interval show more. With --order total, there too, pings and answers are delivered in one order.`,
   positionals: [],
   options: {
     address: commonOptions.address,
@@ -53,6 +53,8 @@ export const ping = defineCommand({
       choices: ["ordered", "timely"],
       help: "timely: straight between members, there and back",
     },
+    order: commonOptions.order,
+    optimistic: commonOptions.optimistic,
     echo: { kind: "flag", help: "with --quality timely: answer the pings of others, until Ctrl-C" },
     "node-host": commonOptions["node-host"],
     json: commonOptions.json,
@@ -65,11 +67,16 @@ export const ping = defineCommand({
     { line: "amalgam ping -s safe -c 10000 -i 0", does: "safe delivery without pauses" },
     { line: "amalgam ping --quality timely --echo", does: "on other hosts: answers" },
     { line: "amalgam ping --quality timely", does: "how soon they answer, and what was repaired" },
+    {
+      line: "amalgam ping --quality timely --order total --optimistic",
+      does: "the same in a likely order; echoes need --order total too",
+    },
     { line: "amalgam ping --json | jq .p99Ms", does: "one JSON object per service" },
   ],
   failure: "messages were lost",
   async run(args, terminal) {
-    if (qualityOf(args) === "timely") return pingTimely(args, terminal);
+    const order = orderOf(args);
+    if (qualityOf(args) === "timely") return pingTimely(args, order, terminal);
     if (args.flag("echo")) throw usageError("--echo answers timely pings: add --quality timely");
     await using connection = await openConnection(args, terminal);
     const chosen = args.text("service");

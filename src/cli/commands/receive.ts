@@ -1,7 +1,8 @@
+import type { ConnectionEvent } from "../../index.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode, usageError } from "../exit-codes.ts";
 import { framed } from "../framing.ts";
-import { describeEvent, joinGroup, jsonOfEvent, openConnection } from "../session.ts";
+import { describeEvent, joinGroup, jsonOfEvent, openConnection, orderOf } from "../session.ts";
 
 export const receive = defineCommand({
   name: "receive",
@@ -22,10 +23,12 @@ export const receive = defineCommand({
       kind: "choice",
       choices: ["wait", "drop", "expel"],
       otherwise: "wait",
-      help: "what happens if this reader is too slow; the group's first join decides (scalable: expel, timely: drop unless given)",
+      help: "what happens if this reader is too slow; the group's first join decides (scalable: expel, timely: drop unless given, in one order: expel)",
     },
     json: commonOptions.json,
     quality: commonOptions.quality,
+    order: commonOptions.order,
+    optimistic: commonOptions.optimistic,
     "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
@@ -42,6 +45,7 @@ export const receive = defineCommand({
       line: "amalgam receive alarms --quality timely",
       does: "and at once, in no order, repaired by the other members",
     },
+    { line: "amalgam receive orders --quality timely --order total", does: "in the same order as all others" },
     {
       line: "amalgam receive backups --lengths --count 1 | tail -c +5 > dump.tar",
       does: "one binary message into a file",
@@ -50,12 +54,17 @@ export const receive = defineCommand({
   failure: "messages were missed, or the connection was lost for good",
   async run(args, terminal) {
     if (args.flag("json") && args.flag("lengths")) throw usageError("--json and --lengths are two formats: choose one");
+    const optimistic = orderOf(args)?.optimistic === true;
+    if (optimistic && !args.flag("json"))
+      throw usageError("what is written cannot be taken back: --optimistic needs --json, which shows what is");
     const connection = await openConnection(args, terminal);
     const count = args.number("count") ?? Number.POSITIVE_INFINITY;
     const framing = args.flag("lengths") ? "lengths" : "lines";
     const groups = new Set(args.positionals);
     const slow = args.has("slow") ? { slow: args.text("slow") as "wait" | "drop" | "expel" } : {};
     let received = 0;
+    /** Places of messages that may still be taken back, by group. */
+    const likely = new Map<string, number[]>();
     let missed = false;
     try {
       const joins = Promise.all([...groups].map((group) => joinGroup(connection, group, args, slow)));
@@ -65,9 +74,10 @@ export const receive = defineCommand({
         if (event.kind === "gap" || event.kind === "lost" || event.kind === "expelled") missed = true;
         if (args.flag("json")) await terminal.write(`${JSON.stringify(jsonOfEvent(event))}\n`);
         else if (event.kind === "message") await terminal.write(framed(event.payload, framing));
-        else if (!args.flag("quiet") || event.kind === "gap" || event.kind === "lost")
+        else if (event.kind !== "commit" && (!args.flag("quiet") || event.kind === "gap" || event.kind === "lost"))
           terminal.note(describeEvent(event));
-        if (event.kind === "message" && ++received >= count) break;
+        received += optimistic ? settledBy(event, likely) : event.kind === "message" ? 1 : 0;
+        if (received >= count) break;
       }
       await joins;
       // The loop ended without having received what was asked for: the connection is gone, and says why.
@@ -84,3 +94,17 @@ export const receive = defineCommand({
     return terminal.signal.aborted ? ExitCode.interrupted : ExitCode.failed;
   },
 });
+
+/** How many messages are certain by this event, where they are delivered before they are. */
+function settledBy(event: ConnectionEvent, likely: Map<string, number[]>): number {
+  if (event.kind === "message") {
+    const [group = ""] = event.groups;
+    if (event.position === undefined) return 1;
+    likely.set(group, [...(likely.get(group) ?? []), event.position]);
+  }
+  if (event.kind !== "commit" && event.kind !== "rollback") return 0;
+  const places = likely.get(event.group) ?? [];
+  const upTo = places.filter((place) => place <= event.position);
+  likely.set(event.group, event.kind === "commit" ? places.slice(upTo.length) : upTo);
+  return event.kind === "commit" ? upTo.length : 0;
+}

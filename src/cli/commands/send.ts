@@ -2,7 +2,7 @@ import { GroupError, type Receipt } from "../../index.ts";
 import { commonOptions, defineCommand } from "../command.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { messagesOf, tooLong } from "../framing.ts";
-import { joinGroup, openConnection, qualityOf } from "../session.ts";
+import { joinGroup, openConnection, orderOf, qualityOf } from "../session.ts";
 
 /** Receipts that may be outstanding: enough to keep the daemon busy, few enough to bound memory. */
 const OUTSTANDING_MAX = 1_000;
@@ -35,6 +35,7 @@ export const send = defineCommand({
     },
     limit: { kind: "number", value: "BYTES", min: 1, max: 999_999_999, otherwise: 16_777_216, help: "longest message" },
     quality: commonOptions.quality,
+    order: commonOptions.order,
     "node-host": commonOptions["node-host"],
     protocol: commonOptions.protocol,
     user: commonOptions.user,
@@ -57,6 +58,7 @@ export const send = defineCommand({
   ],
   failure: "a message was refused, or its delivery is not known",
   async run(args, terminal) {
+    orderOf(args);
     await using connection = await openConnection(args, terminal);
     const options = { service: args.service(), type: args.number("type") ?? 0 };
     const texts = args.texts("message").map((text) => new TextEncoder().encode(text));
