@@ -12,6 +12,11 @@ const SOAK = "test/soak/**/*.test.ts";
 const TIMEOUT_MS = 120_000;
 const setupFiles = ["test/seeds.ts"];
 
+// Random tests have fresh seeds, one for the whole run.
+const seed = process.env["AMALGAM_SEED"] || String(Date.now() % 1_000_000_000);
+const env = { AMALGAM_SEED: seed };
+console.info(`random tests begin with seed ${seed} (AMALGAM_SEED=${seed} repeats them)`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -26,6 +31,7 @@ export default defineConfig({
           testTimeout: TIMEOUT_MS,
           hookTimeout: TIMEOUT_MS,
           setupFiles,
+          env,
           sequence: { groupOrder: 1 },
         },
       },
@@ -38,10 +44,11 @@ export default defineConfig({
           testTimeout: TIMEOUT_MS,
           hookTimeout: TIMEOUT_MS,
           setupFiles,
+          env,
           sequence: { groupOrder: 2 },
         },
       },
-      { test: { name: "soak", include: [SOAK], testTimeout: 3_600_000, sequence: { groupOrder: 3 } } },
+      { test: { name: "soak", include: [SOAK], testTimeout: 3_600_000, env, sequence: { groupOrder: 3 } } },
     ],
   },
 });

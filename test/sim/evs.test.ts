@@ -95,7 +95,7 @@ describe("daemons under random faults keep what extended virtual synchrony promi
     { groups: false, layer: "daemons", count: SEEDS },
     { groups: true, layer: "daemons with process groups", count: GROUPS_SEEDS },
   ])(
-    `$count seeds of $layer from ${FIRST_SEED} on`,
+    `$count fresh seeds of $layer, from ${FIRST_SEED} on`,
     async ({ groups, count }) => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + count; seed++) await check(seed, groups);
     },

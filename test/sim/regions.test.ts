@@ -98,7 +98,7 @@ describe("nodes in regions keep what a group member is promised, under random fa
   );
 
   test(
-    `${SEEDS} seeds from ${FIRST_SEED} on`,
+    `${SEEDS} fresh seeds, from ${FIRST_SEED} on`,
     async () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) await expectPassed(runRegions(seed));
     },

@@ -22,7 +22,7 @@ describe("daemons in several sites keep what extended virtual synchrony promises
   test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
 
   test(
-    `${SEEDS} seeds from ${FIRST_SEED} on`,
+    `${SEEDS} fresh seeds, from ${FIRST_SEED} on`,
     async () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) await check(seed);
     },

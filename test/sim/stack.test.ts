@@ -163,7 +163,7 @@ describe("whole daemons under random faults keep what they promise to native and
   test.each(FIXED_SEEDS)("seed %i", (seed) => check(seed));
 
   test(
-    `${SEEDS} seeds from ${FIRST_SEED} on`,
+    `${SEEDS} fresh seeds, from ${FIRST_SEED} on`,
     async () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) await check(seed);
     },
@@ -173,7 +173,7 @@ describe("whole daemons under random faults keep what they promise to native and
 
 describe("whole daemons in several sites keep what they promise to clients", () => {
   test(
-    `${SEEDS_OVER_SITES} seeds from ${FIRST_SEED} on`,
+    `${SEEDS_OVER_SITES} fresh seeds, from ${FIRST_SEED} on`,
     async () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS_OVER_SITES; seed++) await check(seed, { sites: [2, 4] });
     },

@@ -42,7 +42,7 @@ describe.each(LAYERS)(
     test.each(fixed)("seed %i", (seed) => expectPassed(layer, runTimely(seed, { ordered })));
 
     test(
-      `${SEEDS} seeds from ${FIRST_SEED} on`,
+      `${SEEDS} fresh seeds, from ${FIRST_SEED} on`,
       async () => {
         for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
           await expectPassed(layer, runTimely(seed, { ordered }));
