@@ -30,6 +30,7 @@ import { Outgoing } from "./outgoing.ts";
 import { ReadGate } from "./read-gate.ts";
 import type { ScalableGroup } from "./scalable/group.ts";
 import { ScalableGroups } from "./scalable/groups.ts";
+import { isCounted } from "./scalable/inbox.ts";
 import type { TimelyGroup } from "./scalable/timely-group.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
@@ -301,7 +302,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
   #everything(): EventQueue<ConnectionEvent> {
     if (this.#events === undefined) {
       this.#events = this.#gate.queue<ConnectionEvent>((event, by) => {
-        if (event.kind === "message" || event.kind === "lost") this.#scalable?.counted(event, by);
+        if (isCounted(event)) this.#scalable?.counted(event, by);
       });
       // Whoever reads everything here will not read the groups one by one as well.
       for (const group of this.#groups.values()) if (!group.events.isIterated) group.events.mute();

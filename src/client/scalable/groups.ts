@@ -7,7 +7,7 @@ import type { GroupFacts, NodeSite } from "../../wire/native/node-facts.ts";
 import type { Repairs } from "../../wire/timely/repairs.ts";
 import { closedError, GroupError } from "../errors.ts";
 import type { EventQueue } from "../event-queue.ts";
-import type { Lost, Message, ScalableEvent, NodeGroupEvent, View } from "../events.ts";
+import type { ScalableEvent, NodeGroupEvent, View } from "../events.ts";
 import type { OrderedTimelyJoinOptions, ScalableJoinOptions, TimelyJoinOptions } from "../join-options.ts";
 import { onAbort } from "../on-abort.ts";
 import type { Outgoing } from "../outgoing.ts";
@@ -15,7 +15,7 @@ import type { Payload, Receipt, SendOptions } from "../send.ts";
 import { arrivals } from "./arrivals.ts";
 import { checkSendOptions, ScalableGroup, type ScalableSendOptions } from "./group.ts";
 import { GroupSends, type GroupSendsHost, type ScalableLimits } from "./group-sends.ts";
-import { Inbox } from "./inbox.ts";
+import { type Counted, Inbox } from "./inbox.ts";
 import { Membership, type NodeGroup } from "./membership.ts";
 import { NodeNames } from "./node-names.ts";
 import { NodeSession, type WantedGroup } from "./node-session.ts";
@@ -166,8 +166,8 @@ export class ScalableGroups {
     this.#exclude(membership, error);
   }
 
-  /** A message of a group, or what is lost of it, begins to wait in the connection's stream, or does not any more. */
-  counted(event: Message | Lost, by: 1 | -1): void {
+  /** An event of a group begins to wait in the connection's stream, or does not any more. */
+  counted(event: Counted, by: 1 | -1): void {
     const [group, ...others] = event.kind === "message" ? event.groups : [event.group];
     if (group !== undefined && others.length === 0) this.#memberships.get(group)?.inbox.counted(event, by);
   }

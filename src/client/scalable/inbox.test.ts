@@ -75,6 +75,43 @@ describe("an inbox that nobody reads", () => {
     expect(await read(box)).toEqual([view(["a"], [], ["c", "d"], "leave")]);
   });
 
+  test("keeps a bounded number of views, and then one for all that come, before messages of who they bring", async () => {
+    for (const policy of ["wait", "expel"] as const) {
+      const { inbox: box, told } = inbox(policy, 1_000);
+      for (let i = 0; i < 10_000; i++) {
+        const isHere = i % 2 === 0;
+        box.view(
+          view(isHere ? ["a", "b"] : ["a"], isHere ? ["b"] : [], isHere ? [] : ["b"], isHere ? "join" : "leave"),
+        );
+      }
+      box.message(message("a"));
+      box.view(view(["a", "c"], ["c"], []));
+      box.message(message("c"));
+      const all = await read(box);
+      expect(all.slice(255)).toMatchObject([
+        { kind: "view", members: ["a"], left: ["b"] },
+        { kind: "message", sender: "a" },
+        { kind: "view", members: ["a", "c"], joined: ["c"] },
+        { kind: "message", sender: "c" },
+      ]);
+      expect(told).toEqual([]);
+      // Who reads on gets them one by one again.
+      box.view(view(["a"], [], ["c"], "leave"));
+      expect(await read(box)).toMatchObject([{ kind: "view", left: ["c"] }]);
+    }
+  });
+
+  test("tells the view for those that were too many when half of them are read", async () => {
+    const { inbox: box } = inbox("wait", 1_000);
+    for (let i = 0; i < 300; i++) box.view(view(["a", `m${i}`], [`m${i}`], [], "join"));
+    const seen: NodeGroupEvent[] = [];
+    for await (const event of box.events) {
+      seen.push(event);
+      if (seen.length === 257) break;
+    }
+    expect(seen.at(-1)).toMatchObject({ members: ["a", "m299"] });
+  });
+
   test("is left, or makes senders wait, also for what is lost", async () => {
     const [expelled, held] = [inbox("expel", 2), inbox("wait", 2)];
     for (const { inbox: box } of [expelled, held]) for (let i = 0; i < 3; i++) box.lost(lost("a", 1));

@@ -15,11 +15,18 @@ export interface InboxHost {
 
 export type InboxLimits = { readonly waitingMax: number; readonly waitingBytesMax: number };
 
+/** Events that count as long as they wait to be read. */
+export type Counted = Message | Lost | View;
+
+/** Views that may wait; the next ones become one, whatever the policy: nobody can be made to wait with coming and going. */
+const VIEWS_MAX = 256;
+
 /**
  * Messages of a group on their way to the program, with a bound on what waits to be read. Beyond it the group's policy applies, until half of
  * that is read: senders are made to wait (what they have sent until they do still comes), or messages are dropped and a gap says
  * which, or the group is left. Notices of what is lost count as messages; while those are dropped, one notice of each sender and one view stand for
- * all that come.
+ * all that come. One view also stands for those that come while too many wait; it is told when half of them are read, or before the first
+ * message of a member that it brings.
  */
 export class Inbox {
   readonly events: EventQueue<NodeGroupEvent>;
@@ -30,13 +37,14 @@ export class Inbox {
   readonly #host: InboxHost;
   #waiting = 0;
   #bytes = 0;
+  #views = 0;
   #isOver = false;
   #isHeld = false;
   /** Dropped since the last gap, by sender. */
   #missed = new Map<string, number>();
   /** Packets that were lost since then, by sender. */
   #lost = new Map<string, number>();
-  /** The view that has come about since then. */
+  /** The view that has come about since then, or since too many views wait. */
   #view: View | undefined;
 
   constructor(group: string, policy: SlowPolicy, limits: InboxLimits, host: InboxHost) {
@@ -44,8 +52,7 @@ export class Inbox {
     this.#group = group;
     this.#limits = limits;
     this.#host = host;
-    const counted = (by: 1 | -1) => (event: NodeGroupEvent) =>
-      (event.kind === "message" || event.kind === "lost") && this.counted(event, by);
+    const counted = (by: 1 | -1) => (event: NodeGroupEvent) => isCounted(event) && this.counted(event, by);
     this.events = new EventQueue<NodeGroupEvent>({
       queued: counted(1),
       taken: counted(-1),
@@ -56,8 +63,9 @@ export class Inbox {
 
   /** Delivers a message. */
   message(event: Message): void {
-    if (this.#isDropping) add(this.#missed, event.sender, 1);
-    else this.#tell(event);
+    if (this.#isDropping) return add(this.#missed, event.sender, 1);
+    if (this.#view?.joined.includes(event.sender) === true) this.#tellView();
+    this.#tell(event);
   }
 
   /** Packets of a sender are lost. */
@@ -68,8 +76,9 @@ export class Inbox {
 
   /** The group has a new view. */
   view(event: View): void {
-    if (!this.#isDropping) this.#host.tell(event);
-    else this.#view = this.#view === undefined ? event : merged(this.#view, event);
+    if (this.#view !== undefined) this.#view = merged(this.#view, event);
+    else if (this.#isDropping || this.#views >= VIEWS_MAX) this.#view = event;
+    else this.#host.tell(event);
   }
 
   get #isDropping(): boolean {
@@ -85,8 +94,13 @@ export class Inbox {
     else if (this.policy === "wait") this.#hold(true);
   }
 
-  /** One of the group's messages, or a notice of what is lost, begins to wait for the program in a stream, or does not any more. */
-  counted(event: Message | Lost, by: 1 | -1): void {
+  /** One of the group's events begins to wait for the program in a stream, or does not any more. */
+  counted(event: Counted, by: 1 | -1): void {
+    if (event.kind === "view") {
+      this.#views += by;
+      if (!this.#isDropping && this.#views * 2 <= VIEWS_MAX) this.#tellView();
+      return;
+    }
     this.#waiting += by;
     if (event.kind === "message") this.#bytes += by * event.payload.length;
     const { waitingMax, waitingBytesMax } = this.#limits;
@@ -98,16 +112,21 @@ export class Inbox {
 
   /** The gap that has come about, at its place, and what else has happened meanwhile. */
   tellMissed(): void {
-    const [missed, lost, view] = [this.#missed, this.#lost, this.#view];
+    const [missed, lost] = [this.#missed, this.#lost];
     this.#missed = new Map();
     this.#lost = new Map();
-    this.#view = undefined;
     if (missed.size > 0) {
       const count = [...missed.values()].reduce((sum, one) => sum + one, 0);
       const gap: Gap = { kind: "gap", group: this.#group, reason: "slow", count, senders: Object.fromEntries(missed) };
       this.#host.tell(gap);
     }
     for (const [sender, packets] of lost) this.#host.tell({ kind: "lost", group: this.#group, sender, packets });
+    this.#tellView();
+  }
+
+  #tellView(): void {
+    const view = this.#view;
+    this.#view = undefined;
     if (view !== undefined) this.#host.tell(view);
   }
 
@@ -122,6 +141,11 @@ export class Inbox {
     this.#isHeld = isHeld;
     this.#host.hold(isHeld);
   }
+}
+
+/** Whether an event counts while it waits, as far as it is one of a group whose members send straight to each other. */
+export function isCounted(event: { readonly kind: string }): event is Counted {
+  return event.kind === "message" || event.kind === "lost" || event.kind === "view";
 }
 
 function add(counts: Map<string, number>, sender: string, by: number): void {
