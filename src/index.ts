@@ -40,7 +40,7 @@ export type {
   ScalableJoinOptions,
   TimelyJoinOptions,
 } from "./client/join-options.ts";
-export type { GroupSendOptions, Payload, Receipt, SendOptions } from "./client/send.ts";
+export type { GroupSendOptions, Payload, PostOptions, Receipt, SendOptions } from "./client/send.ts";
 export { SERVICES, type Service } from "./ordering/service.ts";
 export type { NodeFigures, NodeStatistics, RegionFigures, RegionStatistics } from "./wire/native/node-statistics.ts";
 export type { TimelyGroupStatistics } from "./ricochet/statistics.ts";

@@ -350,6 +350,36 @@ describe("a connection to a native daemon", () => {
     expect(() => connection.post("g", "2")).toThrow(expect.objectContaining({ code: "DISCONNECTED" }));
   });
 
+  test("a send that its signal gives up is not sent unless it was written, nor again, and makes room", async () => {
+    const { connection, daemon, transport } = await start({ unacceptedMax: 3 });
+    daemon.automatic = false;
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    const options = { signal: stop.signal };
+    const written = expect(connection.send("g", "written", options)).rejects.toBe(reason);
+    await settle();
+    expect(daemon.sent.map(({ data }) => data)).toEqual(["written"]);
+    // While there is no connection nothing is written.
+    transport.streams.at(-1)?.close("reset");
+    const waiting = expect(connection.send("g", "waiting", options)).rejects.toBe(reason);
+    const kept = connection.send("g", "kept");
+    stop.abort(reason);
+    await Promise.all([written, waiting]);
+    await expect(connection.send("g", "too late", options)).rejects.toBe(reason);
+    daemon.automatic = true;
+    daemon.resumption = "resumed";
+    await transport.advance(1_000);
+    await (await kept).delivered;
+    expect(daemon.sent.slice(1).map(({ groups, data }) => [...groups, data])).toEqual([[""], [""], ["g", "kept"]]);
+    // Accepted before: it has nothing left to give up.
+    const later = new AbortController();
+    const receipt = await connection.send("g", "accepted", { signal: later.signal });
+    later.abort(reason);
+    await receipt.delivered;
+    await connection.close();
+    expect(await connection.closed).toBeUndefined();
+  });
+
   test("what has been posted is waited for by close", async () => {
     const { connection, daemon } = await start();
     daemon.automatic = false;

@@ -33,7 +33,14 @@ import { ScalableGroups } from "./scalable/groups.ts";
 import { isCounted } from "./scalable/inbox.ts";
 import type { TimelyGroup } from "./scalable/timely-group.ts";
 import { unlessAborted } from "./unless-aborted.ts";
-import { checkDestinations, checkGroup, type Payload, type Receipt, type SendOptions } from "./send.ts";
+import {
+  checkDestinations,
+  checkGroup,
+  type Payload,
+  type PostOptions,
+  type Receipt,
+  type SendOptions,
+} from "./send.ts";
 import { Sending } from "./sending.ts";
 
 /** A group of any quality, as its options have it. */
@@ -255,7 +262,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
 
   /**
    * Sends to groups of which this connection need not be a member, and to private groups. Resolves when the daemon has
-   * accepted the message. Rejects with a `GroupError` (`ILLEGAL_NAME`, `TOO_LARGE`, `BUSY`, `CLOSED`, `DISCONNECTED`). To a group that this
+   * accepted the message. Rejects with a `GroupError` (`ILLEGAL_NAME`, `TOO_LARGE`, `BUSY`, `CLOSED`, `DISCONNECTED`) or the signal's reason. To a group that this
    * connection is in, in flush mode, it is as `Group.send`: such a group has to be alone.
    */
   async send(groups: string | readonly string[], payload: Payload, options: SendOptions = {}): Promise<Receipt> {
@@ -271,7 +278,7 @@ export class Connection implements AsyncIterable<ConnectionEvent>, AsyncDisposab
    * later one, such as the last, may be sent with `send` for that. Throws a `GroupError` where `send` would reject with another one
    * than `BUSY`, and a `RangeError` for a group that is not an ordered one or in flush mode.
    */
-  post(groups: string | readonly string[], payload: Payload, options: SendOptions = {}): boolean {
+  post(groups: string | readonly string[], payload: Payload, options: PostOptions = {}): boolean {
     const list = typeof groups === "string" ? [groups] : [...groups];
     const error = checkDestinations(list);
     if (error) throw error;

@@ -209,6 +209,11 @@ export class Engine implements Machine {
     return undefined;
   }
 
+  /** Takes a message back that was submitted and is not accepted: unless it is written already, it is not sent. */
+  withdraw(outgoing: Outgoing): void {
+    if (!outgoing.isAccepted) this.#window.withdraw(outgoing);
+  }
+
   /** Whether a message of so many bytes would not be refused because too much waits to be accepted. */
   hasRoomFor(payloadBytes: number): boolean {
     const { unacceptedBytesMax, unacceptedMax } = this.#config;
@@ -229,9 +234,7 @@ export class Engine implements Machine {
     if (phase.name !== "up" || this.#isMute) return;
     const { link } = phase;
     while (this.#writable && this.#toSend < this.#window.next) {
-      const outgoing = this.#nextToSend();
-      this.#writable = link.send(outgoing, this.#privateGroup);
-      if (link.protocol === "spread") this.#sentToSpread(outgoing);
+      this.#writable = this.#sendNext(link);
     }
     this.#writable = link.flush() && this.#writable;
   }
@@ -329,11 +332,7 @@ export class Engine implements Machine {
 
   /** Writes all that is queued, with the KILL behind it, whatever the stream buffers: nothing can be added behind that. */
   #sayGoodBye(link: Link): void {
-    while (this.#toSend < this.#window.next) {
-      const outgoing = this.#nextToSend();
-      link.send(outgoing, this.#privateGroup);
-      if (link.protocol === "spread") this.#sentToSpread(outgoing);
-    }
+    while (this.#toSend < this.#window.next) this.#sendNext(link);
     link.flush();
     this.#isMute = true;
   }
@@ -365,6 +364,19 @@ export class Engine implements Machine {
   #nextToSend(): Outgoing {
     const number = this.#toSend++;
     return this.#window.at(number) ?? nobody(number);
+  }
+
+  /** Writes the next message; false: the stream takes no more. */
+  #sendNext(link: Link): boolean {
+    const outgoing = this.#nextToSend();
+    if (link.protocol === "spread" && outgoing.isVoid) {
+      // Numbers are nothing to a stock daemon.
+      this.#window.finish(outgoing.number);
+      return true;
+    }
+    const takesMore = link.send(outgoing, this.#privateGroup);
+    if (link.protocol === "spread") this.#sentToSpread(outgoing);
+    return takesMore;
   }
 
   /** A stock daemon reports nothing and resumes nothing: what the socket took is what it accepted. */

@@ -105,6 +105,24 @@ describe("groups in flush mode", () => {
     await ended;
   });
 
+  test("in automatic flush mode a send that waits for the next view is given up by its signal, and those behind it go on", async () => {
+    const { daemon, group, agree, texts } = await betweenViews({ unacceptedMax: 2 });
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    const first = expect(group.send("text 1", { signal: stop.signal })).rejects.toBe(reason);
+    const rest = [group.send("text 2")];
+    stop.abort(reason);
+    await first;
+    // In its place.
+    rest.push(group.send("text 3"));
+    await expect(group.send("text 4", { signal: stop.signal })).rejects.toBe(reason);
+    agree("#ann#a", "#bob#b");
+    await settle();
+    expect(texts()).toEqual(["text 2", "text 3"]);
+    daemon.send({ kind: "accepted", number: daemon.sent.length });
+    await Promise.all(rest);
+  });
+
   test("a group that is left and joined again after a gap is so once more if the new view is lost in another gap", async () => {
     const { transport, connection, daemon } = await start();
     const group = await connection.join("g", { flush: true, autoFlush: true });

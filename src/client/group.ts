@@ -53,7 +53,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   /**
    * Sends to the group. Resolves when the daemon has accepted the message; `delivered` of the result resolves when it
    * was delivered with its service's guarantee. Rejects with a `GroupError` (`BUSY`, `TOO_LARGE`, `CLOSED`,
-   * `DISCONNECTED`, in flush mode `FLUSHING`).
+   * `DISCONNECTED`, in flush mode `FLUSHING`) or the signal's reason.
    */
   send(payload: Payload, options: GroupSendOptions = {}): Promise<Receipt> {
     return this.#owner.send(this.#name, payload, options);

@@ -40,17 +40,37 @@ export class HeldSends {
     return new GroupError("BUSY", text);
   }
 
-  /** Calls `attempt` whenever the group is released, in turn, until it is done. */
-  hold(group: string, payloadBytes: number, attempt: () => boolean): void {
+  /** Calls `attempt` whenever the group is released, in turn, until it is done, or what is returned is called: then it is held no more. */
+  hold(group: string, payloadBytes: number, attempt: () => boolean): () => void {
     this.#count++;
     this.#bytes += payloadBytes;
+    const held = { payloadBytes, attempt };
     const line = this.#lines.get(group);
-    if (line !== undefined) {
-      line.push({ payloadBytes, attempt });
-      return;
-    }
-    this.#lines.set(group, [{ payloadBytes, attempt }]);
-    this.#gate.beginDelivery();
+    if (line === undefined) {
+      this.#lines.set(group, [held]);
+      this.#gate.beginDelivery();
+    } else line.push(held);
+    return () => this.#letGo(group, held);
+  }
+
+  #letGo(group: string, held: Held): void {
+    const line = this.#lines.get(group);
+    const at = line?.indexOf(held) ?? -1;
+    if (line === undefined || at < 0) return;
+    line.splice(at, 1);
+    this.#drop(held);
+    this.#endIfEmpty(group, line);
+  }
+
+  #drop({ payloadBytes }: Held): void {
+    this.#count--;
+    this.#bytes -= payloadBytes;
+  }
+
+  #endIfEmpty(group: string, line: readonly Held[]): void {
+    if (line.length > 0) return;
+    this.#lines.delete(group);
+    this.#gate.finishDelivery();
   }
 
   /** The group has its next view, or will never have one. What is held goes on when the caller is done with telling that. */
@@ -66,15 +86,12 @@ export class HeldSends {
     const line = this.#lines.get(group);
     if (line === undefined) return;
     let done = 0;
-    for (const { payloadBytes, attempt } of line) {
-      if (!attempt()) break;
-      this.#count--;
-      this.#bytes -= payloadBytes;
+    for (const held of line) {
+      if (!held.attempt()) break;
+      this.#drop(held);
       done++;
     }
     line.splice(0, done);
-    if (line.length > 0) return;
-    this.#lines.delete(group);
-    this.#gate.finishDelivery();
+    this.#endIfEmpty(group, line);
   }
 }

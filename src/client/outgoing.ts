@@ -9,8 +9,8 @@ export class Outgoing {
   readonly type: number;
   readonly groups: readonly string[];
   readonly messageType: number;
-  readonly pieces: readonly Uint8Array[];
-  readonly payloadBytes: number;
+  pieces: readonly Uint8Array[];
+  payloadBytes: number;
   /** Given by the window, from 1. */
   number = 0;
   isAccepted = false;
@@ -42,6 +42,13 @@ export class Outgoing {
   /** A message of the program's to a group; others are requests, or tell a daemon something. */
   get isMessage(): boolean {
     return this.kind === "data" && this.groups.length > 0;
+  }
+
+  /** Nothing of it is written any more. */
+  empty(): void {
+    this.isVoid = true;
+    this.pieces = [];
+    this.payloadBytes = 0;
   }
 
   accepted(error?: GroupError): void {
@@ -127,6 +134,12 @@ export class OutgoingWindow {
       this.#unacceptedBytes -= outgoing.payloadBytes;
       outgoing.accepted();
     }
+  }
+
+  /** Nobody wants this one any more, which no daemon has accepted: what it would take is free, but for its number. */
+  withdraw(outgoing: Outgoing): void {
+    this.#unacceptedBytes -= outgoing.payloadBytes;
+    outgoing.empty();
   }
 
   /** This one has been delivered. */

@@ -18,7 +18,15 @@ export type SendOptions = {
   readonly type?: number;
   /** True: this connection does not get its own copy. */
   readonly selfDiscard?: boolean;
+  /**
+   * Gives up waiting until a daemon has accepted the message: `send` rejects with its reason. What had not been written by then is not sent, nor is
+   * anything sent again over another connection; what had been may still be delivered. After `send` has resolved it does nothing.
+   */
+  readonly signal?: AbortSignal;
 };
+
+/** How a message is posted: nobody waits for it. */
+export type PostOptions = Omit<SendOptions, "signal">;
 
 /** How a message is sent to a group. */
 export type GroupSendOptions = SendOptions & {

@@ -5,6 +5,7 @@ import { GroupError } from "./errors.ts";
 import { FlushedMessage } from "./flushed-message.ts";
 import { type HeldLimits, HeldSends } from "./held-sends.ts";
 import type { Memberships } from "./memberships.ts";
+import { onAbort } from "./on-abort.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { ReadGate } from "./read-gate.ts";
 import {
@@ -13,6 +14,7 @@ import {
   messageType,
   type Payload,
   piecesOf,
+  type PostOptions,
   type Receipt,
   type SendOptions,
   typeWord,
@@ -56,11 +58,11 @@ export class Sending {
     const [only = ""] = groups;
     if (groups.length > 1) this.#checkNotFlushed("send", groups);
     else if (this.#parts.memberships.isFlushed(only)) return this.#sendInView(only, payload, options);
-    return this.#send(plain(groups, payload, options));
+    return this.#send(plain(groups, payload, options), options.signal);
   }
 
   /** As `Connection.post` has it. */
-  post(groups: readonly string[], payload: Payload, options: SendOptions): boolean {
+  post(groups: readonly string[], payload: Payload, options: PostOptions): boolean {
     const { engine, driver } = this.#parts;
     this.#checkNotFlushed("post", groups);
     const outgoing = plain(groups, payload, options);
@@ -106,7 +108,7 @@ export class Sending {
     if (error) throw error;
     this.#checkNotFlushed("alsoTo", list);
     if (!memberships.isJoined(group)) throw this.notMember(group);
-    return this.#send(plain(list, payload, options));
+    return this.#send(plain(list, payload, options), options.signal);
   }
 
   /** Why nothing can be sent to a group as its member. */
@@ -138,8 +140,10 @@ export class Sending {
 
   /** Sends in the view that the group is in; in automatic flush mode perhaps in the next one. */
   async #sendInView(group: string, payload: Payload, options: GroupSendOptions): Promise<Receipt> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     const message = new FlushedMessage(group, payload, options);
-    const sent = this.#held.has(group) ? undefined : this.#trySend(message, true);
+    const sent = this.#held.has(group) ? undefined : this.#trySend(message, signal);
     if (sent) return sent;
     if (!this.#parts.isAutoFlush(group)) {
       throw new GroupError("FLUSHING", `the view of ${group} is closing: send after the next view`);
@@ -147,25 +151,31 @@ export class Sending {
     const busy = this.#held.refusal(group, message.payloadBytes);
     if (busy) throw busy;
     this.#unaccepted.begin();
-    return new Promise((resolve) => {
-      this.#held.hold(group, message.payloadBytes, () => {
+    return new Promise((resolve, reject) => {
+      const letGo = this.#held.hold(group, message.payloadBytes, () => {
         // It has been taken already, by the same bounds.
-        const later = this.#trySend(message, false);
+        const later = this.#trySend(message, signal, false);
         if (later === undefined) return false;
+        over();
         this.#unaccepted.finish();
         resolve(later);
         return true;
+      });
+      const over = onAbort(signal, () => {
+        letGo();
+        this.#unaccepted.finish();
+        reject(signal?.reason);
       });
     });
   }
 
   /** `undefined`: the group is between two views. */
-  #trySend(message: FlushedMessage, bounded: boolean): Promise<Receipt> | undefined {
+  #trySend(message: FlushedMessage, signal: AbortSignal | undefined, bounded = true): Promise<Receipt> | undefined {
     const { memberships, engine } = this.#parts;
     const { group, isWeak } = message;
     if (engine.isEnded || !memberships.isJoined(group)) return Promise.reject(this.notMember(group));
     const mode = memberships.sendMode(group, isWeak);
-    return mode.kind === "blocked" ? undefined : this.#send(message.outgoing(mode), bounded);
+    return mode.kind === "blocked" ? undefined : this.#send(message.outgoing(mode), signal, bounded);
   }
 
   #checkNotFlushed(what: string, groups: readonly string[]): void {
@@ -175,8 +185,9 @@ export class Sending {
     }
   }
 
-  #send(outgoing: Outgoing, bounded = true): Promise<Receipt> {
+  #send(outgoing: Outgoing, signal: AbortSignal | undefined, bounded = true): Promise<Receipt> {
     const { engine, driver, gate } = this.#parts;
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const tooLarge = this.#tooLarge(outgoing);
     if (tooLarge) return Promise.reject(tooLarge);
     const refusal = engine.submit(outgoing, bounded);
@@ -185,9 +196,20 @@ export class Sending {
     const accepted = new Promise<Receipt>((resolve, reject) => {
       gate.begin();
       this.#unaccepted.begin();
-      outgoing.onAccepted = (error) => {
+      const settled = (): void => {
         gate.finish();
         this.#unaccepted.finish();
+      };
+      const over = onAbort(signal, () => {
+        outgoing.onAccepted = () => {};
+        settled();
+        engine.withdraw(outgoing);
+        this.accepting();
+        reject(signal?.reason);
+      });
+      outgoing.onAccepted = (error) => {
+        over();
+        settled();
         if (error) reject(error);
         else resolve(receipt);
       };
