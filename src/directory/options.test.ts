@@ -68,6 +68,13 @@ test("whether a timely group is totally ordered is fixed by its first join, name
   );
   expect(agreeOnOptions(plain, total)).toContain('"none", not "total": join it with { quality: "timely" }');
   expect(mergeOptions(plain, total)).toEqual(total);
+  // Which leaves nothing out.
+  for (const [a, b] of [
+    [{ ...plain, slow: "drop" }, total],
+    [total, { ...plain, slow: "drop" }],
+  ] as const) {
+    expect(mergeOptions(a, b)).toEqual({ ...total, slow: "expel" });
+  }
   expect(optionsOfCode(optionsCode(total))).toEqual(total);
   expect(optionsOf({ quality: "scalable", order: "total" })).toContain('"order" is for');
   expect(optionsOf({ quality: "timely", order: "partial" })).toContain('not "partial"');

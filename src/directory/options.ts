@@ -70,7 +70,10 @@ export function mergeOptions(a: GroupOptions, b: GroupOptions): GroupOptions {
   if (a.quality !== b.quality) return QUALITIES.indexOf(a.quality) < QUALITIES.indexOf(b.quality) ? a : b;
   const { repairs } = repairsCode(a.repairs) <= repairsCode(b.repairs) ? a : b;
   const order = a.order ?? b.order;
-  return { slow: gentler(a.slow, b.slow), quality: a.quality, ...(repairs && { repairs }), ...(order && { order }) };
+  const policy = gentler(a.slow, b.slow);
+  // Nothing is left out of an order.
+  const slow = order !== undefined && policy === "drop" ? "expel" : policy;
+  return { slow, quality: a.quality, ...(repairs && { repairs }), ...(order && { order }) };
 }
 
 function gentler(a: SlowPolicy | undefined, b: SlowPolicy | undefined): SlowPolicy | undefined {
