@@ -297,7 +297,8 @@ export class RunningDaemon {
   }
 
   async #verify(connection: number, user: string, password: string): Promise<void> {
-    const isRight = (await this.#passwords?.verify(user, password)) ?? false;
+    const isWanted = (): boolean => this.#streams.has(connection);
+    const isRight = (await this.#passwords?.verify(user, password, isWanted)) ?? false;
     this.#request((node, now) => node.verified(connection, isRight, now));
   }
 

@@ -45,6 +45,17 @@ test("a line that was made for a password lets in who has it", async () => {
   expect([await file.verify("ann", "correct horse"), await file.verify("ann", "correct")]).toEqual([true, false]);
 });
 
+test("whoever has turned away when its turn comes costs no check", async () => {
+  const warnings: string[] = [];
+  const path = fileOf(line("ann", "secret"));
+  const file = await PasswordFile.open(path, (text) => warnings.push(text));
+  rmSync(path);
+  // Each check says that the file is gone.
+  const checks = Array.from({ length: 1_000 }, (_, i) => file.verify("ann", "secret", () => i % 100 === 99));
+  expect(await Promise.all(checks)).toEqual(checks.map(() => false));
+  expect(warnings).toHaveLength(10);
+});
+
 test("a file that changes is read again; one that is gone lets nobody in", async () => {
   const warnings: string[] = [];
   const path = fileOf(line("ann", "old"));

@@ -68,11 +68,15 @@ export class PasswordFile {
     return file;
   }
 
-  /** Whether that is the user's password. Never rejects. */
-  async verify(user: string, password: string): Promise<boolean> {
+  /**
+   * Whether that is the user's password. Never rejects. `isWanted`: asked when its turn comes; whoever has turned away by then costs no check, so
+   * that as many wait as there are connections, and none of them for others that are gone.
+   */
+  async verify(user: string, password: string, isWanted: () => boolean = () => true): Promise<boolean> {
     if (this.#checking >= CHECKS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#checking++;
     try {
+      if (!isWanted()) return false;
       await this.#refresh();
       const entry = this.#entries.get(user);
       const tested = entry ?? this.#decoy;

@@ -49,6 +49,11 @@ export class StreamHost {
     this.#events = events;
   }
 
+  /** Whether this connection is open, or about to close. */
+  has(connection: ConnectionNumber): boolean {
+    return this.#streams.has(connection);
+  }
+
   get size(): number {
     return this.#streams.size;
   }
