@@ -6,7 +6,7 @@ export type HopConfig = {
   readonly origin: HopOrigin;
   /** This end's life: greater than that of any hop this daemon has had with that peer before. 1 … 2³² − 1. */
   readonly life: number;
-  /** Longest datagram, bytes of UDP payload. An object has to fit into one with its heads. */
+  /** Longest datagram, bytes of UDP payload: `hopObjectBytesMax` says what an object may have then. */
   readonly datagramBytes: number;
   /** Bytes per second that this end sends at most, whatever the link takes. */
   readonly rateMax: number;

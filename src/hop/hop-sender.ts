@@ -3,7 +3,15 @@ import { RoundTrip } from "../base/round-trip.ts";
 import type { FeedScheduler } from "../machine/feed.ts";
 import { NEVER } from "../machine/machine.ts";
 import { hopTime, hopTimeBetween } from "../wire/hop/clock.ts";
-import { encodeHopData, HOP_DATA_HEAD_BYTES, HOP_OBJECT_HEAD_BYTES, repeatedHopData } from "../wire/hop/data.ts";
+import {
+  type CutObject,
+  encodeHopData,
+  HOP_BEGIN_BYTES_MIN,
+  HOP_DATA_HEAD_BYTES,
+  HOP_OBJECT_HEAD_BYTES,
+  hopObjectBytesMax,
+  repeatedHopData,
+} from "../wire/hop/data.ts";
 import type { HopState } from "../wire/hop/state.ts";
 import { ByteBucket } from "./byte-bucket.ts";
 import type { HopConfig } from "./config.ts";
@@ -19,6 +27,8 @@ const ROUND_TRIP_MS_MIN = 0.05;
 const TAIL_MS = 10;
 /** A clock that jumped, or a forged packet: no round trip is that long. */
 const ROUND_TRIP_MS_MAX = 60_000;
+
+const NOTHING = new Uint8Array(0);
 
 /** A datagram until it is acknowledged. */
 type Sent = {
@@ -40,7 +50,7 @@ export type HopSenderStatistics = {
 };
 
 /**
- * The sending half of a hop: packs objects into datagrams, numbers them, and keeps them until they are acknowledged (protocols.md G12, G14,
+ * The sending half of a hop: packs objects into datagrams, cutting what does not fit so that all are full, numbers them, and keeps them until they are acknowledged (protocols.md G12, G14,
  * G15). What is asked for again goes before what is new.
  */
 export class HopSender {
@@ -60,6 +70,8 @@ export class HopSender {
   /** Sent again, oldest first, until an echo shows that they have arrived or been lost. */
   #repeated: Sent[] = [];
   #requests: Sent[] = [];
+  /** Of an object that was cut: goes first in the next datagram. */
+  #rest: Uint8Array = NOTHING;
   /** Whether nothing waited when something could have been sent, or the host was too late to send it, since the last acknowledgement. */
   #isIdle = true;
   /** Something waits for the rate alone. */
@@ -123,7 +135,7 @@ export class HopSender {
   }
 
   get deadline(): number {
-    const wantsToSend = this.#requests.length > 0 || (this.#feeds.size > 0 && this.#isWindowOpen());
+    const wantsToSend = this.#requests.length > 0 || (this.#hasMore && this.#isWindowOpen());
     return Math.min(this.#probeAt, this.#tailAt, wantsToSend ? this.#bucket.deadline : NEVER);
   }
 
@@ -134,14 +146,14 @@ export class HopSender {
     this.#isPaced = false;
     this.#bucket.setRate(this.#requests.length > 0 ? this.#rate.repairPacing : this.#rate.pacing, now);
     while (this.#requests.length > 0 && this.#bucket.isOpen(now)) this.#repeat(now, transmit);
-    while (this.#requests.length === 0 && this.#feeds.size > 0 && this.#isWindowOpen()) {
+    while (this.#requests.length === 0 && this.#hasMore && this.#isWindowOpen()) {
       if (!this.#bucket.isOpen(now)) {
         this.#isPaced = true;
         return;
       }
       if (!this.#sendNext(life, peerLife, now, transmit)) break;
     }
-    if (this.#requests.length === 0 && this.#feeds.size === 0) this.#isIdle = true;
+    if (this.#requests.length === 0 && !this.#hasMore) this.#isIdle = true;
   }
 
   onState(state: HopState, now: number): void {
@@ -175,6 +187,11 @@ export class HopSender {
     this.#probeAt = now + this.#probeMs;
   }
 
+  /** Whether there is anything that has not been sent yet. */
+  get #hasMore(): boolean {
+    return this.#rest.length > 0 || this.#feeds.size > 0;
+  }
+
   #isWindowOpen(): boolean {
     const { windowPackets, windowBytes } = this.#config;
     return (
@@ -187,27 +204,39 @@ export class HopSender {
 
   /** One datagram of what the feeds have, filled as far as it goes. False if they had nothing. */
   #sendNext(life: number, peerLife: number, now: number, transmit: (bytes: Uint8Array) => void): boolean {
+    const { datagramBytes } = this.#config;
+    const rest = this.#rest;
     const objects: Uint8Array[] = [];
-    let room = this.#config.datagramBytes - HOP_DATA_HEAD_BYTES;
-    while (room > HOP_OBJECT_HEAD_BYTES && this.#feeds.size > 0) {
+    let left = datagramBytes - HOP_DATA_HEAD_BYTES - rest.length;
+    while (left >= HOP_BEGIN_BYTES_MIN && this.#feeds.size > 0) {
       const before = objects.length;
-      this.#feeds.pull(1, room - HOP_OBJECT_HEAD_BYTES, objects);
+      this.#feeds.pull(1, hopObjectBytesMax(datagramBytes), objects);
       if (objects.length === before) break;
-      room -= HOP_OBJECT_HEAD_BYTES + (objects[before] as Uint8Array).length;
+      left -= HOP_OBJECT_HEAD_BYTES + (objects[before] as Uint8Array).length;
     }
-    if (objects.length === 0) {
+    if (objects.length === 0 && rest.length === 0) {
       assert(this.#feeds.size === 0, "an object fits into a datagram");
       return false;
     }
+    this.statistics.objects += objects.length;
+    let cut: CutObject | undefined;
+    this.#rest = NOTHING;
+    if (left < 0) {
+      const last = objects.pop() as Uint8Array;
+      cut = { begin: last.subarray(0, left), length: last.length };
+      this.#rest = last.subarray(left);
+    }
+    // As long as the others, too, if what is left is not worth beginning an object in it.
+    const padding = this.#hasMore ? Math.max(0, left) : 0;
     const seq = this.#next++;
     const waitMs = Math.round(this.#roundTrip.waitMs);
-    const bytes = encodeHopData(this.#config.origin, { life, peerLife, seq, sentAt: hopTime(now), waitMs, objects });
+    const data = { life, peerLife, seq, sentAt: hopTime(now), waitMs, rest, objects, cut };
+    const bytes = encodeHopData(this.#config.origin, data, padding);
     this.#kept.set(seq, { seq, bytes, sentAt: now, isUnderWay: true, isQueued: false });
     this.#keptBytes += bytes.length;
     this.#underWayBytes += bytes.length;
     this.#probeAt = now + this.#roundTrip.waitMs;
     this.#tailAt = now + TAIL_MS;
-    this.statistics.objects += objects.length;
     this.#transmit(bytes, transmit);
     return true;
   }

@@ -1,10 +1,11 @@
 import { FeedScheduler, type Sink } from "../machine/feed.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
-import { decodeHopData, HOP_DATA_HEAD_BYTES, HOP_OBJECT_HEAD_BYTES } from "../wire/hop/data.ts";
+import { decodeHopData, type HopData } from "../wire/hop/data.ts";
 import { decodeHopHello, encodeHopHello, type HopHello } from "../wire/hop/hello.ts";
 import { decodeHopState, encodeHopState } from "../wire/hop/state.ts";
 import { Kind, type Prefix } from "../wire/prefix.ts";
 import type { HopConfig } from "./config.ts";
+import { CutObjects } from "./cut-objects.ts";
 import { HopReceiver } from "./hop-receiver.ts";
 import { HopSender, type HopSenderStatistics } from "./hop-sender.ts";
 
@@ -32,7 +33,7 @@ export interface HopOutbox {
   transmit(bytes: Uint8Array): void;
   /** The other end has answered: objects flow from now on. */
   opened(now: number): void;
-  /** An object has come, once, but perhaps before earlier ones. A view of the datagram, which is given away. */
+  /** An object has come, once, but perhaps before earlier ones. It is given away; it may be a view of the datagram. */
   deliver(object: Uint8Array, now: number): void;
   /** Called once. The hop does nothing any more; what was not acknowledged may have arrived or not. */
   failed(why: HopFailure, now: number): void;
@@ -50,14 +51,15 @@ export type HopStatistics = HopSenderStatistics & {
 
 /**
  * One end of a link between two sites over an unreliable, long network (Amir and Stanton, section 4.1; protocols.md G9 to G17). Both
- * directions are independent streams of objects; each object comes exactly once, as soon as its datagram does, whatever is missing
- * before it.
+ * directions are independent streams of objects; each object comes exactly once, as soon as its datagram does (or both that it lies in),
+ * whatever is missing before it.
  */
 export class Hop implements Machine {
   readonly #config: HopConfig;
   readonly #outbox: HopOutbox;
   readonly #feeds: FeedScheduler;
   readonly #receiver: HopReceiver;
+  readonly #cutObjects: CutObjects;
   readonly #counts = { received: 0, duplicates: 0, foreign: 0, malformed: 0, beyond: 0 };
   #sender: HopSender | undefined;
   #peerLife = 0;
@@ -73,14 +75,10 @@ export class Hop implements Machine {
     this.#outbox = outbox;
     this.#feeds = new FeedScheduler(HOP_CLASSES, () => {});
     this.#receiver = new HopReceiver(config);
+    this.#cutObjects = new CutObjects(config.windowPackets);
     this.#helloAt = now;
     this.#heardAt = now;
     this.#saidAt = now;
-  }
-
-  /** Longest object. */
-  static objectBytesMax(datagramBytes: number): number {
-    return datagramBytes - HOP_DATA_HEAD_BYTES - HOP_OBJECT_HEAD_BYTES;
   }
 
   get isOpen(): boolean {
@@ -164,7 +162,7 @@ export class Hop implements Machine {
           if (arrival === "beyond") this.#counts.beyond++;
           else this.#counts.received++;
           if (arrival === "duplicate") this.#counts.duplicates++;
-          if (arrival === "new") for (const object of data.objects) this.#outbox.deliver(object, now);
+          if (arrival === "new") this.#deliver(data, now);
         }
         break;
       }
@@ -180,6 +178,14 @@ export class Hop implements Machine {
       default:
         this.#counts.foreign++;
     }
+  }
+
+  #deliver({ seq, rest, objects, cut }: HopData, now: number): void {
+    const first = rest.length === 0 ? undefined : this.#cutObjects.end(seq - 1, rest);
+    if (first !== undefined) this.#outbox.deliver(first, now);
+    for (const object of objects) this.#outbox.deliver(object, now);
+    const last = cut === undefined ? undefined : this.#cutObjects.begin(seq, cut);
+    if (last !== undefined) this.#outbox.deliver(last, now);
   }
 
   /** When to ask the other end whether it is there: it has said nothing for as long as two of its idle messages take. */

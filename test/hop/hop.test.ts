@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { hopDefaults } from "../../src/hop/config.ts";
 import type { LossModel } from "../../src/sim/loss.ts";
+import { hopObjectBytesMax } from "../../src/wire/hop/data.ts";
+import { Kind } from "../../src/wire/prefix.ts";
 import { EAST, type End, TwoEnds, WEST } from "./two-ends.ts";
 
 const seeds = fc.nat(1_000_000);
@@ -34,7 +37,7 @@ describe("a hop", () => {
       duplicate: fc.constantFrom(0, 0.02),
       reorder: fc.constantFrom(0, 0.05),
     });
-    const sizes = fc.integer({ min: 12, max: 1_380 });
+    const sizes = fc.integer({ min: 12, max: hopObjectBytesMax(hopDefaults.datagramBytes) });
     fc.assert(
       fc.property(seeds, ways, sizes, fc.integer({ min: 1, max: 600 }), (seed, way, size, count) => {
         // Bursts here are of datagrams, and two at once may take all that an idle hop says within its usual patience.
@@ -275,6 +278,27 @@ describe("a hop", () => {
     expect(ends.end(EAST).received).toHaveLength(2_001);
     const { objects, sent } = ends.end(WEST).hop.statistics;
     expect(objects / sent).toBeGreaterThan(8);
+  });
+
+  test("fills its datagrams to the last byte while more waits, with objects of any length", () => {
+    for (const size of [12, 100, 701, 1_024, hopObjectBytesMax(hopDefaults.datagramBytes)]) {
+      const ends = new TwoEnds(14, { delayMs: 10, megabits: 10 });
+      ends.run(500);
+      const lengths = new Map<number, number>();
+      const pass = ends.end(EAST).receive.bind(ends.end(EAST));
+      ends.end(EAST).receive = (channel, bytes, now) => {
+        if (bytes[3] === Kind.hopData) lengths.set(bytes.length, (lengths.get(bytes.length) ?? 0) + 1);
+        pass(channel, bytes, now);
+      };
+      ends.on(WEST, (end, now) => end.send(1_000, size, now));
+      ends.run(3_000);
+      expect(ends.end(EAST).received).toHaveLength(1_000);
+      // All but the last.
+      expect([...lengths.keys()].filter((length) => length !== hopDefaults.datagramBytes).length).toBeLessThanOrEqual(
+        1,
+      );
+      expect(Math.max(...lengths.keys())).toBe(hopDefaults.datagramBytes);
+    }
   });
 
   test("sends no faster than either end is set to", () => {

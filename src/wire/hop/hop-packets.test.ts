@@ -34,10 +34,27 @@ describe("packets of a hop", () => {
   test("datagrams of objects come back as they were, and repeated ones with the new time", () => {
     const objects = fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 9 });
     const seq = fc.integer({ min: 1, max: 2 ** 48 - 1 });
-    const data = fc.record({ life, peerLife: life, seq, sentAt: u32, waitMs: fc.nat(0xffff), objects });
+    const rest = fc.uint8Array({ maxLength: 60 });
+    const cut = fc.record({
+      begin: fc.uint8Array({ minLength: 1, maxLength: 60 }),
+      more: fc.integer({ min: 1, max: 99 }),
+    });
+    const data = fc.record({
+      life,
+      peerLife: life,
+      seq,
+      sentAt: u32,
+      waitMs: fc.nat(0xffff),
+      rest,
+      objects,
+      cut: fc.option(
+        cut.map(({ begin, more }) => ({ begin, length: begin.length + more })),
+        { nil: undefined },
+      ),
+    });
     fc.assert(
-      fc.property(data, u32, fc.nat(0xffff), (sent, sentAt, waitMs) => {
-        const bytes = encodeHopData(origin, sent);
+      fc.property(data, u32, fc.nat(0xffff), fc.nat(3), (sent, sentAt, waitMs, padding) => {
+        const bytes = encodeHopData(origin, sent, padding);
         expect(decoded(bytes, decodeHopData)).toEqual(sent);
         expect(decoded(repeatedHopData(bytes, sentAt, waitMs), decodeHopData)).toEqual({ ...sent, sentAt, waitMs });
         expect(decoded(bytes, decodeHopData)).toEqual(sent);
@@ -103,9 +120,22 @@ describe("packets of a hop", () => {
       requests: new RangeSet(),
     };
     expect(decoded(encodeHopState(origin, state), decodeHopState)).toBeUndefined();
-    const data = { life: 1, peerLife: 2, seq: 0, sentAt: 0, waitMs: 0, objects: [new Uint8Array(3)] };
+    const data = {
+      life: 1,
+      peerLife: 2,
+      seq: 0,
+      sentAt: 0,
+      waitMs: 0,
+      rest: new Uint8Array(0),
+      objects: [new Uint8Array(3)],
+      cut: undefined,
+    };
     expect(decoded(encodeHopData(origin, data), decodeHopData)).toBeUndefined();
     expect(decoded(encodeHopData(origin, { ...data, seq: 1, objects: [] }), decodeHopData)).toBeUndefined();
+    // A rest that is longer than the datagram.
+    const whole = encodeHopData(origin, { ...data, seq: 1 });
+    new DataView(whole.buffer).setUint16(36, 6);
+    expect(decoded(whole, decodeHopData)).toBeUndefined();
     expect(decoded(encodeHopHello(origin, { life: 0, peerLife: 0, rateMax: 0 }), decodeHopHello)).toBeUndefined();
   });
 
