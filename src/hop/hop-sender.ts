@@ -96,6 +96,11 @@ export class HopSender {
     return this.#next - 1;
   }
 
+  /** All up to this number have come. */
+  get acknowledged(): number {
+    return this.#aru;
+  }
+
   get unacknowledged(): number {
     return this.#kept.size;
   }

@@ -7,7 +7,7 @@ import type { Configuration } from "../ring/configuration.ts";
 import { STREAM_CAPACITY } from "../ring/stream.ts";
 import { Routes } from "../routing/routes.ts";
 import type { OldConfigurationRecord } from "../wire/form.ts";
-import { HOP_DATA_HEAD_BYTES, HOP_OBJECT_HEAD_BYTES } from "../wire/hop/data.ts";
+import { hopObjectBytesMax } from "../wire/hop/data.ts";
 import { Kind, type Prefix, packet, readPrefix } from "../wire/prefix.ts";
 import { isRingData, isUrgent } from "../wire/ring-data.ts";
 import { type Request, UNLIMITED_CREDIT } from "../wire/ring-token.ts";
@@ -18,13 +18,7 @@ import {
   encodeSiteUpdate,
   type SiteUpdate,
 } from "../wire/site-control.ts";
-import {
-  decodeSiteObject,
-  encodeSiteObject,
-  SITE_OBJECT_BYTES_MAX,
-  type SiteObject,
-  usualHead,
-} from "../wire/site-object.ts";
+import { SITE_OBJECT_BYTES_MAX, type SiteObject, usualHead } from "../wire/site-object.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
 import { recordOf } from "./recovery.ts";
 import { SiteSupplies } from "./site-supplies.ts";
@@ -33,7 +27,7 @@ import { hopSettingsOf, type WideAreaConfig, weightsOf } from "./wide-area-confi
 /** Of a recovery packet, whose head names one site. */
 const OBJECT_HEAD_BYTES = SITE_OBJECT_BYTES_MAX + 1;
 /** What a datagram between sites is longer by than the ring's longest. */
-export const HOP_OVERHEAD_BYTES = OBJECT_HEAD_BYTES + HOP_OBJECT_HEAD_BYTES + HOP_DATA_HEAD_BYTES;
+export const HOP_OVERHEAD_BYTES = OBJECT_HEAD_BYTES - hopObjectBytesMax(0);
 
 /** What the representative's part asks of its daemon, which may not call back meanwhile. */
 export interface WideAreaOutbox {
@@ -89,7 +83,7 @@ export class WideArea implements Machine {
   #updatedAt = Number.NEGATIVE_INFINITY;
   #hasNews = false;
   /** Updates of others that wait to be passed on together, and until when. */
-  #passing: { readonly hop: SiteHop; readonly object: Uint8Array }[] = [];
+  #passing: { readonly hop: SiteHop; readonly object: SiteObject }[] = [];
   #passAt = NEVER;
 
   constructor(options: WideAreaOptions, outbox: WideAreaOutbox, now: number) {
@@ -124,10 +118,11 @@ export class WideArea implements Machine {
       };
       const hopOutbox = {
         transmit: (to: DaemonId, bytes: Uint8Array) => outbox.unicast(to, bytes),
-        object: (from: number, object: Uint8Array, at: number) => this.#onObject(from, object, at),
+        object: (from: number, object: SiteObject | undefined, at: number) => this.#onObject(from, object, at),
         failed: (lost: number, why: HopFailure) => outbox.siteLost(lost, why),
       };
-      return new SiteHop(site, configuration.representativeOf(site), hop, hopOutbox, now);
+      const usualOf = (source: number): Uint8Array | undefined => this.#usual.get(source);
+      return new SiteHop(site, configuration.representativeOf(site), hop, usualOf, hopOutbox, now);
     });
     this.#children = this.#towards(this.#routes.me, this.#all);
     this.#records = options.records;
@@ -226,7 +221,7 @@ export class WideArea implements Machine {
   supply(configuration: ConfigurationId, site: number, seq: number, bytes: Uint8Array): void {
     const sites = this.#supplies.take(configuration, site, seq);
     if (sites.length === 0) return;
-    const object = (to: number): Uint8Array => this.#object([to], bytes);
+    const object = (to: number): SiteObject => this.#object([to], bytes);
     for (const to of sites) {
       for (const hop of this.#towards(this.#routes.me, SiteSet.of(to))) hop.send(object(to), HopClass.repair);
     }
@@ -283,9 +278,8 @@ export class WideArea implements Machine {
     for (const child of this.#children) child.send(object, HopClass.control);
   }
 
-  #object(sites: readonly number[] | undefined, bytes: Uint8Array): Uint8Array {
-    const { me } = this.#routes;
-    return encodeSiteObject(me, sites, bytes, this.#usual.get(me) as Uint8Array);
+  #object(sites: readonly number[] | undefined, bytes: Uint8Array): SiteObject {
+    return { source: this.#routes.me, sites, packet: bytes };
   }
 
   #towards(source: number, sites: SiteSet): SiteHop[] {
@@ -293,8 +287,7 @@ export class WideArea implements Machine {
     return this.#hops.filter(({ site }) => next.includes(site));
   }
 
-  #onObject(from: number, bytes: Uint8Array, now: number): void {
-    const object = decodeSiteObject(bytes, (source) => this.#usual.get(source));
+  #onObject(from: number, object: SiteObject | undefined, now: number): void {
     const prefix = object === undefined ? "malformed" : readPrefix(object.packet);
     if (object === undefined || typeof prefix === "string" || prefix.length !== object.packet.length) {
       this.#outbox.malformed();
@@ -308,11 +301,11 @@ export class WideArea implements Machine {
       return;
     }
     for (const hop of this.#towards(source, sites === undefined ? this.#all : SiteSet.of(...sites))) {
-      if (prefix.kind === Kind.ringUnreliable) hop.sendUnreliable(bytes);
+      if (prefix.kind === Kind.ringUnreliable) hop.sendUnreliable(object);
       else if (prefix.kind === Kind.siteUpdate && this.#config.lowLatency) {
-        this.#passing.push({ hop, object: bytes });
+        this.#passing.push({ hop, object });
         this.#passAt = Math.min(this.#passAt, now + this.#config.announceMs / 2);
-      } else hop.send(bytes, classOf(prefix, object));
+      } else hop.send(object, classOf(prefix, object));
     }
     if (sites === undefined || sites.includes(this.#routes.me)) this.#onPacket(prefix, object, now);
   }

@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Kind, type Prefix, packet, readPrefix } from "./prefix.ts";
+import { Kind, type Prefix, packet, readPrefix, writePrefix } from "./prefix.ts";
 import { decodeSiteDone, decodeSiteUpdate, encodeSiteDone, encodeSiteUpdate } from "./site-control.ts";
-import { decodeSiteObject, encodeSiteObject, usualHead } from "./site-object.ts";
+import { decodeSiteObject, encodeSiteObject, type HeadSource, type HeadTable, usualHead } from "./site-object.ts";
+
+/** Both ends know nothing. */
+const NO_HEADS: HeadSource & HeadTable = {
+  refer: () => ({ relativeTo: undefined, defines: undefined }),
+  head: () => undefined,
+  define: () => undefined,
+};
 
 const u32 = fc.nat(0xffff_ffff);
 const site = fc.nat(127);
@@ -39,18 +46,20 @@ describe("what sites tell each other", () => {
     const sites = fc.option(fc.array(site, { minLength: 1, maxLength: 128 }), { nil: undefined });
     fc.assert(
       fc.property(site, sites, fc.uint8Array(), (source, to, bytes) => {
-        const object = encodeSiteObject(source, to, bytes, usual);
-        expect(decodeSiteObject(object, () => usual)).toEqual({ source, sites: to, packet: bytes });
+        const sent = { source, sites: to, packet: bytes };
+        expect(decodeSiteObject(encodeSiteObject(sent, usual, NO_HEADS), () => usual, NO_HEADS)).toEqual(sent);
       }),
     );
   });
 
   test("of what is as ever in a packet's head, nothing is sent", () => {
     const bytes = usual.slice();
-    expect(encodeSiteObject(3, undefined, bytes, usual)).toHaveLength(6);
+    writePrefix(bytes, 0, 1, Kind.ringData, 7, bytes.length - 16, 42);
+    const encoded = () => encodeSiteObject({ source: 3, sites: undefined, packet: bytes }, usual, NO_HEADS);
+    expect(encoded()).toHaveLength(7);
     bytes.set([1, 2, 3, 4], 28);
-    expect(decodeSiteObject(encodeSiteObject(3, undefined, bytes, usual), () => usual)?.packet).toEqual(bytes);
-    expect(decodeSiteObject(encodeSiteObject(3, undefined, bytes, usual), () => undefined)).toBeUndefined();
+    expect(decodeSiteObject(encoded(), () => usual, NO_HEADS)?.packet).toEqual(bytes);
+    expect(decodeSiteObject(encoded(), () => undefined, NO_HEADS)).toBeUndefined();
   });
 
   test.each([
@@ -60,8 +69,11 @@ describe("what sites tell each other", () => {
     ["more sites than there can be", [1, 129, ...Array.from({ length: 129 }, () => 1)]],
     ["fewer sites than it says", [1, 3, 1, 2]],
     ["a destination that is no site", [1, 1, 200]],
-    ["a packet that is cut off", [1, 0, 0, 3, 1, 2]],
+    ["a packet that is cut off", [1, 0, 0, 0, 3, 1, 2]],
+    ["a reference that is cut off", [1, 0, 1]],
+    ["a reference to a slot with nothing in it", [1, 0, 1, 2, 0, 40, ...usual]],
+    ["more fragments than there are", [1, 0, 1, 0, 0, 40, ...usual]],
   ])("%s is malformed", (_what, bytes) => {
-    expect(decodeSiteObject(Uint8Array.from(bytes), () => usual)).toBeUndefined();
+    expect(decodeSiteObject(Uint8Array.from(bytes), () => usual, NO_HEADS)).toBeUndefined();
   });
 });
