@@ -36,7 +36,7 @@ export class KnownHeads implements HeadSource {
   /** For the next object of the hop: what a fragment of a session is to be relative to, and the slot that gets its own head. */
   refer(origin: DaemonId, session: number, isFirst: boolean): HeadReference {
     const { sent, acknowledged } = this.#progress();
-    // An object that is cut ends with the next datagram but one.
+    // Of the next datagram, or if it is cut there of the one behind it.
     const upTo = sent + 2;
     const found = this.#session(origin, session, isFirst, acknowledged);
     if (found === undefined) return NOTHING;

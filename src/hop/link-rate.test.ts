@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Random } from "../base/random.ts";
 import { LinkRate } from "./link-rate.ts";
 
 const CAPACITY = 1_250_000;
@@ -41,4 +42,27 @@ test("four times the rate, when a busy host lets more through, is found in less 
   expect(sender.rate.rate).toBeCloseTo(CAPACITY / 4, -2);
   for (let i = 0; i < 24; i++) sender.round();
   expect(sender.rate.rate).toBeGreaterThan(0.9 * CAPACITY);
+});
+
+test("a receiver that is away now and then, and reads what has waited at once, is not taken for a link that carries more", () => {
+  const DATAGRAM = 1_450;
+  const rate = new LinkRate({ rateStart: 125_000, rateMin: 8_000, rateMax: 125_000_000, datagramBytes: DATAGRAM });
+  const random = new Random(1);
+  let read = 0;
+  let awayUntil = 0;
+  for (let now = 0; now < 10_000; now++) {
+    if (now < awayUntil) continue;
+    if (random.chance(0.02)) awayUntil = now + random.integer(5, 40);
+    // The link brings datagrams without a pause; each takes the receiver 30 µs, and every twentieth is acknowledged.
+    const arrived = Math.floor((now * CAPACITY) / 1000 / DATAGRAM);
+    for (let at = now; read < arrived; at += 0.03) {
+      if (++read % 20 !== 0 && read < arrived) continue;
+      const inRound = Math.floor((ROUND_MS * CAPACITY) / 1000 / DATAGRAM);
+      const sample = { bytes: read * DATAGRAM, receivedAt: at, roundTripMs: ROUND_MS };
+      rate.observe({ ...sample, highest: read, nextSeq: read + inRound, isIdle: false }, at + ROUND_MS / 2);
+    }
+    if (now < 2_000) continue;
+    expect(rate.rate).toBeLessThan(1.03 * CAPACITY);
+    expect(rate.rate).toBeGreaterThan(0.95 * CAPACITY);
+  }
 });

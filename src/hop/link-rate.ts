@@ -12,6 +12,8 @@ const STARTUP_ROUNDS = 3;
 const RATE_ROUNDS = 10;
 /** A round is at least so long: shorter ones measure the host's turns. */
 const ROUND_MS_MIN = 20;
+/** A receiver that was behind when a round began has caught up within this, by its own clock, or half a round. */
+const BEHIND_MS = 40;
 /** The shortest round trip counts for so long. */
 const ROUND_TRIP_MS = 15_000;
 /** Round trips above the shortest by this factor and this time have a queue on their way. */
@@ -67,6 +69,8 @@ export class LinkRate {
   /** The round ends when the packet with this number has arrived. */
   #roundEnd = 0;
   #roundBegan: { readonly bytes: number; readonly at: number } | undefined;
+  /** By the receiver's clock: until then the round may begin later. */
+  #beginsBy = 0;
   #isRoundIdle = false;
   #roundTripOfRound = Number.POSITIVE_INFINITY;
   #shortestMs = Number.POSITIVE_INFINITY;
@@ -130,6 +134,11 @@ export class LinkRate {
       return;
     }
     const ms = sample.receivedAt - began.at;
+    // More has come than the link brings: the receiver had it waiting unread, and it has not arrived in this round.
+    if (sample.receivedAt <= this.#beginsBy && (sample.bytes - began.bytes) * 1000 > this.#best * ms) {
+      this.#roundBegan = { bytes: sample.bytes, at: sample.receivedAt };
+      return;
+    }
     if (sample.highest < this.#roundEnd || ms < ROUND_MS_MIN) return;
     this.#endRound(((sample.bytes - began.bytes) * 1000) / ms);
     this.#beginRound(sample);
@@ -137,6 +146,7 @@ export class LinkRate {
 
   #beginRound({ bytes, receivedAt, nextSeq }: LinkSample): void {
     this.#roundBegan = { bytes, at: receivedAt };
+    this.#beginsBy = receivedAt + Math.min(BEHIND_MS, Math.max(this.#shortestMs, ROUND_MS_MIN) / 2);
     this.#roundEnd = nextSeq;
     this.#isRoundIdle = false;
     this.#roundTripOfRound = Number.POSITIVE_INFINITY;
