@@ -4,6 +4,7 @@ import { TurnClock } from "../../src/host/clock.ts";
 import { DatagramSender, type Segmentation } from "../../src/host/datagram-sender.ts";
 import { chooseDatagrams } from "../../src/host/datagrams.ts";
 import type { NativeUdp } from "../../src/host/native-udp.ts";
+import { NEVER } from "../../src/machine/machine.ts";
 import { packetBytes } from "../../src/wire/prefix.ts";
 import { EmulatedWay, type WayConditions, type WayStatistics } from "./emulated-way.ts";
 
@@ -13,6 +14,12 @@ export type LinkExit = { readonly address: string; readonly port: number };
 export type Direction = "there" | "back";
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
+/** While something passes, the sockets are looked at this often at least … */
+const LOOK_MS = 1;
+/** … until nothing has come for so long. */
+const QUIET_MS = 100;
+/** What a look finds has come since the last one, but no longer ago than this. */
+const AWAY_MS_MAX = 100;
 /** Datagrams up to this length leave many at a time where the kernel can. */
 const SEGMENT_BYTES = 1_400;
 
@@ -29,6 +36,9 @@ const numericLookup = (
  * know nothing of each other. Where the kernel can, datagrams come and leave many at a time, which is how a process keeps up with several links of
  * 100 Mbit/s; those of daemons are then told apart by the length that they say. Timers of this process are a millisecond late at most when it has nothing else to do, so it belongs
  * into one of its own where figures matter (`emulator-process.ts`).
+ *
+ * A link works on while this process waits for a processor. So what is found at a look has not come at that moment, but evenly spread since the last look:
+ * otherwise the bottleneck would stand still in each such pause, and its queue would get at once what has come in all of it.
  */
 export class EmulatedLink {
   readonly #clock = new TurnClock();
@@ -37,6 +47,10 @@ export class EmulatedLink {
   readonly #entrances: Socket[] = [];
   readonly #exit: Bound;
   readonly #sender: DatagramSender;
+  /** Since the last look. */
+  readonly #come: Readonly<Record<Direction, { bytes: Uint8Array; exit: LinkExit }[]>> = { there: [], back: [] };
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #cameAt = Number.NEGATIVE_INFINITY;
 
   private constructor(conditions: WayConditions, seed: number, exit: Bound, native: NativeUdp | undefined) {
     this.#exit = exit;
@@ -76,28 +90,30 @@ export class EmulatedLink {
     const { socket } = await bound(this.#native, port);
     this.#entrances.push(socket);
     socket.on("message", (bytes) => {
-      const now = this.#clock.now();
       // The kernel may have joined packets of one sender.
       for (let at = 0; at < bytes.length; ) {
         const end = Math.min(bytes.length, at + (packetBytes(bytes, at) || bytes.length));
-        this.#ways[direction].offer(bytes.subarray(at, end), exit, now);
+        this.#come[direction].push({ bytes: bytes.subarray(at, end), exit });
         at = end;
       }
-      this.#wake();
+      this.#clock.schedule();
     });
     return socket.address().port;
   }
 
   set(conditions: WayConditions, directions: readonly Direction[] = ["there", "back"]): void {
+    this.#look(this.#clock.now());
     for (const direction of directions) this.#ways[direction].set(conditions);
   }
 
   /** Cuts the link, or one direction of it. What is under way is lost. */
   cut(directions: readonly Direction[] = ["there", "back"]): void {
+    this.#look(this.#clock.now());
     for (const direction of directions) this.#ways[direction].setUp(false);
   }
 
   mend(directions: readonly Direction[] = ["there", "back"]): void {
+    this.#look(this.#clock.now());
     for (const direction of directions) this.#ways[direction].setUp(true);
   }
 
@@ -113,14 +129,34 @@ export class EmulatedLink {
 
   #run(): void {
     const now = this.#clock.now();
+    this.#look(now);
     this.#ways.there.tick(now);
     this.#ways.back.tick(now);
     this.#sender.flush();
     this.#wake();
   }
 
+  /** Gives the ways what has come since the last look. */
+  #look(now: number): void {
+    const since = this.#isWatching ? Math.max(this.#lookedAt, now - AWAY_MS_MAX) : now;
+    this.#lookedAt = now;
+    for (const direction of ["there", "back"] as const) {
+      const come = this.#come[direction].splice(0);
+      if (come.length > 0) this.#cameAt = now;
+      for (const [i, { bytes, exit }] of come.entries()) {
+        this.#ways[direction].offer(bytes, exit, since + ((now - since) * (i + 1)) / come.length);
+      }
+    }
+  }
+
+  /** Whether it looks again soon, whatever comes; if not, what comes wakes it. */
+  get #isWatching(): boolean {
+    return this.#lookedAt < this.#cameAt + QUIET_MS;
+  }
+
   #wake(): void {
-    this.#clock.wakeAt(Math.min(this.#ways.there.deadline, this.#ways.back.deadline));
+    const lookAt = this.#isWatching ? this.#lookedAt + LOOK_MS : NEVER;
+    this.#clock.wakeAt(Math.min(this.#ways.there.deadline, this.#ways.back.deadline, lookAt));
   }
 }
 
