@@ -11,7 +11,7 @@
  * --throughput=yes --ring=yes --latency=yes --flap=yes --route=yes
  */
 import { type Connection, connect, type Group } from "../src/index.ts";
-import type { WayConditions } from "../test/link/emulated-way.ts";
+import type { WayConditions, WayStatistics } from "../test/link/emulated-way.ts";
 import { Wan } from "../test/link/wan-site.ts";
 import { option } from "./options.ts";
 import { figure, percentile, printTable, saveResults } from "./report.ts";
@@ -58,11 +58,24 @@ const ways = (megabits: number, loss: number): WayConditions => ({
   loss: loss === 0 ? { kind: "none" } : { kind: "uniform", probability: loss / 100 },
 });
 
+/** What has come out of a way, with heads of IP and UDP. */
+function carriedBytes({ delivered, deliveredBytes }: WayStatistics): number {
+  return deliveredBytes + delivered * HEAD_BYTES;
+}
+
+function differenceOf(after: WayStatistics, before: WayStatistics): WayStatistics {
+  const difference = { ...after };
+  for (const name of Object.keys(after) as (keyof WayStatistics)[]) difference[name] -= before[name];
+  return difference;
+}
+
 type Measured = {
   /** Of one link's payload capacity, what arrives as messages at the slowest of the other sites. */
   readonly share: number;
   /** Of one link's capacity, what came out of it, with all heads and what was sent again. */
   readonly carried: number;
+  /** Of the datagrams that came to one link, those for which its queue had no room. */
+  readonly overflowedShare: number;
   readonly messagesPerSecond: number;
   readonly resentShare: number;
 };
@@ -133,7 +146,7 @@ class Bed {
     await sleep(warmMs);
     const links = async () => (await this.wan.status(this.wan.daemons[0] as string)).sites?.links ?? [];
     const linksBefore = await links();
-    const carriedBefore = await this.#carried();
+    const waysBefore = await this.#ways();
     const before = [...this.#received];
     const begin = performance.now();
     await sleep(ms);
@@ -141,13 +154,14 @@ class Bed {
     // The slowest of the other sites.
     const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
     const linksAfter = await links();
-    const carried = (await this.#carried()).map((bytes, i) => bytes - (carriedBefore[i] as number));
+    const ways = (await this.#ways()).map((way, i) => differenceOf(way, waysBefore[i] as WayStatistics));
     await end();
     const sum = (pick: "sentDatagrams" | "resentDatagrams"): number =>
       linksAfter.reduce((total, link, i) => total + link[pick] - (linksBefore[i]?.[pick] ?? 0), 0);
     return {
       share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY),
-      carried: Math.min(...carried) / seconds / (megabits * 125_000),
+      carried: Math.min(...ways.map(carriedBytes)) / seconds / (megabits * 125_000),
+      overflowedShare: Math.max(...ways.map(({ overflowed, offered }) => overflowed / Math.max(1, offered))),
       messagesPerSecond: count / seconds,
       resentShare: sum("resentDatagrams") / Math.max(1, sum("sentDatagrams")),
     };
@@ -196,16 +210,10 @@ class Bed {
     return { median: percentile(this.latencies, 0.5), p99: percentile(this.latencies, 0.99) };
   }
 
-  /** Bytes that have come out of the links from the first site, with heads of IP and UDP. */
-  #carried(): Promise<number[]> {
+  /** Of the links from the first site, the ways to the others. */
+  #ways(): Promise<WayStatistics[]> {
     const [first, ...others] = this.wan.sites as [string, ...string[]];
-    return Promise.all(
-      others.map(async (other) => {
-        const direction = first < other ? "there" : "back";
-        const { delivered, deliveredBytes } = await this.wan.link(first, other).statistics(direction);
-        return deliveredBytes + delivered * HEAD_BYTES;
-      }),
-    );
+    return Promise.all(others.map((other) => this.wan.link(first, other).statistics(first < other ? "there" : "back")));
   }
 
   async #send(): Promise<void> {
@@ -361,6 +369,7 @@ const rows = [...shares].map(([key, { sites, ring }]) => {
     target?.toFixed(2) ?? "",
     figure(sites?.messagesPerSecond ?? Number.NaN),
     `${(100 * (sites?.resentShare ?? 0)).toFixed(1)} %`,
+    `${(100 * (sites?.overflowedShare ?? 0)).toFixed(1)} %`,
     ring?.share.toFixed(3) ?? "-",
     ring === undefined || sites === undefined ? "-" : (sites.share / ring.share).toFixed(1),
   ];
@@ -368,7 +377,7 @@ const rows = [...shares].map(([key, { sites, ring }]) => {
 console.log(
   `${siteCount} sites of one daemon, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
 );
-printTable(["link", "share", "carried", "asked", "messages/s", "resent", "one ring", "times"], rows);
+printTable(["link", "share", "carried", "asked", "messages/s", "resent", "overflowed", "one ring", "times"], rows);
 if (latencyRows.length > 0) {
   console.log("");
   printTable(["latency, ms", "median", "99 %"], latencyRows);
