@@ -5,6 +5,7 @@ const REAL = [
   "src/{host,daemon,cli}/**/*.test.ts",
   "test/{e2e,net,link}/**/*.test.ts",
   "test/client/end-to-end.test.ts",
+  "src/client/scalable/socket-world.test.ts",
   "test/docs/**/*.test.ts",
 ];
 const SOAK = "test/soak/**/*.test.ts";

@@ -5,7 +5,6 @@ import type { ConnectOptions } from "../client/config.ts";
 import { Connection } from "../client/connection.ts";
 import { parseSiteConfig } from "../daemon/config/index.ts";
 import type { DaemonNode } from "../daemon/node.ts";
-import { NEVER } from "../machine/machine.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
 import type { WideAreaConfig } from "../membership/wide-area-config.ts";
 import { type ClusterSite, clusterAddress, clusterSite, clusterText } from "./cluster-site.ts";
@@ -13,8 +12,11 @@ import { describeFault, type Fault, type FaultHooks, inject, mend } from "./faul
 import { checkFault, checkSeed, checkTime, layoutOf, lossOf } from "./input.ts";
 import type { LossModel } from "./loss.ts";
 import { LAN, type NetworkModel, NODE_PROCESSOR, type ProcessorModel } from "./network-model.ts";
+import { ARRIVE_DATA, ARRIVE_REPAIR, ARRIVE_TOKEN } from "./node.ts";
 import type { SitesPlan } from "./schedule.ts";
-import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
+import { ProgramMachine } from "./program-machine.ts";
+import { hostOf, machineOf } from "./regions/node-process.ts";
+import type { ProcessEnvironment } from "./sim-process.ts";
 import { SimTransport } from "./sim-transport.ts";
 import { placeSites } from "./site-schedule.ts";
 import { StackProcess } from "./stack-process.ts";
@@ -69,12 +71,15 @@ type Machine = { readonly id: DaemonId; readonly beside: number };
 /** Ids of the programs' machines; those of daemons are made of their addresses. */
 const FIRST_MACHINE = 1;
 
+const ARRIVALS = { token: ARRIVE_TOKEN, data: ARRIVE_DATA, repair: ARRIVE_REPAIR } as const;
+
 /**
  * Whole daemons and programs in a simulated network. Programs use the client API as they would use it anywhere; nothing
  * happens but inside `run`, which is asynchronous only so that their promises can go on: between two events everything
  * runs that waits for nothing but promises.
  */
 export class Cluster {
+  readonly #seed: number;
   readonly #world: World;
   readonly #site: ClusterSite;
   readonly #layout: SiteLayout;
@@ -83,6 +88,8 @@ export class Cluster {
   readonly #timeouts: MembershipTimeouts;
   readonly #timeline = new Timeline();
   readonly #machines: Machine[] = [];
+  /** Machines that listen, as indexes of the network, by address of the nodes' pool. */
+  readonly #listening = new Map<number, Set<number>>();
   readonly #machinesMax: number;
   readonly #random: Random;
   readonly #errors: unknown[] = [];
@@ -96,6 +103,7 @@ export class Cluster {
   constructor(options: ClusterOptions = {}) {
     const { daemons = 3, programsMax = 16, sites } = options;
     const seed = checkSeed(options.seed ?? 1);
+    this.#seed = seed;
     const layout = layoutOf(daemons);
     this.#layout = layout;
     this.#sites = sites;
@@ -143,7 +151,8 @@ export class Cluster {
     const world = this.#world;
     let ended = false;
     world.boot(id, (environment) => {
-      const program = this.#programEnvironment(name, id, random, environment);
+      const machine = this.#programMachine(id, environment);
+      const program = this.#programEnvironment(name, id, random, machine, environment);
       environment.run(() => {
         this.#isStirred = true;
         main(program).then(
@@ -156,7 +165,7 @@ export class Cluster {
           },
         );
       });
-      return new IdleMachine();
+      return machine;
     });
     return {
       name,
@@ -167,6 +176,7 @@ export class Cluster {
         ended = true;
         this.#timeline.note(this.now, `program ${name}: killed`);
         world.crash(id);
+        for (const machines of this.#listening.values()) machines.delete(world.indexOf(id));
       },
     };
   }
@@ -278,7 +288,7 @@ export class Cluster {
     this.inject({ kind: "freeze", at: this.now, daemon, forMs: durationMs });
   }
 
-  /** Loses datagrams between daemons from now on: a share of 0 … 1, or as a model says. 0 ends it. */
+  /** Loses datagrams, of daemons and of nodes, from now on: a share of 0 … 1, or as a model says. 0 ends it. */
   loss(model: number | LossModel): void {
     const chosen = lossOf(model);
     this.#timeline.note(this.now, `fault: loss ${JSON.stringify(chosen)}`);
@@ -371,7 +381,7 @@ export class Cluster {
     if (this.#world.process(id) !== undefined) this.#world.crash(id);
   }
 
-  /** A machine is as far from daemons of other sites as the daemon that it is beside. */
+  /** A machine is as far from daemons of other sites, and from the machines beside those, as the daemon that it is beside. */
   #place(machine: DaemonId, beside: number): void {
     if (this.#sites === undefined) return;
     const { of, links } = this.#sites;
@@ -381,6 +391,11 @@ export class Cluster {
     for (const { from, to, latency } of links) {
       for (const daemon of this.daemons) {
         const other = this.#world.indexOf(this.#id(daemon));
+        if (siteOf(beside) === from && siteOf(daemon) === to) datagrams.setLatency(latency, own, other);
+        if (siteOf(beside) === to && siteOf(daemon) === from) datagrams.setLatency(latency, other, own);
+      }
+      for (const { id, beside: daemon } of this.#machines) {
+        const other = this.#world.indexOf(id);
         if (siteOf(beside) === from && siteOf(daemon) === to) datagrams.setLatency(latency, own, other);
         if (siteOf(beside) === to && siteOf(daemon) === from) datagrams.setLatency(latency, other, own);
       }
@@ -435,7 +450,48 @@ export class Cluster {
     });
   }
 
-  #programEnvironment(name: string, id: DaemonId, random: Random, environment: ProcessEnvironment): ProgramEnvironment {
+  /** Its network is that of all: what passes between daemons passes between the machines beside them. */
+  #programMachine(id: DaemonId, environment: ProcessEnvironment): ProgramMachine {
+    const world = this.#world;
+    // Of its own, so that whether a program uses it changes nothing else.
+    const random = new Random(this.#seed * 0x10001 + id);
+    const { datagrams } = world;
+    const own = world.indexOf(id);
+    const node = world.node(id);
+    return new ProgramMachine(
+      hostOf(id),
+      {
+        now: () => node.localTime(world.now),
+        random: () => random.unit(),
+        run: (action) => environment.run(action),
+        multicast: (address, bytes) => {
+          const receivers = [...(this.#listening.get(address) ?? [])].sort((a, b) => a - b);
+          datagrams.multicast(own, receivers, ARRIVE_DATA, bytes, node.departure(bytes.length));
+        },
+        unicast: (host, channel, bytes) => {
+          const machine = machineOf(host);
+          if (!this.#machines.some((other) => other.id === machine)) return;
+          datagrams.unicast(own, world.indexOf(machine), ARRIVALS[channel], bytes, node.departure(bytes.length));
+        },
+        listen: (address) => {
+          const machines = this.#listening.get(address) ?? new Set();
+          this.#listening.set(address, machines.add(own));
+        },
+        unlisten: (address) => void this.#listening.get(address)?.delete(own),
+      },
+      () => {
+        this.#isStirred = true;
+      },
+    );
+  }
+
+  #programEnvironment(
+    name: string,
+    id: DaemonId,
+    random: Random,
+    nodes: ProgramMachine,
+    environment: ProcessEnvironment,
+  ): ProgramEnvironment {
     const world = this.#world;
     const stir = (): void => {
       this.#isStirred = true;
@@ -457,6 +513,7 @@ export class Cluster {
         const daemon = hosts.get(host);
         return daemon === undefined ? undefined : world.connect(id, daemon);
       },
+      nodes,
     });
     return {
       name,
@@ -470,13 +527,6 @@ export class Cluster {
       sleep: (ms) => new Promise((resolve) => at(world.now + ms, resolve)),
     };
   }
-}
-
-/** A program's machine: all it does it does when its connections or alarms call. */
-class IdleMachine implements SimProcess {
-  readonly deadline = NEVER;
-  tick(): void {}
-  receive(): void {}
 }
 
 /** Lets everything run that waits for nothing but promises. */

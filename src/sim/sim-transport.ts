@@ -1,6 +1,7 @@
 import type { Random } from "../base/random.ts";
 import type { Address } from "../client/address.ts";
 import type { ByteStream, StreamListener, Transport } from "../client/byte-stream.ts";
+import type { NodeWorld } from "../client/scalable/node-world.ts";
 import type { StreamEnd } from "./stream.ts";
 
 /** What a simulated client's machine offers it. */
@@ -15,6 +16,8 @@ export type ClientMachine = {
   stir(): void;
   /** Connects to a host; `undefined` if nothing answers there. */
   dial(host: string): StreamEnd | undefined;
+  /** Where its nodes are, in scalable and timely groups. */
+  readonly nodes: NodeWorld;
 };
 
 /** Half of it on the way there, half on the way back. */
@@ -22,10 +25,12 @@ const HANDSHAKE_MS = 0.1;
 
 /** The client's world inside a simulation (client/byte-stream.ts): streams, clock, alarms and chance. */
 export class SimTransport implements Transport {
+  readonly nodes: NodeWorld;
   readonly #machine: ClientMachine;
 
   constructor(machine: ClientMachine) {
     this.#machine = machine;
+    this.nodes = machine.nodes;
   }
 
   open(address: Address, listener: StreamListener): ByteStream {
