@@ -14,8 +14,8 @@ export interface BeginningOutbox {
   exportState(): Uint8Array;
   /** The state of another daemon goes on. */
   adopt(state: Uint8Array): void;
-  /** The epoch has begun. `anew`: nobody knew the last state, there is none. */
-  begin(record: EpochRecord, anew: boolean): void;
+  /** The epoch has begun. `anew`: nobody knew the last state, there is none. `newcomers`: members that have begun none before in their lives. */
+  begin(record: EpochRecord, anew: boolean, newcomers: readonly DaemonId[]): void;
 }
 
 type Stage =
@@ -46,6 +46,7 @@ export class Beginning {
   readonly #outbox: BeginningOutbox;
   #stage: Stage = { name: "greeting", standings: new Map() };
   #isEnding = false;
+  #newcomers: readonly DaemonId[] = [];
 
   constructor(configuration: RegularConfiguration, me: DaemonId, stateBytes: number, outbox: BeginningOutbox) {
     this.#configuration = configuration;
@@ -90,6 +91,7 @@ export class Beginning {
     if (stage.standings.size < members.length) return true;
 
     const standings = new Map(members.map((daemon) => [daemon, stage.standings.get(daemon) as Standing]));
+    this.#newcomers = members.filter((daemon) => standings.get(daemon)?.isNew === true);
     const { epoch, basis, heir } = judge(standings);
     const attempt: EpochRecord = { epoch, configuration: id, basis };
     this.#outbox.attempted(attempt);
@@ -137,7 +139,7 @@ export class Beginning {
     if (stage.recorded.size < members.length) return true;
     assert(stage.attempt.epoch > stage.attempt.basis, "epochs grow");
     this.#stage = { name: "over" };
-    this.#outbox.begin(stage.attempt, stage.anew);
+    this.#outbox.begin(stage.attempt, stage.anew, this.#newcomers);
     return true;
   }
 }

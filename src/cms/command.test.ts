@@ -20,6 +20,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     standing: fc.record({
       attempt: fc.option(attempt, { nil: undefined }),
       witnessed: fc.array(configuration, { maxLength: 16 }),
+      isNew: fc.boolean(),
       epoch: number,
       n: number,
       chain: text,

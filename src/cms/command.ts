@@ -10,7 +10,7 @@ import { readSettled, SETTLED_BYTES_MIN, writeSettled } from "./settled.ts";
  * length and a byte for each character; ids of configurations leader u32, time u32.
  *
  *   version u8, kind u8
- *   1 hello: configuration, flags u8 (bit 0: an attempt follows), [epoch, configuration, basis], witnessed, epoch, n, chain
+ *   1 hello: configuration, flags u8 (bit 0: an attempt follows, bit 1: has begun nothing since its start), [epoch, configuration, basis], witnessed, epoch, n, chain
  *   2 state: configuration, index, last u8, bytes (the rest)
  *   3 recorded: configuration, epoch
  *   4 register: user, client, name, address, flags u8 (bit 0: a place follows), [node, seq]
@@ -41,6 +41,8 @@ export type Command =
   | { readonly kind: "failed"; readonly node: NodeId; readonly attachment: number };
 
 const VERSION = 1;
+const HAS_ATTEMPT = 1;
+const IS_NEW = 2;
 const KINDS = ["hello", "state", "recorded", "register", "flush", "report", "failed"] as const;
 
 export function encodeCommand(command: Command): Uint8Array {
@@ -104,8 +106,8 @@ function readCommand(kind: (typeof KINDS)[number], input: Reader): Command {
   }
 }
 
-function writeStanding(out: Writer, { attempt, witnessed, epoch, n, chain }: Standing): void {
-  out.u8(attempt === undefined ? 0 : 1);
+function writeStanding(out: Writer, { attempt, witnessed, isNew, epoch, n, chain }: Standing): void {
+  out.u8((attempt === undefined ? 0 : HAS_ATTEMPT) | (isNew ? IS_NEW : 0));
   if (attempt !== undefined) writeConfiguration(out.varint(attempt.epoch), attempt.configuration).varint(attempt.basis);
   writeList(out, witnessed, writeConfiguration);
   writeText(out.varint(epoch).varint(n), chain);
@@ -113,12 +115,15 @@ function writeStanding(out: Writer, { attempt, witnessed, epoch, n, chain }: Sta
 
 function readStanding(input: Reader): Standing {
   let attempt: EpochRecord | undefined;
-  if (readFlag(input)) {
+  const flags = input.u8();
+  if (flags > (HAS_ATTEMPT | IS_NEW)) input.fail();
+  if ((flags & HAS_ATTEMPT) !== 0) {
     attempt = { epoch: input.varint(), configuration: readConfiguration(input), basis: input.varint() };
   }
   const witnessed = readList(input, 8, readConfiguration);
   if (witnessed.length > WITNESSED_MAX) input.fail();
-  return { attempt, witnessed, epoch: input.varint(), n: input.varint(), chain: readText(input) };
+  const isNew = (flags & IS_NEW) !== 0;
+  return { attempt, witnessed, isNew, epoch: input.varint(), n: input.varint(), chain: readText(input) };
 }
 
 function writeRegistration(out: Writer, { user, client, name, address, place }: Registration): void {

@@ -9,7 +9,7 @@ const record = (epoch: number, time: number, basis = epoch - 1): EpochRecord => 
 });
 
 function standing(epoch: number, attempt?: EpochRecord, witnessed: readonly number[] = [], n = 10 * epoch): Standing {
-  return { attempt, witnessed: witnessed.map(configuration), epoch, n, chain: `${epoch}/${n}` };
+  return { attempt, witnessed: witnessed.map(configuration), isNew: false, epoch, n, chain: `${epoch}/${n}` };
 }
 
 const verdict = (...standings: Standing[]) => judge(new Map(standings.map((one, i) => [i + 1, one])));

@@ -43,6 +43,8 @@ export type Standing = {
    * what is delivered as safe to one member is delivered to all that live. The latest `WITNESSED_MAX`.
    */
   readonly witnessed: readonly ConfigurationId[];
+  /** It has begun no epoch in this life: of the sessions that it had before nobody knows whether they are there. */
+  readonly isNew: boolean;
   /** Its state: of which epoch, how long its log is, and which (`Replica.chain`). */
   readonly epoch: number;
   readonly n: number;

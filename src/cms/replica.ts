@@ -53,6 +53,7 @@ export type Unreported = {
 export class ServedNode {
   readonly info: NodeInfo;
   readonly client: string;
+  /** Where the session that carries it is, or was last; and its user there: none (`NOBODY`) if the daemon has been started again since. */
   daemon: DaemonId;
   user: string;
   /** Counts the sessions that have carried the node: who has seen an earlier one cannot judge it. */
@@ -161,11 +162,30 @@ export class Replica {
     this.#map.enter(epoch);
   }
 
+  /**
+   * These daemons have been started again: they know nothing of the sessions that they had. Nodes stay in their groups until a session carries them
+   * again and says what it wants, or they are missed for too long; that their daemons name them in no group does not mean that they have left.
+   */
+  restarted(daemons: readonly DaemonId[]): void {
+    if (daemons.length === 0) return;
+    const digest = new Digest().text("restarted");
+    for (const daemon of daemons) digest.number(daemon);
+    this.#advance(digest);
+    const gone = new Set(daemons);
+    for (const node of this.#nodes.values()) {
+      if (!gone.has(node.daemon) || node.user === NOBODY) continue;
+      if (this.nodeOf(node.daemon, node.user) === node) this.#bySession.delete(sessionKey(node.daemon, node.user));
+      node.user = NOBODY;
+    }
+  }
+
   /** The groups of sessions may have changed unseen: what they want is asked anew, of all nodes that these daemons serve. */
   reconcile(daemons: readonly DaemonId[], relation: Relation): void {
     const present = new Set(daemons);
     this.#wanted.clear();
-    for (const node of this.#nodes.values()) if (present.has(node.daemon)) this.#reconcile(node, relation);
+    for (const node of this.#nodes.values()) {
+      if (present.has(node.daemon) && node.user !== NOBODY) this.#reconcile(node, relation);
+    }
   }
 
   register(daemon: DaemonId, registration: Registration, relation: Relation): Registered {
@@ -311,7 +331,7 @@ export class Replica {
       if (failing) replica.#failing.set(id, "unknown");
       else {
         replica.#byClient.set(client, node);
-        replica.#bySession.set(sessionKey(daemon, user), node);
+        if (user !== NOBODY) replica.#bySession.set(sessionKey(daemon, user), node);
       }
     }
     return replica;
@@ -382,3 +402,6 @@ function sessionKey(daemon: DaemonId, user: string): string {
 }
 
 const UNREPORTED_MAX = 4_096;
+
+/** No user has this name. */
+const NOBODY = "";

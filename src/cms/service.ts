@@ -76,6 +76,8 @@ export class MembershipService {
   #isSuspended = true;
   #attempt: EpochRecord | undefined;
   readonly #witnessed: ConfigurationId[] = [];
+  /** An epoch has begun here. */
+  #hasBegun = false;
   readonly #local = new Map<string, LocalNode>();
   readonly #absent = new Map<NodeId, Absence>();
   /** Those whose nodes have failed, and until when they wait to hear what was accepted of them. */
@@ -266,7 +268,7 @@ export class MembershipService {
 
   #standing(): Standing {
     const { epoch, n, chain } = this.#replica;
-    return { attempt: this.#attempt, witnessed: this.#witnessed.slice(), epoch, n, chain };
+    return { attempt: this.#attempt, witnessed: this.#witnessed.slice(), isNew: !this.#hasBegun, epoch, n, chain };
   }
 
   /** Noted when nothing of it can be known yet: who is in it will know at its end. */
@@ -288,13 +290,15 @@ export class MembershipService {
         assert(adopted !== undefined, "the state that another daemon tells is well formed");
         this.#replica = adopted;
       },
-      begin: (record, anew) => this.#begin(record, anew),
+      begin: (record, anew, newcomers) => this.#begin(record, anew, newcomers),
     };
   }
 
-  #begin({ epoch }: EpochRecord, anew: boolean): void {
+  #begin({ epoch }: EpochRecord, anew: boolean, newcomers: readonly DaemonId[]): void {
     if (anew) this.#replica = new Replica(this.#config.regions);
+    this.#hasBegun = true;
     this.#replica.enter(epoch);
+    this.#replica.restarted(newcomers);
     this.#replica.reconcile(this.#configuration?.members ?? [], this.#relation);
     this.#phase = { name: "active" };
     this.#outbox.happened({ kind: "epoch", epoch, anew });

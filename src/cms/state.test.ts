@@ -43,6 +43,34 @@ test("a state that is told is known exactly, and goes on alike", () => {
   expect(known.chain).toBe(told.chain);
 });
 
+test("nodes of a daemon that has been started again stay in their groups until a session carries them again", () => {
+  const made = new Replica();
+  const none = { groupsOf: () => [] };
+  const some = { groupsOf: () => ["g"] };
+  const registration = { user: "u", client: "c", name: "#u#d", address, place: undefined };
+  made.enter(1);
+  made.register(1, registration, some);
+  made.register(2, { ...registration, client: "d" }, some);
+  made.flush();
+  const { id } = ([...made.nodes.values()][0] as { info: { id: number } }).info;
+  made.restarted([1]);
+  const known = Replica.import(made.export()) as Replica;
+  for (const each of [made, known]) {
+    each.reconcile([1], none);
+    expect(each.pending).toBe("none");
+    expect(each.nodeOf(1, "u")).toBeUndefined();
+    each.changed(1, "u", "other", true);
+    each.ended(1, "u");
+    expect(each.pending, "what a stranger of the same name does is none of its business").toBe("none");
+    expect(each.register(1, { ...registration, place: { node: id, seq: 1 } }, none)).toMatchObject({
+      kind: "moved",
+      node: { info: { id } },
+    });
+    expect(each.pending, "its session says what it wants").toBe("soon");
+  }
+  expect(known.export()).toEqual(made.export());
+});
+
 test("bytes that are no state are refused, and never throw", () => {
   const bytes = replica().export();
   fc.assert(

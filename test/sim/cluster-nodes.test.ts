@@ -133,6 +133,33 @@ describe("programs in a simulated cluster", () => {
     expect(await cluster.runUntil(() => kinds().includes("resumed") && hasAll(), 30_000)).toBe(true);
   });
 
+  test.each([
+    { seed: 9, quality: "scalable" },
+    { seed: 9, quality: "timely" },
+    { seed: 10, quality: "timely" },
+    { seed: 12, quality: "timely" },
+  ] as const)(
+    "stay members when their daemon is started again at once, before they are back at it ($quality, seed $seed)",
+    async ({ seed, quality }) => {
+      const members = new Members(quality, { seed });
+      const { cluster } = members;
+      await members.untilMembers(NAMES, 3);
+      const daemon = 1 + (seed % 3);
+      cluster.crash(daemon);
+      await cluster.run(100);
+      cluster.restart(daemon);
+      await cluster.run(15_000);
+      expect(cluster.isTogether([1, 2, 3])).toBe(true);
+      for (const name of NAMES) {
+        const views = members.events.get(name)?.filter(({ kind }) => kind === "view" || kind === "left") ?? [];
+        expect(views.map((event) => event.kind === "view" && event.left)).toEqual(views.map(() => []));
+        void members.send.get(name)?.(`from ${name}`);
+      }
+      const hasAll = () => NAMES.every((name) => NAMES.every((from) => members.texts(name, from).length === 1));
+      expect(await cluster.runUntil(hasAll, 10_000)).toBe(true);
+    },
+  );
+
   test("live the same life again with the same seed, and another one with another", async () => {
     const life = async (seed: number): Promise<string> => {
       const members = new Members("scalable", { seed });
