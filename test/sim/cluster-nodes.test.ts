@@ -160,6 +160,38 @@ describe("programs in a simulated cluster", () => {
     },
   );
 
+  test.each(["scalable", "timely"] as const)(
+    "leave a group whose daemon is lost with the request, and join it again at once ($0)",
+    async (quality) => {
+      const members = new Members(quality, { seed: 4 });
+      const { cluster } = members;
+      let group:
+        | { leave(): Promise<void>; readonly view: { readonly members: readonly string[] } | undefined }
+        | undefined;
+      let hasLeft = false;
+      cluster.program("dan", 3, async (environment) => {
+        const connection = await environment.connect([3, 1, 2], { name: "dan" });
+        const join = () =>
+          quality === "scalable"
+            ? connection.join("g", { quality: "scalable" })
+            : connection.join("g", { quality: "timely" });
+        const first = await join();
+        group = first;
+        await first.left;
+        hasLeft = true;
+        group = await join();
+      });
+      const areFour = (): boolean => NAMES.every((name) => members.view(name)?.length === 4);
+      expect(await cluster.runUntil(() => areFour() && group?.view?.members.length === 4, 30_000)).toBe(true);
+      cluster.crash(3);
+      void group?.leave();
+      const isBack = (): boolean => hasLeft && areFour() && group?.view?.members.length === 4;
+      expect(await cluster.runUntil(isBack, 30_000)).toBe(true);
+      await cluster.run(15_000);
+      expect(isBack()).toBe(true);
+    },
+  );
+
   test("live the same life again with the same seed, and another one with another", async () => {
     const life = async (seed: number): Promise<string> => {
       const members = new Members("scalable", { seed });

@@ -22,6 +22,7 @@ import { NodeSession, type WantedGroup } from "./node-session.ts";
 import type { NodeApplication, NodeSeat, NodeWorld, RunningNode, SeatRequest } from "./node-world.ts";
 import { type NodeSettings, nodeSetup } from "./options.ts";
 import { type Difference, groupsTouched, isOnlyCarried, type Roster, Rosters } from "./rosters.ts";
+import type { Destination } from "./send-window.ts";
 import { TimelyGroup } from "./timely-group.ts";
 import { wantedRepairs } from "./timely-options.ts";
 
@@ -67,6 +68,11 @@ export class ScalableGroups {
   #holding = 0;
   #suspended: "minority" | "disconnected" | undefined;
   #cancelLease: (() => void) | undefined;
+  /**
+   * No session asks for the node's groups any more, all of which were being left when the last one was lost. It will be declared failed; until then others
+   * see it in them, so that it would not be told of a group that it joins again.
+   */
+  #isDeserted = false;
   #error: GroupError | undefined;
   #isClosing = false;
 
@@ -110,6 +116,10 @@ export class ScalableGroups {
     const repairs = timely && wantedRepairs(timely);
     const order = timely?.order;
     signal?.throwIfAborted();
+    if (this.#isDeserted) {
+      this.#session.forsake();
+      this.#giveUp();
+    }
     const membership = this.#add(name, quality, order);
     membership.isSendOnly = sendOnly === true;
     membership.isOptimistic = timely?.order === undefined || (timely.optimistic ?? true);
@@ -189,8 +199,8 @@ export class ScalableGroups {
     if (this.#memberships.size === 0) return;
     // Of groups that were being left, the node is taken out because its new session does not ask for them.
     this.#session.reconnected(isMember);
-    const isDeserted = !isMember && [...this.#memberships.values()].every(({ isLeaving }) => isLeaving);
-    if (!isDeserted) return;
+    this.#isDeserted = !isMember && [...this.#memberships.values()].every(({ isLeaving }) => isLeaving);
+    if (!this.#isDeserted) return;
     for (const membership of this.#memberships.values()) this.#leave(membership);
   }
 
@@ -529,17 +539,23 @@ export class ScalableGroups {
     membership.inbox.view(membership.view);
   }
 
-  /** The daemons have declared the node failed: all groups are told, and a new node joins them again. */
-  async #onExpelled(settled: readonly SettledStream[]): Promise<void> {
-    // What the others have accepted is delivered after all.
-    this.#running?.node.expelled(settled);
+  /** The node is over, and there will be another. Returns how many messages of each group are not known to be everywhere. */
+  #giveUp(): ReadonlyMap<Destination, number> {
+    this.#isDeserted = false;
     this.#former = this.#seat?.then((seat) => seat.close());
     this.#seat = undefined;
     this.#running = undefined;
     this.#changes = [];
     this.#byNumber = new Map();
     this.#names = new NodeNames();
-    const counts = this.#sends.expel();
+    return this.#sends.expel();
+  }
+
+  /** The daemons have declared the node failed: all groups are told, and a new node joins them again. */
+  async #onExpelled(settled: readonly SettledStream[]): Promise<void> {
+    // What the others have accepted is delivered after all.
+    this.#running?.node.expelled(settled);
+    const counts = this.#giveUp();
     for (const membership of this.#memberships.values()) {
       membership.number = undefined;
       if (membership.isLeaving) {

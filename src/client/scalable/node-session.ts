@@ -83,6 +83,15 @@ export class NodeSession {
     this.#address = address;
   }
 
+  /** The node is over: what is joined from now on is joined by a new one, once that can be reached. */
+  forsake(): void {
+    this.#isAttached = false;
+    this.#node = undefined;
+    this.#address = undefined;
+    this.#seq = 0;
+    this.#reports = new Reports();
+  }
+
   join(group: string, wanted: WantedGroup): Outgoing {
     this.#groups.set(group, wanted);
     this.#registrar ??= group;
@@ -194,11 +203,7 @@ export class NodeSession {
       this.#isAttached = false;
       this.register();
     } else if (node === this.#node) {
-      this.#isAttached = false;
-      this.#node = undefined;
-      this.#address = undefined;
-      this.#seq = 0;
-      this.#reports = new Reports();
+      this.forsake();
       this.#host.expelled(settled);
     }
   }
