@@ -12,7 +12,7 @@ export type RingConfig = {
   readonly windowBytesStart: number;
   /** Bytes that one member may multicast in one rotation, also while nobody else sends. */
   readonly personalBytesMax: number;
-  /** No new packet is stamped when this many are not yet stable. */
+  /** No new packet is stamped when this many are not yet stable. Fewer than four windows have would be the window's limit. */
   readonly gapMax: number;
   /** Accelerated ring (protocols.md G.8): how many packets of a visit leave after the token; 0 is the normal ring. */
   readonly acceleratedPackets: number;
@@ -33,7 +33,7 @@ export const ringDefaults: RingConfig = {
   windowBytesMax: 768 * 1024,
   windowBytesStart: 256 * 1024,
   personalBytesMax: 64 * 1024 * 1024,
-  gapMax: 1600,
+  gapMax: 3000,
   acceleratedPackets: 15,
   tokenResendMs: 2,
   tokenProbeMs: 200,

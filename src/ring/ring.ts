@@ -68,6 +68,9 @@ export interface RingOutbox extends RepairsOutbox {
 /** A ring of one sends nothing: its packets need not pass a network, and messages are cut into fewer pieces. */
 const ALONE_DATAGRAM_BYTES = 32 * 1024;
 
+/** Of a visit that stamps no more than this, none leaves after the token. */
+const FEW_PACKETS = 2;
+
 /** Where the token is, as far as this member knows. */
 type State =
   /** Somewhere else; somebody after us was seen to have it. */
@@ -423,13 +426,10 @@ export class Ring implements Machine {
     const others = wasResting ? 0 : Math.max(0, token.rotationBytes - this.#rotationBytesMine);
     const othersWaiting = Math.max(0, token.waiting - (this.#waitingMine ? 1 : 0));
     const allowance = this.#allowance(token, others, othersWaiting);
-    const packets = this.#stampPackets(token, allowance);
-    let sentBytes = retransmitted + this.#relayedBytes;
+    const { stampedBytes, unsent } = this.#stampPackets(token, allowance);
+    if (this.#remote !== undefined) token.credit = Math.max(0, token.credit - stampedBytes);
+    let sentBytes = retransmitted + this.#relayedBytes + stampedBytes;
     this.#relayedBytes = 0;
-    for (const packet of packets) {
-      sentBytes += packet.length;
-      if (this.#remote !== undefined) token.credit = Math.max(0, token.credit - packet.length);
-    }
     sentBytes += this.#sendUnreliable(allowance - sentBytes);
 
     // What the predecessors sent after the token may still be on its way: it is not missing yet (G46, K21).
@@ -464,7 +464,7 @@ export class Ring implements Machine {
       return;
     }
     const keeps = wasResting || this.#outbox.hasData() ? "no" : this.#rest.keeps(token);
-    if (keeps === "no") this.#pass(token, packets, now);
+    if (keeps === "no") this.#pass(token, unsent, now);
     else this.#keep(token, keeps === "yes" ? NEVER : isAwaited ? now : now + this.#config.tokenResendMs / 2, now);
   }
 
@@ -490,11 +490,9 @@ export class Ring implements Machine {
     this.#outbox.announce(Kind.ringRest, encodeRingRest({ configuration, hop, seq }));
   }
 
-  #pass(token: Token, packets: readonly Uint8Array[], now: number): void {
+  /** Passes the token on, and sends behind it what was stamped for that. */
+  #pass(token: Token, unsent: readonly Uint8Array[], now: number): void {
     token.hop++;
-    // Few packets go first: they then arrive before the token and are acknowledged in the same rotation.
-    const after = packets.length <= 2 ? 0 : Math.min(this.#config.acceleratedPackets, packets.length);
-    for (let i = 0; i < packets.length - after; i++) this.#outbox.multicast(packets[i] as Uint8Array);
     const body = encodeToken(token);
     this.#seqPassed = token.siteSeq;
     this.#rest.passed(token.idleHops);
@@ -505,7 +503,7 @@ export class Ring implements Machine {
     }
     this.#outbox.control(this.#successor, "token", Kind.ringToken, body);
     this.#state = { name: "passed", body, hop: token.hop, seq: token.siteSeq, resendAt: now + this.#resendMs };
-    for (let i = packets.length - after; i < packets.length; i++) this.#outbox.multicast(packets[i] as Uint8Array);
+    for (const bytes of unsent) this.#outbox.multicast(bytes);
   }
 
   /** A ring of one: the token rests here, to be visited again as soon as there is anything to do. */
@@ -541,10 +539,16 @@ export class Ring implements Machine {
     return Math.min(credit, this.#window.allowance(othersBytes, othersWaiting));
   }
 
-  /** Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. */
-  #stampPackets(token: Token, allowance: number): Uint8Array[] {
-    const packets: Uint8Array[] = [];
-    const { gapMax } = this.#config;
+  /**
+   * Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. Each leaves as soon as it is known not to be
+   * among those that follow the token, so that the others work on the first while this member makes the last. Returns what is left to send, and
+   * the bytes of all.
+   */
+  #stampPackets(token: Token, allowance: number): { readonly stampedBytes: number; readonly unsent: Uint8Array[] } {
+    const unsent: Uint8Array[] = [];
+    let count = 0;
+    let stampedBytes = 0;
+    const { gapMax, acceleratedPackets } = this.#config;
     const datagramBytes = this.#datagramBytes;
     const { id, local, stableSeq } = this.configuration;
     const left = this.#config.seqMax - token.siteLts;
@@ -565,7 +569,7 @@ export class Ring implements Machine {
       token.linkSeq = seq;
       token.siteLts = lts;
       allowance -= bytes.length;
-      packets.push(bytes);
+      stampedBytes += bytes.length;
       this.#ownSeq = seq;
       const packet: RingPacket = {
         origin: this.#me,
@@ -584,8 +588,13 @@ export class Ring implements Machine {
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
       this.#outbox.held(packet);
+      count++;
+      unsent.push(bytes);
+      if (unsent.length > acceleratedPackets) this.#outbox.multicast(unsent.shift() as Uint8Array);
     }
-    return packets;
+    // Few go first: they then arrive before the token and are acknowledged in the same rotation.
+    if (count <= FEW_PACKETS) for (const bytes of unsent.splice(0)) this.#outbox.multicast(bytes);
+    return { stampedBytes, unsent };
   }
 
   /** Unreliable messages need the token only for their share of the window (protocols.md G25). */
