@@ -3,18 +3,22 @@ import { Random } from "../base/random.ts";
 import { FireControl } from "./fire-control.ts";
 import { failureOf, isSameRate } from "./rate-of-fire.ts";
 
-const OTHERS = 12;
+const BY = { others: 12, isAligned: true };
 const UPDATE_MS = 200;
 
 /** A receiver of 1,000 packets/s whose losses are repaired as well as (r, c) promise, or `worse` times as badly. */
 class Receiver {
-  readonly control = new FireControl(0.99);
+  readonly control: FireControl;
   readonly #random = new Random(7);
   #now = 0;
   #burstLeft = 0;
   changes = 0;
   missed = 0;
   failed = 0;
+
+  constructor(recovery = 0.99) {
+    this.control = new FireControl(recovery);
+  }
 
   run(seconds: number, loss: number, { burst = 1, worse = 1 } = {}): void {
     this.changes = 0;
@@ -27,7 +31,7 @@ class Receiver {
       next += UPDATE_MS;
       const { every } = this.control.rate;
       this.control.filled(every, every - 1);
-      if (this.control.update(this.#now, OTHERS)) this.changes++;
+      if (this.control.update(this.#now, BY)) this.changes++;
     }
   }
 
@@ -44,7 +48,7 @@ class Receiver {
     this.#burstLeft--;
     const { rate } = this.control;
     // Bursts longer than what is provided for leave several gaps in a repair.
-    const failure = burst > 2 * rate.burst ? 0.5 : worse * failureOf(loss, rate);
+    const failure = burst > 2 * rate.burst ? 0.5 : worse * failureOf(loss, rate, true);
     const isRebuilt = !this.#random.chance(Math.min(1, failure));
     this.missed++;
     if (!isRebuilt) this.failed++;
@@ -59,7 +63,7 @@ describe("how a receiver wants to be repaired", () => {
     const little = receiver.overhead;
     receiver.run(1.5, 0.1);
     expect(receiver.overhead).toBeGreaterThan(2 * little);
-    expect(failureOf(0.1, receiver.control.rate)).toBeLessThan(0.02);
+    expect(failureOf(0.1, receiver.control.rate, true)).toBeLessThan(0.02);
     receiver.run(10, 0.1);
     const much = receiver.overhead;
     receiver.run(2, 0.001);
@@ -76,6 +80,16 @@ describe("how a receiver wants to be repaired", () => {
       expect(1 - receiver.failed / receiver.missed).toBeGreaterThan(0.985);
       expect(receiver.changes).toBeLessThan(24);
     }
+  });
+
+  test("asks for more where more is wanted, and not for all there is if even that is hardly enough", () => {
+    const overheads = [0.9, 0.99, 0.9995].map((recovery) => {
+      const receiver = new Receiver(recovery);
+      receiver.run(40, 0.01);
+      return receiver.overhead;
+    });
+    expect(overheads).toEqual(overheads.toSorted((a, b) => a - b));
+    expect(overheads[2]).toBeLessThan(0.6);
   });
 
   test("costs little where little is lost", () => {
@@ -126,13 +140,13 @@ describe("how a receiver wants to be repaired", () => {
   test("is not asked of more members than there are, and not changed before there is something to go by", () => {
     const control = new FireControl(0.99);
     const { rate } = control;
-    expect(control.update(1_000, 5)).toBe(false);
+    expect(control.update(1_000, BY)).toBe(false);
     expect(isSameRate(control.rate, rate)).toBe(true);
     for (let i = 0; i < 2_000; i++) {
       if (i % 5 === 0) control.missed(i, false);
       else control.came(i);
     }
-    expect(control.update(2_000, 2)).toBe(true);
+    expect(control.update(2_000, { ...BY, others: 2 })).toBe(true);
     expect(control.rate.copies).toBeLessThanOrEqual(2);
   });
 });

@@ -1,13 +1,15 @@
 import { LossMeter } from "./loss-meter.ts";
-import { BURST_MAX, COPIES_MAX, failureOf, RATE_START, type RateOfFire } from "./rate-of-fire.ts";
+import { BURST_MAX, COPIES_MAX, COPIES_MIN, failureOf, RATE_START, type RateOfFire } from "./rate-of-fire.ts";
 
 /** Numbers of packets in a repair that are considered. */
 const EVERY = [2, 3, 4, 6, 8, 12, 16, 24, 32];
 /** Nothing is changed before so many packets have told something. */
 const PACKETS_MIN = 256;
 /** What is lost should have the first of its repairs in this time, ms. What a millisecond more is worth for each loss, in repairs. */
-const WAIT_MS = 8;
-const LATE_COST = 10;
+const WAIT_MS = 10;
+const LATE_COST = 3;
+/** Bins that take longer, ms, cost the more the longer: the slowest of them come when packets are already asked for. */
+const FILL_MS = 60;
 /** So many times that is too long to keep it until the next change is due: bins take as long as all members want, which one cannot foretell. */
 const SLOW = 1.5;
 /** What it costs, in repairs, that a packet is in one repair more: it is looked up there. Measured (bench/timely.ts). */
@@ -23,6 +25,8 @@ const LONGER = 1.25;
 const SHORTER = 0.6;
 /** Failures that the model is trusted with before any were seen: as if so many had been expected, and had come. */
 const TRUSTED = 2;
+/** However much is repaired, so much is asked for before: it tells nothing of the model. */
+const OTHERWISE = 0.001;
 /** Losses that are remembered. */
 const LOSSES = 2_000;
 /** What fails together has one cause, such as a pause of the node, and is no matter of repairs: so many count at once. */
@@ -31,10 +35,14 @@ const FAILURES_AT_ONCE = 2;
 const CAUTION = 1.645;
 /** How far off the model may be. */
 const FACTOR_MAX = 16;
-/** Repairs after which it is believed how long they took to be filled; one counts as so many times what is thought at most: a node that stood still saw some packets late. */
+/** Repairs after which it is believed how fast bins are filled; one counts as so many times what is thought at most: what waited in a socket came at once. */
 const FILLS = 64;
-const FILL_TIMES_MAX = 2;
-const FILL_MS_MIN = 0.01;
+const FILL_TIMES_MAX = 4;
+/** No bin is filled faster, for each packet of a repair. */
+const PACKET_MS_MIN = 0.01;
+
+/** How many others repair a receiver, and whether most of them in aligned bins. */
+export type Repairers = { readonly others: number; readonly isAligned: boolean };
 
 /**
  * Chooses how a receiver is to be repaired: so that repairs bring a given share of what it loses, at the least cost. It measures what is lost and
@@ -52,8 +60,8 @@ export class FireControl {
   /** Failures among the losses that are remembered, and how many the model expected. */
   #failed = 0;
   #expected = 0;
-  /** How long bins take for each packet of a repair, with the present rate; undefined: not known. */
-  #packetMs: number | undefined;
+  /** Packets that bins get per ms, with the present rate; undefined: not known. */
+  #packetsPerMs: number | undefined;
   #changedAt = Number.NEGATIVE_INFINITY;
 
   /** `recovery`: the share of losses that repairs shall bring, below 1. */
@@ -91,31 +99,30 @@ export class FireControl {
   /** A repair of so many packets came, of which the last had come so long after the first. */
   filled(packets: number, fillMs: number): void {
     if (packets < 2) return;
-    const sample = fillMs / (packets - 1);
-    const known = this.#packetMs ?? sample;
-    // Where none was, twice as long would be none for ever.
-    const most = Math.max(FILL_TIMES_MAX * known, FILL_MS_MIN);
-    this.#packetMs = known + (Math.min(sample, most) - known) / FILLS;
+    const sample = (packets - 1) / Math.max(fillMs, PACKET_MS_MIN * (packets - 1));
+    const known = this.#packetsPerMs ?? sample;
+    // The mean of how fast, not of how long: the first repair of a loss is mostly one of the fastest.
+    this.#packetsPerMs = known + (Math.min(sample, FILL_TIMES_MAX * known) - known) / FILLS;
   }
 
-  /** To be called a few times per second. `others`: so many can repair this receiver. Returns whether the rate is another one. */
-  update(now: number, others: number): boolean {
-    if (this.#meter.packets < PACKETS_MIN || others === 0) return false;
-    this.#learn();
-    const rate = this.#choose(now, others);
+  /** To be called a few times per second. `by`: who can repair this receiver. Returns whether the rate is another one. */
+  update(now: number, by: Repairers): boolean {
+    if (this.#meter.packets < PACKETS_MIN || by.others === 0) return false;
+    this.#learn(by);
+    const rate = this.#choose(now, by);
     if (rate === undefined) return false;
     // What bins took is known for the rate of before.
-    if (this.#packetMs !== undefined) this.#packetMs *= this.#slowness(rate);
+    if (this.#packetsPerMs !== undefined) this.#packetsPerMs /= this.#slowness(rate);
     this.#rate = rate;
     this.#changedAt = now;
     return true;
   }
 
-  #learn(): void {
+  #learn({ isAligned }: Repairers): void {
     const losses = this.#failures + this.#successes;
     const kept = (1 - 1 / LOSSES) ** losses;
     this.#failed = this.#failed * kept + Math.min(this.#failures, FAILURES_AT_ONCE);
-    this.#expected = this.#expected * kept + losses * failureOf(this.loss, this.#rate);
+    this.#expected = this.#expected * kept + losses * (OTHERWISE + failureOf(this.loss, this.#rate, isAligned));
     this.#failures = 0;
     this.#successes = 0;
   }
@@ -127,22 +134,22 @@ export class FireControl {
     return Math.max(1 / FACTOR_MAX, Math.min(FACTOR_MAX, factor));
   }
 
-  #choose(now: number, others: number): RateOfFire | undefined {
+  #choose(now: number, { others, isAligned }: Repairers): RateOfFire | undefined {
     const { loss } = this.#meter;
     const burst = this.#burst();
     const factor = this.#factor;
-    const failure = (rate: RateOfFire): number => failureOf(loss, rate) * factor;
+    const failure = (rate: RateOfFire): number => failureOf(loss, rate, isAligned) * factor;
     const current = { ...this.#rate, copies: Math.min(this.#rate.copies, others) };
     const isEnough = burst <= current.burst && failure(current) <= TOLERATED * this.#budget;
     const isNew = now < this.#changedAt + CHANGE_MS;
-    if (isEnough && isNew && this.#waitMs(current) <= SLOW * WAIT_MS) return undefined;
+    if (isEnough && isNew && waitMs(this.#fillMs(current), current.copies) <= SLOW * WAIT_MS) return undefined;
     const limit = SPARE * this.#budget;
     let best: RateOfFire | undefined;
     let leastCost = isEnough && burst === current.burst ? CHEAPER * this.#cost(current) : Number.POSITIVE_INFINITY;
     // What fails least, if nothing is good enough.
     let safest = current;
     for (const every of EVERY) {
-      for (let copies = 1; copies <= Math.min(others, COPIES_MAX); copies++) {
+      for (let copies = Math.min(others, COPIES_MIN); copies <= Math.min(others, COPIES_MAX); copies++) {
         const rate = { every, copies, burst };
         if (failure(rate) < failure(safest)) safest = rate;
         if (failure(rate) > limit || this.#cost(rate) >= leastCost) continue;
@@ -172,13 +179,19 @@ export class FireControl {
   /** In repairs per packet. */
   #cost(rate: RateOfFire): number {
     const { every, copies } = rate;
-    const lateMs = Math.max(0, this.#waitMs(rate) - WAIT_MS);
-    return copies / every + COPY_COST * copies + LATE_COST * this.#meter.loss * lateMs;
+    const fillMs = this.#fillMs(rate);
+    const lateMs = Math.max(0, waitMs(fillMs, copies) - WAIT_MS);
+    return (
+      (copies / every + COPY_COST * copies) * Math.max(1, fillMs / FILL_MS) + LATE_COST * this.#meter.loss * lateMs
+    );
   }
 
-  /** From a loss to the first of its repairs: it lies anywhere in each of them. */
-  #waitMs(rate: RateOfFire): number {
-    const fillMs = (this.#packetMs ?? 0) * rate.every * this.#slowness(rate);
-    return fillMs / (rate.copies + 1);
+  #fillMs(rate: RateOfFire): number {
+    return this.#packetsPerMs === undefined ? 0 : (rate.every * this.#slowness(rate)) / this.#packetsPerMs;
   }
+}
+
+/** From a loss to the first of its repairs: it lies anywhere in each of them. */
+function waitMs(fillMs: number, copies: number): number {
+  return fillMs / (copies + 1);
 }

@@ -57,7 +57,9 @@ export class LossMeter {
     const lately = total(this.#slots.slice(-SLOTS_LATELY));
     const all = total(this.#slots);
     const share = (1 + all.missed) / (1 + all.packets);
-    return lately.missed < LATELY_MIN ? share : Math.max(share, lately.missed / lately.packets);
+    // As many as there surely are, more or less: or every other chance would look like a rise.
+    const risen = (lately.missed - Math.sqrt(lately.missed)) / lately.packets;
+    return lately.missed < LATELY_MIN ? share : Math.max(share, risen);
   }
 
   /** Losses in a row, 1 if they come one by one. */

@@ -2,7 +2,7 @@ import type { GroupNumber, NodeId } from "../base/ids.ts";
 import { NEVER } from "../machine/machine.ts";
 import type { RateWish } from "../wire/timely/rate.ts";
 import type { GroupShape } from "./bin-plan.ts";
-import { FireControl } from "./fire-control.ts";
+import { FireControl, type Repairers } from "./fire-control.ts";
 import type { RateOfFire } from "./rate-of-fire.ts";
 
 /** How often rates are worked out while packets come. */
@@ -14,9 +14,9 @@ const REPEAT_MS_PER_PEER = 20;
 /** The groups that are set to one recovery. */
 type Kind = {
   readonly control: FireControl;
-  /** All other members of these groups, and how many there are in the largest. */
+  /** All other members of these groups; how many there are in the largest, and how they repair. */
   members: ReadonlySet<NodeId>;
-  others: number;
+  by: Repairers;
   repeatAt: number;
 };
 
@@ -46,7 +46,8 @@ export class RateWishes {
     return this.#kinds.get(recovery)?.control.rate;
   }
 
-  setGroups(groups: Iterable<GroupShape>, me: NodeId, now: number): void {
+  /** `isAligned`: whether most members of groups with this recovery repair each other in aligned bins. */
+  setGroups(groups: Iterable<GroupShape>, me: NodeId, isAligned: (recovery: number) => boolean, now: number): void {
     this.#kindOf.clear();
     const present = new Map<number, { readonly members: Set<NodeId>; others: number }>();
     for (const { group, members, recovery } of groups) {
@@ -61,9 +62,14 @@ export class RateWishes {
     }
     for (const [recovery, kind] of this.#kinds) {
       const those = present.get(recovery);
-      if (those === undefined) this.#kinds.delete(recovery);
+      if (those === undefined) {
+        this.#kinds.delete(recovery);
+        continue;
+      }
+      kind.members = those.members;
+      kind.by = { others: those.others, isAligned: isAligned(recovery) };
       // Who is new has not heard of it.
-      else Object.assign(kind, { ...those, repeatAt: now });
+      kind.repeatAt = now;
     }
     this.deadline = this.#kinds.size > 0 ? Math.min(this.deadline, now + UPDATE_MS) : NEVER;
   }
@@ -90,7 +96,7 @@ export class RateWishes {
   tick(now: number): void {
     this.deadline = NEVER;
     for (const [recovery, kind] of this.#kinds) {
-      const isOther = kind.control.update(now, kind.others);
+      const isOther = kind.control.update(now, kind.by);
       if (!isOther && now < kind.repeatAt) continue;
       kind.repeatAt = now + Math.max(REPEAT_MS, REPEAT_MS_PER_PEER * kind.members.size);
       const { every, copies, burst } = kind.control.rate;
@@ -100,5 +106,5 @@ export class RateWishes {
 }
 
 function newKind(recovery: number): Kind {
-  return { control: new FireControl(recovery), members: new Set(), others: 0, repeatAt: 0 };
+  return { control: new FireControl(recovery), members: new Set(), by: { others: 0, isAligned: false }, repeatAt: 0 };
 }

@@ -37,6 +37,9 @@ type Kind = {
   readonly shapes: GroupShape[];
 };
 
+/** How groups are repaired whose members choose: whether most of them in aligned bins. */
+type Adaptive = { readonly bins: readonly (AlignedBins | AssignedBins)[]; readonly isAligned: boolean };
+
 /**
  * Makes the repairs that a node sends: collects what comes to it in bins, groups that are repaired differently in different ones, and sends the
  * exclusive or of what is in a bin when that is full, or has waited long enough. A repair also tells, not too often, which packets of other streams
@@ -51,7 +54,7 @@ export class Repairer {
   readonly #packets: Traffic = { packets: 0 };
   #bins: readonly Bins[] = [];
   /** Bins that let members say how they want to be repaired, by the recovery that their groups are set to. */
-  #adaptive = new Map<number, readonly (AlignedBins | AssignedBins)[]>();
+  #adaptive = new Map<number, Adaptive>();
   /** What these have said, by recovery. */
   readonly #wishes = new Map<number, Map<NodeId, RateOfFire>>();
   /** Of all groups that are repaired. */
@@ -113,7 +116,12 @@ export class Repairer {
     let wishes = this.#wishes.get(recovery);
     if (wishes === undefined) this.#wishes.set(recovery, (wishes = new Map()));
     wishes.set(member, rate);
-    for (const bins of adaptive) bins.setRate(member, rate);
+    for (const bins of adaptive.bins) bins.setRate(member, rate);
+  }
+
+  /** Whether in groups that are set to this recovery most members are repaired by aligned bins: so this node is as well. */
+  isAligned(recovery: number): boolean {
+    return this.#adaptive.get(recovery)?.isAligned === true;
   }
 
   /** The streams of a group are known to go on by so many packets. */
@@ -167,7 +175,8 @@ export class Repairer {
     const bins: (AlignedBins | AssignedBins)[] = aligned.map((plan) => new AlignedBins(me, plan, limits, burst, fire));
     bins.push(new AssignedBins(me, shapes, (member) => !isAligned.has(member), limits, burst, traffic, fire));
     if (recovery !== undefined) {
-      this.#adaptive.set(recovery, bins);
+      const others = new Set(plans.flatMap(({ region }) => region));
+      this.#adaptive.set(recovery, { bins, isAligned: 2 * isAligned.size > others.size });
       const wishes = this.#wishes.get(recovery);
       for (const { members } of shapes) {
         for (const member of members) {

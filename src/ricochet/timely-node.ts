@@ -213,7 +213,8 @@ export class TimelyNode implements Machine {
       }
     }
     this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
-    this.#rates.setGroups(this.#groups.values(), this.#config.me, now);
+    const isAligned = (recovery: number): boolean => this.#repairer.isAligned(recovery);
+    this.#rates.setGroups(this.#groups.values(), this.#config.me, isAligned, now);
     for (const { bytes } of this.#early.take()) this.#onData(bytes, "received");
     for (const early of this.#early.take()) {
       // Whoever is still not known may be in no group of this node's.
