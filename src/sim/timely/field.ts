@@ -74,7 +74,10 @@ export type FieldResult = {
   /** Times from when it would have come until it came, ms, ascending: by repairs, and all. */
   readonly rebuiltMs: readonly number[];
   readonly recoveredMs: readonly number[];
-  /** Repairs that were sent, by packets that were received or sent: c/r if all goes to plan. */
+  /**
+   * Repairs that were sent, by packets that nodes sent or that came to them as they were sent: c/r if all goes to plan. A packet counts also if it was
+   * rebuilt before it came: one in r completes its sender's own repair, which may overtake it.
+   */
   readonly overhead: number;
   readonly naks: number;
   /** What must not be: empty. */
@@ -121,6 +124,8 @@ class Field implements EventTarget {
   readonly #recoveredMs: number[] = [];
   #wanted = 0;
   #sent = 0;
+  /** Packets that came to receivers by themselves. */
+  #came = 0;
   #resent = 0;
   #lost = 0;
   #isRunning = true;
@@ -149,7 +154,7 @@ class Field implements EventTarget {
       event.target.fire(event);
     }
     for (const key of this.#missedAt.keys()) this.#faults.push(`never came, and nobody was told: ${key}`);
-    const total = (key: "sent" | "received" | "repairsSent" | "naksSent") =>
+    const total = (key: "repairsSent" | "naksSent") =>
       this.#stations.reduce((sum, { node }) => sum + node.statistics[key], 0);
     return {
       sent: this.#sent,
@@ -160,7 +165,7 @@ class Field implements EventTarget {
       lost: this.#lost,
       rebuiltMs: this.#rebuiltMs.sort((a, b) => a - b),
       recoveredMs: this.#recoveredMs.sort((a, b) => a - b),
-      overhead: total("repairsSent") / (total("received") + total("sent")),
+      overhead: total("repairsSent") / (this.#came + this.#sent),
       naks: total("naksSent"),
       faults: this.#faults,
     };
@@ -208,7 +213,8 @@ class Field implements EventTarget {
     const outbox: TimelyOutbox = {
       multicast: (group, bytes) => {
         const { members } = this.#shapes[group - 1] as TimelyShape;
-        for (const member of members) if (member !== id) this.#transmit(member, bytes);
+        const isData = isTimelyData(bytes);
+        for (const member of members) if (member !== id && this.#transmit(member, bytes) && isData) this.#came++;
       },
       unicast: (to, _channel, bytes) => this.#transmit(to, bytes),
       deliver: (packet, payload, how, now) => this.#onDelivery(station, packet, payload, how, now),
@@ -224,7 +230,8 @@ class Field implements EventTarget {
     return station;
   }
 
-  #transmit(to: NodeId, bytes: Uint8Array): void {
+  /** Whether it comes there. */
+  #transmit(to: NodeId, bytes: Uint8Array): boolean {
     const at = this.#events.now + LATENCY_MS + this.#random.unit() * JITTER_MS;
     const station = this.#stations[to - 1] as Station;
     const { loss, lossLater } = this.#options;
@@ -238,9 +245,10 @@ class Field implements EventTarget {
           this.#missedAt.set(key, at);
         }
       }
-      return;
+      return false;
     }
     this.#events.push(at, this, ARRIVE, station.index, bytes);
+    return true;
   }
 
   #onDelivery(station: Station, id: PacketId, payload: Uint8Array, how: Arrival, now: number): void {
