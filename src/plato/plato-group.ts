@@ -444,13 +444,10 @@ export class PlatoGroup implements Machine {
       this.#stable = log.base;
     } else this.#held = Math.max(log.base, this.#deliveries.committed);
     if (view.sequencer === this.#config.me) this.#sequencer = this.#newSequencer(view);
-    for (const [key, message] of this.#messages) {
-      const isOver = message.view < view.number && log.positionOf(key) === undefined;
-      if (!isOver) continue;
-      cover("plato message dropped");
-      this.#messages.delete(key);
-      if (message.sender === this.#config.me) this.#own--;
-    }
+    // It had said that it has them; what came since of earlier views waited.
+    const isPlaced = ({ view: sentIn, key }: Message): boolean =>
+      sentIn >= view.number || log.positionOf(key) !== undefined;
+    assert([...this.#messages.values()].every(isPlaced), "what a member brings into a view has a place there");
     this.#predictor.reset();
     this.#settle();
     this.#retrySoon();

@@ -39,7 +39,8 @@ async function expectPassed(layer: "timely" | "plato", result: TimelyResult): Pr
 describe.each(LAYERS)(
   "$layer: timely groups keep what they promise, under random faults",
   ({ layer, ordered, fixed }) => {
-    test.each(fixed)("seed %i", (seed) => expectPassed(layer, runTimely(seed, { ordered })));
+    // What they found had nothing to do with faults that come together, which came later.
+    test.each(fixed)("seed %i", (seed) => expectPassed(layer, runTimely(seed, { ordered, ambushes: false })));
 
     test(
       `${SEEDS} fresh seeds, from ${FIRST_SEED} on`,

@@ -5,6 +5,7 @@ import { runAll, type SimTask } from "../../src/cli/sim-runs.ts";
 import { groupsCells } from "../../src/groups/cells.ts";
 import { EVS_CELLS, type ScheduleOptions } from "../../src/sim/index.ts";
 import type { Layer } from "../../src/sim/layer.ts";
+import { PLATO_CELLS, TIMELY_CELLS } from "../../src/sim/timely/cells.ts";
 import { ensureBuilt } from "../e2e/site.ts";
 import { FIRST_SEED } from "../seeds.ts";
 import { explain } from "../sim/explain.ts";
@@ -120,10 +121,17 @@ test(`${SCHEDULES / 2} random schedules of nodes in regions break no promise`, a
   expect(failures.join("\n\n")).toBe("");
 });
 
-test.each(["timely", "plato"] as const)(
-  `${SCHEDULES / 10} random schedules of nodes in timely groups break no promise (%s)`,
-  async (layer) => {
-    const failures = await soak(`timely groups (${layer})`, layer, SCHEDULES / 10);
+test.each([
+  { layer: "timely", table: TIMELY_CELLS },
+  { layer: "plato", table: PLATO_CELLS },
+] as const)(
+  `${SCHEDULES / 10} random schedules of nodes in timely groups break no promise and enter every reachable cell ($layer)`,
+  async ({ layer, table }) => {
+    const cells = new Coverage(table, `${layer} `);
+    const failures = await soak(`timely groups (${layer})`, layer, SCHEDULES / 10, cells);
     expect(failures.join("\n\n")).toBe("");
+    const { missed, fatalHit, unlisted } = cells.report;
+    expect({ fatalHit, unlisted }).toEqual({ fatalHit: [], unlisted: [] });
+    if (SCHEDULES >= SCHEDULES_FOR_ALL_CELLS) expect(missed).toEqual([]);
   },
 );

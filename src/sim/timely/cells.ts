@@ -58,7 +58,6 @@ export const PLATO_CELLS: CoverageTable = {
     "plato state fetched",
     "plato message fetched",
     "plato own forwarded",
-    "plato message dropped",
   ],
   fatal: ["plato drop malformed"],
 };

@@ -14,6 +14,7 @@ import { ambushes } from "../regions/region-ambush.ts";
 import type { RegionSend } from "../regions/schedule.ts";
 import { patienceMs, SETTLED_AFTER_MS } from "./check/gaps.ts";
 import type { TimelyFault, TimelyGroupPlan, TimelySchedule } from "./schedule.ts";
+import { ambushed } from "./timely-ambush.ts";
 
 export type TimelyOptions = Pick<
   RegionOptions,
@@ -21,6 +22,8 @@ export type TimelyOptions = Pick<
 > & {
   /** Whether all groups are totally ordered, and sequencers are what fails; else some groups are. */
   readonly ordered?: boolean;
+  /** Whether faults that come together may be among those (timely-ambush.ts); by default they may. */
+  readonly ambushes?: boolean;
 };
 
 const DEFAULTS = { faultsMs: 3_000, lossMax: 0.2, sendsPerSecond: 400, messageBytesMax: 800 } as const;
@@ -86,7 +89,8 @@ export function generateTimely(seed: number, options: TimelyOptions = {}): Timel
   const { faults: ambushFaults, sends } = ambushes(schedule, names);
   const more = [...schedule.faults, ...ambushFaults, ...troubles(random, ids, groups, quietAt)].sort(byTime);
   const served = schedule.service === "daemons" ? daemonFaults(more, quietAt, random) : { faults: more };
-  return { ...schedule, ...served, sends: [...schedule.sends, ...sends].sort(byTime) };
+  const whole = { ...schedule, ...served, sends: [...schedule.sends, ...sends].sort(byTime) };
+  return given.ambushes === false ? whole : ambushed(whole);
 }
 
 function groupPlans(random: Random, most: number, isOrdered: boolean): TimelyGroupPlan[] {

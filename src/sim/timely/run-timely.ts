@@ -2,6 +2,7 @@ import { watchCoverage } from "../../base/coverage.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Violation } from "../check/checker.ts";
 import type { DatagramCounters } from "../datagrams.ts";
+import { type LossModel, NO_LOSS } from "../loss.ts";
 import { type MachinesObserver, NodeMachines } from "../regions/machines.ts";
 import type { DaemonObserver } from "../regions/region-daemons.ts";
 import { Timeline, type TimelineEntry } from "../timeline.ts";
@@ -214,13 +215,31 @@ class TimelyRun {
     const trap = this.#traps.findIndex((one) => one.when === when);
     const machine = this.#machines.machineOf.get(node);
     if (!isSequencer || !isNews || trap < 0 || machine === undefined) return;
-    const [{ delayMs }] = this.#traps.splice(trap, 1) as [SequencerTrap];
+    const [{ delayMs, apart }] = this.#traps.splice(trap, 1) as [SequencerTrap];
+    if (apart !== undefined) this.#part(apart.machines, Math.min(apart.forMs, this.#schedule.quietAt - world.now));
     world.at(world.now + delayMs, () => {
       if (world.now >= this.#schedule.quietAt) return;
       this.#note(`fault: machine ${machine} crashes, whose node is sequencer (${when})`);
       this.#machines.crash(machine);
       world.at(world.now + TRAPPED_MS, () => this.#machines.restart(machine));
     });
+  }
+
+  /** These machines and the others do not hear of each other. */
+  #part(side: readonly number[], forMs: number): void {
+    const { world } = this.#machines;
+    const rest = this.#machines.ids.filter((id) => !side.includes(id));
+    this.#note(`fault: machines ${side.join(", ")} and the others are apart for ${Math.round(forMs)} ms`);
+    const lose = (model: LossModel): void => {
+      for (const one of side) {
+        for (const other of rest) {
+          world.datagrams.setLoss(model, world.indexOf(one), world.indexOf(other));
+          world.datagrams.setLoss(model, world.indexOf(other), world.indexOf(one));
+        }
+      }
+    };
+    lose({ kind: "uniform", probability: 1 });
+    world.at(world.now + forMs, () => lose(NO_LOSS));
   }
 
   // ---- machines and service ---------------------------------------------------------------------------------------

@@ -26,13 +26,15 @@ export type TimelyFault =
 
 /**
  * From `at` on it lies in wait until the sequencer of an ordered group has done something: told the order of new messages, begun to make it in a view, or said what it brings into one.
- * So long after that its machine fails, and comes back later. Happens once.
+ * So long after that its machine fails, and comes back later. Happens once. `apart`: from the first moment on these machines and the others do not hear of
+ * each other, for so long.
  */
 export type SequencerTrap = {
   readonly kind: "sequencerTrap";
   readonly at: number;
   readonly when: "order" | "view" | "state";
   readonly delayMs: number;
+  readonly apart?: { readonly machines: readonly number[]; readonly forMs: number };
 };
 
 /** Packets that wait in a process that is behind; about what sockets hold. */

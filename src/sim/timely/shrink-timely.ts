@@ -18,7 +18,10 @@ export async function shrinkTimely(
 }
 
 function simpler(fault: TimelyFault): readonly TimelyFault[] {
-  if (fault.kind === "sequencerTrap") return fault.delayMs > 0 ? [{ ...fault, delayMs: 0 }] : [];
+  if (fault.kind === "sequencerTrap") {
+    const { apart, ...alone } = fault;
+    return [...(apart === undefined ? [] : [alone]), ...(fault.delayMs > 0 ? [{ ...fault, delayMs: 0 }] : [])];
+  }
   if (fault.kind === "behind" || fault.kind === "failOver" || fault.kind === "lag" || fault.kind === "noMulticast") {
     return fault.forMs > 1 ? [{ ...fault, forMs: Math.ceil(fault.forMs / 2) }] : [];
   }

@@ -13,7 +13,7 @@ type Stream = {
   readonly left: number;
   readonly committed: { readonly key: string; readonly position: number }[];
   readonly committedKeys: Set<string>;
-  shown: { readonly key: string; readonly position: number }[];
+  shown: { readonly key: string; readonly position: number; readonly isOrdered: boolean }[];
   readonly sent: { readonly key: string; readonly at: number }[];
   readonly committedAt: Map<string, number>;
   committedTo: number;
@@ -26,7 +26,7 @@ const CALM_MS = 500;
 
 /**
  * K50: members never disagree on what is committed, and nobody is taken back what is. Each message is delivered in ascending places, once, as it was
- * sent; a rollback takes back what was delivered behind its place and not committed, at least one message; in the end all that live have committed
+ * sent; a rollback takes back what was delivered behind its place, before its order was known, at least one message; in the end all that live have committed
  * the same, all of what they sent themselves, nothing waits to be committed, and everybody is silent.
  */
 export const order: TimelyCheckerFactory = (history, report) => {
@@ -126,7 +126,7 @@ export const order: TimelyCheckerFactory = (history, report) => {
     const isConservative = history.plans.get(stream.group)?.order === "conservative";
     if (isConservative && !message.isOrdered)
       report(`message ${key} is delivered before its order is known ${where}`, at);
-    stream.shown.push({ key, position: message.position });
+    stream.shown.push({ key, position: message.position, isOrdered: message.isOrdered });
   }
 
   function onCommit(stream: Stream, position: number, at: number): void {
@@ -174,6 +174,9 @@ export const order: TimelyCheckerFactory = (history, report) => {
     if (position < stream.committedTo) report(`what was committed is taken back ${where}`, at);
     const kept = stream.shown.filter((shown) => shown.position <= position);
     if (kept.length === stream.shown.length) report(`nothing is taken back ${where}`, at);
+    const known = stream.shown.find((shown) => shown.position > position && shown.isOrdered);
+    // Whoever fails: of those who are left the one that has heard most of the order says how it goes on.
+    if (known !== undefined) report(`${known.key} is taken back ${where}, though its place was known`, at);
     stream.shown = kept;
   }
 
