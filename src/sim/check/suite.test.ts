@@ -363,6 +363,28 @@ describe("planted violations", () => {
         return script;
       },
     ],
+    [
+      "K28",
+      "a message comes before a join to one of those who have been there",
+      () => {
+        const script = three().send(1, 1, "agreed");
+        for (const [process, member] of [
+          [1, "a"],
+          [2, "b"],
+        ] as const) {
+          script.add({ kind: "ask", process, member, group: "g", what: "join" });
+          script.add(view(process, member, ["a", "b"]));
+        }
+        script.add({ kind: "groupDeliver", process: 1, member: "a", group: "g", message: m(1, 1) });
+        for (const [process, member] of [
+          [1, "a"],
+          [2, "b"],
+        ] as const) {
+          script.add({ ...view(process, member, ["a", "b", "c"]), id: "2" });
+        }
+        return script;
+      },
+    ],
     ["K29", "a member is let in that did not ask", () => three().add(view(1, "a", ["a"]))],
     [
       "K29",

@@ -7,7 +7,7 @@ type Member = { id: string; delivered: Set<MessageNumber> };
 type Arrival = { readonly member: string; readonly from: string; readonly delivered: ReadonlySet<MessageNumber> };
 
 /**
- * K28: members that come into a view in one set, and both came from one view, delivered the same agreed and safe messages
+ * K28: members that come into a view in one set, or by a join or leave, and both came from one view, delivered the same agreed and safe messages
  * of the group between the two; weaker ones may come on either side of a view. Who never gets to the new view is not compared.
  */
 export const virtualSynchrony: CheckerFactory = (history, report) => {
@@ -24,11 +24,12 @@ export const virtualSynchrony: CheckerFactory = (history, report) => {
       if (event.kind !== "view") return;
       const before = members.get(event.member, event.group);
       members.set(event.member, event.group, { id: event.id, delivered: new Set() });
-      if (before === undefined || event.sets === undefined) return;
+      if (before === undefined) return;
       const mine: Arrival = { member: event.member, from: before.id, delivered: before.delivered };
       const view = `${event.group} ${event.id}`;
       const others = arrivals.get(view);
-      const set = event.sets.find((candidates) => candidates.includes(event.member)) ?? [];
+      // When clients come and go all members stay together.
+      const set = event.sets?.find((candidates) => candidates.includes(event.member)) ?? event.members;
       for (const other of others ?? []) {
         if (other.from !== mine.from || !set.includes(other.member)) continue;
         compare(view, mine, other, event.at);
