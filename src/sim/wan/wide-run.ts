@@ -9,6 +9,7 @@ import { membershipTimeouts } from "../../membership/timeouts.ts";
 import { wideAreaConfig } from "../../membership/wide-area-config.ts";
 import { serviceRank } from "../../ordering/service.ts";
 import { ringConfig } from "../../ring/config.ts";
+import { KNOWN_HEAD_BYTES } from "../../wire/fragment-heads.ts";
 import { quantiles } from "../load/measures.ts";
 import { LAN, NODE_PROCESSOR } from "../network-model.ts";
 import type { ProcessEnvironment, SimProcess } from "../sim-process.ts";
@@ -220,8 +221,11 @@ class WideRun {
 
   #send(daemon: DaemonId, session: number, { service, bytes, priority = 0 }: Traffic, traffic: number): void {
     const message = ++this.#messages;
-    // Hops leave zeros out.
+    // Hops leave out zeros, and how messages begin if it is as ever: a client's frame does, what is in it does not.
     const payload = new Uint8Array(Math.max(HEAD_BYTES, bytes)).fill(0xa5);
+    for (let at = 0; at < Math.min(payload.length, KNOWN_HEAD_BYTES); at++) {
+      payload[at] = 1 + ((Math.imul(message * 131 + at, 0x9e37_79b1) >>> 8) % 255);
+    }
     const view = new DataView(payload.buffer);
     view.setUint32(0, message);
     view.setUint16(4, traffic);
