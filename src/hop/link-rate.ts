@@ -1,5 +1,7 @@
+/** Of what gets through: what is lost behind the bottleneck has gone through that, too, and with a short queue it works on while a host is late. */
+const CRUISE_GAIN = 1.03;
 /** Pacing gains of a cycle, one a round: ask for more, let what has queued drain, then go at what gets through. */
-const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1] as const;
+const CYCLE = [1.25, 0.75, ...Array.from({ length: 6 }, () => CRUISE_GAIN)];
 /** A request for more has brought this much more: the next one follows at once, since the link may take far more than is known. */
 const ASKING_GROWTH = 1.15;
 /** Gain at the beginning: doubles the rate each round, if the link takes it. */
