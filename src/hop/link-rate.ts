@@ -8,8 +8,9 @@ const ASKING_GROWTH = 1.15;
 const STARTUP_GAIN = 2.5;
 /** The link is full when the rate has not grown by this factor … */
 const STARTUP_GROWTH = 1.25;
-/** … for so many rounds. */
+/** … for so many rounds, or fewer if a queue is seen: one alone is what a late host makes of it. */
 const STARTUP_ROUNDS = 3;
+const STARTUP_ROUNDS_QUEUED = 2;
 /** What got through counts for so many rounds: longer than a cycle, so that each asks for more at least once. */
 const RATE_ROUNDS = 10;
 /** A round is at least so long: shorter ones measure the host's turns. */
@@ -168,7 +169,7 @@ export class LinkRate {
       if (this.#isRoundIdle && !isQueued) return;
       const grows = this.#best >= before * STARTUP_GROWTH;
       this.#roundsWithoutGrowth = grows ? 0 : this.#roundsWithoutGrowth + 1;
-      if (this.#roundsWithoutGrowth >= STARTUP_ROUNDS || (isQueued && !grows)) this.#phase = "drain";
+      if (this.#roundsWithoutGrowth >= (isQueued ? STARTUP_ROUNDS_QUEUED : STARTUP_ROUNDS)) this.#phase = "drain";
       return;
     }
     if (this.#phase === "drain") {
