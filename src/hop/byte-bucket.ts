@@ -3,7 +3,7 @@ import { NEVER } from "../machine/machine.ts";
 /** What a host's timers may be late: credits of this time are saved up, so that the rate is reached all the same … */
 const BURST_MS = 30;
 /** … but no more bytes than these, which sockets and short queues on the way hold … */
-const BURST_BYTES_MAX = 64 * 1024;
+const BURST_BYTES_MAX = 192 * 1024;
 /** … unless they last for less than this … */
 const BURST_MS_MIN = 5;
 /** … and no less than these: at a low rate that time is less than a datagram. */
@@ -13,7 +13,7 @@ const WAKE_MS = 0.5;
 
 /**
  * Paces by bytes: whoever has credit may send one more datagram, of any size, and pays for it afterwards. Over any time t no more than
- * rate · t bytes and a burst leave, and one datagram: 30 ms of the rate, within 6 and 64 KB, or 5 ms if that is more.
+ * rate · t bytes and a burst leave, and one datagram: 30 ms of the rate, within 6 and 192 KB, or 5 ms if that is more.
  */
 export class ByteBucket {
   /** Bytes per second. */
