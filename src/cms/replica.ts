@@ -211,7 +211,7 @@ export class Replica {
     const node = new ServedNode(this.#map.register(name, address), client, daemon, user);
     this.#nodes.set(node.info.id, node);
     this.#byClient.set(client, node);
-    this.#bySession.set(sessionKey(daemon, user), node);
+    this.#seat(node);
     this.#reconcile(node, relation);
     return { kind: "new", node };
   }
@@ -361,11 +361,18 @@ export class Replica {
   }
 
   #move(node: ServedNode, daemon: DaemonId, user: string): void {
-    this.#bySession.delete(sessionKey(node.daemon, node.user));
+    if (this.nodeOf(node.daemon, node.user) === node) this.#bySession.delete(sessionKey(node.daemon, node.user));
     node.daemon = daemon;
     node.user = user;
     node.attachment++;
-    this.#bySession.set(sessionKey(daemon, user), node);
+    this.#seat(node);
+  }
+
+  /** Its session carries it. One under the same name that carried another node has ended while that could not be told. */
+  #seat(node: ServedNode): void {
+    const other = this.nodeOf(node.daemon, node.user);
+    if (other !== undefined && other !== node) this.#fail(other, "session");
+    this.#bySession.set(sessionKey(node.daemon, node.user), node);
   }
 
   /** It goes with the next batch. Its client and its session may be another node from now on. */

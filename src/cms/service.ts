@@ -482,8 +482,9 @@ export class MembershipService {
   }
 
   /** Whether a session of this daemon is the node's. */
-  #carries({ user }: ServedNode): boolean {
-    return this.#local.get(user)?.isElsewhere === false;
+  #carries({ user, client }: ServedNode): boolean {
+    const local = this.#local.get(user);
+    return local?.isElsewhere === false && local.registration.client === client;
   }
 
   #send(command: Command): void {

@@ -71,6 +71,31 @@ test("nodes of a daemon that has been started again stay in their groups until a
   expect(known.export()).toEqual(made.export());
 });
 
+test("who carries a node under the name of another one's session shows that that session has ended", () => {
+  const made = new Replica();
+  const relation = { groupsOf: () => ["g"] };
+  const as = (client: string, user: string, place?: { node: number; seq: number }) => ({
+    user,
+    client,
+    name: `#${user}#d`,
+    address,
+    place,
+  });
+  made.enter(1);
+  made.register(1, as("c", "u"), relation);
+  made.register(2, as("d", "v"), relation);
+  made.flush();
+  const idOf = (client: string) => [...made.nodes.values()].find((node) => node.client === client)?.info.id as number;
+  const [first, moving] = [idOf("c"), idOf("d")];
+  expect(made.register(1, as("e", "u"), relation).kind).toBe("new");
+  expect(made.pending).toBe("now");
+  expect(made.flush().map(({ info }) => info.id)).toEqual([first]);
+  expect(made.register(1, as("d", "u", { node: moving, seq: 1 }), relation).kind).toBe("moved");
+  expect(made.flush().map(({ client }) => client)).toEqual(["e"]);
+  expect(Replica.import(made.export())?.nodeOf(1, "u")?.client).toBe("d");
+  expect(made.nodes.size).toBe(1);
+});
+
 test("bytes that are no state are refused, and never throw", () => {
   const bytes = replica().export();
   fc.assert(

@@ -143,10 +143,11 @@ export class Cluster {
     if (this.#machines.length >= this.#machinesMax) {
       throw new RangeError(`program ${name}: there are ${this.#machinesMax} already; programsMax allows more`);
     }
-    this.#id(beside);
+    const daemon = this.#id(beside);
     const id = FIRST_MACHINE + this.#machines.length;
     this.#machines.push({ id, beside });
     this.#place(id, beside);
+    this.#world.accompany(id, daemon);
     const random = this.#random.fork();
     const world = this.#world;
     let ended = false;
@@ -346,13 +347,8 @@ export class Cluster {
   #translated(fault: Fault): Fault {
     const ids = (numbers: readonly number[]): DaemonId[] => numbers.map((number) => this.#id(number));
     switch (fault.kind) {
-      case "split": {
-        const parts = fault.parts.map((part) => {
-          const machines = this.#machines.filter(({ beside }) => part.includes(beside));
-          return [...ids(part), ...machines.map(({ id }) => id)];
-        });
-        return { ...fault, parts };
-      }
+      case "split":
+        return { ...fault, parts: fault.parts.map(ids) };
       case "oneWay":
       case "linkLoss":
         return { ...fault, from: this.#id(fault.from), to: this.#id(fault.to) };

@@ -37,6 +37,10 @@ export class World implements StreamWorld, EventTarget {
   readonly #segments: readonly (readonly number[])[];
   readonly #factories: (ProcessFactory | undefined)[] = [];
   readonly #disks: Map<string, Uint8Array>[] = [];
+  /** Nodes that go with others, whatever part of a split network those are in. */
+  readonly #beside = new Map<number, number>();
+  /** The parts of a network that is split, by node. */
+  #parts: Int32Array | undefined;
   readonly #boots: number[] = [];
   #connections: Connection[] = [];
 
@@ -117,18 +121,32 @@ export class World implements StreamWorld, EventTarget {
     this.#connections = this.#connections.filter((connection) => !connection.closed);
   }
 
-  /** Lets messages pass only inside the sets; nodes in none keep to themselves. Replaces all cuts before it. */
+  /** The node goes wherever the other one goes when the network is split, also if it is already. */
+  accompany(id: DaemonId, other: DaemonId): void {
+    const own = this.#index(id);
+    this.#beside.set(own, this.#index(other));
+    if (this.#parts === undefined) return;
+    for (let node = 0; node < this.#nodes.length; node++) {
+      const isBlocked = this.#partOf(own) !== this.#partOf(node);
+      this.datagrams.setBlocked(own, node, isBlocked);
+      this.datagrams.setBlocked(node, own, isBlocked);
+    }
+  }
+
+  /** Lets messages pass only inside the sets; nodes in none keep to themselves, with those that accompany them. Replaces all cuts before it. */
   split(parts: readonly (readonly DaemonId[])[]): void {
-    const part = new Int32Array(this.#nodes.length).fill(-1);
-    parts.forEach((ids, number) => {
-      for (const id of ids) part[this.#index(id)] = number;
-    });
-    for (let from = 0; from < part.length; from++) {
-      for (let to = 0; to < part.length; to++) {
-        const together = from === to || (part[from] === part[to] && part[from] !== -1);
-        this.datagrams.setBlocked(from, to, !together);
+    this.#parts = Int32Array.from(this.#nodes, (_, index) => parts.length + index);
+    for (const [number, ids] of parts.entries()) for (const id of ids) this.#parts[this.#index(id)] = number;
+    for (let from = 0; from < this.#nodes.length; from++) {
+      for (let to = 0; to < this.#nodes.length; to++) {
+        this.datagrams.setBlocked(from, to, this.#partOf(from) !== this.#partOf(to));
       }
     }
+  }
+
+  /** Which part of the split network a node is in. */
+  #partOf(index: number): number | undefined {
+    return this.#parts?.[this.#beside.get(index) ?? index];
   }
 
   /** Cuts, or mends, one direction between two nodes. */
@@ -138,6 +156,7 @@ export class World implements StreamWorld, EventTarget {
 
   /** Mends all cuts. */
   heal(): void {
+    this.#parts = undefined;
     const size = this.#nodes.length;
     for (let link = 0; link < size * size; link++)
       this.datagrams.setBlocked(Math.floor(link / size), link % size, false);

@@ -192,6 +192,34 @@ describe("programs in a simulated cluster", () => {
     },
   );
 
+  test.each([
+    { joins: true, members: 3 },
+    { joins: false, members: 2 },
+  ])(
+    "are missed when they were killed on the lesser side of a split and another one has their name there (joins: $joins)",
+    async ({ joins, members: count }) => {
+      const members = new Members("scalable", { seed: 2 });
+      const { cluster } = members;
+      await members.untilMembers(NAMES, 3);
+      cluster.split([1, 2], [3]);
+      const isSuspended = () => members.events.get("cyd")?.some(({ kind }) => kind === "suspended") === true;
+      expect(await cluster.runUntil(isSuspended, 10_000)).toBe(true);
+      members.programs.get("cyd")?.kill();
+      await cluster.run(500);
+      let isThere = false;
+      cluster.program("other", 3, async (environment) => {
+        const connection = await environment.connect(3, { name: "cyd" });
+        isThere = true;
+        if (joins) await connection.join("g", { quality: "scalable" });
+        else await connection.join("h");
+      });
+      expect(await cluster.runUntil(() => isThere, 5_000)).toBe(true);
+      cluster.heal();
+      await cluster.run(20_000);
+      for (const name of ["ann", "bob"]) expect(members.view(name)).toHaveLength(count);
+    },
+  );
+
   test("live the same life again with the same seed, and another one with another", async () => {
     const life = async (seed: number): Promise<string> => {
       const members = new Members("scalable", { seed });
