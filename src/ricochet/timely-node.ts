@@ -28,21 +28,19 @@ import {
   repairSeqAt,
 } from "../wire/timely/repair.ts";
 import { decodeTimelyRate, encodeTimelyRate } from "../wire/timely/rate.ts";
-import { decodeTimelyState, type StreamState } from "../wire/timely/state.ts";
+import { decodeTimelyState } from "../wire/timely/state.ts";
 import { decodeTimelyTell, encodeTimelyTell } from "../wire/timely/tell.ts";
 import type { TimelyShape } from "./bin-plan.ts";
 import type { BinPacket } from "./bins.ts";
 import { CommonViews } from "./common-views.ts";
 import type { TimelyConfig } from "./config.ts";
 import { Decoder, type DecoderStatistics } from "./decoder.ts";
-import { FormerStreams } from "./former-streams.ts";
-import { HeldPackets } from "./held-packets.ts";
-import { Incoming, type Missing } from "./incoming.ts";
+import type { Incoming, Missing } from "./incoming.ts";
+import { IncomingStreams } from "./incoming-streams.ts";
 import { OwnStreams } from "./own-streams.ts";
 import type { RateOfFire } from "./rate-of-fire.ts";
 import { RateWishes } from "./rate-wishes.ts";
 import { Repairer } from "./repairer.ts";
-import { Requests } from "./requests.ts";
 
 /** How a packet came to be here. */
 export type Arrival = "sent" | "received" | "rebuilt" | "resent";
@@ -111,17 +109,12 @@ export class TimelyNode implements Machine {
   readonly #common = new CommonViews();
   readonly #repairer: Repairer;
   readonly #rates: RateWishes;
-  readonly #incoming = new Map<GroupNumber, Map<NodeId, Incoming>>();
+  readonly #incoming: IncomingStreams;
   readonly #own: OwnStreams;
   /** Packets of senders that this node has not been told of. */
   readonly #early: EarlyPackets<{ readonly bytes: Uint8Array }>;
-  readonly #former = new FormerStreams();
-  readonly #held: HeldPackets;
-  readonly #requests: Requests;
   /** Packets may be here that this node has not been given. That others have heard of them says nothing of their being lost. */
   #isBehind = false;
-  /** When the last of a sender that has left is given up. */
-  #departAt = NEVER;
   #now: number;
 
   constructor(config: TimelyConfig, outbox: TimelyOutbox, now: number) {
@@ -129,17 +122,21 @@ export class TimelyNode implements Machine {
     this.#outbox = outbox;
     this.#now = now;
     this.#early = new EarlyPackets(config.earlyBytes);
-    this.#held = new HeldPackets(config.holdMs, config.holdBytes);
     this.#own = new OwnStreams(config, this.#common, {
       multicast: (group, bytes) => this.#outbox.multicast(group, bytes),
       unicast: (to, channel, bytes) => this.#outbox.unicast(to, channel, bytes),
     });
-    this.#requests = new Requests(config, {
+    this.#incoming = new IncomingStreams(config, this.#common, {
       ask: (sender, naks) => {
         this.statistics.naksSent++;
         this.#outbox.unicast(sender, "control", encodeTimelyNak(config.cluster, config.me, naks));
       },
-      giveUp: (stream, missing) => this.#giveUp(stream, missing),
+      advance: (group, count) => this.#repairer.advance(group, count),
+      givenUp: (group, since) => this.#rates.arrived(group, "lost", since, this.#now),
+      lost: (first, count) => {
+        this.statistics.lost += count;
+        this.#outbox.lost(first, this.#now, count);
+      },
     });
     this.#repairer = new Repairer(config, {
       repair: (target, bytes, packets) => {
@@ -171,17 +168,17 @@ export class TimelyNode implements Machine {
 
   /** Packets that are known to be missing now. */
   get missing(): number {
-    return this.#requests.missing;
+    return this.#incoming.missing;
   }
 
   /** Senders that have not yet said with which packet their streams begin for this node. */
   get unsettled(): number {
-    return this.#requests.unsettled;
+    return this.#incoming.unsettled;
   }
 
   /** Bytes that are held to rebuild others with, and for those who ask. */
   get heldBytes(): number {
-    return this.#held.bytes + this.#own.bytes;
+    return this.#incoming.heldBytes + this.#own.bytes;
   }
 
   /**
@@ -195,24 +192,8 @@ export class TimelyNode implements Machine {
     for (const shape of groups) this.#groups.set(shape.group, shape);
     this.#common.set(groups);
     this.#own.setGroups(this.#groups);
-    for (const [group, streams] of this.#incoming) {
-      const members = this.#groups.get(group)?.members;
-      if (members === undefined) {
-        for (const stream of streams.values()) {
-          this.#requests.drop(stream);
-          this.#former.remember(stream);
-        }
-        this.#requests.forget(group);
-        this.#incoming.delete(group);
-        continue;
-      }
-      for (const [sender, stream] of streams) {
-        const since = this.#common.since(group, sender);
-        if (since === undefined) this.#depart(stream, hasFailed(sender));
-        else if (stream.departure !== undefined) this.#comeBack(stream, since);
-      }
-    }
-    this.#repairer.setGroups(this.#groups.values(), (group) => this.#countOf(group));
+    this.#incoming.setGroups(this.#groups, hasFailed, now);
+    this.#repairer.setGroups(this.#groups.values(), (group) => this.#own.lastOf(group) + this.#incoming.countOf(group));
     const isAligned = (recovery: number): boolean => this.#repairer.isAligned(recovery);
     this.#rates.setGroups(this.#groups.values(), this.#config.me, isAligned, now);
     for (const { bytes } of this.#early.take()) this.#onData(bytes, "received");
@@ -268,30 +249,20 @@ export class TimelyNode implements Machine {
   /** Whether packets may be here, in a queue or a socket, that this node has not been given yet: to be said before `tick`. */
   behind(isBehind: boolean, now: number): void {
     this.#isBehind = isBehind;
-    this.#requests.behind(isBehind, now);
+    this.#incoming.behind(isBehind, now);
     this.#rates.isBehind = isBehind;
   }
 
   get deadline(): number {
-    const { deadline } = this.#requests;
-    return Math.min(
-      deadline,
-      this.#repairer.deadline,
-      this.#rates.deadline,
-      this.#own.deadline,
-      this.#held.deadline,
-      this.#departAt,
-    );
+    return Math.min(this.#incoming.deadline, this.#repairer.deadline, this.#rates.deadline, this.#own.deadline);
   }
 
   tick(now: number): void {
     this.#now = now;
     if (now >= this.#repairer.deadline) this.#repairer.tick(now);
     if (now >= this.#rates.deadline) this.#rates.tick(now);
-    if (now >= this.#requests.deadline) this.#requests.tick(now);
+    if (now >= this.#incoming.deadline) this.#incoming.tick(now);
     if (now >= this.#own.deadline) this.#own.tick(now);
-    if (now >= this.#held.deadline) this.#held.tick(now);
-    if (now >= this.#departAt) this.#endDeparted();
   }
 
   // ---- receiving --------------------------------------------------------------------------------------------------
@@ -300,7 +271,7 @@ export class TimelyNode implements Machine {
     switch (kindOf(packet)) {
       case NodeKind.timelyData:
         if (!isTimelyData(packet)) this.#malformed();
-        else if (this.#isFenced(packet)) {
+        else if (this.#incoming.isFenced(timelyGroupOf(packet), originOf(packet))) {
           this.statistics.foreign++;
           cover("timely drop fenced");
         } else this.#onData(packet, "received");
@@ -312,7 +283,7 @@ export class TimelyNode implements Machine {
       case NodeKind.timelyState: {
         const states = decodeTimelyState(packet);
         if (states === undefined) this.#malformed();
-        else for (const state of states) this.#onState(originOf(packet), state);
+        else for (const state of states) this.#incoming.onState(originOf(packet), state, this.#isBehind, this.#now);
         return;
       }
       case NodeKind.timelyNak: {
@@ -341,7 +312,7 @@ export class TimelyNode implements Machine {
 
   #onData(packet: Uint8Array, how: "received" | "rebuilt"): void {
     const id = { sender: originOf(packet), group: timelyGroupOf(packet), seq: timelySeqOf(packet) };
-    const stream = this.#stream(id);
+    const stream = this.#incoming.of(id, this.#now);
     const view = timelyViewOf(packet);
     // Its sender is a member for the first time, or again, since a view that this node has not heard of.
     if (stream === undefined || timelyJoinedOf(packet) > stream.since) {
@@ -364,11 +335,11 @@ export class TimelyNode implements Machine {
       return;
     }
     stream.sentTo(id.seq);
-    this.#announce(stream, id.seq);
+    this.#incoming.announce(stream, id.seq, this.#now, this.#now);
     const missing = stream.missing.get(id.seq);
     assert(missing !== undefined, "what has been heard of and has not come is missing");
     stream.missing.delete(id.seq);
-    this.#held.add(stream, kept);
+    this.#incoming.hold(stream, kept);
     if (how === "rebuilt" && missing.asked === 0) stream.rebuilt.set(id.seq, missing.since);
     if (how === "received") stream.arrived = Math.max(stream.arrived, id.seq);
     const arrival = how === "received" && missing.asked > 0 ? "resent" : how;
@@ -378,9 +349,9 @@ export class TimelyNode implements Machine {
       const began = Math.max(1, id.seq - before);
       // With the first view that has both, or the sender's very first packet, there is nothing to ask.
       const isBeginning = before < BEFORE_MAX && (view === stream.since || began === 1);
-      this.#reachBack(stream, began, isBeginning);
+      this.#incoming.reachBack(stream, began, isBeginning, this.#now);
     }
-    this.#requests.noteLess(stream);
+    this.#incoming.noteLess(stream);
     this.#outbox.deliver(id, timelyPayloadOf(packet), arrival, this.#now, this.#now - missing.since);
     // What others have rebuilt too, or have had all along, needs no further repairs (B9).
     if (arrival === "received") this.#repairer.collect(kept, this.#now);
@@ -399,59 +370,10 @@ export class TimelyNode implements Machine {
     cover("timely packet of before");
     this.statistics.foreign++;
     const missing = stream.missing.get(seq);
-    this.#beginBehind(stream, seq);
-    this.#held.add(stream, packet);
+    this.#incoming.beginBehind(stream, seq);
+    this.#incoming.hold(stream, packet);
     if (missing === undefined) return;
     for (const bytes of this.#decoder.arrived(missing)) this.#onData(bytes, "rebuilt");
-  }
-
-  /** Packets up to this number are not for this node. */
-  #beginBehind(stream: Incoming, seq: number): void {
-    const { highest } = stream;
-    stream.beginBehind(seq);
-    this.#repairer.advance(stream.group, stream.highest - highest);
-    this.#requests.noteLess(stream);
-  }
-
-  /** Packets from this number on are for this node; `isBeginning`: and none before. */
-  #reachBack(stream: Incoming, from: number, isBeginning: boolean): void {
-    if (stream.isBeginningKnown) return;
-    const askAt = this.#requests.firstAt(stream.group, this.#now, this.#now);
-    const skipped = stream.reachBack(from, this.#now, askAt, this.#config.missingMax);
-    if (skipped > 0) this.#lose(stream, from, skipped);
-    if (isBeginning) stream.begin(from);
-    this.#requests.note(stream, askAt);
-  }
-
-  #onState(sender: NodeId, { group, joined, view, from, began, last }: StreamState): void {
-    const stream = this.#stream({ sender, group, seq: Math.max(from, began) });
-    if (stream === undefined || stream.departure !== undefined || joined > stream.since) return;
-    if (view < stream.since) {
-      // The sender has not heard of this node yet, or the state is an old one.
-      this.#beginBehind(stream, last);
-      return;
-    }
-    stream.sentTo(last);
-    this.#reachBack(stream, began, view === stream.since);
-    this.#requests.noteLess(stream);
-    if (this.#isBehind) return;
-    // What the sender has sent in an earlier membership of its own.
-    if (view === stream.since) this.#trim(stream, began);
-    // What the sender has not got any more is lost also if nothing was heard of it in time.
-    if (from - 1 > stream.highest) {
-      cover("timely gone unheard of");
-      this.#announce(stream, from - 1);
-    }
-    this.#trim(stream, from);
-    this.#announce(stream, last);
-  }
-
-  /** What comes before `from` cannot be had. */
-  #trim(stream: Incoming, from: number): void {
-    for (const missing of stream.trim(from)) {
-      cover("timely gone at its sender");
-      this.#giveUp(stream, missing);
-    }
   }
 
   /**
@@ -468,7 +390,7 @@ export class TimelyNode implements Machine {
       const [nextSender, nextGroup] = [repairSenderAt(packet, i), repairGroupAt(packet, i)];
       if (nextSender !== sender || nextGroup !== group) {
         [sender, group] = [nextSender, nextGroup];
-        held = sender === this.#config.me ? this.#own.keptOf(group) : this.#incoming.get(group)?.get(sender)?.held;
+        held = sender === this.#config.me ? this.#own.keptOf(group) : this.#incoming.heldOf(group, sender);
       }
       const found = held?.get(repairSeqAt(packet, i));
       if (found === undefined) return false;
@@ -496,7 +418,7 @@ export class TimelyNode implements Machine {
 
   /** A repair of so many packets has come; the first and the last of them that are here had come then. */
   #countAge(group: GroupNumber, packets: number, firstAt: number, lastAt: number): void {
-    this.#requests.observeLag(group, this.#now - firstAt);
+    this.#incoming.observeLag(group, this.#now - firstAt);
     // Not until the repair has come: how late a node that is busy sees it is no matter of bins.
     this.#rates.filled(group, packets, Math.max(0, lastAt - firstAt));
   }
@@ -523,116 +445,12 @@ export class TimelyNode implements Machine {
 
   /** The packet was sent, and is missing since then. */
   #hearOf(id: PacketId, since: number): void {
-    if (id.sender === this.#config.me || this.#isBehind) return;
-    const stream = this.#stream(id);
-    // What is too far ahead to be missed is told by its sender, too.
-    const isFar = id.seq > (stream?.highest ?? 0) + this.#config.missingMax;
-    if (stream?.presence(id.seq) === "unknown" && !isFar) this.#announce(stream, id.seq, since);
-  }
-
-  /** The stream goes as far as this packet; what of it is not here has been missing since then. */
-  #announce(stream: Incoming, seq: number, since = this.#now): void {
-    const { missingMax } = this.#config;
-    const { highest } = stream;
-    // A sender that ran on so far without this node is not caught up with.
-    if (seq - highest > missingMax) {
-      const from = seq - missingMax + 1;
-      if (stream.isMine(highest + 1)) {
-        this.#lose(stream, highest + 1, from - highest - 1);
-        this.#trim(stream, from);
-      } else stream.restart(from);
-    }
-    const askAt = this.#requests.firstAt(stream.group, since, this.#now);
-    stream.announce(seq, since, askAt);
-    if (stream.highest > highest) this.#repairer.advance(stream.group, stream.highest - highest);
-    this.#requests.note(stream, askAt);
-  }
-
-  #stream({ sender, group, seq }: PacketId): Incoming | undefined {
-    let streams = this.#incoming.get(group);
-    let stream = streams?.get(sender);
-    if (stream !== undefined) return stream;
-    const since = this.#common.since(group, sender);
-    if (since === undefined || sender === this.#config.me) return undefined;
-    if (streams === undefined) this.#incoming.set(group, (streams = new Map()));
-    stream = this.#former.take(group, sender);
-    if (stream === undefined) stream = new Incoming(sender, group, since, seq);
-    else stream.rejoin(since);
-    streams.set(sender, stream);
-    stream.beginningAskAt = this.#now + this.#config.nakMs;
-    this.#requests.note(stream, stream.beginningAskAt);
-    // Whoever has been here for longer has counted what came before.
-    this.#repairer.advance(group, stream.highest);
-    return stream;
-  }
-
-  /** Packets that the members of a group have sent, as far as is known. */
-  #countOf(group: GroupNumber): number {
-    let count = this.#own.lastOf(group);
-    for (const { departure, highest } of this.#incoming.get(group)?.values() ?? []) {
-      if (departure === undefined) count += highest;
-    }
-    return count;
-  }
-
-  #isFenced(packet: Uint8Array): boolean {
-    return this.#incoming.get(timelyGroupOf(packet))?.get(originOf(packet))?.departure?.hasFailed === true;
-  }
-
-  /** The sender is no member any more. Repairs of its last packets may be under way. */
-  #depart(stream: Incoming, hasFailed: boolean): void {
-    if (stream.departure !== undefined) return;
-    const until = this.#now + this.#config.departMs;
-    stream.depart({ until, hasFailed });
-    this.#departAt = Math.min(this.#departAt, until);
-  }
-
-  #comeBack(stream: Incoming, since: number): void {
-    stream.comeBack(since);
-    cover("timely sender back");
-    this.#requests.note(stream, this.#requests.firstAt(stream.group, this.#now, this.#now));
-  }
-
-  #endDeparted(): void {
-    this.#departAt = NEVER;
-    for (const streams of this.#incoming.values()) {
-      for (const stream of streams.values()) {
-        const until = stream.departure?.until ?? NEVER;
-        if (until <= this.#now) this.#end(stream);
-        else this.#departAt = Math.min(this.#departAt, until);
-      }
-    }
-  }
-
-  #end(stream: Incoming): void {
-    for (const missing of stream.missing.values()) {
-      // Of the others it is not known whether they were for this node.
-      if (!stream.isMine(missing.seq)) continue;
-      cover("timely departed");
-      this.#giveUp(stream, missing);
-    }
-    stream.missing.clear();
-    this.#requests.drop(stream);
-    this.#incoming.get(stream.group)?.delete(stream.sender);
+    if (id.sender !== this.#config.me && !this.#isBehind) this.#incoming.hearOf(id, since, this.#now);
   }
 
   #find(id: PacketId): BinPacket | Missing | undefined {
-    if (id.sender === this.#config.me) {
-      const sent = this.#own.keptOf(id.group)?.get(id.seq);
-      return sent === undefined ? undefined : { id, bytes: sent.bytes, at: sent.at, checksum: undefined };
-    }
-    const stream = this.#incoming.get(id.group)?.get(id.sender);
-    return stream?.held.get(id.seq) ?? stream?.missing.get(id.seq);
-  }
-
-  #giveUp(stream: Incoming, { seq, since, repairs }: Missing): void {
-    for (const pending of repairs) pending.isOver = true;
-    this.#rates.arrived(stream.group, "lost", since, this.#now);
-    this.#lose(stream, seq, 1);
-  }
-
-  #lose({ sender, group }: Incoming, seq: number, count: number): void {
-    this.statistics.lost += count;
-    this.#outbox.lost({ sender, group, seq }, this.#now, count);
+    if (id.sender !== this.#config.me) return this.#incoming.find(id);
+    const sent = this.#own.keptOf(id.group)?.get(id.seq);
+    return sent === undefined ? undefined : { id, bytes: sent.bytes, at: sent.at, checksum: undefined };
   }
 }

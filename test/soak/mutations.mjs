@@ -579,7 +579,7 @@ const MUTATIONS = [
   },
   {
     name: "what a sender has not got any more is lost without a word (K49)",
-    file: "ricochet/timely-node.ts",
+    file: "ricochet/incoming-streams.ts",
     from: "if (from - 1 > stream.highest) {",
     to: "if (from - 1 > stream.highest && from < 0) {",
     layer: "timely",
