@@ -4,11 +4,10 @@ import { AlignedBins } from "../ricochet/aligned-bins.ts";
 import { AssignedBins } from "../ricochet/assigned-bins.ts";
 import { planBins } from "../ricochet/bin-plan.ts";
 import type { BinPacket, Bins } from "../ricochet/bins.ts";
-import { checksumOf } from "../ricochet/checksum.ts";
 import { timelyDefaults } from "../ricochet/config.ts";
 import { Decoder } from "../ricochet/decoder.ts";
 import type { Missing } from "../ricochet/incoming.ts";
-import { Xor } from "../ricochet/xor.ts";
+import { RepairSum } from "../ricochet/repair-sum.ts";
 import { isData, regionOf, seqOf, viewOf } from "../wire/region/data.ts";
 import { originOf } from "../wire/region/head.ts";
 import { hybridCountOf, hybridRegionOf, hybridSeqOf, hybridViewOf, isHybrid } from "../wire/region/hybrid.ts";
@@ -49,7 +48,7 @@ export class LateralRepair implements Machine {
   readonly #host: LateralHost;
   readonly #bins: Bins;
   readonly #decoder: Decoder;
-  readonly #xor = new Xor(PACKET_BYTES_MAX);
+  readonly #sum = new RepairSum();
   /** By sender and number, oldest first. */
   readonly #held = new Map<string, BinPacket>();
   readonly #missing = new Map<string, Missing>();
@@ -157,20 +156,13 @@ export class LateralRepair implements Machine {
   }
 
   #fire(targets: readonly NodeId[], packets: readonly BinPacket[]): void {
-    const xor = this.#xor;
-    xor.clear();
-    let lengths = 0;
-    let checksum = 0;
-    for (const packet of packets) {
-      xor.add(packet.bytes);
-      lengths ^= packet.bytes.length;
-      checksum ^= checksumOf(packet);
-    }
+    const sum = this.#sum;
+    sum.of(packets);
     const { me, cluster } = this.#config;
     const ids = packets.map(({ id: { sender, seq } }) => ({ sender, seq }));
-    const repair = { origin: me, id: this.#id, packets: ids, lengths, checksum };
-    const bytes = encodeRegionRepair(cluster, repair, xor.length);
-    xor.copyTo(bytes, regionRepairHeadBytes(packets.length));
+    const repair = { origin: me, id: this.#id, packets: ids, ...sum.sums };
+    const bytes = encodeRegionRepair(cluster, repair, sum.bytesLength);
+    sum.copyTo(bytes, regionRepairHeadBytes(packets.length));
     this.statistics.sent += targets.length;
     for (const target of targets) this.#host.repair(target, bytes);
   }

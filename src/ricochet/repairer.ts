@@ -7,12 +7,11 @@ import { AlignedBins } from "./aligned-bins.ts";
 import { AssignedBins } from "./assigned-bins.ts";
 import { type GroupShape, planBins } from "./bin-plan.ts";
 import type { BinPacket, Bins, Shared } from "./bins.ts";
-import { checksumOf } from "./checksum.ts";
 import type { TimelyConfig } from "./config.ts";
 import { RandomBins } from "./random-bins.ts";
 import { RATE_START, type RateOfFire } from "./rate-of-fire.ts";
+import { RepairSum } from "./repair-sum.ts";
 import type { Traffic } from "./stagger.ts";
-import { Xor } from "./xor.ts";
 
 export interface RepairerOutbox {
   /** A repair of so many packets. */
@@ -21,8 +20,6 @@ export interface RepairerOutbox {
   random(): number;
 }
 
-/** No datagram is longer, whatever other nodes are set to. */
-const PACKET_BYTES_MAX = 65_536;
 /** The same members are not told more often than this how far streams go. */
 const LASTS_MS = 50;
 /** Of what was collected lately, so many packets are looked through for that, and so many streams told of at most. */
@@ -48,7 +45,7 @@ type Adaptive = { readonly bins: readonly (AlignedBins | AssignedBins)[]; readon
 export class Repairer {
   readonly #config: TimelyConfig;
   readonly #outbox: RepairerOutbox;
-  readonly #xor = new Xor(PACKET_BYTES_MAX);
+  readonly #sum = new RepairSum();
   /** What a burst of losses takes packets of: everything, or packets alone where bursts are measured in these. */
   readonly #traffic: Traffic = { packets: 0 };
   readonly #packets: Traffic = { packets: 0 };
@@ -188,20 +185,13 @@ export class Repairer {
   }
 
   #fire(targets: readonly NodeId[], packets: readonly BinPacket[], shared: Shared): void {
-    const xor = this.#xor;
-    xor.clear();
-    let lengths = 0;
-    let checksum = 0;
-    for (const packet of packets) {
-      xor.add(packet.bytes);
-      lengths ^= packet.bytes.length;
-      checksum ^= checksumOf(packet);
-    }
+    const sum = this.#sum;
+    sum.of(packets);
     const { cluster, me } = this.#config;
     const ids = packets.map(({ id }) => id);
-    const lasts = this.#lastsFor(ids, shared, xor.length);
-    const bytes = encodeRepair(cluster, me, ids, lasts, { lengths, checksum }, xor.length);
-    xor.copyTo(bytes, repairHeadBytes(ids.length, lasts.length));
+    const lasts = this.#lastsFor(ids, shared, sum.bytesLength);
+    const bytes = encodeRepair(cluster, me, ids, lasts, sum.sums, sum.bytesLength);
+    sum.copyTo(bytes, repairHeadBytes(ids.length, lasts.length));
     for (const target of targets) this.#outbox.repair(target, bytes, packets.length);
   }
 

@@ -455,9 +455,9 @@ const MUTATIONS = [
   },
   {
     name: "repairs keep bytes of the repair before (K46)",
-    file: "ricochet/repairer.ts",
-    from: "    xor.clear();\n    let lengths = 0;",
-    to: "    let lengths = 0;",
+    file: "ricochet/repair-sum.ts",
+    from: "    this.#xor.clear();\n",
+    to: "",
     layer: "timely",
   },
   {
