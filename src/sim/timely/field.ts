@@ -148,9 +148,12 @@ class Field implements EventTarget {
       const event = this.#events.pop();
       if (event === undefined) break;
       if (event.at > this.#options.trafficMs) this.#isRunning = false;
-      // Those that say again and again how far their packets go would go on for ever.
-      const isOver = this.#options.baseline !== undefined && !this.#isRunning && this.#missedAt.size === 0;
-      if (event.at > this.#options.trafficMs + REST_MS || isOver) break;
+      // Those that are compared say again and again how far their packets go: for ever, and in many groups minutes apart.
+      const isBaseline = this.#options.baseline !== undefined;
+      const isOver = isBaseline
+        ? !this.#isRunning && this.#missedAt.size === 0
+        : event.at > this.#options.trafficMs + REST_MS;
+      if (isOver) break;
       event.target.fire(event);
     }
     for (const key of this.#missedAt.keys()) this.#faults.push(`never came, and nobody was told: ${key}`);
