@@ -39,6 +39,7 @@ class Daemon {
         daemonName: name(id),
         positionOf: (daemon) => daemon,
         nameOf: name,
+        daemonNamed: () => undefined,
         onPhase: (phase) => this.#enter(phase),
       },
       {
@@ -59,6 +60,7 @@ class Daemon {
         toldDaemon: () => {},
         block: () => {},
         unblock: () => {},
+        mayJoin: () => {},
         configured: () => {},
       },
     );

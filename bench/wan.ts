@@ -7,6 +7,9 @@
  * With --two-rates=yes instead: two sites, the first --megabits on the way from the first to the second, the last one on the way back, the first --loss on both, and a client in each that sends:
  * one alone, the other alone, and both together, in turns.
  *
+ * With --local=yes instead: messages of a group whose members are all in the first site, from one of its daemons to another, as fast as they may, alone and beside
+ * messages to all sites that fill the slowest line, by turns.
+ *
  * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
  * --throughput=yes --ring=yes --ring-window=94 --latency=yes --flap=yes --route=yes
  */
@@ -315,8 +318,102 @@ async function twoRates(): Promise<void> {
   }
 }
 
+/** Floods from one member of a group, counted at another. */
+class Flood {
+  readonly #from: Group;
+  #senders: Promise<void>[] = [];
+  #isSending = false;
+  received = 0;
+
+  constructor(from: Group, at: Group) {
+    this.#from = from;
+    for (const group of new Set([from, at])) void this.#listen(group, group === at);
+  }
+
+  start(): void {
+    this.#isSending = true;
+    this.#senders = Array.from({ length: SENDERS }, () => this.#send());
+  }
+
+  async stop(): Promise<void> {
+    this.#isSending = false;
+    await Promise.all(this.#senders);
+  }
+
+  async #send(): Promise<void> {
+    const bytes = crypto.getRandomValues(new Uint8Array(MESSAGE_BYTES));
+    while (this.#isSending) await this.#from.send(bytes, { service: "agreed" });
+  }
+
+  async #listen(group: Group, counts: boolean): Promise<void> {
+    for await (const event of group) if (counts && event.kind === "message") this.received++;
+  }
+}
+
+/** Messages/s of each flood while these run, after a while. */
+async function ratesOf(floods: readonly Flood[]): Promise<number[]> {
+  for (const flood of floods) flood.start();
+  await sleep(warmMs);
+  const before = floods.map(({ received }) => received);
+  const begin = performance.now();
+  await sleep(ms);
+  const seconds = (performance.now() - begin) / 1_000;
+  const rates = floods.map(({ received }, i) => (received - (before[i] as number)) / seconds);
+  await Promise.all(floods.map((flood) => flood.stop()));
+  return rates;
+}
+
+/** Floods alone and together, in turns: which, and the messages/s of each. */
+async function byTurns(names: readonly [string, string], floods: readonly [Flood, Flood]): Promise<string[][]> {
+  const alone: [number[], number[]] = [[], []];
+  const together: [number[], number[]] = [[], []];
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const i of [0, 1] as const) alone[i].push(...(await ratesOf([floods[i]])));
+    const both = await ratesOf(floods);
+    for (const i of [0, 1] as const) together[i].push(both[i] as number);
+  }
+  return names.map((name, i) => {
+    const [a, b] = [percentile(alone[i] as number[], 0.5), percentile(together[i] as number[], 0.5)];
+    return [name, figure(a), figure(b), (b / a).toFixed(3)];
+  });
+}
+
+async function localBeside(): Promise<void> {
+  const [first, ...others] = Object.keys(SITES) as [string, ...string[]];
+  const wan = await Wan.start({
+    sites: { ...SITES, [first]: [`${first}1`, `${first}2`] },
+    port: PORT,
+    link: () => ways(rates[0] as number, 0),
+    settings: `WideAreaOrder = ${order}\n`,
+  });
+  try {
+    while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === wan.daemons.length)) await sleep(50);
+    const member = async (daemon: string, group: string): Promise<Group> =>
+      (await connect(wan.address(daemon))).join(group, { slow: "wait" });
+    const flood = async (group: string, from: string, to: readonly string[]): Promise<Flood> => {
+      const [sender, ...receivers] = await Promise.all([from, ...to].map((daemon) => member(daemon, group)));
+      return new Flood(sender as Group, receivers[0] as Group);
+    };
+    const near = await flood("near", `${first}2`, [`${first}1`]);
+    const town = await flood(
+      "town",
+      `${first}1`,
+      others.map((site) => `${site}1`),
+    );
+    const rows = await byTurns(["one site", `all sites, ${rates[0]} Mbit/s`], [near, town]);
+    printTable(["messages/s", "alone", "beside the other", "share"], rows);
+    saveResults(`wan-local-${siteCount}`, { siteCount, order, rttMs, rates, ms, rows });
+  } finally {
+    await wan.close();
+  }
+}
+
 if (option("two-rates", "no") === "yes") {
   await twoRates();
+  process.exit(0);
+}
+if (option("local", "no") === "yes") {
+  await localBeside();
   process.exit(0);
 }
 

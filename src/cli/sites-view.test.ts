@@ -32,6 +32,7 @@ const SITES: SitesStatus = {
   ],
   links: [link],
   trees: [{ source: "west", hops: [["west", "east"]] }],
+  pruning: { pruned: 3, passedOver: 4 },
 };
 
 test("one site has no sections of its own", () => {

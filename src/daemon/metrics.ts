@@ -1,7 +1,7 @@
 import { type NodeCounter, RECOVERY_COUNTERS } from "../wire/native/node-statistics.ts";
 import { LATENCY_BOUNDS_MS } from "../base/latency-histogram.ts";
 import type { RegionsStatus, ServedNodes } from "./regions-status.ts";
-import type { LinkStatus } from "./sites-status.ts";
+import type { LinkStatus, PruningStatus } from "./sites-status.ts";
 import { type DaemonStatus, MEMBERSHIP_STATES, type SessionStatus } from "./status.ts";
 
 /** The content type of Prometheus' text exposition format. */
@@ -49,6 +49,7 @@ export function metricsText(status: DaemonStatus): string {
 
   addStreams(out, site);
   linkMetrics(out, status.sites?.links ?? []);
+  pruningMetrics(out, status.sites?.pruning);
 
   out.counter("ring_token_rounds_total", "Rounds of the token.", one(ring.tokenRounds));
   out.gauge("ring_token_round_seconds", "Time of a token's round, smoothed.", one(ring.tokenRoundMs / 1_000));
@@ -240,6 +241,17 @@ function addTimely(
     rolledBack: "orderedRolledBack",
   } as const;
   out.counter("nodes_ordered_messages_total", "Deliveries in totally ordered groups.", kinds(ordered, "event"));
+}
+
+/** Of the representative of a site. Counters begin anew with each configuration. */
+function pruningMetrics(out: Exposition, pruning: PruningStatus | undefined): void {
+  const one = (value: number | undefined): Sample[] => (value === undefined ? [] : [{ labels: {}, value }]);
+  out.counter("site_pruned_packets_total", "Packets of the site that were for it alone.", one(pruning?.pruned));
+  out.counter(
+    "site_passed_over_packets_total",
+    "Packets of other sites that were not for it.",
+    one(pruning?.passedOver),
+  );
 }
 
 /** Of the representative of a site. Counters begin anew with each configuration. */

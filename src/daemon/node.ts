@@ -1,12 +1,14 @@
 import type { DaemonId } from "../base/ids.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
-import { Groups } from "../groups/groups.ts";
+import { Groups, type SitesKnowledge } from "../groups/groups.ts";
 import type { SessionNumber } from "../groups/outbox.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
 import { Evs } from "../membership/evs.ts";
 import type { EvsEvent } from "../membership/events.ts";
-import { Content } from "../ordering/content.ts";
+import { Content, NUMBER_HEAD_BYTES } from "../ordering/content.ts";
+import { ANNOUNCEMENT, EVERYBODY, type Interest } from "../ordering/interest.ts";
+import { type OutgoingMessage, wholePayload } from "../ordering/message.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, Upcalls } from "../ordering/upcall.ts";
 import type { OrderedTransport } from "../session/ordered.ts";
@@ -20,6 +22,7 @@ import type {
 } from "../session/outbox.ts";
 import { Sessions } from "../session/sessions.ts";
 import { encodeGroupFacts } from "../wire/native/node-facts.ts";
+import { decodeAnnouncement } from "../wire/interest.ts";
 import { Kind, packet, readPrefix, WIRE_VERSION_MIN } from "../wire/prefix.ts";
 import { ChangeLog } from "./change-log.ts";
 import { GroupsOverview } from "./groups-overview.ts";
@@ -133,6 +136,7 @@ export class DaemonNode implements Machine {
   readonly #changes: ChangeLog;
   readonly #positions = new Map<DaemonId, number>();
   readonly #names = new Map<DaemonId, string>();
+  readonly #ids = new Map<string, DaemonId>();
   readonly #attached = new Map<SessionNumber, AttachedSession>();
   /** Sessions that their clients have ended: what is remembered of them for resumption can go, soon. */
   readonly #gone = new Set<SessionNumber>();
@@ -141,6 +145,10 @@ export class DaemonNode implements Machine {
   readonly #startedAt: number;
   #now: number;
   #windows: WindowChange = NO_WINDOW_CHANGE;
+  readonly #sites: SitesKnowledge = {
+    isNear: (daemon) => this.#evs.configuration.siteOf(daemon) === this.#evs.configuration.local.site,
+    isAwaited: (group) => this.#evs.configuration.interests.has(group, (daemon) => !this.#sites.isNear(daemon)),
+  };
   #wasCongested = false;
   #stopping = false;
 
@@ -158,6 +166,7 @@ export class DaemonNode implements Machine {
         daemonName: self.name,
         positionOf: (daemon: DaemonId) => this.#positions.get(daemon) ?? this.#positions.size,
         nameOf: (daemon: DaemonId) => this.#nameOf(daemon),
+        daemonNamed: (name: string) => this.#ids.get(name),
       },
       {
         multicast: (service, content, payload) => this.#multicast(serviceRank(service), content, payload),
@@ -171,6 +180,7 @@ export class DaemonNode implements Machine {
         ended: (session) => this.#sessions.ended(session),
         block: () => this.#blockClients(true),
         unblock: () => this.#blockClients(false),
+        mayJoin: () => this.#evs.releaseSessions(),
         nodeJoins: (session, node) => this.#ofSession(session, (one) => this.#regions.joins(one, node)),
         optionsFixed: (session, group, { slow, repairs, order }) => {
           const facts = { group, policy: slow, repairs, isOrdered: order !== undefined };
@@ -210,6 +220,8 @@ export class DaemonNode implements Machine {
         unicast: (to, channel, bytes) => outbox.unicast(to, channel, bytes),
         multicast: (segment, channel, bytes) => outbox.multicast(segment, channel, bytes),
         event: (event, at) => this.#onEvent(event, at),
+        interest: (message) => this.#interest(message),
+        announcement: (content, payload) => (content === Content.interest ? decodeAnnouncement(payload) : undefined),
         ...this.#upcalls(),
       },
       now,
@@ -437,16 +449,28 @@ export class DaemonNode implements Machine {
   /** During a state exchange nothing is read from clients, and what was read before is not stamped (K31). */
   #blockClients(blocked: boolean): void {
     this.#evs.holdSessions(blocked);
+    if (!blocked) this.#evs.releaseSessions();
     if (blocked) this.#sessions.block();
     else this.#sessions.unblock();
   }
 
   #onMessage(delivery: Delivery): void {
-    this.#counters.delivered += 1;
+    if (delivery.content !== Content.numbers) this.#counters.delivered += 1;
     if (delivery.content === Content.notice) this.#onNotice(delivery);
     else if (delivery.content === Content.membership) {
       this.#regions.service.command(delivery.sender, delivery.payload, this.#now);
     } else this.#groups.message(delivery);
+  }
+
+  /** What daemons tell each other all have to know. */
+  #interest(message: OutgoingMessage): Interest {
+    const { content, pieces } = message;
+    if (content === Content.interest) return ANNOUNCEMENT;
+    const skipped = content === Content.frame ? 0 : content === Content.numberedFrame ? NUMBER_HEAD_BYTES : -1;
+    if (skipped < 0) return EVERYBODY;
+    const isApart = skipped > 0 && pieces.length === 2 && pieces[0]?.length === skipped;
+    const frame = isApart ? pieces[1] : pieces.length === 1 ? pieces[0]?.subarray(skipped) : undefined;
+    return this.#groups.interest(frame ?? wholePayload(message).subarray(skipped), message, this.#sites);
   }
 
   #onNotice({ sender, payload }: Delivery): void {
@@ -481,9 +505,11 @@ export class DaemonNode implements Machine {
   /** What a daemon was ever called stays known: members that are gone are still spoken of. */
   #learnDaemons({ daemons }: SiteConfig): void {
     this.#positions.clear();
+    this.#ids.clear();
     for (const { id, name, index } of daemons) {
       this.#positions.set(id, index);
       this.#names.set(id, name);
+      this.#ids.set(name, id);
     }
   }
 

@@ -12,7 +12,12 @@ export type SitesStatus = {
   readonly links: readonly LinkStatus[];
   /** Of the representative only: for each site, who sends its messages on to whom. */
   readonly trees: readonly TreeStatus[];
+  /** Of the representative only. */
+  readonly pruning: PruningStatus | undefined;
 };
+
+/** Counters of the configuration: packets of this site that were for it alone, and packets of others that this one passed over. */
+export type PruningStatus = { readonly pruned: number; readonly passedOver: number };
 
 export type SiteStatus = {
   readonly name: string;
@@ -87,6 +92,7 @@ export function sitesStatus(
         }
         return { source: siteName(source), hops };
       }) ?? [],
+    pruning: wideArea && { ...wideArea.pruning },
   };
 }
 

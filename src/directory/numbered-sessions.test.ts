@@ -135,3 +135,23 @@ test("what merged sessions have overtaken stays within the bound that others rea
   const state = { sessionClock: 0, sessions: merged([0, 1, 2]), rosters: [], groups: [] };
   expect(decodeState(encodeState(state))).toEqual(state);
 });
+
+test("what was not for this site counts as where it was delivered", () => {
+  const there = new NumberedSessions(10);
+  const here = new NumberedSessions(10);
+  for (const [token, number, ordered] of [
+    ["a", 1, true],
+    ["a", 2, false],
+    ["a", 3, true],
+    ["b", 1, false],
+    ["b", 2, false],
+    ["c", 5, true],
+  ] as const) {
+    there.accept(token, number, ordered);
+  }
+  here.pass("a", 3, 2);
+  here.pass("b", 2, 0);
+  here.pass("c", 5, 1);
+  expect([here.export(), here.clock]).toEqual([there.export(), there.clock]);
+  expect([here.accept("b", 2, true), here.accept("b", 3, true)]).toEqual([false, true]);
+});

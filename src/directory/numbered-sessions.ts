@@ -66,6 +66,24 @@ export class NumberedSessions {
     return fresh;
   }
 
+  /**
+   * Messages of a session, the last of which has this number and so many of which are agreed or safe, have been ordered, and were not for this daemon's site. They count
+   * as where they were delivered; none below can still come, as everything of the session is told in its order.
+   */
+  pass(token: string, number: number, ordered: number): void {
+    if (ordered > 0) {
+      this.#clock += ordered - 1;
+      this.accept(token, number, true);
+      return;
+    }
+    const entry = this.#entry(token) ?? { number: 0, overtaken: [], used: 0 };
+    if (number > entry.number) {
+      entry.number = number;
+      absorb(entry);
+    }
+    if (entry.used === 0) this.#keepUnordered(token, entry);
+  }
+
   /** Forgets a session, at a position of the agreed order that all daemons share. */
   forget(token: string): void {
     this.#sessions.delete(token);

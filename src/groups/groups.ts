@@ -2,14 +2,16 @@ import { assert } from "../base/assert.ts";
 import { coverIn } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { Directory } from "../directory/directory.ts";
-import type { Group } from "../directory/group.ts";
+import type { Group, Part } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
 import { type JoinRequest, parseJoin } from "../directory/join-request.ts";
 import { DEFAULT_OPTIONS, type GroupOptions, optionsCode, shownOptions } from "../directory/options.ts";
-import { Content } from "../ordering/content.ts";
+import { Content, NUMBER_HEAD_BYTES, NUMBERS_BYTES } from "../ordering/content.ts";
+import { EVERYBODY, type Interest, NOT_YET, OWN_SITE } from "../ordering/interest.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
-import { getU32 } from "../wire/bytes.ts";
+import { getU16, getU32 } from "../wire/bytes.ts";
+import { decodeAnnouncement, encodeAnnouncement } from "../wire/interest.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { dataBytesOf, groupCountOf, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
 import { isGroupName, NAME_BYTES, parsePrivateGroup } from "../wire/spread/names.ts";
@@ -19,6 +21,7 @@ import { LocalMembers } from "./local-members.ts";
 import { NameCache } from "./name-cache.ts";
 import { lightNotice, networkNotices, selfLeaveNotice, transitionalNotice } from "./notices.ts";
 import type { GroupsOutbox, Notice, SessionNumber } from "./outbox.ts";
+import { OwnInterests } from "./own-interests.ts";
 import { encodeState } from "./state.ts";
 import { cutState } from "./state-piece.ts";
 
@@ -30,12 +33,22 @@ export type GroupsConfig = {
   /** The place of a daemon in the configuration file; unknown ones last. */
   positionOf(daemon: DaemonId): number;
   nameOf(daemon: DaemonId): string;
+  /** The daemon of a name in a private name; undefined: there is none. */
+  daemonNamed(name: string): DaemonId | undefined;
   /** How much state goes into one message of the exchange. */
   readonly statePieceBytes?: number;
   /** How many numbered sessions are remembered. */
   readonly sessionsMax?: number;
   /** Told when work of another kind begins, for benchmarks. */
   readonly onPhase?: (phase: GroupsPhase) => void;
+};
+
+/** What is known in a configuration of several sites. */
+export type SitesKnowledge = {
+  /** Whether a daemon is of this one's site. */
+  isNear(daemon: DaemonId): boolean;
+  /** Whether a daemon of another site has announced that clients of it may join a group. */
+  isAwaited(group: string): boolean;
 };
 
 /** Kinds of work after a change of daemons, as the paper divides it (H.5). */
@@ -78,6 +91,7 @@ export class Groups implements Upcalls {
   /** Numbered sessions to forget when states have been merged. */
   #forgotten: string[] = [];
   #malformed = 0;
+  readonly #interests: OwnInterests;
 
   constructor(config: GroupsConfig, outbox: GroupsOutbox) {
     this.#config = config;
@@ -85,6 +99,9 @@ export class Groups implements Upcalls {
     this.#directory = new Directory(config, config.sessionsMax);
     this.#state = { name: "GTRANS", members: new Set([config.me]) };
     this.#synchronised = [config.me];
+    this.#interests = new OwnInterests((announcement) =>
+      outbox.multicast("safe", Content.interest, encodeAnnouncement(announcement)),
+    );
   }
 
   /** To be read only: the groups, their members and options, and the table of numbered sessions. */
@@ -170,6 +187,35 @@ export class Groups implements Upcalls {
     if (this.#state.name === "GOP" || this.#state.name === "GTRANS") this.#forgetNow();
   }
 
+  /**
+   * Whether other sites may have somebody to deliver a client's message to (protocols.md G19), and whether it may be stamped: a request to join waits until all know that
+   * somebody may join here. `frame` begins with the message's frame, `message` is the same at each call for the same one.
+   */
+  interest(frame: Uint8Array, message: object, sites: SitesKnowledge): Interest {
+    const count = frame.length < HEADER_BYTES ? -1 : groupCountOf(frame, 0);
+    if (count < 0 || frame.length < HEADER_BYTES + count * NAME_BYTES) return EVERYBODY;
+    const type = typeOf(frame, 0);
+    if ((type & TypeBit.join) !== 0 && count > 0) {
+      const mayJoin = this.#state.name === "GOP" && this.#interests.mayJoin(this.#groupName(frame, 0), message);
+      return mayJoin ? EVERYBODY : NOT_YET;
+    }
+    if ((type & REQUESTS) !== 0 || this.#state.name !== "GOP") return EVERYBODY;
+    for (let i = 0; i < count; i++) if (this.#isWide(this.#groupName(frame, i), sites)) return EVERYBODY;
+    return OWN_SITE;
+  }
+
+  /** Whether somebody at another site may be meant by a name. */
+  #isWide(name: string, sites: SitesKnowledge): boolean {
+    if (name.charCodeAt(0) === HASH) {
+      const to = parsePrivateGroup(name);
+      const daemon = to && this.#config.daemonNamed(to.daemon);
+      return daemon !== undefined && !sites.isNear(daemon);
+    }
+    const parts = this.#directory.get(name)?.parts ?? [];
+    for (let i = 0; i < parts.length; i++) if (!sites.isNear((parts[i] as Part).roster.daemon)) return true;
+    return sites.isAwaited(name);
+  }
+
   message(delivery: Delivery): void {
     switch (delivery.content) {
       case Content.frame:
@@ -179,6 +225,12 @@ export class Groups implements Upcalls {
         break;
       case Content.groupState:
         this.#onState(delivery);
+        break;
+      case Content.numbers:
+        this.#onNumbers(delivery.payload);
+        break;
+      case Content.interest:
+        this.#onInterest(delivery);
         break;
       default: // What else daemons tell each other is not for this layer.
     }
@@ -208,6 +260,7 @@ export class Groups implements Upcalls {
     const state = this.#state;
     this.#cover("regular");
     this.#isNew = false;
+    this.#interests.restart();
     switch (state.name) {
       case "GTRANS":
         assert(
@@ -405,21 +458,57 @@ export class Groups implements Upcalls {
 
   #onClientMessage(delivery: Delivery): void {
     const { payload } = delivery;
+    const isMine = delivery.sender === this.#config.me;
     if (delivery.content === Content.frame) {
+      if (isMine) this.#noteOwnJoin(payload);
       this.#onFrame(delivery, payload, 0);
       return;
     }
-    const high = payload.length < NUMBER_HEAD_BYTES ? HIGH_MAX : getU32(payload, TOKEN_BYTES);
-    if (high >= HIGH_MAX) {
+    if (isMine) this.#noteOwnJoin(payload.subarray(Math.min(payload.length, NUMBER_HEAD_BYTES)));
+    const number = payload.length < NUMBER_HEAD_BYTES ? undefined : numberAt(payload, 0);
+    if (number === undefined) {
       this.#malformed++;
       return;
     }
     const token = this.#names.text(payload, 0, TOKEN_BYTES);
-    const number = high * 0x1_0000_0000 + getU32(payload, TOKEN_BYTES + 4);
     const isOrdered = serviceRank(delivery.service) >= AGREED_RANK;
     const fresh = this.#directory.sessions.accept(token, number, isOrdered);
     if (this.#isOwn(delivery)) this.#outbox.ordered(delivery.session, number, !fresh);
     if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), number);
+  }
+
+  /** Of messages that were not for this site. */
+  #onNumbers(payload: Uint8Array): void {
+    const { sessions } = this.#directory;
+    for (let at = 0; at + NUMBERS_BYTES <= payload.length; at += NUMBERS_BYTES) {
+      const number = numberAt(payload, at);
+      if (number === undefined) this.#malformed++;
+      else sessions.pass(this.#names.text(payload, at, TOKEN_BYTES), number, getU16(payload, at + NUMBER_HEAD_BYTES));
+    }
+  }
+
+  /** In a transitional configuration it is not said by that, that all have noted it. */
+  #onInterest({ sender, payload }: Delivery): void {
+    const announcement = decodeAnnouncement(payload);
+    if (announcement === undefined) this.#malformed++;
+    else if (sender === this.#config.me && this.#state.name === "GOP" && this.#interests.noted(announcement)) {
+      this.#outbox.mayJoin();
+    }
+  }
+
+  #noteOwnJoin(frame: Uint8Array): void {
+    if (frame.length < HEADER_BYTES + NAME_BYTES || (typeOf(frame, 0) & TypeBit.join) === 0) return;
+    if (groupCountOf(frame, 0) > 0) this.#interests.delivered(this.#groupName(frame, 0));
+  }
+
+  /** What this daemon has announced of a group may have become superfluous. */
+  #noteOwnMembers(daemon: DaemonId, name: string): void {
+    if (daemon !== this.#config.me) return;
+    const parts = this.#directory.get(name)?.parts ?? [];
+    this.#interests.changed(
+      name,
+      parts.some(({ roster }) => roster.daemon === daemon),
+    );
   }
 
   #onFrame(delivery: Delivery, frame: Uint8Array, number: number): void {
@@ -443,9 +532,14 @@ export class Groups implements Upcalls {
       return;
     }
     this.#cover(request);
-    if (request === "kill") this.#onKill(delivery, user);
-    else if (request === "leave") this.#onLeave(delivery, user, this.#groupName(frame, 0));
-    else this.#onJoin(delivery, user, this.#groupName(frame, 0), frame.subarray(body), number);
+    if (request === "kill") {
+      this.#onKill(delivery, user);
+      return;
+    }
+    const name = this.#groupName(frame, 0);
+    if (request === "leave") this.#onLeave(delivery, user, name);
+    else this.#onJoin(delivery, user, name, frame.subarray(body), number);
+    this.#noteOwnMembers(delivery.sender, name);
   }
 
   #onJoin(delivery: Delivery, user: string, name: string, data: Uint8Array, number: number): void {
@@ -515,6 +609,7 @@ export class Groups implements Upcalls {
       const groups = member.groups.slice().sort((a, b) => (a.name < b.name ? -1 : 1));
       for (const group of groups) this.#remove("disconnect", group, member);
       this.#dropEnded(groups.map(({ name }) => name));
+      for (const { name } of groups) this.#noteOwnMembers(delivery.sender, name);
     }
     this.#outbox.clientEnded(delivery.sender, user);
     if (!isLocal) return;
@@ -613,8 +708,6 @@ const STATE_PIECE_BYTES = 100_000;
 const HELD_MAX = 1 << 20;
 const AGREED_RANK = serviceRank("agreed");
 const TOKEN_BYTES = 16;
-/** Token and number before a numbered frame (ordering/content.ts). */
-const NUMBER_HEAD_BYTES = 24;
 /** Numbers are safe integers: at most 53 bits. */
 const HIGH_MAX = 0x20_0000;
 const SENDER = 4;
@@ -622,6 +715,12 @@ const HASH = 0x23;
 const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
 const NOBODY: readonly SessionNumber[] = [];
 const SPREAD_JOIN: JoinRequest = { options: DEFAULT_OPTIONS, node: undefined };
+
+/** The number behind the token at `at`, if it is one. */
+function numberAt(bytes: Uint8Array, at: number): number | undefined {
+  const high = getU32(bytes, at + TOKEN_BYTES);
+  return high >= HIGH_MAX ? undefined : high * 0x1_0000_0000 + getU32(bytes, at + TOKEN_BYTES + 4);
+}
 
 function isOrdered({ options }: Group): boolean {
   return options.quality === "ordered";

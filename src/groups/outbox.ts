@@ -46,6 +46,8 @@ export interface GroupsOutbox {
   block(): void;
   /** State exchange is complete. */
   unblock(): void;
+  /** Requests to join that `Groups.interest` has held up may be stamped: ask it again. */
+  mayJoin(): void;
   /**
    * The groups are as the configuration of so many daemons has them: groups that it changed have told their new views. Comes
    * before anything that is ordered in it. A group that has lost nobody has no new view to tell whether it is primary now.

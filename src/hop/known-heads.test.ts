@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../base/random.ts";
+import { EVERYBODY } from "../ordering/interest.ts";
 import { Packer } from "../ordering/packer.ts";
 import { Kind, writePrefix } from "../wire/prefix.ts";
 import { RING_DATA_HEAD_BYTES, writeRingDataHead } from "../wire/ring-data.ts";
@@ -15,7 +16,13 @@ const EMPTY = new Uint8Array(0);
 
 /** Packets of sessions that send client frames to groups, as they are on a ring. */
 function packets(random: Random, sessions: number, messages: number, bytesMax: number): Uint8Array[] {
-  const packer = new Packer(() => ({ lts: random.integer(0, 999), site: 3 }));
+  const packer = new Packer({
+    dependency: () => ({ lts: random.integer(0, 999), site: 3 }),
+    prunes: () => false,
+    stable: () => 0,
+    knowledge: () => 0,
+    interest: () => EVERYBODY,
+  });
   for (let i = 0; i < messages; i++) {
     const session = random.integer(1, sessions);
     const frame = new Uint8Array(104 + random.integer(0, bytesMax)).fill(session, 0, 104);
@@ -27,7 +34,7 @@ function packets(random: Random, sessions: number, messages: number, bytesMax: n
   while (!packer.isEmpty) {
     const seq = made.length + 1;
     const bytes = new Uint8Array(DATAGRAM_BYTES);
-    const end = packer.fill(bytes, RING_DATA_HEAD_BYTES, seq);
+    const end = packer.fill(bytes, RING_DATA_HEAD_BYTES, { seq, lts: 10 * seq, site: 3 });
     // Some padded, some of other daemons.
     const packet = bytes.subarray(0, random.chance(0.5) ? end : DATAGRAM_BYTES);
     writePrefix(packet, 0, 1, Kind.ringData, 7, end - 16, random.chance(0.5) ? 7 : 8, packet.length);

@@ -284,7 +284,7 @@ describe("PeerStreams", () => {
       const hello = packet(1, Kind.streamHello, HASH, 1, new Uint8Array(9));
       hello[2] = 77;
       strange.other?.listener?.received(hello, world.now);
-      expect(refusal(world, 2)).toBe("10.9.9.9 speaks version 77 of the datagrams, and this daemon 1 to 2");
+      expect(refusal(world, 2)).toBe("10.9.9.9 speaks version 77 of the datagrams, and this daemon 1 to 3");
       const browser = world.connect(1);
       browser.other?.listener?.received(new TextEncoder().encode("GET /"), world.now);
       expect(refusal(world, 1)).toBe("10.9.9.9 sends what is no packet of a daemon");

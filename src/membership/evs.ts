@@ -5,17 +5,22 @@ import { type Machine, NEVER } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Orderer } from "../ordering/orderer.ts";
+import { EVERYBODY, type Interest } from "../ordering/interest.ts";
 import { Outgoing } from "../ordering/outgoing.ts";
 import type { Upcalls } from "../ordering/upcall.ts";
 import { UnreliableReceiver } from "../ordering/unreliable.ts";
 import type { RingConfig } from "../ring/config.ts";
 import { Configuration } from "../ring/configuration.ts";
+import type { Interests } from "../ring/interests.ts";
 import { Ring, type RingOutbox } from "../ring/ring.ts";
 import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
 import type { Stream } from "../ring/stream.ts";
 import type { Form1, Form2 } from "../wire/form.ts";
 import { Kind, PREFIX_BYTES, WIRE_VERSION_MIN, packet } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
+import { FragmentCursor } from "../wire/fragment.ts";
+import type { Announcement } from "../wire/interest.ts";
+import { announces, PRUNING_VERSION, RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
 import type { Agreement, EvsConfig } from "./config.ts";
@@ -38,7 +43,11 @@ export interface EvsOutbox extends Network, Upcalls {
   /** For logs and tools. */
   event(event: EvsEvent, now: number): void;
   /** The message's last fragment has been stamped: it is part of the total order of the current configuration. */
-  assigned?(message: OutgoingMessage): void;
+  assigned?(message: OutgoingMessage, interest: Interest): void;
+  /** Who has to have a message in the current configuration, as far as what was delivered here tells. Without it all messages go to all sites. */
+  interest?(message: OutgoingMessage): Interest;
+  /** What a message of a packet that announces something says, if it is an announcement. Told before it is delivered. */
+  announcement?(content: number, payload: Uint8Array): Announcement | undefined;
 }
 
 const LEAVE_COPIES = 3;
@@ -67,6 +76,8 @@ export class Evs implements Machine {
   #configuration: Configuration;
   #orderer: Orderer;
   #primary = false;
+  /** Whether messages may be for this site alone. */
+  #prunes = false;
   /** Whose messages this daemon must deliver: grows over failed attempts, shrinks to itself at an install. */
   #obligation: Set<DaemonId>;
   /** Of the configuration, or of the one that forms. */
@@ -102,9 +113,17 @@ export class Evs implements Machine {
     this.#obligation = new Set([this.#me]);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
     const assigned =
-      outbox.assigned === undefined ? undefined : (message: OutgoingMessage) => outbox.assigned?.(message);
+      outbox.assigned === undefined
+        ? undefined
+        : (message: OutgoingMessage, interest: Interest) => outbox.assigned?.(message, interest);
     this.#outgoing = new Outgoing(
-      () => this.#orderer.delivered,
+      {
+        dependency: () => this.#orderer.delivered,
+        prunes: () => this.#prunes,
+        stable: () => this.#configuration.stable,
+        knowledge: () => this.#configuration.interests.version,
+        interest: (message) => outbox.interest?.(message) ?? EVERYBODY,
+      },
       assigned,
       (delivery) => this.#outbox.message({ sender: this.#me, ...delivery }),
     );
@@ -136,6 +155,12 @@ export class Evs implements Machine {
   /** Stamps only the daemon's own messages (session 0) until told otherwise; `Packer.holdSessions`. */
   holdSessions(held: boolean): void {
     this.#outgoing.holdSessions(held);
+    this.#hasDataSinceStep = true;
+  }
+
+  /** What `interest` has said of messages that wait may have changed. */
+  releaseSessions(): void {
+    this.#outgoing.release();
     this.#hasDataSinceStep = true;
   }
 
@@ -387,6 +412,7 @@ export class Evs implements Machine {
   #ringOutbox(configuration: Configuration, dissemination: Dissemination): RingOutbox {
     const isInstalled = (): boolean => this.#configuration === configuration;
     const outgoing = this.#outgoing;
+    const stamp = { seq: 0, lts: 0, site: configuration.local.site };
     return {
       multicast: (bytes) => dissemination.multicast(bytes),
       multicastUnreliable: (bytes) => {
@@ -395,13 +421,19 @@ export class Evs implements Machine {
       },
       control: (to, channel, kind, body) => this.#unicast(to, channel, kind, body, this.#version),
       announce: (kind, body) => dissemination.multicast(this.#packet(this.#version, kind, body)),
-      fill: (bytes, at, seq) => outgoing.fill(bytes, at, seq),
-      filledPriority: () => outgoing.filledPriority,
+      fill: (bytes, at, seq, lts, room) => {
+        stamp.seq = seq;
+        stamp.lts = lts;
+        return outgoing.fill(bytes, at, stamp, room);
+      },
+      filledFlags: () => outgoing.filledFlags,
       isUrgent: () => outgoing.isUrgent,
-      fillUnreliable: (bytes, at) => outgoing.fillUnreliable(bytes, at),
+      fillUnreliable: (bytes, at, room) => outgoing.fillUnreliable(bytes, at, room),
+      unreliableFlags: () => outgoing.unreliableFlags,
       hasData: () => isInstalled() && !outgoing.isEmpty,
       held: (data) => {
-        if (data.site === configuration.local.site) this.#wideArea?.forward(data.lts, data.bytes);
+        if (announces(data.bytes)) this.#noteInterests(configuration.interests, data);
+        if (data.site === configuration.local.site) this.#wideArea?.forward(data);
         if (isInstalled()) this.#orderer.held(data);
       },
       stable: () => {
@@ -420,6 +452,16 @@ export class Evs implements Machine {
       },
       retired: () => this.#sendLeave(dissemination),
     };
+  }
+
+  /** Before it is acknowledged: what is stable was noted everywhere. */
+  #noteInterests(interests: Interests, { origin, bytes, end }: RingPacket): void {
+    const fragment = new FragmentCursor();
+    fragment.open(bytes, RING_DATA_HEAD_BYTES, end);
+    while (fragment.advance()) {
+      const said = fragment.isWhole ? this.#outbox.announcement?.(fragment.content, fragment.data()) : undefined;
+      if (said !== undefined) interests.note(origin, said);
+    }
   }
 
   /** Milliseconds since the configuration was made, by this daemon's clock and the one of who named it. */
@@ -537,6 +579,7 @@ export class Evs implements Machine {
         me: this.#me,
         config: wideArea,
         configuration,
+        old: this.#configuration,
         records,
         wire: { confHash, version: this.#version },
         datagramBytes: this.#ringConfig.datagramBytes,
@@ -589,6 +632,8 @@ export class Evs implements Machine {
     });
     this.#outgoing.restart();
     this.#configuration = configuration;
+    const isNewEnough = this.#version >= PRUNING_VERSION;
+    this.#prunes = isNewEnough && !configuration.hasOneSite && this.#outbox.interest !== undefined;
     this.#intake.installedHash = this.#config.confHash;
     this.#orderer = this.#newOrderer(configuration);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));

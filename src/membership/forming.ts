@@ -23,10 +23,13 @@ export class Forming {
     this.#old = old;
     this.#wideArea = wideArea;
     if (wideArea === undefined) return;
+    wideArea.supplyDigests();
     for (const stream of old.streams) {
       for (let seq = stream.discarded + 1; seq <= stream.high; seq++) {
         const held = stream.get(seq);
-        if (held !== undefined) wideArea.supply(old.id, stream.site, seq, held.bytes);
+        if (held === undefined) continue;
+        wideArea.supply(old.id, held);
+        seq = held.seq;
       }
     }
   }
@@ -35,7 +38,7 @@ export class Forming {
   take(prefix: Prefix, bytes: Uint8Array): void {
     const packet = ringPacket(prefix, bytes);
     if (this.#isMine(bytes)) this.#hold(packet);
-    this.#wideArea?.supply(configurationOf(bytes), packet.site, packet.seq, bytes);
+    this.#wideArea?.supply(configurationOf(bytes), packet);
   }
 
   /** Such a packet has come from another site; the ring has been sent it already. */
@@ -43,7 +46,7 @@ export class Forming {
     const packet = ringPacket(prefix, bytes);
     if (this.#isMine(bytes)) this.#hold(packet);
     // For members of the ring that missed it: nobody else here can have it.
-    else this.#wideArea?.keepRelayed(configurationOf(bytes), packet.site, packet.seq, bytes);
+    else this.#wideArea?.keepRelayed(configurationOf(bytes), packet);
   }
 
   /** What the ring is asked for: what this daemon lacks, and what other sites lack. */
@@ -59,11 +62,15 @@ export class Forming {
     const stream = isMine ? this.#old.stream(site) : undefined;
     if (stream === undefined && this.#wideArea === undefined) return 0;
     let sent = 0;
+    const done = new Set<Uint8Array>();
     for (const seq of Array.from(missing.numbers())) {
       if (sent >= bytesMax) break;
       const bytes = stream?.get(seq)?.bytes ?? this.#wideArea?.relayed(configuration, site, seq);
       if (bytes === undefined) continue;
       missing.remove(seq);
+      // One that stands for several is sent once.
+      if (done.has(bytes)) continue;
+      done.add(bytes);
       sent += bytes.length;
       send(bytes);
     }

@@ -23,7 +23,19 @@ const members = fc.array(
 
 function packetOf(site: number, seq: number): RingPacket {
   const bytes = new Uint8Array(0);
-  return { origin: 1, site, seq, lts: 10 * seq + site, round: 1, bytes, end: 0, early: undefined, assembled: false };
+  return {
+    origin: 1,
+    site,
+    seq,
+    lts: 10 * seq + site,
+    round: 1,
+    first: seq,
+    bytes,
+    end: 0,
+    numbers: undefined,
+    early: undefined,
+    assembled: false,
+  };
 }
 
 function configurationOf({ held, promised }: Member, ids: readonly number[]): Configuration {

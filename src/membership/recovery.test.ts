@@ -13,7 +13,19 @@ const HIGH = 14;
 function packetOf(seq: number): RingPacket {
   const bytes = new Uint8Array(0);
   const origin = seq % 3 === 0 ? 9 : 1 + (seq % 4);
-  return { origin, site: 0, seq, lts: seq, round: 1, bytes, end: 0, early: undefined, assembled: false };
+  return {
+    origin,
+    site: 0,
+    seq,
+    lts: seq,
+    round: 1,
+    first: seq,
+    bytes,
+    end: 0,
+    numbers: undefined,
+    early: undefined,
+    assembled: false,
+  };
 }
 
 /** Every survivor holds its own packets; what else it holds is up to chance. */

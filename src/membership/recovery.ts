@@ -44,7 +44,10 @@ export class Recovery {
   counts(packet: RingPacket): boolean {
     const i = this.#old.streams.findIndex(({ site }) => site === packet.site);
     const entry = this.record.streams[i];
-    return entry !== undefined && packet.seq <= entry.high && !(this.#holes[i] as RangeSet).has(packet.seq);
+    if (entry === undefined || packet.seq > entry.high) return false;
+    const holes = this.#holes[i] as RangeSet;
+    for (let seq = packet.first; seq <= packet.seq; seq++) if (holes.has(seq)) return false;
+    return true;
   }
 
   /** What this daemon still lacks, of the first stream that lacks anything. */

@@ -40,7 +40,7 @@ describe("what sites owe each other", () => {
             const holders = sites.filter((site) => lacking.get(site)?.includes(seq) !== true);
             const distance = (site: number): number => Math.abs(site - to);
             const nearest = holders.toSorted((a, b) => distance(a) - distance(b) || a - b)[0];
-            const from = sites.filter((site) => supplies[site - 1]?.take(ID, STREAM, seq).includes(to));
+            const from = sites.filter((site) => supplies[site - 1]?.take(ID, STREAM, seq, seq).includes(to));
             const isLacking = lacking.get(to)?.includes(seq) === true && !holes.has(seq);
             expect(from).toEqual(isLacking ? [nearest] : []);
             // A packet is asked for once for all sites: put back what was taken for the others.
@@ -61,14 +61,14 @@ describe("what sites owe each other", () => {
     );
     const supplies = new SiteSupplies([record], routesOf(1, [1, 2]));
     expect(supplies.left).toBe(3);
-    expect(supplies.take(ID, STREAM, 4)).toEqual([2]);
-    expect(supplies.take(ID, STREAM, 4)).toEqual([]);
-    expect(supplies.take({ leader: 1, time: 8 }, STREAM, 3)).toEqual([]);
+    expect(supplies.take(ID, STREAM, 4, 4)).toEqual([2]);
+    expect(supplies.take(ID, STREAM, 4, 4)).toEqual([]);
+    expect(supplies.take({ leader: 1, time: 8 }, STREAM, 3, 3)).toEqual([]);
     const [request, ...others] = supplies.requests();
     expect([...(request?.missing.numbers() ?? [])]).toEqual([3, 9]);
     expect([request?.configuration, request?.site, others]).toEqual([ID, STREAM, []]);
-    supplies.take(ID, STREAM, 3);
-    supplies.take(ID, STREAM, 9);
+    supplies.take(ID, STREAM, 3, 3);
+    supplies.take(ID, STREAM, 9, 9);
     expect([supplies.left, supplies.requests()]).toEqual([0, []]);
   });
 });

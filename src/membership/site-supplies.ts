@@ -47,15 +47,22 @@ export class SiteSupplies {
     return this.#supplies.reduce((sum, { left }) => sum + left.size, 0);
   }
 
-  /** A packet is here: to which sites it has to be sent. Said once. */
-  take(configuration: ConfigurationId, stream: number, seq: number): number[] {
+  /** A packet is here, or one that stands for several: to which sites (of those that it is for) it has to be sent. Said once. */
+  take(
+    configuration: ConfigurationId,
+    stream: number,
+    first: number,
+    last: number,
+    isFor: (site: number) => boolean = () => true,
+  ): number[] {
     if (this.#supplies.length === 0) return [];
     const key = configurationKey(configuration);
     const sites: number[] = [];
     for (const supply of this.#supplies) {
-      if (supply.stream !== stream || !supply.left.has(seq) || configurationKey(supply.configuration) !== key) continue;
-      supply.left.remove(seq, seq);
-      sites.push(supply.to);
+      if (supply.stream !== stream || !isFor(supply.to) || configurationKey(supply.configuration) !== key) continue;
+      const { size } = supply.left;
+      supply.left.remove(first, last);
+      if (supply.left.size < size) sites.push(supply.to);
     }
     return sites;
   }

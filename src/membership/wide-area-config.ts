@@ -1,5 +1,4 @@
 import { hopDefaults } from "../hop/config.ts";
-import { STREAM_CAPACITY } from "../ring/stream.ts";
 import type { Weights } from "../routing/source-tree.ts";
 
 /** One direction of a link between two sites, where it is not like all others. */
@@ -16,8 +15,9 @@ export type SiteLink = {
   readonly silenceMs?: number;
 };
 
-/** With less, a ring would stop at each packet. */
+/** With less, a ring would stop at each packet; with more, daemons that speak version 2 would not believe it. */
 const GAP_MIN = 16;
+const GAP_MAX = 4_096;
 
 /** Settings of daemons in several sites; complete and checked (`wideAreaConfig`). The same at all daemons. */
 export type WideAreaConfig = {
@@ -98,9 +98,9 @@ export function rateMaxOf({ links, rateMax }: WideAreaConfig, from: number, to: 
   return linkOf(links, from, to)?.rateMax ?? rateMax;
 }
 
-/** Packets that a site may have unstable, of this length: what `windowBytes` admits, and a stream can hold. */
+/** Packets that a site may have unstable, of this length: what `windowBytes` admits. */
 export function gapOf({ windowBytes }: WideAreaConfig, datagramBytes: number): number {
-  return Math.max(GAP_MIN, Math.min(STREAM_CAPACITY / 2, Math.ceil(windowBytes / datagramBytes)));
+  return Math.max(GAP_MIN, Math.min(GAP_MAX, Math.ceil(windowBytes / datagramBytes)));
 }
 
 /** What a hop from one site straight to another is set to. */

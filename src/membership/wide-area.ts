@@ -9,7 +9,17 @@ import { Routes } from "../routing/routes.ts";
 import type { OldConfigurationRecord } from "../wire/form.ts";
 import { hopObjectBytesMax } from "../wire/hop/data.ts";
 import { Kind, type Prefix, packet, readPrefix } from "../wire/prefix.ts";
-import { isRingData, isUrgent } from "../wire/ring-data.ts";
+import {
+  isDigest,
+  isLocal,
+  isOfConfiguration,
+  isRingData,
+  isUrgent,
+  packetsOfDigest,
+  PRUNING_VERSION,
+  type RingPacket,
+  ringPacket,
+} from "../wire/ring-data.ts";
 import { type Request, UNLIMITED_CREDIT } from "../wire/ring-token.ts";
 import {
   decodeSiteDone,
@@ -19,6 +29,7 @@ import {
   type SiteUpdate,
 } from "../wire/site-control.ts";
 import { SITE_OBJECT_BYTES_MAX, type SiteObject, usualHead } from "../wire/site-object.ts";
+import { Digests } from "./digests.ts";
 import { HopClass, SiteHop } from "./site-hop.ts";
 import { recordOf } from "./recovery.ts";
 import { SiteSupplies } from "./site-supplies.ts";
@@ -44,6 +55,8 @@ export type WideAreaOptions = {
   readonly me: DaemonId;
   readonly config: WideAreaConfig;
   readonly configuration: Configuration;
+  /** The one that this daemon comes from. */
+  readonly old: Configuration;
   /** Of FORM2. */
   readonly records: readonly OldConfigurationRecord[];
   readonly wire: { readonly confHash: number; readonly version: number };
@@ -82,12 +95,24 @@ export class WideArea implements Machine {
   #updateAt = NEVER;
   #updatedAt = Number.NEGATIVE_INFINITY;
   #hasNews = false;
+  readonly #datagramBytes: number;
+  readonly #digests: Digests;
+  /** Recovery: the configuration that this daemon comes from. */
+  readonly #old: Configuration;
+  /** Packets of this site that were for it alone, and of others that this site passed over. */
+  readonly pruning = { pruned: 0, passedOver: 0 };
+  /** Packets of this site up to here were sent on, if they were for others; the last one of them that was not. */
+  #sentSeq = 0;
+  #localSeq = 0;
+  /** Of packets for others that were not sent on yet. */
+  #gatedBytes = 0;
+  #digestedAt = Number.NEGATIVE_INFINITY;
   /** Updates of others that wait to be passed on together, and until when. */
   #passing: { readonly hop: SiteHop; readonly object: SiteObject }[] = [];
   #passAt = NEVER;
 
   constructor(options: WideAreaOptions, outbox: WideAreaOutbox, now: number) {
-    const { me, config, configuration, wire, datagramBytes, rates } = options;
+    const { me, config, configuration, old, wire, datagramBytes, rates } = options;
     this.#me = me;
     this.#config = config;
     this.#configuration = configuration;
@@ -125,6 +150,9 @@ export class WideArea implements Machine {
       return new SiteHop(site, configuration.representativeOf(site), hop, usualOf, hopOutbox, now);
     });
     this.#children = this.#towards(this.#routes.me, this.#all);
+    this.#datagramBytes = datagramBytes;
+    this.#digests = new Digests(me, configuration, datagramBytes);
+    this.#old = old;
     this.#records = options.records;
     this.#supplies = new SiteSupplies(options.records, this.#routes);
   }
@@ -140,6 +168,7 @@ export class WideArea implements Machine {
 
   get deadline(): number {
     let deadline = Math.min(this.#updateAt, this.announceAt, this.#passAt);
+    if (this.#digests.hasNews) deadline = Math.min(deadline, this.#digestedAt + this.#config.updateMs);
     for (const { hop } of this.#hops) deadline = Math.min(deadline, hop.deadline);
     return deadline;
   }
@@ -160,8 +189,37 @@ export class WideArea implements Machine {
     return had;
   }
 
-  /** A packet of this site is here, for the first time: for all others. */
-  forward(lts: number, bytes: Uint8Array): void {
+  /** A packet of this site is here, for the first time: for all others, unless it is for this site alone. */
+  forward(packet: RingPacket): void {
+    if (this.#wire.version < PRUNING_VERSION) {
+      this.#send(packet);
+      return;
+    }
+    if (!isLocal(packet.bytes)) this.#gatedBytes += packet.bytes.length;
+    this.#sendOn();
+  }
+
+  /**
+   * Sends packets on that are for others, each once all daemons of this site hold what is before it and for this site alone. So nobody at another site has a message
+   * that follows one which is for this site alone, and was lost with its sender.
+   */
+  #sendOn(): void {
+    const { local } = this.#configuration;
+    while (this.#sentSeq < local.prefix) {
+      const packet = local.get(this.#sentSeq + 1);
+      if (packet !== undefined && isLocal(packet.bytes)) {
+        this.#localSeq = packet.seq;
+        this.pruning.pruned++;
+      } else if (packet !== undefined) {
+        if (this.#localSeq > local.heldHere) return;
+        this.#gatedBytes -= packet.bytes.length;
+        this.#send(packet);
+      }
+      this.#sentSeq++;
+    }
+  }
+
+  #send({ lts, bytes }: RingPacket): void {
     this.#told.lts = Math.max(this.#told.lts, lts);
     const object = this.#object(undefined, bytes);
     const hopClass = isUrgent(bytes) ? HopClass.urgent : HopClass.data;
@@ -169,6 +227,7 @@ export class WideArea implements Machine {
   }
 
   forwardUnreliable(bytes: Uint8Array): void {
+    if (isLocal(bytes)) return;
     const object = this.#object(undefined, bytes);
     for (const child of this.#children) child.sendUnreliable(object);
   }
@@ -177,7 +236,7 @@ export class WideArea implements Machine {
   get credit(): number {
     let credit = UNLIMITED_CREDIT;
     for (const child of this.#children) credit = Math.min(credit, Math.floor(child.credit));
-    return credit;
+    return Math.max(0, credit - this.#gatedBytes);
   }
 
   /** When the site should promise what its clock says, though nobody has asked. */
@@ -189,6 +248,8 @@ export class WideArea implements Machine {
   /** After each step: tells the others what they wait for, and lets the hops send. */
   endStep(now: number): void {
     const { local } = this.#configuration;
+    this.#sendOn();
+    if (this.#digests.hasNews && now >= this.#digestedAt + this.#config.updateMs) this.#tellDigests(now);
     const isNew = this.#isAwaited || local.acknowledged > this.#told.aru;
     if (isNew) this.#updateAt = Math.min(this.#updateAt, Math.max(now, this.#updatedAt + this.#config.updateMs));
     if (now >= Math.min(this.#updateAt, this.announceAt)) this.#update(now);
@@ -218,8 +279,16 @@ export class WideArea implements Machine {
   }
 
   /** Recovery: a packet of an old configuration is here, for whoever lacks it. */
-  supply(configuration: ConfigurationId, site: number, seq: number, bytes: Uint8Array): void {
-    const sites = this.#supplies.take(configuration, site, seq);
+  supply(configuration: ConfigurationId, packet: RingPacket): void {
+    this.#supply(configuration, packet, () => true);
+  }
+
+  #supply(
+    configuration: ConfigurationId,
+    { site, first, seq, bytes }: RingPacket,
+    isFor: (site: number) => boolean,
+  ): void {
+    const sites = this.#supplies.take(configuration, site, first, seq, isFor);
     if (sites.length === 0) return;
     const object = (to: number): SiteObject => this.#object([to], bytes);
     for (const to of sites) {
@@ -227,12 +296,33 @@ export class WideArea implements Machine {
     }
   }
 
+  /**
+   * Recovery: tells others of what was for this site alone and all its daemons had, in place of the packets: these can be far more than lines carry in time. What some
+   * daemon of this site may lack others get as it is, so that whoever has something has what can be sent back.
+   */
+  supplyDigests(): void {
+    const { id } = this.#old;
+    for (const { bytes } of new Digests(this.#me, this.#old, this.#datagramBytes).take()) {
+      this.#supply(id, ringPacket(readPrefix(bytes) as Prefix, bytes), (site) => !this.#hasMemberOfOldSite(site));
+    }
+  }
+
+  /** Whether somebody of this site, as it was in the configuration that this daemon comes from, is in another one now: the packets were for it too. */
+  #hasMemberOfOldSite(site: number): boolean {
+    const { members } = this.#configuration;
+    return members.some(
+      (member) => this.#configuration.siteOf(member) === site && this.#old.siteOf(member) === this.#old.local.site,
+    );
+  }
+
   /** Recovery: keeps a packet that came for the ring, which lacks it, and that this daemon itself has no use for. */
-  keepRelayed(configuration: ConfigurationId, site: number, seq: number, bytes: Uint8Array): void {
+  keepRelayed(configuration: ConfigurationId, { site, first, seq: last, bytes }: RingPacket): void {
     const record = recordOf(this.#records, configuration);
     const lacks = record?.lacks.find(({ newSite, stream }) => newSite === this.#routes.me && stream === site);
-    if (lacks?.missing.has(seq) !== true) return;
-    this.#relayed.set(`${configurationKey(configuration)} ${site} ${seq}`, bytes);
+    if (lacks === undefined) return;
+    for (let seq = first; seq <= last; seq++) {
+      if (lacks.missing.has(seq)) this.#relayed.set(`${configurationKey(configuration)} ${site} ${seq}`, bytes);
+    }
   }
 
   relayed(configuration: ConfigurationId, site: number, seq: number): Uint8Array | undefined {
@@ -261,8 +351,19 @@ export class WideArea implements Machine {
     this.#updateAt = NEVER;
     this.#updatedAt = now;
     this.#told = { lts: Math.max(this.#told.lts, lts), aru: local.acknowledged };
-    const update = { configuration: id, site: local.site, seq, lts, aru: local.acknowledged };
-    this.#sendControl(Kind.siteUpdate, encodeSiteUpdate(update));
+    // The token had reached that when this daemon learnt of the aru, or later.
+    const clock = local.announced.lts;
+    const update = { configuration: id, site: local.site, seq, lts, aru: local.acknowledged, clock };
+    this.#sendControl(Kind.siteUpdate, encodeSiteUpdate(update, this.#wire.version));
+  }
+
+  #tellDigests(now: number): void {
+    this.#digestedAt = now;
+    for (const { bytes, lts } of this.#digests.take()) {
+      this.#told.lts = Math.max(this.#told.lts, lts);
+      const object = this.#object(undefined, bytes);
+      for (const child of this.#children) child.send(object, HopClass.control);
+    }
   }
 
   /** One datagram takes the updates of many sites. */
@@ -305,7 +406,7 @@ export class WideArea implements Machine {
       else if (prefix.kind === Kind.siteUpdate && this.#config.lowLatency) {
         this.#passing.push({ hop, object });
         this.#passAt = Math.min(this.#passAt, now + this.#config.announceMs / 2);
-      } else hop.send(object, classOf(prefix, object));
+      } else hop.send(object, classOf(prefix, object, this.#configuration.id));
     }
     if (sites === undefined || sites.includes(this.#routes.me)) this.#onPacket(prefix, object, now);
   }
@@ -315,7 +416,9 @@ export class WideArea implements Machine {
     switch (prefix.kind) {
       case Kind.ringData:
       case Kind.ringUnreliable:
-        if (isRingData(prefix)) this.#outbox.arrived(prefix, bytes, now);
+        if (!isRingData(prefix)) return;
+        if (prefix.kind === Kind.ringData) this.pruning.passedOver += packetsOfDigest(bytes);
+        this.#outbox.arrived(prefix, bytes, now);
         return;
       case Kind.siteUpdate: {
         const update = decodeSiteUpdate(prefix, bytes);
@@ -335,7 +438,7 @@ export class WideArea implements Machine {
   }
 
   /** False if it cannot be right. */
-  #onUpdate({ configuration, site, seq, lts, aru }: SiteUpdate): boolean {
+  #onUpdate({ configuration, site, seq, lts, aru, clock }: SiteUpdate): boolean {
     const stream = this.#configuration.stream(site);
     if (stream === undefined || stream === this.#configuration.local) return false;
     if (!sameConfiguration(configuration, this.#configuration.id)) return false;
@@ -344,13 +447,14 @@ export class WideArea implements Machine {
     const { announced, ltsHeld } = this.#configuration.local;
     if (aru > Math.max(announced.lts, ltsHeld)) return false;
     stream.announce({ seq, lts });
+    this.#configuration.clockHeard = Math.max(this.#configuration.clockHeard, clock);
     stream.acknowledged = Math.max(stream.acknowledged, aru);
     return true;
   }
 }
 
-function classOf(prefix: Prefix, { sites, packet: bytes }: SiteObject): number {
-  if (prefix.kind !== Kind.ringData || !isRingData(prefix)) return HopClass.control;
-  if (sites !== undefined) return HopClass.repair;
+function classOf(prefix: Prefix, { packet: bytes }: SiteObject, id: ConfigurationId): number {
+  if (prefix.kind !== Kind.ringData || !isRingData(prefix) || isDigest(bytes)) return HopClass.control;
+  if (!isOfConfiguration(bytes, id)) return HopClass.repair;
   return isUrgent(bytes) ? HopClass.urgent : HopClass.data;
 }

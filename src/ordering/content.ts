@@ -10,4 +10,13 @@ export const Content = {
   notice: 3,
   /** A command of the membership service for regions (cms/command.ts). */
   membership: 4,
+  /** Of messages that were not for this site, made up from digests and never sent: for each 24 bytes as before a numbered frame, and how many are ordered (u16). */
+  numbers: 5,
+  /** A daemon says in which group it is interested (wire/interest.ts). */
+  interest: 6,
 } as const;
+
+/** Before a numbered frame: token (16 bytes) and number (u64). */
+export const NUMBER_HEAD_BYTES = 24;
+/** Of one part of `numbers`. */
+export const NUMBERS_BYTES = NUMBER_HEAD_BYTES + 2;

@@ -2,25 +2,37 @@ import { describe, expect, test } from "vitest";
 import { Configuration } from "../ring/configuration.ts";
 import { RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
 import { Orderer } from "./orderer.ts";
-import { Packer } from "./packer.ts";
+import { EVERYBODY } from "./interest.ts";
+import { type Outlook, Packer } from "./packer.ts";
 import { type Service, serviceRank } from "./service.ts";
 
 const text = new TextDecoder();
 const bytesOf = (name: string) => new TextEncoder().encode(name);
 
+function outlook(dependency = { lts: 0, site: 0 }): Outlook {
+  return {
+    dependency: () => dependency,
+    prunes: () => false,
+    stable: () => 0,
+    knowledge: () => 0,
+    interest: () => EVERYBODY,
+  };
+}
+
 /** A packet of `origin` that carries the named messages, packed as the ring packs them. */
 function packetOf(
   at: { site?: number; seq: number; lts?: number; origin: number },
   messages: readonly [name: string, service: Service, session?: number][],
-  packer = new Packer(() => ({ lts: 0, site: 0 })),
+  packer = new Packer(outlook()),
 ): RingPacket {
   for (const [name, service, session = 1] of messages) {
     packer.enqueue({ session, priority: 0, service: serviceRank(service), content: 0, pieces: [bytesOf(name)] });
   }
   const bytes = new Uint8Array(1400);
-  const end = packer.fill(bytes, RING_DATA_HEAD_BYTES, at.seq);
   const { site = 0, seq, lts = seq, origin } = at;
-  return { site, seq, lts, origin, round: 1, bytes, end, early: undefined, assembled: false };
+  const end = packer.fill(bytes, RING_DATA_HEAD_BYTES, { seq, lts, site });
+  const numbers = undefined;
+  return { site, seq, first: seq, lts, origin, round: 1, bytes, end, numbers, early: undefined, assembled: false };
 }
 
 function observed(configuration: Configuration) {
@@ -61,7 +73,7 @@ describe("in one configuration", () => {
 
   test("a reliable message overtakes a gap; a FIFO one does unless its own session's message is in the gap", () => {
     const { log, hold } = observed(oneSite());
-    const mine = new Packer(() => ({ lts: 0, site: 0 }));
+    const mine = new Packer(outlook());
     const first = packetOf({ seq: 1, origin: 1 }, [["f1", "fifo", 7]], mine);
     const second = packetOf(
       { seq: 2, origin: 1 },
@@ -81,7 +93,7 @@ describe("in one configuration", () => {
   test("a causal message overtakes unrelated ones but not what its sender had seen", () => {
     const configuration = oneSite();
     const { log, orderer, hold } = observed(configuration);
-    const seen = new Packer(() => ({ lts: 1, site: 0 }));
+    const seen = new Packer(outlook({ lts: 1, site: 0 }));
     const blocked = packetOf({ seq: 2, origin: 2 }, [["safe", "safe"]]);
     hold(packetOf({ seq: 3, origin: 3 }, [["c", "causal"]], seen));
     expect(log).toEqual([]);
@@ -95,7 +107,7 @@ describe("in one configuration", () => {
 
   test("a message longer than a packet is put together from packets in any order", () => {
     const { log, hold } = observed(oneSite());
-    const packer = new Packer(() => ({ lts: 0, site: 0 }));
+    const packer = new Packer(outlook());
     const name = "x".repeat(3000);
     const packets = [
       packetOf({ seq: 1, origin: 1 }, [[name, "reliable"]], packer),

@@ -3,8 +3,11 @@ import type { Configuration, Stamp } from "../ring/configuration.ts";
 import { isBefore } from "../ring/configuration.ts";
 import type { Stream } from "../ring/stream.ts";
 import { FragmentCursor } from "../wire/fragment.ts";
-import { RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
+import { getU32, setU16, setU32 } from "../wire/bytes.ts";
+import { isSafeDigest, RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
+import { type NumbersItem, TOKEN_BYTES } from "../wire/ring-digest.ts";
 import { Assemblies } from "./assembly.ts";
+import { Content, NUMBER_HEAD_BYTES, NUMBERS_BYTES } from "./content.ts";
 import { SERVICES, serviceRank } from "./service.ts";
 import type { Delivery } from "./upcall.ts";
 
@@ -14,8 +17,11 @@ const CAUSAL = serviceRank("causal");
 const AGREED = serviceRank("agreed");
 const SAFE = serviceRank("safe");
 
-/** How far the total order has been delivered in one stream: all of the packets before `seq`, and `seq` up to `offset`. */
-type Progress = { readonly stream: Stream; seq: number; offset: number };
+/**
+ * How far the total order has been delivered in one stream: all of the packets before `seq`, and of that itself up to `offset`; of a digest its first
+ * `items`.
+ */
+type Progress = { readonly stream: Stream; seq: number; offset: number; items: number };
 
 /**
  * Decides what of a configuration may be delivered, and in which order (recovery.md, "Terms"; protocols.md G.2). Messages
@@ -41,12 +47,17 @@ export class Orderer {
   #waitingCausal = 0;
   #cutLtsSeen = 0;
   /** Made once, as it is asked for each packet. */
-  readonly #isAgreed = (packet: RingPacket): boolean => this.#configuration.isAgreed(packet.lts, packet.site);
+  readonly #isAgreed = (lts: number, site: number): boolean => this.#configuration.isAgreed(lts, site);
 
   constructor(configuration: Configuration, deliver: (delivery: Delivery) => void) {
     this.#configuration = configuration;
     this.#deliver = deliver;
-    this.#progress = configuration.streams.map((stream) => ({ stream, seq: 1, offset: RING_DATA_HEAD_BYTES }));
+    this.#progress = configuration.streams.map((stream) => ({
+      stream,
+      seq: 1,
+      offset: RING_DATA_HEAD_BYTES,
+      items: 0,
+    }));
   }
 
   /** Whether a safe message is next, which not all daemons are known to have. */
@@ -73,7 +84,9 @@ export class Orderer {
     const cutMoved = cutLts > this.#cutLtsSeen;
     this.#cutLtsSeen = cutLts;
     let moved = false;
-    if (this.#isAhead(packet)) moved = this.#deliverEarly(packet);
+    // Behind a digest that fills a gap more may be delivered than there is in it.
+    if (packet.numbers !== undefined) moved = true;
+    else if (this.#isAhead(packet)) moved = this.#deliverEarly(packet);
     const mayMove = moved || cutJumped || (cutMoved && this.#waitingCausal > 0);
     if (mayMove && this.#waiting > 0) this.#deliverAllEarly();
   }
@@ -95,7 +108,7 @@ export class Orderer {
   /** The form says that everything up to `stable` was held by all: delivers it, still in the old configuration. */
   deliverStable(): void {
     this.#safeLts = this.#configuration.stable;
-    this.#advanceWhile((packet) => packet.lts <= this.#safeLts);
+    this.#advanceWhile((lts) => lts <= this.#safeLts);
   }
 
   /**
@@ -109,39 +122,91 @@ export class Orderer {
     transitional();
     this.#safeLts = Number.POSITIVE_INFINITY;
     this.#advance();
-    for (const packet of this.#beyondCut()) this.#deliverBeyondCut(packet, commit.has(packet.origin));
+    for (const packet of this.#beyondCut()) this.#deliverBeyondCut(packet, commit);
   }
 
   #advance(): void {
     this.#advanceWhile(this.#isAgreed);
   }
 
-  #advanceWhile(admits: (packet: RingPacket) => boolean): void {
+  #advanceWhile(admits: (lts: number, site: number) => boolean): void {
     this.#isBlocked = false;
     for (;;) {
       const next = this.#lowest();
       const packet = next?.stream.get(next.seq);
-      if (next === undefined || packet === undefined || !admits(packet)) return;
-      if (!this.#consume(packet, next)) return;
+      if (next === undefined || packet === undefined) return;
+      if (packet.numbers !== undefined) {
+        if (!this.#consumeDigest(packet, packet.numbers, next, admits)) return;
+        continue;
+      }
+      if (!admits(packet.lts, packet.site) || !this.#consume(packet, next)) return;
       next.seq++;
       next.offset = RING_DATA_HEAD_BYTES;
     }
   }
 
-  /** The stream whose next packet has the smallest stamp, of those that hold it. */
-  #lowest(): Progress | undefined {
+  /** The stream in which the smallest stamp is next, of those that hold what is. */
+  #lowest(except?: Progress): Progress | undefined {
     if (this.#progress.length === 1) return this.#progress[0];
     let lowest: Progress | undefined;
-    let lowestPacket: RingPacket | undefined;
+    let lowestLts = 0;
+    let lowestSite = 0;
     for (const progress of this.#progress) {
+      if (progress === except) continue;
       const packet = progress.stream.get(progress.seq);
       if (packet === undefined) continue;
-      if (lowestPacket === undefined || isBefore(packet.lts, packet.site, lowestPacket.lts, lowestPacket.site)) {
+      const lts = nextLts(packet, progress);
+      if (lowest === undefined || isBefore(lts, packet.site, lowestLts, lowestSite)) {
         lowest = progress;
-        lowestPacket = packet;
+        lowestLts = lts;
+        lowestSite = packet.site;
       }
     }
     return lowest;
+  }
+
+  /**
+   * Passes over packets that were not for this site, one by one as far as they have numbers of sessions: these count from each packet's own place in the order on.
+   * False when it has to wait; otherwise the digest is over, or what another stream has is next.
+   */
+  #consumeDigest(
+    digest: RingPacket,
+    numbers: readonly NumbersItem[],
+    progress: Progress,
+    admits: (lts: number, site: number) => boolean,
+  ): boolean {
+    const { site, seq, lts } = digest;
+    const other = this.#lowest(progress);
+    const otherPacket = other?.stream.get(other.seq);
+    const otherLts = other && otherPacket ? nextLts(otherPacket, other) : Number.POSITIVE_INFINITY;
+    const isNext = (at: number): boolean => isBefore(at, site, otherLts, otherPacket?.site ?? 0);
+    const isBlocked = lts > this.#safeLts && isSafeEnd(digest);
+    const from = progress.items;
+    let item = numbers[from];
+    while (item !== undefined && isNext(item.lts) && admits(item.lts, site) && !(isBlocked && item.seq === seq)) {
+      item = numbers[++progress.items];
+    }
+    if (progress.items > from) this.#deliverNumbers(digest, numbers.slice(from, progress.items));
+    const at = item?.lts ?? lts;
+    if (!isNext(at)) return true;
+    if (!admits(at, site)) return false;
+    this.#isBlocked = isBlocked;
+    if (isBlocked) return false;
+    progress.seq = seq + 1;
+    progress.items = 0;
+    return true;
+  }
+
+  #deliverNumbers({ origin: sender }: RingPacket, items: readonly NumbersItem[]): void {
+    const payload = new Uint8Array(NUMBERS_BYTES * items.length);
+    items.forEach(({ token, number, ordered }, i) => {
+      const at = NUMBERS_BYTES * i;
+      payload.set(token, at);
+      setU32(payload, at + TOKEN_BYTES, Math.floor(number / 2 ** 32));
+      setU32(payload, at + TOKEN_BYTES + 4, number % 2 ** 32);
+      setU16(payload, at + NUMBER_HEAD_BYTES, Math.min(ordered, 0xffff));
+    });
+    this.#deliver({ sender, session: 0, service: "agreed", content: Content.numbers, payload });
   }
 
   /** Delivers the rest of the packet at the front; false when a safe message has to wait in it. */
@@ -192,7 +257,9 @@ export class Orderer {
       for (const { stream, seq } of this.#progress) {
         for (let n = seq; n <= stream.high; n++) {
           const packet = stream.get(n);
-          if (packet !== undefined && this.#deliverEarly(packet)) again = true;
+          if (packet === undefined) continue;
+          if (this.#deliverEarly(packet)) again = true;
+          n = packet.seq;
         }
       }
     }
@@ -200,8 +267,9 @@ export class Orderer {
 
   /** Delivers what its service lets overtake the front. Returns whether there was any. */
   #deliverEarly(packet: RingPacket): boolean {
+    if (packet.numbers !== undefined) return false;
     const progress = this.#progressOf(packet);
-    const from = packet.seq === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
+    const from = fromOf(packet, progress);
     this.#assemble(packet, from);
     const fragment = this.#scan;
     let any = false;
@@ -248,11 +316,17 @@ export class Orderer {
    */
   #areCausesDelivered(lts: number, site: number): boolean {
     const look = this.#look;
-    for (const { stream, seq, offset } of this.#progress) {
+    for (const progress of this.#progress) {
+      const { stream, seq } = progress;
       for (let n = seq; n <= stream.high; n++) {
         const packet = stream.get(n);
         if (packet === undefined || isBefore(lts, site, packet.lts, packet.site)) break;
-        look.open(packet.bytes, n === seq ? offset : RING_DATA_HEAD_BYTES, packet.end);
+        n = packet.seq;
+        if (packet.numbers !== undefined) {
+          if (packet.lts > this.#safeLts && isSafeEnd(packet)) return false;
+          continue;
+        }
+        look.open(packet.bytes, fromOf(packet, progress), packet.end);
         while (look.advance()) {
           if (look.isLast && look.service >= CAUSAL && !packet.early?.includes(look.start)) return false;
         }
@@ -267,15 +341,29 @@ export class Orderer {
     if (previous === 0) return true;
     const progress = this.#progressOf(packet);
     if (previous < progress.seq) return true;
-    const holder = progress.stream.get(previous);
+    const { stream, seq } = progress;
+    const holder = stream.get(previous);
     if (holder === undefined) return false;
+    if (holder === packet) return this.#isSessionDelivered(packet, session, progress, fragment.start);
+    if (holder.numbers === undefined) return this.#isSessionDelivered(holder, session, progress, holder.end);
+    // The one before was not for this site, and does not tell which is the last one that was.
+    if (stream.prefix < previous) return false;
+    for (let n = holder.first - 1; n >= seq; n--) {
+      const before = stream.get(n) as RingPacket;
+      const isOfSession = before.origin === packet.origin && before.numbers === undefined;
+      if (isOfSession && !this.#isSessionDelivered(before, session, progress, before.end)) return false;
+      n = before.first;
+    }
+    return true;
+  }
+
+  /** Whether what a packet has of a session (FIFO or stronger) was delivered, up to this place in it. */
+  #isSessionDelivered(packet: RingPacket, session: number, progress: Progress, end: number): boolean {
     const look = this.#look;
-    const before = holder === packet ? fragment.start : holder.end;
-    const from = previous === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
-    look.open(holder.bytes, from, holder.end);
-    while (look.advance() && look.start < before) {
+    look.open(packet.bytes, fromOf(packet, progress), packet.end);
+    while (look.advance() && look.start < end) {
       if (look.session !== session || look.service < FIFO || !look.isLast) continue;
-      if (!holder.early?.includes(look.start)) return false;
+      if (!packet.early?.includes(look.start)) return false;
     }
     return true;
   }
@@ -286,16 +374,25 @@ export class Orderer {
     for (const { stream, seq } of this.#progress) {
       for (let n = seq; n <= stream.high; n++) {
         const packet = stream.get(n);
-        if (packet !== undefined) packets.push(packet);
+        if (packet === undefined) continue;
+        packets.push(packet);
+        n = packet.seq;
       }
     }
     return packets.sort((a, b) => (isBefore(a.lts, a.site, b.lts, b.site) ? -1 : 1));
   }
 
   /** Rules (a) and (b) for a packet behind a hole or an unknown tail. */
-  #deliverBeyondCut(packet: RingPacket, obliged: boolean): void {
+  #deliverBeyondCut(packet: RingPacket, commit: ReadonlySet<DaemonId>): void {
     const progress = this.#progressOf(packet);
-    const from = packet.seq === progress.seq ? progress.offset : RING_DATA_HEAD_BYTES;
+    if (packet.numbers !== undefined) {
+      const items = packet.numbers.slice(packet.first === progress.seq ? progress.items : 0);
+      const obliged = items.filter(({ origin }) => commit.has(origin));
+      if (obliged.length > 0) this.#deliverNumbers(packet, obliged);
+      return;
+    }
+    const obliged = commit.has(packet.origin);
+    const from = fromOf(packet, progress);
     this.#assemble(packet, from);
     const fragment = this.#scan;
     fragment.open(packet.bytes, from, packet.end);
@@ -308,3 +405,21 @@ export class Orderer {
     }
   }
 }
+
+/** The stamp with which that of a packet goes on that is next in its stream. */
+function nextLts({ numbers, lts }: RingPacket, { items }: Progress): number {
+  return numbers?.[items]?.lts ?? lts;
+}
+
+/** Where that of a packet begins which was not delivered in order. */
+function fromOf(packet: RingPacket, { seq, offset }: Progress): number {
+  return packet.seq === seq ? offset : RING_DATA_HEAD_BYTES;
+}
+
+/** Whether a safe message ends with the last packet of a digest, if it is not cut off there. */
+function isSafeEnd({ bytes, seq }: RingPacket): boolean {
+  return isSafeDigest(bytes) && getU32(bytes, SEQ) === seq;
+}
+
+/** Where a packet has its seq. */
+const SEQ = 28;

@@ -1,11 +1,13 @@
 import { assert } from "../base/assert.ts";
-import type { Stamp } from "../ring/configuration.ts";
 import { type OutgoingMessage, wholePayload } from "./message.ts";
-import { Packer } from "./packer.ts";
+import type { Interest } from "./interest.ts";
+import type { Room } from "../ring/room.ts";
+import { type Outlook, Packer, type PacketStamp } from "./packer.ts";
 import { SERVICES, serviceRank } from "./service.ts";
 import type { Delivery } from "./upcall.ts";
 
 const UNRELIABLE = serviceRank("unreliable");
+const UNSTAMPED: PacketStamp = { seq: 0, lts: 0, site: 0 };
 
 /** All messages that wait for the token: those that are ordered, and apart from them the unreliable ones. */
 export class Outgoing {
@@ -13,16 +15,15 @@ export class Outgoing {
   readonly #unreliable: Packer;
 
   /**
-   * `delivered` gives the greatest stamp delivered here; `assigned` hears of each ordered message whose last fragment has been
-   * stamped; `deliver` takes own unreliable messages once they are on their way.
+   * `assigned` hears of each ordered message whose last fragment has been stamped, and of who has to have it; `deliver` takes own unreliable messages once they are on their way.
    */
   constructor(
-    delivered: () => Stamp,
-    assigned: ((message: OutgoingMessage) => void) | undefined,
+    outlook: Outlook,
+    assigned: ((message: OutgoingMessage, interest: Interest) => void) | undefined,
     deliver: (delivery: Omit<Delivery, "sender">) => void,
   ) {
-    this.#ordered = new Packer(delivered, assigned);
-    this.#unreliable = new Packer(delivered, (message) => {
+    this.#ordered = new Packer(outlook, assigned);
+    this.#unreliable = new Packer(outlook, (message) => {
       const { session, content } = message;
       deliver({ session, service: "unreliable", content, payload: wholePayload(message) });
     });
@@ -38,9 +39,9 @@ export class Outgoing {
     return this.#ordered.isUrgent;
   }
 
-  /** The greatest priority of what `fill` has written last. */
-  get filledPriority(): number {
-    return this.#ordered.filledPriority;
+  /** `Packer.filledFlags`. */
+  get filledFlags(): number {
+    return this.#ordered.filledFlags;
   }
 
   get isEmpty(): boolean {
@@ -71,18 +72,29 @@ export class Outgoing {
     this.#unreliable.forget(session);
   }
 
+  /** `Packer.release`. */
+  release(): void {
+    this.#ordered.release();
+    this.#unreliable.release();
+  }
+
   /** `Packer.restart`: a new configuration. */
   restart(): void {
     this.#ordered.restart();
     this.#unreliable.restart();
   }
 
-  /** `Packer.fill`, with ordered messages for the packet of this seq. */
-  fill(bytes: Uint8Array, at: number, seq: number): number {
-    return this.#ordered.fill(bytes, at, seq);
+  /** `Packer.fill`, with ordered messages for the packet with this stamp. */
+  fill(bytes: Uint8Array, at: number, stamp: PacketStamp, room: Room): number {
+    return this.#ordered.fill(bytes, at, stamp, room);
   }
 
-  fillUnreliable(bytes: Uint8Array, at: number): number {
-    return this.#unreliable.fill(bytes, at, 0);
+  fillUnreliable(bytes: Uint8Array, at: number, room: Room): number {
+    return this.#unreliable.fill(bytes, at, UNSTAMPED, room);
+  }
+
+  /** `PacketFlag`s of what `fillUnreliable` has written last. */
+  get unreliableFlags(): number {
+    return this.#unreliable.filledFlags;
   }
 }

@@ -1,11 +1,22 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FragmentCursor } from "../wire/fragment.ts";
+import { PacketFlag } from "../wire/ring-data.ts";
 import { Assemblies } from "./assembly.ts";
 import type { OutgoingMessage } from "./message.ts";
-import { Packer } from "./packer.ts";
+import { ANNOUNCEMENT, EVERYBODY, NOT_YET, OWN_SITE } from "./interest.ts";
+import { type Outlook, Packer, type PacketStamp } from "./packer.ts";
 
-const noDependency = () => ({ lts: 0, site: 0 });
+const noDependency: Outlook = {
+  dependency: () => ({ lts: 0, site: 0 }),
+  prunes: () => false,
+  stable: () => 0,
+  knowledge: () => 0,
+  interest: () => EVERYBODY,
+};
+
+/** The stamp of a packet of site 3. */
+const stampOf = (seq: number): PacketStamp => ({ seq, lts: 10 * seq, site: 3 });
 
 /** Fills packets until the packer has nothing more; returns the messages in them, as a receiver puts them together. */
 function drain(packer: Packer, packetBytes: number, packetsMax = 10_000) {
@@ -15,7 +26,7 @@ function drain(packer: Packer, packetBytes: number, packetsMax = 10_000) {
   let packet = 0;
   while (!packer.isEmpty && packet < packetsMax) {
     const bytes = new Uint8Array(packetBytes);
-    const end = packer.fill(bytes, 0, ++packet);
+    const end = packer.fill(bytes, 0, stampOf(++packet));
     expect(end).toBeGreaterThan(0);
     cursor.open(bytes, 0, end);
     while (cursor.advance()) {
@@ -105,7 +116,7 @@ test("a message that was stamped in part starts again in a new configuration", (
   const packer = new Packer(noDependency);
   const bytes = Uint8Array.from({ length: 2500 }, (_, i) => i % 251);
   packer.enqueue({ session: 1, priority: 0, service: 4, content: 0, pieces: [bytes] });
-  packer.fill(new Uint8Array(1000), 0, 1);
+  packer.fill(new Uint8Array(1000), 0, stampOf(1));
   packer.restart();
   expect(drain(packer, 1000).map((one) => one.bytes)).toEqual([bytes]);
 });
@@ -129,7 +140,7 @@ test("a long message counts little when its session has come to it, so that othe
   const counts = new Set<number>();
   for (let seq = 1; !packer.isEmpty; seq++) {
     counts.add(packer.queuedBytes);
-    packer.fill(packet, 0, seq);
+    packer.fill(packet, 0, stampOf(seq));
   }
   expect([...counts]).toEqual([counted + 501_000, counted + 1_000]);
   expect(packer.queuedBytes).toBe(0);
@@ -143,7 +154,7 @@ test("what waits of one session counts whole until its last byte is stamped", ()
   enqueue(1, 500);
   enqueue(2, 70);
   expect([1, 2, 3].map((session) => packer.queuedBytesOf(session))).toEqual([200_500, 70, 0]);
-  packer.fill(new Uint8Array(1_400), 0, 1);
+  packer.fill(new Uint8Array(1_400), 0, stampOf(1));
   expect(packer.queuedBytesOf(1)).toBe(200_500);
   drain(packer, 1_400);
   expect([1, 2].map((session) => packer.queuedBytesOf(session))).toEqual([0, 0]);
@@ -162,8 +173,188 @@ test("a packet is as urgent as the most urgent session in it", () => {
   packer.holdSessions(true);
   expect(packer.isUrgent).toBe(false);
   packer.holdSessions(false);
-  packer.fill(new Uint8Array(600), 0, 1);
-  expect([packer.filledPriority, packer.isUrgent]).toEqual([7, false]);
-  packer.fill(new Uint8Array(600), 0, 2);
-  expect(packer.filledPriority).toBe(0);
+  packer.fill(new Uint8Array(600), 0, stampOf(1));
+  expect([packer.filledFlags, packer.isUrgent]).toEqual([7, false]);
+  packer.fill(new Uint8Array(600), 0, stampOf(2));
+  expect(packer.filledFlags).toBe(0);
+});
+
+/** A packer whose messages are for the sites that their first byte says: 0 the own one, 9 all, 8 all but not yet. */
+function pruning(outlook: Partial<Outlook> = {}): Packer {
+  const interest = ({ pieces }: OutgoingMessage) => {
+    const to = pieces[0]?.[0];
+    return to === 0 ? OWN_SITE : to === 8 ? NOT_YET : to === 7 ? ANNOUNCEMENT : EVERYBODY;
+  };
+  return new Packer({ ...noDependency, prunes: () => true, interest, ...outlook });
+}
+
+function enqueue(packer: Packer, session: number, to: number, bytes: number, service = 4): void {
+  packer.enqueue({ session, priority: 0, service, content: 0, pieces: [Uint8Array.of(to), new Uint8Array(bytes)] });
+}
+
+const sitesOf = (packer: Packer): string => ((packer.filledFlags & PacketFlag.local) === 0 ? "all" : "own");
+
+test("messages that go to different sites are in packets of their own", () => {
+  const packer = pruning();
+  for (const [session, to] of [
+    [1, 0],
+    [2, 9],
+    [3, 0],
+  ] as const) {
+    enqueue(packer, session, to, 50);
+  }
+  const filled: string[] = [];
+  while (!packer.isEmpty) {
+    const end = packer.fill(new Uint8Array(600), 40, stampOf(filled.length + 1));
+    filled.push(`${sitesOf(packer)}: ${end - 40}`);
+  }
+  // Messages of 51 bytes with their heads of 12.
+  expect(filled).toEqual(["own: 126", "all: 63"]);
+});
+
+test("what there is no room for lets others pass, but keeps its place in its session", () => {
+  const packer = pruning();
+  enqueue(packer, 1, 9, 50);
+  enqueue(packer, 1, 0, 50);
+  enqueue(packer, 2, 0, 50);
+  const blocked = { packets: 4, packetsMax: 4, isWide: false };
+  expect(packer.fill(new Uint8Array(600), 40, stampOf(1), blocked)).toBe(40 + 63);
+  expect(packer.fill(new Uint8Array(600), 40, stampOf(2), blocked)).toBe(40);
+  expect(packer.queuedMessages).toBe(2);
+});
+
+test("a long message for the own site is stamped at one visit, and one that is too long for that goes to all", () => {
+  const packer = pruning();
+  enqueue(packer, 1, 0, 2_000);
+  enqueue(packer, 2, 0, 20);
+  const room = (packets: number) => ({ packets, packetsMax: 5, isWide: true });
+  // There is room for the short one alone.
+  expect(packer.fill(new Uint8Array(600), 40, stampOf(1), room(2))).toBe(40 + 33);
+  const filled: string[] = [];
+  for (let left = 5; filled.length < 4; left--) {
+    packer.fill(new Uint8Array(600), 40, stampOf(7 - left), room(left));
+    filled.push(sitesOf(packer));
+    enqueue(packer, 3, 9, 1);
+  }
+  expect(filled).toEqual(["own", "own", "own", "own"]);
+  const other = pruning();
+  enqueue(other, 1, 0, 3_000);
+  other.fill(new Uint8Array(600), 40, stampOf(1), room(5));
+  expect(sitesOf(other)).toBe("all");
+});
+
+test("a long message for the own site goes to all when the window has become too small for it", () => {
+  const packer = pruning();
+  enqueue(packer, 1, 0, 2_000);
+  const room = (packetsMax: number) => ({ packets: 2, packetsMax, isWide: true });
+  expect(packer.fill(new Uint8Array(600), 40, stampOf(1), room(5))).toBe(40);
+  expect(packer.fill(new Uint8Array(600), 40, stampOf(1), room(3))).toBeGreaterThan(40);
+  expect(sitesOf(packer)).toBe("all");
+});
+
+test("what may not be stamped yet holds up its session alone, and nothing is to be sent until it is released", () => {
+  let knowledge = 0;
+  let isReady = false;
+  const packer = pruning({
+    knowledge: () => knowledge,
+    interest: ({ pieces }) => (pieces[0]?.[0] === 8 && !isReady ? NOT_YET : EVERYBODY),
+  });
+  enqueue(packer, 1, 9, 10);
+  enqueue(packer, 1, 8, 20);
+  enqueue(packer, 1, 9, 30);
+  enqueue(packer, 2, 8, 40);
+  enqueue(packer, 3, 9, 50);
+  expect(drain(packer, 600).map(({ bytes }) => bytes.length)).toEqual([11, 51]);
+  expect([packer.isEmpty, packer.queuedMessages]).toEqual([true, 3]);
+  enqueue(packer, 2, 9, 60);
+  expect(packer.isEmpty).toBe(true);
+  packer.release();
+  expect(packer.isEmpty).toBe(false);
+  expect(packer.fill(new Uint8Array(600), 0, stampOf(3))).toBe(0);
+  expect(packer.isEmpty).toBe(true);
+  knowledge++;
+  isReady = true;
+  packer.release();
+  expect(drain(packer, 600).map(({ bytes }) => bytes.length)).toEqual([21, 31, 41, 61]);
+});
+
+test("what waits behind a message that has to wait is looked at meanwhile, so that all wait for the same time", () => {
+  const asked: number[] = [];
+  const packer = pruning({
+    interest: ({ pieces }) => {
+      asked.push(pieces[1]?.length ?? 0);
+      return NOT_YET;
+    },
+  });
+  for (const bytes of [10, 20, 30]) enqueue(packer, 1, 8, bytes);
+  packer.fill(new Uint8Array(600), 0, stampOf(1));
+  enqueue(packer, 1, 8, 40);
+  expect(asked).toEqual([10, 20, 30, 40]);
+});
+
+test("what waits is looked at again in a new configuration, and packets tell of announcements in them", () => {
+  let isReady = false;
+  const packer = pruning({ interest: () => (isReady ? ANNOUNCEMENT : NOT_YET) });
+  enqueue(packer, 1, 7, 10);
+  expect(packer.fill(new Uint8Array(600), 0, stampOf(1))).toBe(0);
+  isReady = true;
+  packer.restart();
+  expect(packer.fill(new Uint8Array(600), 0, stampOf(1))).toBeGreaterThan(0);
+  expect(packer.filledFlags).toBe(PacketFlag.announces);
+});
+
+describe("a FIFO message for all, behind one that was for the own site", () => {
+  /** Of the last message of a session that has sent others before it, one in each packet: its service and what it depends on. */
+  function lastOf(before: readonly [to: number, service: number][], stable: number, delivered = 0): string {
+    const packer = pruning({ stable: () => stable, dependency: () => ({ lts: delivered, site: 1 }) });
+    const cursor = new FragmentCursor();
+    const all = [...before, [9, 2] as const];
+    all.forEach(([to, service], i) => {
+      enqueue(packer, 1, to, 10, service);
+      const bytes = new Uint8Array(600);
+      cursor.open(bytes, 0, packer.fill(bytes, 0, stampOf(i + 1)));
+      cursor.advance();
+    });
+    return cursor.service === 3
+      ? `causal, after ${cursor.dependencyLts} of ${cursor.dependencySite}`
+      : `${cursor.service}`;
+  }
+
+  test("waits for what its session has agreed, as others cannot tell whether that was delivered", () => {
+    expect(lastOf([[0, 4]], 0)).toBe("causal, after 10 of 3");
+    expect(
+      lastOf(
+        [
+          [9, 5],
+          [0, 2],
+        ],
+        0,
+      ),
+    ).toBe("causal, after 10 of 3");
+    expect(
+      lastOf(
+        [
+          [0, 3],
+          [0, 2],
+        ],
+        0,
+        7,
+      ),
+    ).toBe("causal, after 7 of 1");
+    expect(lastOf([[0, 4]], 0, 30)).toBe("causal, after 30 of 1");
+  });
+
+  test("need not, if all hold the other one, if nothing was agreed, or if it was for all as well", () => {
+    expect(lastOf([[0, 4]], 10)).toBe("2");
+    expect(
+      lastOf(
+        [
+          [0, 2],
+          [0, 1],
+        ],
+        0,
+      ),
+    ).toBe("2");
+    expect(lastOf([[9, 4]], 0)).toBe("2");
+  });
 });

@@ -1,5 +1,9 @@
 import { assert } from "../base/assert.ts";
 import { FIRST, LAST, WHOLE, fragmentHeadBytes, writeFragmentHead } from "../wire/fragment.ts";
+import { isBefore, type Stamp } from "../ring/configuration.ts";
+import { PacketFlag } from "../wire/ring-data.ts";
+import { ANY_ROOM, type Room } from "../ring/room.ts";
+import { EVERYBODY, type Interest } from "./interest.ts";
 import type { OutgoingMessage } from "./message.ts";
 import { serviceRank } from "./service.ts";
 
@@ -9,9 +13,39 @@ const FRAGMENT_DATA_MIN = 64;
 const COUNTED_MAX = 64 * 1024;
 /** Every so many packets start with the lowest priority, so that none starves. */
 const FAIR_PACKETS = 8;
+/** A message that takes more packets goes to all sites, whoever is there. */
+const LOCAL_PACKETS_MAX = 128;
+/** So many messages of a session are looked at while the first of them has to wait. */
+const LOOKAHEAD_MAX = 256;
 const FIFO = serviceRank("fifo");
+const CAUSAL = serviceRank("causal");
+const AGREED = serviceRank("agreed");
 /** The daemon itself. */
 const OWN_SESSION = 0;
+
+/** Of the packet that is filled; seq 0: it is unreliable. */
+export type PacketStamp = Stamp & { readonly seq: number };
+
+/** What the packer has to know of the order so far. */
+export type Outlook = {
+  /** Whether messages may be for this site alone; without that nothing but `dependency` is asked. */
+  prunes(): boolean;
+  /** The greatest stamp delivered here, for causal messages. */
+  dependency(): Stamp;
+  /** All daemons hold everything up to this LTS. */
+  stable(): number;
+  /** Changes when `interest` may have more to say than before. */
+  knowledge(): number;
+  /** Asked at least once before the message is stamped; it may be asked before its turn. */
+  interest(message: OutgoingMessage): Interest;
+};
+
+/** Who has to have a message, and by what knowledge that was decided. */
+type Decision = { readonly interest: Interest; readonly knowledge: number };
+
+/** Where nothing is pruned: made once. */
+const FOR_ALL: Decision = { interest: EVERYBODY, knowledge: 0 };
+const NOTHING: Stamp = { lts: 0, site: 0 };
 
 /** The messages of one session that wait to be stamped, in order. */
 type SessionQueue = {
@@ -32,7 +66,15 @@ type SessionQueue = {
   long: number;
   /** Seq of the packet in which the session's last FIFO-or-stronger message ended. */
   previous: number;
+  /** What has to be ordered before those behind it in the session: the greatest stamp of an agreed or safe message, or that a causal one depends on. */
+  barrier: Stamp;
+  /** LTS of the last one (FIFO or stronger) that was for this site alone. */
+  localLts: number;
   inTurn: boolean;
+  /** Its head message may not be stamped yet. */
+  isParked: boolean;
+  /** For the head message, once it was looked at. */
+  decision: Decision | undefined;
 };
 
 /**
@@ -43,26 +85,28 @@ export class Packer {
   readonly #sessions = new Map<number, SessionQueue>();
   /** Sessions with something to send, by priority; each in turn order. */
   readonly #turns: SessionQueue[][] = Array.from({ length: 16 }, () => []);
+  #inTurn = 0;
   /** How many of them have a priority above 0. */
   #urgent = 0;
-  readonly #dependency: () => { readonly lts: number; readonly site: number };
-  readonly #assigned: ((message: OutgoingMessage) => void) | undefined;
+  readonly #outlook: Outlook;
+  readonly #assigned: ((message: OutgoingMessage, interest: Interest) => void) | undefined;
   #queuedMessages = 0;
   #queuedBytes = 0;
   #longMessages = 0;
   #packets = 0;
   #holdsSessions = false;
-  #filledPriority = 0;
+  #packetBytes = 0;
+  #prunes = false;
+  #filledFlags = 0;
+  /** Of what the packet that is filled has in it. */
+  #announces = false;
+  readonly #parked = new Set<SessionQueue>();
+  /** A message that is for this site alone has begun: the next packet goes on with it, so that it is stamped at one visit. */
+  #unfinished: SessionQueue | undefined;
 
-  /**
-   * `dependency` gives the greatest stamp delivered here, for causal messages; `assigned` hears of each message
-   * whose last fragment has been stamped.
-   */
-  constructor(
-    dependency: () => { readonly lts: number; readonly site: number },
-    assigned?: (message: OutgoingMessage) => void,
-  ) {
-    this.#dependency = dependency;
+  /** `assigned` hears of each message whose last fragment has been stamped, and of who has to have it. */
+  constructor(outlook: Outlook, assigned?: (message: OutgoingMessage, interest: Interest) => void) {
+    this.#outlook = outlook;
     this.#assigned = assigned;
   }
 
@@ -83,9 +127,9 @@ export class Packer {
     return this.#sessions.get(session)?.bytes ?? 0;
   }
 
-  /** The greatest priority of what `fill` has written last. */
-  get filledPriority(): number {
-    return this.#filledPriority;
+  /** `PacketFlag`s and the greatest priority of what `fill` has written last. */
+  get filledFlags(): number {
+    return this.#filledFlags;
   }
 
   /** Whether a message with a priority above 0 waits. */
@@ -95,7 +139,7 @@ export class Packer {
 
   /** Whether `fill` would write nothing. */
   get isEmpty(): boolean {
-    if (!this.#holdsSessions) return this.#queuedMessages === 0;
+    if (!this.#holdsSessions) return this.#inTurn === 0;
     return this.#sessions.get(OWN_SESSION)?.inTurn !== true;
   }
 
@@ -122,7 +166,11 @@ export class Packer {
         total: 0,
         long: 0,
         previous: 0,
+        barrier: NOTHING,
+        localLts: 0,
         inTurn: false,
+        isParked: false,
+        decision: undefined,
       };
       this.#sessions.set(message.session, queue);
     }
@@ -131,7 +179,18 @@ export class Packer {
     this.#queuedMessages++;
     this.#queuedBytes += queue.head === queue.messages.length ? Math.min(length, COUNTED_MAX) : length;
     queue.messages.push(message);
-    if (!queue.inTurn) this.#takeTurn(queue);
+    if (queue.isParked) this.#lookAhead(queue, queue.messages.length - 1);
+    else if (!queue.inTurn) this.#takeTurn(queue);
+  }
+
+  /** Looks again at what could not be stamped yet. */
+  release(): void {
+    for (const queue of this.#parked) {
+      queue.isParked = false;
+      queue.decision = undefined;
+      this.#takeTurn(queue);
+    }
+    this.#parked.clear();
   }
 
   /** Forgets a session that has ended, once nothing of it waits any more. */
@@ -140,22 +199,44 @@ export class Packer {
     if (queue !== undefined && queue.head === queue.messages.length) this.#sessions.delete(session);
   }
 
-  /** Fills `bytes` from `at` on with fragments for the packet `seq`; returns where they end. */
-  fill(bytes: Uint8Array, at: number, seq: number): number {
+  /**
+   * Fills `bytes` from `at` on for the packet with this stamp, with messages that are all for this site alone, or all for all. Returns where they end: at
+   * `at` if there is nothing that there is room for.
+   *
+   * A message for this site alone that takes several packets is stamped at one visit, so that nobody joins in the midst of it; one
+   * that is too long for that goes to all.
+   */
+  fill(bytes: Uint8Array, at: number, stamp: PacketStamp, room: Room = ANY_ROOM): number {
     const start = at;
-    this.#filledPriority = 0;
+    this.#filledFlags = 0;
+    this.#packetBytes = bytes.length - at;
+    this.#prunes = this.#outlook.prunes();
     const fair = ++this.#packets % FAIR_PACKETS === 0;
-    for (;;) {
-      const queue = this.#next(fair && at === start);
-      if (queue === undefined) return at;
-      const end = this.#fillFrom(queue, bytes, at, seq);
+    const parked = this.#parked.size;
+    let first = this.#next(fair, bytes.length - at, room);
+    // Who has to wait has said so to the others, which is to be sent as well.
+    if (first === undefined && this.#parked.size > parked) first = this.#next(fair, bytes.length - at, room);
+    if (first === undefined) return at;
+    const { isLocal } = (first.decision as Decision).interest;
+    let priority = 0;
+    this.#announces = false;
+    for (let queue: SessionQueue | undefined = first; queue !== undefined; ) {
+      const before = at;
+      at = this.#fillFrom(queue, bytes, at, stamp, room, isLocal);
       // No room left for this one: it stays first, for the next packet.
-      if (end === at) return at;
-      at = end;
-      this.#filledPriority = Math.max(this.#filledPriority, queue.priority);
-      this.#endTurn(queue);
-      if (queue.head < queue.messages.length) this.#takeTurn(queue);
+      if (at === before) break;
+      priority = Math.max(priority, queue.priority);
+      if (!queue.isParked) {
+        this.#endTurn(queue);
+        if (queue.head < queue.messages.length) this.#takeTurn(queue);
+      }
+      this.#unfinished = isLocal && (queue.offset > 0 || queue.piece > 0) ? queue : undefined;
+      if (this.#unfinished !== undefined) break;
+      queue = this.#next(false, bytes.length - at, room, isLocal);
     }
+    if (at === start) return at;
+    this.#filledFlags = priority | (isLocal ? PacketFlag.local : 0) | (this.#announces ? PacketFlag.announces : 0);
+    return at;
   }
 
   /**
@@ -163,66 +244,177 @@ export class Packer {
    * "Delivery at install", 4), and stamps begin anew.
    */
   restart(): void {
+    this.#unfinished = undefined;
     for (const queue of this.#sessions.values()) {
       this.#rewind(queue);
       queue.previous = 0;
+      queue.barrier = NOTHING;
+      queue.localLts = 0;
     }
+    this.release();
   }
 
   #takeTurn(queue: SessionQueue): void {
     queue.inTurn = true;
+    this.#inTurn++;
     if (queue.priority > 0) this.#urgent++;
     (this.#turns[queue.priority] as SessionQueue[]).push(queue);
   }
 
   #endTurn(queue: SessionQueue): void {
     queue.inTurn = false;
+    this.#inTurn--;
     if (queue.priority > 0) this.#urgent--;
     const turn = this.#turns[queue.priority] as SessionQueue[];
     if (turn[0] === queue) turn.shift();
     else turn.splice(turn.indexOf(queue), 1);
   }
 
-  #next(lowest: boolean): SessionQueue | undefined {
+  /**
+   * Whose turn it is: of those whose head message there is room for in `bytes` of this packet and those after it, and that goes where the packet
+   * goes, if anything is in it: `like` tells whether that is this site alone.
+   */
+  #next(lowest: boolean, bytes: number, room: Room, like?: boolean): SessionQueue | undefined {
+    const unfinished = this.#unfinished;
+    if (unfinished !== undefined) return unfinished;
     if (this.#holdsSessions) {
       const own = this.#sessions.get(OWN_SESSION);
-      return own?.inTurn === true ? own : undefined;
+      return own?.inTurn === true && this.#fits(own, bytes, room, like) ? own : undefined;
     }
     const turns = this.#turns;
-    if (this.#urgent === 0) return turns[0]?.[0];
-    return (lowest ? turns.find((turn) => turn.length > 0) : turns.findLast((turn) => turn.length > 0))?.[0];
+    if (this.#urgent === 0) return this.#firstOf(turns[0] as SessionQueue[], bytes, room, like);
+    for (let i = 0; i < turns.length; i++) {
+      const turn = turns[lowest ? i : turns.length - 1 - i] as SessionQueue[];
+      const queue = this.#firstOf(turn, bytes, room, like);
+      if (queue !== undefined) return queue;
+    }
+    return undefined;
+  }
+
+  #firstOf(turn: readonly SessionQueue[], bytes: number, room: Room, like?: boolean): SessionQueue | undefined {
+    for (let i = 0; i < turn.length; ) {
+      const queue = turn[i] as SessionQueue;
+      if (this.#fits(queue, bytes, room, like)) return queue;
+      // One that has been parked meanwhile has left its place to the next.
+      if (turn[i] === queue) i++;
+    }
+    return undefined;
+  }
+
+  #fits(queue: SessionQueue, bytes: number, room: Room, like: boolean | undefined): boolean {
+    if (!this.#prunes) {
+      queue.decision = FOR_ALL;
+      return room.isWide;
+    }
+    // A decision for all stays right, too much at worst: it need not be made anew while there is no room for it anyway.
+    if (!room.isWide && queue.decision?.interest.isLocal === false) return false;
+    // What has begun goes on as it began.
+    if (queue.offset > 0 || queue.piece > 0) {
+      return like === undefined || (queue.decision as Decision).interest.isLocal === like;
+    }
+    const { isLocal, waits } = this.#decide(queue, room);
+    if (waits) {
+      this.#endTurn(queue);
+      queue.isParked = true;
+      this.#parked.add(queue);
+      this.#lookAhead(queue, queue.head + 1);
+      return false;
+    }
+    if (like !== undefined && isLocal !== like) return false;
+    if (!isLocal) return room.isWide;
+    return this.#packetsOf(queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets;
+  }
+
+  /** What waits behind a message that has to wait may have to wait as well: then for the same time, not one after the other. */
+  #lookAhead(queue: SessionQueue, from: number): void {
+    const end = Math.min(queue.messages.length, queue.head + LOOKAHEAD_MAX);
+    for (let i = from; i < end; i++) this.#outlook.interest(queue.messages[i] as OutgoingMessage);
+  }
+
+  /** Decides anew for a message of which nothing was stamped when more is known: somebody may be interested by now. */
+  #decide(queue: SessionQueue, room: Room): Interest {
+    const knowledge = this.#outlook.knowledge();
+    const message = queue.messages[queue.head] as OutgoingMessage;
+    const known = queue.decision;
+    const interest = known?.knowledge === knowledge ? known.interest : this.#outlook.interest(message);
+    // What the window admits may have become less since.
+    const isTooLong =
+      interest.isLocal && this.#packetsOf(message, this.#packetBytes) > Math.min(LOCAL_PACKETS_MAX, room.packetsMax);
+    if (isTooLong) queue.decision = { interest: EVERYBODY, knowledge };
+    else if (known?.interest !== interest || known.knowledge !== knowledge) queue.decision = { interest, knowledge };
+    return (queue.decision as Decision).interest;
+  }
+
+  /** How many packets a message for this site alone takes that begins with `bytes` left in one; ∞ if it cannot begin there. */
+  #packetsOf(message: OutgoingMessage, bytes: number): number {
+    const length = lengthOf(message);
+    if (fragmentHeadBytes(message.service | WHOLE) + length <= bytes) return 1;
+    const partHead = fragmentHeadBytes(message.service);
+    const here = bytes - partHead;
+    if (here < Math.min(length, FRAGMENT_DATA_MIN)) return Number.POSITIVE_INFINITY;
+    return 1 + Math.ceil((length - here) / (this.#packetBytes - partHead));
   }
 
   /**
-   * Writes fragments of one session until the packet is full or it has nothing more. The next packet is another
+   * Writes fragments of one session until the packet is full or it has nothing more that goes the same way. The next packet is another
    * session's turn, so that a long message never blocks the others (architecture.md, decision 11).
    */
-  #fillFrom(queue: SessionQueue, bytes: Uint8Array, at: number, seq: number): number {
-    while (queue.head < queue.messages.length) {
+  #fillFrom(queue: SessionQueue, bytes: Uint8Array, at: number, stamp: PacketStamp, room: Room, like: boolean): number {
+    for (let isFirst = true; queue.head < queue.messages.length; isFirst = false) {
+      if (!isFirst && !this.#fits(queue, bytes.length - at, room, like)) return at;
       const message = queue.messages[queue.head] as OutgoingMessage;
+      const { interest } = queue.decision as Decision;
       if (queue.offset === 0 && queue.piece === 0) queue.total = lengthOf(message);
-      const end = this.#fillMessage(queue, message, bytes, at, seq);
+      const end = this.#fillMessage(queue, message, bytes, at, stamp.seq, interest.isLocal);
       if (end === at) return at;
       at = end;
+      this.#announces ||= interest.announces;
       if (queue.offset < queue.total) return at;
-      if (message.service >= FIFO) queue.previous = seq;
+      if (message.service >= FIFO) this.#follow(queue, message.service, stamp, interest);
       this.#advance(queue);
       queue.bytes -= queue.total;
       this.#queuedMessages--;
       this.#queuedBytes -= Math.min(queue.total, COUNTED_MAX);
       const next = queue.messages[queue.head];
       if (next !== undefined) this.#queuedBytes -= Math.max(0, lengthOf(next) - COUNTED_MAX);
-      this.#assigned?.(message);
+      this.#assigned?.(message, interest);
     }
     return at;
   }
 
-  #fillMessage(queue: SessionQueue, message: OutgoingMessage, bytes: Uint8Array, at: number, seq: number): number {
+  /** What the session has stamped last, and what those behind it have to wait for. */
+  #follow(queue: SessionQueue, service: number, { seq, lts, site }: PacketStamp, { isLocal }: Interest): void {
+    queue.previous = seq;
+    if (!this.#prunes) return;
+    if (isLocal) queue.localLts = lts;
+    if (service >= AGREED) queue.barrier = { lts, site };
+    else if (service === CAUSAL) queue.barrier = later(queue.barrier, this.#outlook.dependency());
+  }
+
+  /**
+   * Whether other sites cannot tell by themselves when a FIFO or causal message may be delivered: one before it in its session was not for them, and need not be known
+   * to all. Then it depends on all that the session has to wait for, like a causal one.
+   */
+  #needsBarrier(queue: SessionQueue, service: number, isLocal: boolean): boolean {
+    if (!this.#prunes || isLocal || (service !== FIFO && service !== CAUSAL)) return false;
+    return queue.barrier.lts > 0 && queue.localLts > this.#outlook.stable();
+  }
+
+  #fillMessage(
+    queue: SessionQueue,
+    message: OutgoingMessage,
+    bytes: Uint8Array,
+    at: number,
+    seq: number,
+    isLocal: boolean,
+  ): number {
     const room = bytes.length - at;
     const left = queue.total - queue.offset;
-    const wholeHead = fragmentHeadBytes(message.service | WHOLE);
-    const partHead = fragmentHeadBytes(message.service);
-    let flags = message.service;
+    const needsBarrier = this.#needsBarrier(queue, message.service, isLocal);
+    const service = needsBarrier ? CAUSAL : message.service;
+    const wholeHead = fragmentHeadBytes(service | WHOLE);
+    const partHead = fragmentHeadBytes(service);
+    let flags = service;
     let length: number;
     if (queue.offset === 0 && wholeHead + left <= room) {
       flags |= WHOLE;
@@ -236,7 +428,8 @@ export class Packer {
       }
       if (length === left) flags |= LAST;
     }
-    const dependency = this.#dependency();
+    const delivered = this.#outlook.dependency();
+    const dependency = needsBarrier ? later(delivered, queue.barrier) : delivered;
     const dataAt = writeFragmentHead(bytes, at, {
       flags,
       content: message.content,
@@ -277,6 +470,7 @@ export class Packer {
     queue.piece = 0;
     queue.pieceStart = 0;
     queue.long = 0;
+    queue.decision = undefined;
   }
 
   #advance(queue: SessionQueue): void {
@@ -291,6 +485,10 @@ export class Packer {
       queue.head = 0;
     }
   }
+}
+
+function later(a: Stamp, b: Stamp): Stamp {
+  return isBefore(a.lts, a.site, b.lts, b.site) ? b : a;
 }
 
 function lengthOf(message: OutgoingMessage): number {

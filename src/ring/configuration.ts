@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 import type { RingPacket } from "../wire/ring-data.ts";
+import { Interests } from "./interests.ts";
 import { Stream } from "./stream.ts";
 
 /** A position in the total order of one configuration: (LTS, site). */
@@ -26,6 +27,10 @@ export class Configuration {
   readonly streams: readonly Stream[];
   readonly local: Stream;
   readonly #sites: ReadonlyMap<DaemonId, number>;
+  /** What its daemons have announced that they are interested in. */
+  readonly interests = new Interests();
+  /** An LTS that another site has reached, as it said with what its daemons hold: what is stamped here from then on comes after it. */
+  clockHeard = 0;
   /** Greatest LTS up to which every member is known to hold every stream: the bound for safe delivery and for dropping. */
   stable = 0;
 
@@ -72,10 +77,13 @@ export class Configuration {
   }
 
   /** Whether a correct member can have stamped this packet, as far as the packet tells. */
-  admits({ origin, site, seq, lts }: RingPacket): boolean {
+  admits({ origin, site, seq, first, lts, numbers }: RingPacket): boolean {
     // With one site the stamp is the seq.
-    if (this.streams.length === 1) return site === this.local.site && lts === seq;
-    return this.#sites.get(origin) === site && lts >= seq;
+    if (this.streams.length === 1)
+      return site === this.local.site && lts === seq && first === seq && numbers === undefined;
+    // What stands for others is made by the representative of their site, for other sites.
+    const isWhole = numbers === undefined ? first === seq : first > 0 && first <= seq && site !== this.local.site;
+    return this.#sites.get(origin) === site && lts >= seq && isWhole;
   }
 
   /** The smallest stamp that an unseen packet can have. What lies before it is ordered for good (recovery.md). */

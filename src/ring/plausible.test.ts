@@ -39,7 +39,7 @@ test("a token that cannot come next is told from one that can", () => {
   const impossible: Partial<Token>[] = [
     { hop: 13 },
     { siteSeq: 2, linkAru: 2, siteAru: 2 },
-    { siteSeq: 4097 },
+    { siteSeq: 32_769 },
     { linkSeq: 6 },
     { siteLts: 6 },
     { linkAru: 6 },
@@ -65,6 +65,6 @@ test("a token among sites speaks of just the other ones, and vouches for no more
   expect(isPlausible({ remotes: [remote, remote] })).toBe(false);
   expect(isPlausible({ remotes: [{ ...remote, site: 4 }] })).toBe(false);
   expect(isPlausible({ remotes: [{ ...remote, lts: 2 }] })).toBe(false);
-  expect(isPlausible({ remotes: [{ ...remote, seq: 5_000, lts: 6_000 }] })).toBe(false);
+  expect(isPlausible({ remotes: [{ ...remote, seq: 40_000, lts: 41_000 }] })).toBe(false);
   expect(isPlausible({ remotes: [{ ...remote, aru: 10 }] })).toBe(false);
 });

@@ -28,9 +28,9 @@ export class RemoteSites {
    * anything in it that others wait for.
    */
   visit(token: Token, clock: number): boolean {
-    const { ltsHeld } = this.#configuration;
+    const { ltsHeld, clockHeard } = this.#configuration;
     let changed = ltsHeld > token.siteLts;
-    token.siteLts = Math.max(token.siteLts, ltsHeld, clock);
+    token.siteLts = Math.max(token.siteLts, ltsHeld, clock, clockHeard);
     for (const remote of token.remotes) {
       const stream = this.#configuration.stream(remote.site);
       if (stream === undefined) continue;

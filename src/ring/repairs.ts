@@ -65,9 +65,12 @@ export class Repairs {
       for (const seq of Array.from(request.missing.numbers())) {
         if (sent >= bytesMax) break;
         const packet = stream.get(seq);
-        const key = stream.site * 2 ** 32 + seq;
-        if (packet === undefined || before.has(key)) continue;
+        if (packet === undefined) continue;
+        const key = stream.site * 2 ** 32 + packet.seq;
+        if (before.has(key)) continue;
         request.missing.remove(seq);
+        // One that stands for several is sent once.
+        if (answered.has(key)) continue;
         answered.add(key);
         sent += packet.bytes.length;
         this.#statistics.retransmitted++;

@@ -11,7 +11,7 @@ function settled(me: number, version = 2): { configuration: Configuration; rest:
   const configuration = new Configuration(id, [1, 2, 3], [0], 0);
   const rest = new Rest(me, configuration, version);
   for (const seq of [1, 2]) {
-    const packet = { origin: 1, site: 0, seq, lts: seq, round: 9 } as RingPacket;
+    const packet = { origin: 1, site: 0, seq, first: seq, lts: seq, round: 9, bytes: new Uint8Array(40) } as RingPacket;
     configuration.local.hold(packet);
     rest.note(packet);
   }
@@ -66,7 +66,7 @@ test("a token is taken to rest only with who sent last, and only if nothing came
 test("who has not everything from 1 on does not believe that all have", () => {
   const configuration = new Configuration(id, [1, 2, 3], [0], 0);
   const rest = new Rest(2, configuration, 2);
-  const packet = { origin: 1, site: 0, seq: 2, lts: 2 } as RingPacket;
+  const packet = { origin: 1, site: 0, seq: 2, first: 2, lts: 2, bytes: new Uint8Array(40) } as RingPacket;
   configuration.local.hold(packet);
   rest.note(packet);
   expect(rest.isPlausible(1, { hop: 12, seq: 2 }, 10)).toBe(false);

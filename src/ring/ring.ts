@@ -5,12 +5,19 @@ import { type Machine, NEVER } from "../machine/machine.ts";
 import type { Channel } from "../machine/network.ts";
 import { Kind, PREFIX_BYTES, writePrefix } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
-import { RING_DATA_HEAD_BYTES, type RingPacket, writeRingDataHead } from "../wire/ring-data.ts";
+import {
+  isLocal,
+  PRUNING_VERSION,
+  RING_DATA_HEAD_BYTES,
+  type RingPacket,
+  writeRingDataHead,
+} from "../wire/ring-data.ts";
 import { encodeRingRest, type RingRest } from "../wire/ring-rest.ts";
 import { type Token, encodeToken } from "../wire/ring-token.ts";
 import { AruRule } from "./aru.ts";
 import type { RingConfig } from "./config.ts";
 import type { Configuration } from "./configuration.ts";
+import { ANY_ROOM, type Room } from "./room.ts";
 import { firstToken } from "./first-token.ts";
 import { isPlausibleToken } from "./plausible.ts";
 import { RemoteSites } from "./remote-sites.ts";
@@ -32,15 +39,16 @@ export interface RingOutbox extends RepairsOutbox {
   announce(kind: number, body: Uint8Array): void;
   /**
    * Writes fragments of new messages into `bytes` from `at` on, for the packet with this stamp, and returns where they
-   * end: `at` when there is nothing to send.
+   * end: `at` when there is nothing to send that there is room for.
    */
-  fill(bytes: Uint8Array, at: number, seq: number, lts: number): number;
-  /** The greatest priority of what `fill` has written last. */
-  filledPriority(): number;
+  fill(bytes: Uint8Array, at: number, seq: number, lts: number, room: Room): number;
+  /** `PacketFlag`s and the greatest priority of what `fill` has written last. */
+  filledFlags(): number;
   /** Whether a message waits whose session has a priority above 0. */
   isUrgent(): boolean;
   /** The same for unreliable messages. */
-  fillUnreliable(bytes: Uint8Array, at: number): number;
+  fillUnreliable(bytes: Uint8Array, at: number, room: Room): number;
+  unreliableFlags(): number;
   /** Whether `fill` or `fillUnreliable` would write anything. */
   hasData(): boolean;
   /** A packet has been added to one of the configuration's streams: an own one, or a received one. */
@@ -67,6 +75,8 @@ export interface RingOutbox extends RepairsOutbox {
 
 /** A ring of one sends nothing: its packets need not pass a network, and messages are cut into fewer pieces. */
 const ALONE_DATAGRAM_BYTES = 32 * 1024;
+/** So many times as many packets that are for this site alone may be unstable as of others: no line has to carry them. */
+const LOCAL_GAPS = 7;
 
 /** Of a visit that stamps no more than this, none leaves after the token. */
 const FEW_PACKETS = 2;
@@ -105,6 +115,8 @@ export class Ring implements Machine {
   readonly #predecessor: DaemonId;
   /** `undefined` while there is one site. */
   readonly #remote: RemoteSites | undefined;
+  /** Whether packets may be for this site alone. */
+  readonly #prunes: boolean;
   readonly #window: FlowWindow;
   readonly #linkAru: AruRule;
   readonly #siteAru: AruRule;
@@ -161,6 +173,7 @@ export class Ring implements Machine {
     this.#outbox = outbox;
     this.#successor = ring[(position + 1) % count] as DaemonId;
     this.#predecessor = ring[(position + count - 1) % count] as DaemonId;
+    this.#prunes = !configuration.hasOneSite && wire.version >= PRUNING_VERSION;
     this.#remote = configuration.hasOneSite ? undefined : new RemoteSites(me, configuration);
     this.#rest = new Rest(me, configuration, wire.version);
     this.#window = new FlowWindow(config);
@@ -185,7 +198,7 @@ export class Ring implements Machine {
 
   /** How many packets may be stamped beyond those that are stable. */
   get gapMax(): number {
-    return this.#config.gapMax;
+    return this.#gapMax;
   }
 
   get windowBytes(): number {
@@ -427,10 +440,9 @@ export class Ring implements Machine {
     const othersWaiting = Math.max(0, token.waiting - (this.#waitingMine ? 1 : 0));
     const allowance = this.#allowance(token, others, othersWaiting);
     const { stampedBytes, unsent } = this.#stampPackets(token, allowance);
-    if (this.#remote !== undefined) token.credit = Math.max(0, token.credit - stampedBytes);
     let sentBytes = retransmitted + this.#relayedBytes + stampedBytes;
     this.#relayedBytes = 0;
-    sentBytes += this.#sendUnreliable(allowance - sentBytes);
+    sentBytes += this.#sendUnreliable(token, allowance - sentBytes);
 
     // What the predecessors sent after the token may still be on its way: it is not missing yet (G46, K21).
     const upTo = this.#config.acceleratedPackets > 0 && !wasResting ? Math.min(this.#seqPassed, seqBefore) : seqBefore;
@@ -528,15 +540,38 @@ export class Ring implements Machine {
 
   #allowance(token: Token, othersBytes: number, othersWaiting: number): number {
     if (this.#recovering) return 0;
-    if (token.siteSeq - this.configuration.stableSeq > this.#config.gapMax) return 0;
+    if (token.siteSeq - this.configuration.stableSeq > this.#gapMax) return 0;
     if (token.siteLts >= this.#config.seqMax) {
       this.#outbox.exhausted();
       return 0;
     }
     this.#shareBytes = this.#window.share(othersWaiting);
+    return this.#window.allowance(othersBytes, othersWaiting);
+  }
+
+  /** Packets for this site alone have a window of their own, so that neither they nor the others stop each other. */
+  get #localGapMax(): number {
+    return this.#prunes ? LOCAL_GAPS * this.#config.gapMax : 0;
+  }
+
+  get #gapMax(): number {
+    return this.#config.gapMax + this.#localGapMax;
+  }
+
+  /** What may be stamped at a visit, of which `allowance` is left and `done` packets were stamped. */
+  #room(token: Token, allowance: number, done: number): Room {
+    if (this.#remote === undefined) return ANY_ROOM;
+    const datagramBytes = this.#datagramBytes;
+    const { stableSeq, local } = this.configuration;
+    const gap = token.siteSeq - stableSeq;
+    const localRoom = Math.min(this.#localGapMax - (gap - local.unstableWide), this.#gapMax - gap);
     // What is urgent overtakes what waits for the hops: it does not wait until they take more.
-    const credit = this.#outbox.isUrgent() ? Math.max(token.credit, this.#datagramBytes) : token.credit;
-    return Math.min(credit, this.#window.allowance(othersBytes, othersWaiting));
+    const hasCredit = token.credit >= datagramBytes || (done === 0 && this.#outbox.isUrgent());
+    return {
+      packets: Math.min(Math.floor(allowance / datagramBytes), this.#config.seqMax - token.siteLts, localRoom),
+      packetsMax: Math.min(Math.floor(this.#shareBytes / datagramBytes), this.#localGapMax),
+      isWide: hasCredit && local.unstableWide < this.#config.gapMax,
+    };
   }
 
   /**
@@ -548,23 +583,24 @@ export class Ring implements Machine {
     const unsent: Uint8Array[] = [];
     let count = 0;
     let stampedBytes = 0;
-    const { gapMax, acceleratedPackets } = this.#config;
+    const { acceleratedPackets } = this.#config;
     const datagramBytes = this.#datagramBytes;
     const { id, local, stableSeq } = this.configuration;
     const left = this.#config.seqMax - token.siteLts;
-    const seqMax = Math.min(token.siteSeq + left, stableSeq + gapMax);
+    const seqMax = Math.min(token.siteSeq + left, stableSeq + this.#gapMax);
     while (allowance >= datagramBytes && token.siteSeq < seqMax && this.#outbox.hasData()) {
       const seq = token.siteSeq + 1;
       const lts = token.siteLts + 1;
       const full = this.#slab.take(datagramBytes);
-      const end = this.#outbox.fill(full, RING_DATA_HEAD_BYTES, seq, lts);
+      const room = this.#room(token, allowance, count);
+      const end = this.#outbox.fill(full, RING_DATA_HEAD_BYTES, seq, lts, room);
       const isEmpty = end === RING_DATA_HEAD_BYTES;
       // The next one goes behind it in memory and, padded, in the same call of the kernel.
       const isPadded = this.#config.padded && !isEmpty && this.#outbox.hasData();
       const bytes = isPadded ? full : this.#slab.shrinkLast(full, isEmpty ? 0 : end);
       if (bytes.length === 0) break;
       this.#writePrefix(bytes, Kind.ringData, end);
-      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop, this.#outbox.filledPriority());
+      writeRingDataHead(bytes, id, local.site, seq, lts, this.#hop, this.#outbox.filledFlags());
       token.siteSeq = seq;
       token.linkSeq = seq;
       token.siteLts = lts;
@@ -575,16 +611,19 @@ export class Ring implements Machine {
         origin: this.#me,
         site: local.site,
         seq,
+        first: seq,
         lts,
         round: this.#hop,
         bytes,
         end,
+        numbers: undefined,
         early: undefined,
         assembled: false,
       };
       const isNew = local.hold(packet);
       assert(isNew, "a stamp is used once");
       this.#rest.note(packet);
+      if (this.#remote !== undefined && !isLocal(bytes)) token.credit = Math.max(0, token.credit - bytes.length);
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
       this.#outbox.held(packet);
@@ -598,18 +637,21 @@ export class Ring implements Machine {
   }
 
   /** Unreliable messages need the token only for their share of the window (protocols.md G25). */
-  #sendUnreliable(allowance: number): number {
+  #sendUnreliable(token: Token, allowance: number): number {
     if (this.#recovering) return 0;
     const { id, local } = this.configuration;
     let sent = 0;
+    let packets = 0;
     while (allowance - sent >= this.#datagramBytes && this.#outbox.hasData()) {
       const full = this.#slab.take(this.#datagramBytes);
-      const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES);
+      const room = this.#room(token, allowance - sent, packets++);
+      const end = this.#outbox.fillUnreliable(full, RING_DATA_HEAD_BYTES, room);
       const bytes = this.#slab.shrinkLast(full, end === RING_DATA_HEAD_BYTES ? 0 : end);
       if (bytes.length === 0) break;
       this.#writePrefix(bytes, Kind.ringUnreliable, end);
-      writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop, 0);
+      writeRingDataHead(bytes, id, local.site, ++this.#unreliableSeq, 0, this.#hop, this.#outbox.unreliableFlags());
       sent += bytes.length;
+      if (this.#remote !== undefined && !isLocal(bytes)) token.credit = Math.max(0, token.credit - bytes.length);
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
       this.#outbox.multicastUnreliable(bytes);
@@ -657,6 +699,7 @@ export class Ring implements Machine {
 
   #useArus(): void {
     this.configuration.local.acknowledged = this.#siteAru.reached;
+    this.configuration.local.heldHere = this.#linkAru.reached;
     const { cutLts } = this.configuration;
     const cutGrew = this.#remote !== undefined && cutLts > this.#cutSeen;
     this.#cutSeen = cutLts;

@@ -7,7 +7,19 @@ import { STREAM_CAPACITY, Stream } from "./stream.ts";
 const NOTHING = new Uint8Array(0);
 
 function packetOf(seq: number, lts = seq): RingPacket {
-  return { origin: 1, site: 0, seq, lts, round: 1, bytes: NOTHING, end: 0, early: undefined, assembled: false };
+  return {
+    origin: 1,
+    site: 0,
+    seq,
+    lts,
+    round: 1,
+    first: seq,
+    bytes: NOTHING,
+    end: 0,
+    numbers: undefined,
+    early: undefined,
+    assembled: false,
+  };
 }
 
 /** The same in the plainest terms: a set of numbers, and a list of all promises ever heard. */
@@ -124,4 +136,55 @@ test("a closed stream has no unseen packets, and a promise counts once all befor
   expect(stream.unknownLts).toBe(41);
   stream.adopt({ seq: 0, lts: 0 }, { seq: 0, lts: 0 }, true);
   expect(stream.unknownLts).toBe(Number.POSITIVE_INFINITY);
+});
+
+/** Stands for packets `first` to `seq`. */
+function digestOf(first: number, seq: number, lts = seq): RingPacket {
+  return { ...packetOf(seq, lts), first, numbers: [] };
+}
+
+test("a digest is held for all that it stands for, but what is held already", () => {
+  const stream = new Stream(0);
+  expect(stream.hold(packetOf(4, 40))).toBe(true);
+  expect(stream.hold(digestOf(1, 6, 60))).toBe(true);
+  expect([stream.prefix, stream.high, stream.known.lts, stream.ltsHeld]).toEqual([6, 6, 60, 60]);
+  expect([1, 3, 4, 5, 6].map((seq) => stream.get(seq)?.lts)).toEqual([39, 39, 40, 60, 60]);
+  expect(stream.hold(digestOf(5, 6, 60))).toBe(false);
+  expect(stream.hold(packetOf(5, 50))).toBe(false);
+  expect(stream.hold(digestOf(6, 8, 80))).toBe(true);
+  expect([stream.prefix, stream.get(7)?.first]).toEqual([8, 7]);
+});
+
+test("of a digest that is held in parts, each has the numbers of its own packets", () => {
+  const stream = new Stream(0);
+  stream.hold(packetOf(3, 30));
+  const numbers = [1, 2, 4, 5].map((seq) => {
+    return { seq, lts: 10 * seq, origin: 1, token: NOTHING, number: seq, ordered: 1 };
+  });
+  stream.hold({ ...digestOf(1, 5, 50), numbers });
+  expect([1, 4].map((seq) => stream.get(seq)?.numbers?.map(({ number }) => number))).toEqual([
+    [1, 2],
+    [4, 5],
+  ]);
+});
+
+test("packets that are for others are counted while they are not stable, those for the own site and digests are not", () => {
+  const stream = new Stream(0);
+  const local = new Uint8Array(40);
+  local[26] = 0x80;
+  for (const seq of [1, 3, 4])
+    stream.hold({ ...packetOf(seq, 10 * seq), bytes: seq === 3 ? local : new Uint8Array(40) });
+  stream.hold(digestOf(2, 2, 20));
+  expect(stream.unstableWide).toBe(2);
+  expect([stream.seqUpTo(30), stream.unstableWide]).toEqual([3, 1]);
+  expect([stream.seqUpTo(40), stream.unstableWide]).toEqual([4, 0]);
+});
+
+test("a digest that came after all that the form counts is forgotten as a whole", () => {
+  const stream = new Stream(0);
+  stream.hold(packetOf(1, 10));
+  stream.hold(digestOf(2, 80, 800));
+  stream.forget(new RangeSet(), 3, () => undefined);
+  expect([stream.prefix, stream.high, stream.has(2)]).toEqual([1, 3, false]);
+  expect(stream.missing(3).toString()).toBe("2-3");
 });

@@ -2,10 +2,10 @@ import { assert } from "../base/assert.ts";
 import { emptySlots } from "../base/empty-slots.ts";
 import { RangeSet } from "../base/range-set.ts";
 import type { SitePromise } from "../wire/form.ts";
-import type { RingPacket } from "../wire/ring-data.ts";
+import { isLocal, type RingPacket } from "../wire/ring-data.ts";
 
-/** More unstable packets than this cannot be held; flow control stays far below (`RingConfig.gapMax`). */
-export const STREAM_CAPACITY = 8192;
+/** More unstable packets than this cannot be held; flow control stays at half of it at most (`Ring.gapMax`). */
+export const STREAM_CAPACITY = 65_536;
 
 /** The promise that nothing has been sent: holds at the start of every configuration. */
 export const NO_PROMISE: SitePromise = { seq: 0, lts: 0 };
@@ -29,6 +29,9 @@ export class Stream {
   #announced: SitePromise = NO_PROMISE;
   #ltsHeld = 0;
   #seqUpTo = 0;
+  #unstableWide = 0;
+  /** All daemons of this daemon's own site hold what they are to have of the stream up to this seq. */
+  heldHere = 0;
   /** All daemons of this site hold everything, of every site, up to this LTS. */
   acknowledged = 0;
   /** Nobody can add to this stream any more: all its writers are on the form that ends the configuration. */
@@ -57,6 +60,11 @@ export class Stream {
     return this.#known;
   }
 
+  /** Packets for other sites that are held beyond what the last `seqUpTo` has passed. */
+  get unstableWide(): number {
+    return this.#unstableWide;
+  }
+
   /** Greatest LTS of a packet that was held. */
   get ltsHeld(): number {
     return this.#ltsHeld;
@@ -74,7 +82,7 @@ export class Stream {
 
   get(seq: number): RingPacket | undefined {
     const packet = this.#packets[seq & (this.#packets.length - 1)];
-    return packet !== undefined && packet.seq === seq ? packet : undefined;
+    return packet !== undefined && packet.first <= seq && seq <= packet.seq ? packet : undefined;
   }
 
   has(seq: number): boolean {
@@ -84,13 +92,44 @@ export class Stream {
   /** Keeps a packet; false when it was held before, or lies too far ahead to be kept. */
   hold(packet: RingPacket): boolean {
     const { seq } = packet;
+    if (packet.numbers !== undefined) return this.#holdDigest(packet);
     if (seq === 0 || this.has(seq) || seq - this.#discarded >= STREAM_CAPACITY) return false;
     while (seq - this.#discarded >= this.#packets.length) this.#grow();
     this.#packets[seq & (this.#packets.length - 1)] = packet;
-    if (seq > this.#high) this.#high = seq;
-    if (packet.lts > this.#ltsHeld) this.#ltsHeld = packet.lts;
-    if (seq === this.#prefix + 1) this.#extendPrefix(packet);
+    if (!isLocal(packet.bytes)) this.#unstableWide++;
+    this.#noteHeld(packet);
     return true;
+  }
+
+  /**
+   * Keeps a digest for those of its packets that are not held themselves: as one packet, or as one for each run of them. Such a run ends
+   * before the packet behind it.
+   */
+  #holdDigest(digest: RingPacket): boolean {
+    const { seq, first, numbers = [] } = digest;
+    if (first === 0 || first > seq || seq - this.#discarded >= STREAM_CAPACITY) return false;
+    while (seq - this.#discarded >= this.#packets.length) this.#grow();
+    const runs: RingPacket[] = [];
+    for (let n = Math.max(first, this.#prefix + 1); n <= seq; n++) {
+      if (this.get(n) !== undefined) continue;
+      const from = n;
+      while (n < seq && this.get(n + 1) === undefined) n++;
+      const lts = n === seq ? digest.lts : Math.min(digest.lts, (this.get(n + 1) as RingPacket).lts - 1);
+      const isWhole = from === first && n === seq;
+      const mine = isWhole ? numbers : numbers.filter((item) => item.seq >= from && item.seq <= n);
+      runs.push(isWhole ? digest : { ...digest, first: from, seq: n, lts, numbers: mine });
+    }
+    for (const run of runs) {
+      for (let n = run.first; n <= run.seq; n++) this.#packets[n & (this.#packets.length - 1)] = run;
+      this.#noteHeld(run);
+    }
+    return runs.length > 0;
+  }
+
+  #noteHeld(packet: RingPacket): void {
+    if (packet.seq > this.#high) this.#high = packet.seq;
+    if (packet.lts > this.#ltsHeld) this.#ltsHeld = packet.lts;
+    if (packet.first === this.#prefix + 1) this.#extendPrefix(packet);
   }
 
   /** Takes note of a promise: of the local token, or of another site. */
@@ -110,6 +149,7 @@ export class Stream {
     for (; this.#seqUpTo < this.#prefix; this.#seqUpTo++) {
       const next = this.get(this.#seqUpTo + 1);
       if (next !== undefined && next.lts > lts) break;
+      if (next !== undefined && next.numbers === undefined && !isLocal(next.bytes)) this.#unstableWide--;
     }
     return this.#seqUpTo;
   }
@@ -144,8 +184,10 @@ export class Stream {
       const packet = this.get(seq);
       if (packet === undefined || (seq <= high && !holes.has(seq))) continue;
       check(packet);
-      this.#packets[seq & (this.#packets.length - 1)] = undefined;
-      lowest = Math.min(lowest, seq);
+      // What stands for several packets came after all that the form counts of this daemon.
+      const first = Math.max(packet.first, this.#discarded + 1);
+      for (let n = first; n <= packet.seq; n++) this.#packets[n & (this.#packets.length - 1)] = undefined;
+      lowest = Math.min(lowest, first);
     }
     this.#high = high;
     if (lowest <= this.#prefix) this.#prefix = lowest - 1;
@@ -162,8 +204,9 @@ export class Stream {
   #grow(): void {
     const before = this.#packets;
     this.#packets = emptySlots(2 * before.length);
-    for (const packet of before) {
-      if (packet !== undefined) this.#packets[packet.seq & (this.#packets.length - 1)] = packet;
+    for (let seq = this.#discarded + 1; seq < this.#discarded + before.length; seq++) {
+      const packet = before[seq & (before.length - 1)];
+      if (packet !== undefined) this.#packets[seq & (this.#packets.length - 1)] = packet;
     }
   }
 

@@ -7,6 +7,7 @@ import type { MembershipStateName } from "../membership/events.ts";
 import { Layout } from "../membership/layout.ts";
 import { type MembershipTimeouts, membershipTimeouts, scaledTimeouts } from "../membership/timeouts.ts";
 import { type WideAreaConfig, wideAreaConfig } from "../membership/wide-area-config.ts";
+import { EVERYBODY, type Interest, OWN_SITE } from "../ordering/interest.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
@@ -14,12 +15,13 @@ import type { Delivery, Upcalls } from "../ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../ring/config.ts";
 import { decodeForm2 } from "../wire/form.ts";
 import { Kind, readPrefix, WIRE_VERSION_MAX } from "../wire/prefix.ts";
+import { decodeAnnouncement } from "../wire/interest.ts";
 import { decodeToken } from "../wire/ring-token.ts";
 import type { Inspector } from "./check/inspector.ts";
 import { decodePayload, encodePayload, PAYLOAD_BYTES_MIN, payloadHead, wrappedMessage } from "./payload.ts";
 import type { ProcessEnvironment, SimProcess } from "./sim-process.ts";
 import { Traps } from "./traps.ts";
-import { type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
+import { counterOf, type MessageNumber, messageNumber, type ProcessNumber, type Trace } from "./trace.ts";
 import type { SiteLayout } from "./world.ts";
 
 /** The settings of the daemons of a simulated site, or of several. */
@@ -80,6 +82,15 @@ export type Records = {
   readonly note: (what: string) => void;
 };
 
+/** Sessions of the workload from this one on send to all sites alone. */
+export const WIDE_SESSION = 100;
+
+/** Whether a message of the workload is for the sender's own site alone, by its process's count: now by turns, now many in a row. */
+export function isForOwnSite(counter: number, session: number): boolean {
+  if (session >= WIDE_SESSION) return false;
+  return (counter & 16) === 0 ? counter % 2 === 0 : (counter & 12) !== 0;
+}
+
 /** A daemon's core on a simulated node: sends what a workload says and writes down what happens (`Trace`). */
 export class EvsProcess implements SimProcess {
   readonly evs: Evs;
@@ -105,6 +116,8 @@ export class EvsProcess implements SimProcess {
   readonly #traps = new Traps();
   /** Is told everything that the daemon tells, with payloads as they were given to `send`. */
   application: Upcalls | undefined;
+  /** Of the application, for its payloads. */
+  interest: ((payload: Uint8Array, content: number, message: OutgoingMessage) => Interest) | undefined;
 
   constructor(number: ProcessNumber, settings: EvsSettings, environment: ProcessEnvironment, records: Records) {
     this.number = number;
@@ -214,7 +227,12 @@ export class EvsProcess implements SimProcess {
         if (event.kind === "state") this.#entered(event.from, event.to);
         if (event.kind === "left") this.onLeft?.();
       },
-      assigned: (outgoing) => this.#assigned(outgoing),
+      assigned: (outgoing, { isLocal }) => this.#assigned(outgoing, isLocal),
+      interest: (outgoing) => this.#interestIn(outgoing),
+      announcement: (content, payload) =>
+        content === (APPLICATION_CONTENT | Content.interest)
+          ? decodeAnnouncement(payload.subarray(PAYLOAD_BYTES_MIN))
+          : undefined,
     };
   }
 
@@ -267,7 +285,17 @@ export class EvsProcess implements SimProcess {
     this.#trace.append({ kind: "install", at: this.#time(), process: this.number, configuration });
   }
 
-  #assigned(outgoing: OutgoingMessage): void {
+  /** What the workload sends is for all sites, or for its own alone. */
+  #interestIn(message: OutgoingMessage): Interest {
+    const { content, pieces } = message;
+    const [head, payload] = pieces as [Uint8Array, Uint8Array | undefined];
+    if ((content & APPLICATION_CONTENT) !== 0) {
+      return this.interest?.(payload ?? head, content & ~APPLICATION_CONTENT, message) ?? EVERYBODY;
+    }
+    return isForOwnSite(counterOf(wrappedMessage(head) ?? 0), message.session) ? OWN_SITE : EVERYBODY;
+  }
+
+  #assigned(outgoing: OutgoingMessage, isLocal: boolean): void {
     const pending = this.#pending.get(outgoing);
     assert(pending !== undefined, "a message is assigned once, and only after it was sent");
     this.#pending.delete(outgoing);
@@ -279,14 +307,17 @@ export class EvsProcess implements SimProcess {
       const { self } = this.#environment;
       this.#records.inspector.assigned(self, configuration, pending.message, seq, this.#time());
     }
-    this.#send(pending.message, service, outgoing.session, pending.seen);
+    const isFor = isLocal && configuration !== undefined ? [configuration.local.site] : undefined;
+    this.#send(pending.message, service, outgoing.session, pending.seen, isFor);
   }
 
-  #send(message: MessageNumber, service: Service, session: number, seen: number): void {
-    this.#trace.append({ kind: "send", at: this.#time(), process: this.number, message, service, session, seen });
+  #send(message: MessageNumber, service: Service, session: number, seen: number, sites?: readonly number[]): void {
+    const send = { kind: "send", at: this.#time(), process: this.number, message, service, session, seen } as const;
+    this.#trace.append(sites === undefined ? send : { ...send, sites });
   }
 
   #deliver(delivery: Delivery): void {
+    if (delivery.content === Content.numbers) return;
     const isApplication = (delivery.content & APPLICATION_CONTENT) !== 0;
     const message = isApplication ? wrappedMessage(delivery.payload) : decodePayload(delivery.payload);
     if (message === undefined) throw new AssertionError(`what daemon ${delivery.sender} sent arrives damaged`);

@@ -4,10 +4,11 @@ import { Groups } from "../groups/groups.ts";
 import { NameCache } from "../groups/name-cache.ts";
 import type { Notice, SessionNumber } from "../groups/outbox.ts";
 import { Content } from "../ordering/content.ts";
+import { ANNOUNCEMENT, EVERYBODY } from "../ordering/interest.ts";
 import { type Service, serviceRank } from "../ordering/service.ts";
 import type { Delivery } from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
-import { dataBytesOf, encodeFrame, HEADER_BYTES } from "../wire/spread/frame.ts";
+import { dataBytesOf, encodeFrame, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
 import { decodeMembership, type MembershipMessage, type ViewId } from "../wire/spread/membership.ts";
 import { GROUP_NAME_MAX, NAME_BYTES } from "../wire/spread/names.ts";
 import type { EvsProcess } from "./evs-process.ts";
@@ -17,6 +18,7 @@ import type { GroupTraceEvent, MessageNumber, Trace } from "./trace.ts";
 export const GROUP_CLIENTS = 3;
 const GROUPS = ["red", "green", "blue"] as const;
 const AGREED = serviceRank("agreed");
+const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
 
 /** The groups layer on a daemon's core, with a few clients that join, leave and send; all of it goes to the trace. */
 export class GroupDaemon {
@@ -54,8 +56,9 @@ export class GroupDaemon {
     this.#trace = trace;
     this.#time = time;
     this.#name = `d${self}`;
+    const daemonNamed = (name: string): DaemonId => Number(name.slice(1));
     this.#groups = new Groups(
-      { me: self, daemonName: this.#name, positionOf, nameOf: (daemon) => `d${daemon}` },
+      { me: self, daemonName: this.#name, positionOf, nameOf: (daemon) => `d${daemon}`, daemonNamed },
       {
         multicast: (service, content, payload) => process.send(service, 0, payload, content),
         deliver: (sessions, frame) => this.#deliver(sessions, frame),
@@ -71,10 +74,21 @@ export class GroupDaemon {
         configured: () => undefined,
         block: () => this.#exchange(true),
         unblock: () => this.#exchange(false),
+        mayJoin: () => process.evs.releaseSessions(),
       },
     );
     this.#members = this.#generations.map((_, client) => this.#member(client));
     for (let client = 0; client < GROUP_CLIENTS; client++) this.#groups.attach(this.#user(client), client + 1);
+    const isNear = (daemon: DaemonId): boolean => {
+      const { configuration } = process.evs;
+      return configuration.siteOf(daemon) === configuration.local.site;
+    };
+    const isAwaited = (group: string): boolean =>
+      process.evs.configuration.interests.has(group, (daemon) => !isNear(daemon));
+    process.interest = (payload, content, message) => {
+      if (content === Content.interest) return ANNOUNCEMENT;
+      return content === Content.frame ? this.#groups.interest(payload, message, { isNear, isAwaited }) : EVERYBODY;
+    };
     process.application = {
       message: (delivery) => this.#message(delivery),
       transitional: (configuration) => {
@@ -128,7 +142,9 @@ export class GroupDaemon {
 
   #message(delivery: Delivery): void {
     this.#groups.message(delivery);
-    if (serviceRank(delivery.service) < AGREED) return;
+    // Only what all daemons get is counted: what clients send may not be for this site.
+    const isSend = delivery.content === Content.frame && (typeOf(delivery.payload, 0) & REQUESTS) === 0;
+    if (isSend || serviceRank(delivery.service) < AGREED) return;
     this.#position++;
     this.#compare();
   }
@@ -177,6 +193,7 @@ export class GroupDaemon {
 
   #exchange(isOn: boolean): void {
     this.#process.evs.holdSessions(isOn);
+    if (!isOn) this.#process.evs.releaseSessions();
     const phase = isOn ? "begin" : "end";
     this.#append({ kind: "exchange", at: this.#time(), process: this.#process.number, phase });
     if (!isOn) this.#know("settles");

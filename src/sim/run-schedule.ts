@@ -185,7 +185,9 @@ class Run {
     const world = this.#world;
     world.boot(daemon, (environment) => {
       const number = ++this.#processes;
-      this.#trace.append({ kind: "start", at: world.now, process: number, daemon });
+      const place = sites?.of[site.findIndex((ids) => ids.includes(daemon))];
+      const start = { kind: "start", at: world.now, process: number, daemon } as const;
+      this.#trace.append(place === undefined ? start : { ...start, site: place });
       const note = (what: string): void => this.#timeline.note(world.now, `daemon ${daemon}: ${what}`);
       const process = new EvsProcess(number, settings, environment, {
         trace: this.#trace,

@@ -52,7 +52,14 @@ export type TraceConfiguration = {
  * one that its process installed last.
  */
 export type TraceEvent =
-  | { readonly kind: "start"; readonly at: number; readonly process: ProcessNumber; readonly daemon: DaemonId }
+  | {
+      readonly kind: "start";
+      readonly at: number;
+      readonly process: ProcessNumber;
+      readonly daemon: DaemonId;
+      /** Of the daemon, if there are several. */
+      readonly site?: number;
+    }
   | { readonly kind: "crash"; readonly at: number; readonly process: ProcessNumber }
   | {
       readonly kind: "install";
@@ -70,6 +77,8 @@ export type TraceEvent =
       readonly session: number;
       /** How many messages the process had delivered when this one was submitted: its causal past. */
       readonly seen: number;
+      /** Whose daemons have to have it, if not all. */
+      readonly sites?: readonly number[];
     }
   | { readonly kind: "deliver"; readonly at: number; readonly process: ProcessNumber; readonly message: MessageNumber }
   /** Which daemons the network lets talk from now on. */

@@ -174,7 +174,7 @@ test("a datagram that is no packet, is cut short, or speaks another version is n
   expect(readPrefix(bytes.subarray(0, 20))).toBe("malformed");
   expect(readPrefix(new Uint8Array(40))).toBe("malformed");
   const newer = bytes.slice();
-  newer[2] = 3;
+  newer[2] = 4;
   expect(readPrefix(newer)).toBe("version");
   const sealed = bytes.slice();
   sealed[3] = Kind.join | 0x80;

@@ -19,7 +19,7 @@ export const PREFIX_BYTES = 16;
 
 /** The versions of the daemons' wire format that this code speaks: docs/wire.md. */
 export const WIRE_VERSION_MIN = 1;
-export const WIRE_VERSION_MAX = 2;
+export const WIRE_VERSION_MAX = 3;
 
 export const Kind = {
   ringData: 0x01,

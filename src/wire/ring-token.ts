@@ -58,7 +58,7 @@ export const UNLIMITED_CREDIT = 0xffff_ffff;
 export const REQUESTS_MAX = 32;
 export const REQUEST_RANGES_MAX = 128;
 /** Nobody can lack more of a stream than can be held of it: requests for more are malformed. */
-export const REQUEST_PACKETS_MAX = 8192;
+export const REQUEST_PACKETS_MAX = 65_536;
 
 /*
  * The body begins with what every token has:

@@ -1,12 +1,14 @@
 import type { ConfigurationId } from "../base/ids.ts";
 import { Reader, Writer } from "./bytes.ts";
 import { PREFIX_BYTES, type Prefix } from "./prefix.ts";
+import { PRUNING_VERSION } from "./ring-data.ts";
 
 /**
  * SITE_UPDATE: what the representative of a site tells all others (protocols.md G23, G24). Every packet of the site above `seq` has
- * an LTS above `lts`; all its daemons hold everything, of every site, up to the LTS `aru`.
+ * an LTS above `lts`; all its daemons hold everything, of every site, up to the LTS `aru`. `clock`: the LTS that the site's token had reached when that
+ * was so: nothing that was stamped there before has a greater one. Rings that speak a version below 3 do not say it: 0.
  *
- * Body: configuration {leader u32, time u32}, site u16, seq u32, lts u32, aru u32.
+ * Body: configuration {leader u32, time u32}, site u16, seq u32, lts u32, aru u32, from version 3 on clock u32.
  */
 export type SiteUpdate = {
   readonly configuration: ConfigurationId;
@@ -14,18 +16,24 @@ export type SiteUpdate = {
   readonly seq: number;
   readonly lts: number;
   readonly aru: number;
+  readonly clock: number;
 };
 
-export function encodeSiteUpdate({ configuration, site, seq, lts, aru }: SiteUpdate): Uint8Array {
+export function encodeSiteUpdate(
+  { configuration, site, seq, lts, aru, clock }: SiteUpdate,
+  version: number,
+): Uint8Array {
   const { leader, time } = configuration;
-  return new Writer(22).u32(leader).u32(time).u16(site).u32(seq).u32(lts).u32(aru).finish();
+  const out = new Writer(26).u32(leader).u32(time).u16(site).u32(seq).u32(lts).u32(aru);
+  return (version >= PRUNING_VERSION ? out.u32(clock) : out).finish();
 }
 
 export function decodeSiteUpdate(prefix: Prefix, bytes: Uint8Array): SiteUpdate | undefined {
   const input = new Reader(bytes, PREFIX_BYTES, PREFIX_BYTES + prefix.bodyLength);
   const configuration = { leader: input.u32(), time: input.u32() };
-  const update = { configuration, site: input.u16(), seq: input.u32(), lts: input.u32(), aru: input.u32() };
-  return input.failed || input.remaining > 0 ? undefined : update;
+  const [site, seq, lts, aru] = [input.u16(), input.u32(), input.u32(), input.u32()];
+  const clock = prefix.version >= PRUNING_VERSION ? input.u32() : 0;
+  return input.failed || input.remaining > 0 ? undefined : { configuration, site, seq, lts, aru, clock };
 }
 
 /**

@@ -4,7 +4,7 @@ import { getU16, getU32, setU16 } from "./bytes.ts";
 import { FIRST, FragmentCursor } from "./fragment.ts";
 import { FRAGMENTS_AT, NO_HEAD, readKnownHead, restoreFragment, takeFragment } from "./fragment-heads.ts";
 import { Kind, PREFIX_BYTES, writePrefix } from "./prefix.ts";
-import { RING_DATA_HEAD_BYTES, writeRingDataHead } from "./ring-data.ts";
+import { isDigest, RING_DATA_HEAD_BYTES, writeRingDataHead } from "./ring-data.ts";
 import { dropZeroRuns, restoreZeroRuns, ZERO_RUNS_BYTES_MAX } from "./zero-runs.ts";
 
 /*
@@ -181,11 +181,12 @@ function restoreFragments(packet: Uint8Array, slots: readonly Slots[], heads: He
   return true;
 }
 
-/** Where the fragments of a packet end; before they begin if it has none. */
+/** Where the fragments of a packet end; before they begin if it has none, as digests. */
 function fragmentsEnd(packet: Uint8Array): number {
   if (packet.length < RING_DATA_HEAD_BYTES) return 0;
   const kind = packet[KIND_AT];
   if (kind !== Kind.ringData && kind !== Kind.ringUnreliable) return 0;
+  if (isDigest(packet)) return 0;
   return Math.min(packet.length, PREFIX_BYTES + getU16(packet, LENGTH_AT + 2));
 }
 

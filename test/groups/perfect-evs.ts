@@ -36,7 +36,7 @@ type Ending = {
 
 /** What a test wants to see of a daemon. */
 export type Observer = {
-  outbox(node: Node): Omit<GroupsOutbox, "multicast" | "block" | "unblock">;
+  outbox(node: Node): Omit<GroupsOutbox, "multicast" | "block" | "unblock" | "mayJoin">;
   /** After each upcall. `position` is equal at daemons that have had the same. */
   stepped(node: Node, position: string): void;
 };
@@ -62,7 +62,7 @@ export class Node {
     this.id = id;
     this.incarnation = incarnation;
     this.#evs = evs;
-    const names = { positionOf: (daemon: DaemonId) => daemon, nameOf: daemonName };
+    const names = { positionOf: (daemon: DaemonId) => daemon, nameOf: daemonName, daemonNamed: () => undefined };
     this.groups = new Groups(
       { me: id, daemonName: daemonName(id), ...names, statePieceBytes: pieceBytes },
       {
@@ -75,6 +75,7 @@ export class Node {
           this.blocked = false;
           this.#flush();
         },
+        mayJoin: () => {},
       },
     );
   }

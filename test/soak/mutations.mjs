@@ -89,7 +89,7 @@ const MUTATIONS = [
   {
     name: "stamps run away from what is stable",
     file: "ring/ring.ts",
-    from: "Math.min(token.siteSeq + left, stableSeq + gapMax)",
+    from: "Math.min(token.siteSeq + left, stableSeq + this.#gapMax)",
     to: "token.siteSeq + left",
   },
   {
@@ -388,8 +388,8 @@ const MUTATIONS = [
   {
     name: "a site says that it holds what only its representative holds",
     file: "membership/wide-area.ts",
-    from: "const update = { configuration: id, site: local.site, seq, lts, aru: local.acknowledged };",
-    to: "const update = { configuration: id, site: local.site, seq, lts, aru: lts };",
+    from: "const update = { configuration: id, site: local.site, seq, lts, aru: local.acknowledged, clock };",
+    to: "const update = { configuration: id, site: local.site, seq, lts, aru: lts, clock };",
     sites: true,
   },
   {
@@ -409,7 +409,7 @@ const MUTATIONS = [
   {
     name: "a site stamps below what it has delivered of others",
     file: "ring/remote-sites.ts",
-    from: "token.siteLts = Math.max(token.siteLts, ltsHeld, clock);",
+    from: "token.siteLts = Math.max(token.siteLts, ltsHeld, clock, clockHeard);",
     to: "token.siteLts = Math.max(token.siteLts, Math.min(ltsHeld, token.siteLts + 1), clock);",
     sites: true,
   },
@@ -672,6 +672,69 @@ const MUTATIONS = [
     from: "    if (view < present && !isPlaced) return;\n",
     to: "",
     layer: "plato",
+  },
+  {
+    name: "a message stays at its site if the first member of its groups is there",
+    file: "groups/groups.ts",
+    from: "for (let i = 0; i < parts.length; i++) if (!sites.isNear",
+    to: "for (let i = 0; i < Math.min(1, parts.length); i++) if (!sites.isNear",
+    sites: true,
+  },
+  {
+    name: "a join does not wait until all know that somebody may join",
+    file: "groups/own-interests.ts",
+    from: "      this.#announce({ number, wants: true, group });\n    }\n    return false;",
+    to: "      this.#announce({ number, wants: true, group });\n    }\n    return true;",
+    sites: true,
+  },
+  {
+    name: "what others have announced is not asked for",
+    file: "groups/groups.ts",
+    from: "return sites.isAwaited(name);",
+    to: "return false;",
+    sites: true,
+  },
+  {
+    name: "what a daemon says that it holds does not carry the clock",
+    file: "ring/remote-sites.ts",
+    from: "Math.max(token.siteLts, ltsHeld, clock, clockHeard)",
+    to: "Math.max(token.siteLts, ltsHeld, clock)",
+    sites: true,
+  },
+  {
+    name: "packets are sent to other sites before all hold what is local before them",
+    file: "membership/wide-area.ts",
+    from: "        if (this.#localSeq > local.heldHere) return;\n",
+    to: "",
+    sites: true,
+  },
+  {
+    name: "a FIFO message does not wait for what its session has agreed at its own site",
+    file: "ordering/packer.ts",
+    from: "return queue.barrier.lts > 0 && queue.localLts > this.#outlook.stable();",
+    to: "return false;",
+    sites: true,
+  },
+  {
+    name: "in recovery other sites get digests of what some daemon of the site may lack",
+    file: "membership/wide-area.ts",
+    from: "new Digests(this.#me, this.#old, this.#datagramBytes).take()",
+    to: "new Digests(this.#me, this.#old, this.#datagramBytes).take(this.#old.local.high)",
+    sites: true,
+  },
+  {
+    name: "a site tells others of packets that only its representative holds",
+    file: "ring/ring.ts",
+    from: "local.heldHere = this.#linkAru.reached;",
+    to: "local.heldHere = this.configuration.local.prefix;",
+    sites: true,
+  },
+  {
+    name: "what follows a safe message does not wait for it where it is not for",
+    file: "membership/digests.ts",
+    from: "run.isSafe ||= fragment.service === SAFE;",
+    to: "",
+    sites: true,
   },
 ];
 

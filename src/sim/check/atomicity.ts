@@ -56,7 +56,7 @@ export const atomicity: CheckerFactory = (history, report) => {
       function tell(where: string, has: Delivered, lacks: Delivered): void {
         const known = new Set(lacks.messages);
         for (const message of has.messages) {
-          if (known.has(message)) continue;
+          if (known.has(message) || !history.isFor(message, lacks.life)) continue;
           const service = history.sent.get(message)?.service ?? "unsent";
           report(
             `${where} daemon ${has.life.daemon} delivers ${messageName(message)} (${service}), ` +

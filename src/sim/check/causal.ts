@@ -36,7 +36,8 @@ export const causal: CheckerFactory = (history, report) => {
           const until = Math.min(sent.seen - past.before, past.sequence.length);
           for (; past.upTo < until; past.upTo++) {
             const cause = past.sequence[past.upTo] as MessageNumber;
-            if (!delivered.has(cause)) missing(passage.life, epoch as Epoch, message, cause);
+            if (!delivered.has(cause) && history.isFor(cause, passage.life))
+              missing(passage.life, epoch as Epoch, message, cause);
           }
         }
         delivered.add(message);

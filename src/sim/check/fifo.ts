@@ -41,14 +41,29 @@ export const fifo: CheckerFactory = (history, report) => {
   }
 
   function deliver(process: ProcessNumber, { index, message }: Sent, at: number): void {
-    const { session, predecessor } = places[index] as Place;
+    const { session } = places[index] as Place;
     const before = session.delivered[process];
     session.delivered[process] = message;
     if (before !== undefined && counterOf(before) >= counterOf(message)) {
       report(`${daemonOf(process)} delivers ${messageName(message)} after ${messageName(before)}`, at);
     }
+    const predecessor = predecessorOf(index, before, process);
     if (predecessor === undefined || before === predecessor) return;
     report(`${daemonOf(process)} delivers ${messageName(message)} without ${messageName(predecessor)} before it`, at);
+  }
+
+  /** The last one before it that has to come here as well, unless it is the one that came last: what is for other sites need not. */
+  function predecessorOf(
+    index: number,
+    before: MessageNumber | undefined,
+    process: ProcessNumber,
+  ): MessageNumber | undefined {
+    const life = history.life(process);
+    let { predecessor } = places[index] as Place;
+    while (predecessor !== undefined && predecessor !== before && !history.isFor(predecessor, life)) {
+      predecessor = places[(history.sent.get(predecessor) as Sent).index]?.predecessor;
+    }
+    return predecessor;
   }
 
   function daemonOf(process: ProcessNumber): string {

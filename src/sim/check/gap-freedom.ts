@@ -13,7 +13,7 @@ export const gapFreedom: CheckerFactory = (history, report) => ({
     for (const [key, installers] of history.installers) {
       const sequences = installers.map((life) => {
         const delivered = passageOf(life, key)?.regular.delivered ?? [];
-        return { daemon: life.daemon, messages: delivered.filter((message) => history.rank(message) >= agreed) };
+        return { life, daemon: life.daemon, messages: delivered.filter((message) => history.rank(message) >= agreed) };
       });
       for (const mine of sequences) {
         let all: Set<MessageNumber> | undefined;
@@ -22,7 +22,9 @@ export const gapFreedom: CheckerFactory = (history, report) => ({
           if (theirs === mine || beginsWith(mine.messages, theirs.messages)) continue;
           const known = (all ??= new Set(mine.messages));
           const last = theirs.messages.findLastIndex((message) => known.has(message));
-          const gap = theirs.messages.findIndex((message, i) => i < last && !known.has(message));
+          const gap = theirs.messages.findIndex(
+            (message, i) => i < last && !known.has(message) && history.isFor(message, mine.life),
+          );
           if (gap === -1) continue;
           report(
             `in ${key} daemon ${theirs.daemon} delivers ${messageName(theirs.messages[gap] as MessageNumber)} before ` +

@@ -18,6 +18,7 @@ export type Epoch = {
 export type Life = {
   readonly process: ProcessNumber;
   readonly daemon: DaemonId;
+  readonly site: number | undefined;
   readonly epochs: Epoch[];
   crashedAt: number | undefined;
   deliveries: number;
@@ -39,6 +40,8 @@ export type Sent = {
   /** The regular configuration that it was sent in. */
   readonly configuration: TraceConfiguration | undefined;
   readonly at: number;
+  /** Whose daemons have to have it, if not all. */
+  readonly sites: readonly number[] | undefined;
 };
 
 /** The trace by process, configuration and message: what the checkers look things up in. */
@@ -57,7 +60,7 @@ export class History {
       return this.sent.get(event.message);
     }
     if (event.kind === "send") return this.#send(event);
-    if (event.kind === "start") this.#start(event.process, event.daemon);
+    if (event.kind === "start") this.#start(event.process, event.daemon, event.site);
     else if (event.kind === "crash") this.life(event.process).crashedAt = event.at;
     else if (event.kind === "install") this.#install(this.life(event.process), event.configuration, event.at);
     else if (event.kind === "quiet") this.quiet = event;
@@ -76,8 +79,14 @@ export class History {
     return this.sent.get(message)?.rank ?? -1;
   }
 
-  #start(process: ProcessNumber, daemon: DaemonId): void {
-    this.lives.set(process, { process, daemon, epochs: [], crashedAt: undefined, deliveries: 0 });
+  /** Whether the process has to have a message: others may, if somebody at their site has joined its group meanwhile (K23). */
+  isFor(message: MessageNumber, life: Life): boolean {
+    const sites = this.sent.get(message)?.sites;
+    return sites === undefined || life.site === undefined || sites.includes(life.site);
+  }
+
+  #start(process: ProcessNumber, daemon: DaemonId, site: number | undefined): void {
+    this.lives.set(process, { process, daemon, site, epochs: [], crashedAt: undefined, deliveries: 0 });
   }
 
   #deliver(life: Life, message: MessageNumber): void {
@@ -116,6 +125,7 @@ export class History {
       seen: event.seen,
       configuration: life.epochs.at(-1)?.regular,
       at: event.at,
+      sites: event.sites,
     };
     this.sent.set(event.message, sent);
     return sent;

@@ -10,6 +10,7 @@ import type { Violation } from "./checker.ts";
 export type Held = {
   readonly id: ConfigurationId;
   readonly members: readonly DaemonId[];
+  siteOf?(daemon: DaemonId): number | undefined;
   /** Members of the same site. */
   readonly ring: readonly DaemonId[];
   /** Greatest LTS up to which all is stable. */
@@ -25,9 +26,12 @@ export type HeldStream = {
   readonly discarded: number;
   readonly known: SitePromise;
   has(seq: number): boolean;
-  get(seq: number): { readonly lts: number } | undefined;
+  get(seq: number): HeldPacket | undefined;
   seqUpTo(lts: number): number;
 };
+
+/** With `numbers` it is a digest. */
+type HeldPacket = { readonly lts: number; readonly seq?: number; readonly numbers?: readonly unknown[] | undefined };
 
 /** A token as a member passes it on. */
 export type Pass = {
@@ -66,7 +70,7 @@ const NOTHING = new RangeSet();
 const VIOLATIONS_MAX = 3;
 
 /**
- * Checks what does not show in a trace of messages (protocols.md K13, K17, K18, K20, K21, K24, K25 and recovery.md): compares what a
+ * Checks what does not show in a trace of messages (protocols.md K13, K17, K18, K20, K21, K23 to K25 and recovery.md): compares what a
  * daemon does with the token, with safe messages and with a form against what all members of its configuration hold at
  * that moment. Only a simulator can: no daemon knows that of the others.
  */
@@ -87,7 +91,7 @@ export class Inspector {
     this.#known(configuration.id).held.set(daemon, configuration);
   }
 
-  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21, K24, K25. */
+  /** A member passes the token on, and for the first time with this hop: K17, K18, K20, K21, K23 to K25. */
   passes(pass: Pass, at: number): void {
     const { daemon, configuration, token } = pass;
     const known = this.#known(configuration.id);
@@ -96,6 +100,7 @@ export class Inspector {
     this.#checkUniqueness(ring, pass, at);
     this.#checkStable(known, pass, at);
     this.#checkPromises(known, pass, at);
+    this.#checkDigests(known, pass, at);
     this.#checkClock(daemon, configuration, this.#clock(daemon, configuration.id), at);
     this.#checkWindow(ring, pass, at);
     this.#checkRequests(ring, pass, at);
@@ -199,6 +204,22 @@ export class Inspector {
         if (next === undefined || next.lts > lts) continue;
         const what = `site ${site} has nothing below ${lts} after ${seq}, ${member} holds one of ${next.lts}`;
         this.#report("K24", `daemon ${daemon} takes it that ${what}`, at);
+      }
+    });
+  }
+
+  /** K23: what a site passes over, as it is for another one alone, all daemons of that one hold. */
+  #checkDigests(known: Known, { daemon, configuration }: Pass, at: number): void {
+    const { streams, local, members } = configuration;
+    streams.forEach((stream, i) => {
+      const packet = stream === local ? undefined : stream.get(stream.prefix);
+      if (packet?.numbers === undefined) return;
+      for (const member of members) {
+        if (configuration.siteOf?.(member) !== stream.site) continue;
+        const prefix = known.held.get(member)?.streams[i]?.prefix ?? stream.prefix;
+        if (prefix >= (packet.seq ?? 0)) continue;
+        const what = `${packet.seq} of site ${stream.site}, of which ${member} holds ${prefix}`;
+        this.#report("K23", `daemon ${daemon} passes over ${what}`, at);
       }
     });
   }

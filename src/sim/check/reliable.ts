@@ -20,7 +20,7 @@ export const reliable: CheckerFactory = (history, report) => ({
       for (const life of history.installers.get(sent.configuration.key) ?? []) {
         const last = life.epochs.at(-1);
         if (last?.configuration.key !== sent.configuration.key) continue;
-        if (delivered.get(life.process)?.has(sent.message) !== false) continue;
+        if (delivered.get(life.process)?.has(sent.message) !== false || !history.isFor(sent.message, life)) continue;
         report(`daemon ${life.daemon} never delivers ${messageName(sent.message)} (${sent.service})`, sent.at);
       }
     }

@@ -31,7 +31,9 @@ export const safe: CheckerFactory = (history, report) => ({
           continue;
         }
         const { delivered, settled } = outcome(peer, key);
-        const lost = settled ? messages.find((message) => !delivered.has(message)) : undefined;
+        const lost = settled
+          ? messages.find((message) => !delivered.has(message) && history.isFor(message, peer))
+          : undefined;
         if (lost === undefined) continue;
         report(
           `safe ${messageName(lost)} is delivered by daemon ${life.daemon} in ${epoch.configuration.key}, ` +

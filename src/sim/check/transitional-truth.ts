@@ -52,7 +52,7 @@ export const transitionalTruth: CheckerFactory = (history, report) => {
   function keepsPromise(mine: Passage, theirs: Passage): void {
     const delivered = new Set([...theirs.regular.delivered, ...(theirs.transitional?.delivered ?? [])]);
     for (const message of [...mine.regular.delivered, ...(mine.transitional?.delivered ?? [])]) {
-      if (delivered.has(message) || history.rank(message) < obliged) continue;
+      if (delivered.has(message) || history.rank(message) < obliged || !history.isFor(message, theirs.life)) continue;
       report(
         `daemon ${theirs.life.daemon} committed to ${mine.next?.configuration.key} with daemon ${mine.life.daemon} ` +
           `and leaves ${mine.regular.configuration.key} without ${messageName(message)}`,

@@ -152,6 +152,29 @@ const twoRates: WideSweep = {
   })),
 };
 
+/** Shorter than the others: a local network carries a hundred times as much. */
+const LOCAL = {
+  seed: 1,
+  seeds: SEEDS,
+  warmMs: 2_000,
+  measureMs: 500,
+  sites: [3, 2, 2],
+  lines: lines({ mbit: 10, loss: 0.01 }),
+} as const;
+/** From a daemon that does not represent its site, to that site alone; and from the representative to all. */
+const local: Traffic = { ...fast([1]), isLocal: true };
+const everywhere: Traffic = fast([0]);
+
+/** W8: what is for one site alone, without and with traffic between sites that fills the lines. */
+const localTraffic: WideSweep = {
+  name: "wan-local",
+  points: [
+    { series: "local alone", traffic: [local] },
+    { series: "between sites alone", traffic: [{ ...local, perSecond: 1 }, everywhere] },
+    { series: "both", traffic: [local, everywhere] },
+  ].map(({ series, traffic }) => ({ series, x: 10, scenario: { ...LOCAL, traffic } })),
+};
+
 const SITES = [2, 5, 10, 20];
 
 function everyPair(sites: number): Line[] {
@@ -325,6 +348,19 @@ const experiments: readonly Experiment<WidePoint, WideResults>[] = [
       return [
         figure("w7-there", `From the site whose way has x Mbit/s`, RATE, PAYLOAD, of(1)),
         figure("w7-back", `From the other one, whose way has ${BACK_MBIT}`, RATE, PAYLOAD, of(3)),
+      ];
+    },
+  },
+  {
+    name: "w8",
+    title: "What is for one site alone, beside traffic that fills the lines",
+    sweeps: [localTraffic],
+    figures: (outcomes) => {
+      const of = (sender: number): Figure["curves"] =>
+        curves(outcomes.get(localTraffic.name), localTraffic, (result) => throughputOf(result, sender));
+      return [
+        figure("w8-local", "For one site alone", RATE, PAYLOAD, of(2)),
+        figure("w8-everywhere", "For all sites", RATE, PAYLOAD, of(1)),
       ];
     },
   },

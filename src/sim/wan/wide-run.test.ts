@@ -144,3 +144,40 @@ test("what a daemon handles does not grow with the daemons of other sites", () =
   };
   expect(run(6)).toBeLessThan(1.1 * run(2));
 });
+
+describe("messages that nobody at other sites listens to", () => {
+  const run = (isLocal: boolean, lastVersion?: number): WideResult =>
+    runWide({
+      seed: 1,
+      ...(lastVersion === undefined ? {} : { lastVersion }),
+      sites: [2, 2],
+      lines: [{ sites: [1, 2], delayMs: 35, mbit: 100 }],
+      traffic: [
+        { ...FAST, senders: [1], perSecond: 200, isLocal },
+        // To all, now and then: the order goes on.
+        { ...FAST, senders: [0, 2], perSecond: 5 },
+      ],
+      warmMs: 500,
+      measureMs: 2_000,
+    });
+
+  test("do not cross lines", () => {
+    const [pruned, whole] = [run(true), run(false)] as const;
+    const receiversOf = ({ received }: WideResult): Set<number> =>
+      new Set(received.filter(({ traffic }) => traffic === 0).map(({ receiver }) => receiver));
+    expect(receiversOf(pruned)).toEqual(new Set([1, 2]));
+    expect(receiversOf(whole)).toEqual(new Set([1, 2, 3, 4]));
+    expect(pruned.lines[0]?.there).toBeLessThan(0.2 * (whole.lines[0]?.there ?? 0));
+    for (const { traffic, messages, latencyMs } of pruned.received) {
+      if (traffic === 0) expect(messages).toBeGreaterThan(350);
+      // In the order of all sites: there and back, and what digests take.
+      expect(latencyMs.median).toBeLessThan(2 * 38 + 25);
+    }
+  });
+
+  test("do, as long as one daemon speaks the version before", () => {
+    const { received } = run(true, 2);
+    const receivers = new Set(received.filter(({ traffic }) => traffic === 0).map(({ receiver }) => receiver));
+    expect(receivers).toEqual(new Set([1, 2, 3, 4]));
+  });
+});

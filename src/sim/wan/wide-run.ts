@@ -7,9 +7,12 @@ import { Evs } from "../../membership/evs.ts";
 import { Layout } from "../../membership/layout.ts";
 import { membershipTimeouts } from "../../membership/timeouts.ts";
 import { wideAreaConfig } from "../../membership/wide-area-config.ts";
+import { Content } from "../../ordering/content.ts";
+import { EVERYBODY, type Interest, OWN_SITE } from "../../ordering/interest.ts";
 import { serviceRank } from "../../ordering/service.ts";
 import { ringConfig } from "../../ring/config.ts";
 import { KNOWN_HEAD_BYTES } from "../../wire/fragment-heads.ts";
+import { WIRE_VERSION_MAX } from "../../wire/prefix.ts";
 import { quantiles } from "../load/measures.ts";
 import { LAN, NODE_PROCESSOR } from "../network-model.ts";
 import type { ProcessEnvironment, SimProcess } from "../sim-process.ts";
@@ -180,15 +183,22 @@ class WideRun {
         confHash: 0x51a1,
         incarnation: environment.bootTimeSeconds,
         clockOriginSeconds: environment.bootTimeSeconds - environment.now / 1000 + skew / 1000,
-        versionMax: 2,
+        versionMax:
+          daemon === this.#daemons.at(-1) ? (this.#scenario.lastVersion ?? WIRE_VERSION_MAX) : WIRE_VERSION_MAX,
       };
       const station = new Station(config, environment, {
         delivered: (payload) => this.#delivered(daemon, payload),
         changed: () => this.#changes++,
+        interest: (session) => this.#interest(session),
       });
       this.#stations.set(daemon, station);
       return station;
     });
+  }
+
+  #interest(session: number): Interest {
+    const isLocal = this.#scenario.traffic[session - 1]?.isLocal === true;
+    return isLocal ? OWN_SITE : EVERYBODY;
   }
 
   #plan(traffic: Traffic, number: number, startAt: number): void {
@@ -255,14 +265,18 @@ class WideRun {
   }
 }
 
-type StationHooks = { readonly delivered: (payload: Uint8Array) => void; readonly changed: () => void };
+type StationHooks = {
+  readonly delivered: (payload: Uint8Array) => void;
+  readonly changed: () => void;
+  readonly interest: (session: number) => Interest;
+};
 
 /** A daemon's core, and a count of what it handles. */
 class Station implements SimProcess {
   readonly evs: Evs;
   handled = 0;
 
-  constructor(config: EvsConfig, { network, now }: ProcessEnvironment, { delivered, changed }: StationHooks) {
+  constructor(config: EvsConfig, { network, now }: ProcessEnvironment, { delivered, changed, interest }: StationHooks) {
     this.evs = new Evs(
       config,
       {
@@ -274,7 +288,10 @@ class Station implements SimProcess {
           this.handled++;
           network.multicast(segment, channel, bytes);
         },
-        message: ({ payload }) => delivered(payload),
+        message: ({ content, payload }) => {
+          if (content !== Content.numbers) delivered(payload);
+        },
+        interest: ({ session }) => interest(session),
         transitional: () => undefined,
         regular: changed,
         event: () => undefined,

@@ -25,6 +25,8 @@ export type Traffic = {
   /** Messages per second of each sender, evenly but for chance; `max`: as fast as they are taken. */
   readonly perSecond: number | "max";
   readonly priority?: number;
+  /** Whether nobody listens but at the sender's own site. */
+  readonly isLocal?: boolean;
 };
 
 /** Daemons in sites on which nothing fails, under load, for so long. */
@@ -38,6 +40,8 @@ export type WideScenario = {
   readonly oneRing?: { readonly windowBytes: number };
   /** Stamps follow the clocks (`WideAreaConfig.lowLatency`). */
   readonly lowLatency?: boolean;
+  /** Greatest version of the wire that the last daemon speaks; all others speak the newest. */
+  readonly lastVersion?: number;
   /** How far each site's clocks are ahead, ms. */
   readonly skewMs?: readonly number[];
   /** Measured from then on, after the configuration has been formed, for so long. */

@@ -1,0 +1,42 @@
+import type { DaemonId } from "../base/ids.ts";
+import type { Announcement } from "../wire/interest.ts";
+
+/**
+ * What the daemons of a configuration have announced (wire/interest.ts), noted as soon as the packet is held: which of them want the messages of a group, beside
+ * those that have members of it. In whatever order their words come, the greater number counts.
+ */
+export class Interests {
+  readonly #groups = new Map<string, Map<DaemonId, { wanted: number; withdrawn: number }>>();
+  #version = 0;
+
+  /** Changes whenever somebody wants more than before. */
+  get version(): number {
+    return this.#version;
+  }
+
+  note(daemon: DaemonId, { number, wants, group }: Announcement): void {
+    let daemons = this.#groups.get(group);
+    if (daemons === undefined) {
+      daemons = new Map();
+      this.#groups.set(group, daemons);
+    }
+    const said = daemons.get(daemon) ?? { wanted: 0, withdrawn: 0 };
+    daemons.set(daemon, said);
+    if (!wants) said.withdrawn = Math.max(said.withdrawn, number);
+    else if (number > said.wanted) {
+      said.wanted = number;
+      this.#version++;
+    }
+    // It was told of all that it wanted before it may withdraw that: nothing older comes any more.
+    if (said.withdrawn >= said.wanted && said.wanted > 0) daemons.delete(daemon);
+    if (daemons.size === 0) this.#groups.delete(group);
+  }
+
+  /** Whether a daemon for which that is so wants the messages of the group. */
+  has(group: string, isSo: (daemon: DaemonId) => boolean): boolean {
+    const daemons = this.#groups.get(group);
+    if (daemons === undefined) return false;
+    for (const [daemon, { wanted, withdrawn }] of daemons) if (wanted > withdrawn && isSo(daemon)) return true;
+    return false;
+  }
+}
