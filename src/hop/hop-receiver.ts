@@ -53,6 +53,8 @@ export class HopReceiver {
   #answerMs = 100;
   #askAt = NEVER;
   #requested = 0;
+  /** When the first missing packet has come last. */
+  #gainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: HopConfig) {
     this.#config = config;
@@ -99,6 +101,7 @@ export class HopReceiver {
     const missing = this.#missing.get(seq);
     // Its sender has not heard that it had come: the acknowledgement was lost.
     if (missing === undefined) return "duplicate";
+    if (seq === this.aru + 1) this.#gainedAt = now;
     this.#missing.delete(seq);
     this.#learn(missing, now);
     if (this.#missing.size === 0) this.#askAt = NEVER;
@@ -141,9 +144,12 @@ export class HopReceiver {
     };
   }
 
-  /** Since when the packet is missing that is so for longest; never if none is. */
-  get missingSince(): number {
-    for (const { since } of this.#missing.values()) return since;
+  /**
+   * Since when the first missing packet has been missing and the first; never if none is missing. As the other end repairs the first ones first, that is short
+   * while repairs arrive at all, however many are missing.
+   */
+  get stuckSince(): number {
+    for (const { since } of this.#missing.values()) return Math.max(since, this.#gainedAt);
     return NEVER;
   }
 

@@ -69,7 +69,10 @@ export class HopSender {
   #underWayBytes = 0;
   /** Sent again, oldest first, until an echo shows that they have arrived or been lost. */
   #repeated: Sent[] = [];
+  /** By number: the other end waits for the first ones longest. */
   #requests: Sent[] = [];
+  /** Of all that was asked for, each time. */
+  #requestedBytes = 0;
   /** Of an object that was cut: goes first in the next datagram. */
   #rest: Uint8Array = NOTHING;
   /** Whether nothing waited when something could have been sent, or the host was too late to send it, since the last acknowledgement. */
@@ -174,13 +177,11 @@ export class HopSender {
     if (state.highest === 0 || roundTripMs < -1 || roundTripMs > ROUND_TRIP_MS_MAX) return;
     const measuredMs = Math.max(ROUND_TRIP_MS_MIN, roundTripMs);
     this.#roundTrip.measured(measuredMs);
-    const { bytes, highest } = state;
     const sample = {
-      bytes,
+      bytes: state.bytes,
+      lostBytes: this.#requestedBytes,
       receivedAt: this.#unwrapped(state.at),
       roundTripMs: measuredMs,
-      highest,
-      nextSeq: this.#next,
     };
     this.#rate.observe({ ...sample, isIdle: this.#isIdle }, now);
     this.#isIdle = false;
@@ -315,9 +316,16 @@ export class HopSender {
         if (wasRepeated && sent.sentAt > before) continue;
         this.#leave(sent);
         sent.isQueued = true;
-        this.#requests.push(sent);
+        this.#requestedBytes += sent.bytes.length;
+        this.#queue(sent);
       }
     }
+  }
+
+  #queue(sent: Sent): void {
+    let place = this.#requests.length;
+    while (place > 0 && (this.#requests[place - 1] as Sent).seq > sent.seq) place--;
+    this.#requests.splice(place, 0, sent);
   }
 
   /** The receiver's clock, without its wraps. */

@@ -115,14 +115,14 @@ export class Hop implements Machine {
     if (this.#sender === undefined) return deadline;
     deadline = Math.min(deadline, this.#sender.deadline, this.#receiver.deadline, this.#saidAt + idleMs);
     deadline = Math.min(deadline, this.#doubtAt);
-    return this.#receiver.missing > 0 ? Math.min(deadline, this.#receiver.missingSince + missingMs) : deadline;
+    return Math.min(deadline, this.#receiver.stuckSince + missingMs);
   }
 
   tick(now: number): void {
     if (this.#failure !== undefined) return;
     const { silenceMs, missingMs } = this.#config;
     if (now - this.#heardAt >= silenceMs) return this.#fail({ kind: "silence", ms: now - this.#heardAt }, now);
-    const ms = now - this.#receiver.missingSince;
+    const ms = now - this.#receiver.stuckSince;
     if (ms >= missingMs) return this.#fail({ kind: "missing", seq: this.#receiver.aru + 1, ms }, now);
     if (now >= this.#helloAt) this.#greet(now);
     this.flush(now);

@@ -13,6 +13,13 @@ const STARTUP_ROUNDS = 3;
 const STARTUP_ROUNDS_QUEUED = 2;
 /** What got through counts for so many rounds: longer than a cycle, so that each asks for more at least once. */
 const RATE_ROUNDS = 10;
+/** The estimate falls to what they show if so many of them say what the link carries, and not just that it carries so much. */
+const BUSY_ROUNDS = 2;
+/** With a queue, and as great a share of what came to it lost, it was full: a link of any kind loses less by itself … */
+const OVERFLOW_SHARE = 0.1;
+/** … and if it brings less than this share of the estimate for so many rounds, the link is not the one that it was. */
+const SLOWER_SHARE = 0.75;
+const SLOWER_ROUNDS = 2;
 /** A round is at least so long: shorter ones measure the host's turns. */
 const ROUND_MS_MIN = 20;
 /** A receiver that was behind when a round began has caught up within this, by its own clock, or half a round. */
@@ -44,14 +51,20 @@ export type LinkRateConfig = {
 export type LinkSample = {
   /** All bytes that have arrived, ever. */
   readonly bytes: number;
-  /** When the last of them came, by the receiver's clock, ms. */
+  /** All bytes that were asked for again, ever. */
+  readonly lostBytes: number;
+  /** When the last of those that have arrived came, by the receiver's clock, ms. */
   readonly receivedAt: number;
   readonly roundTripMs: number;
-  /** The greatest number that has arrived, and the next that is to be sent. */
-  readonly highest: number;
-  readonly nextSeq: number;
   /** Since the last sample there was a time when nothing waited to be sent, or the host did not come to it: the link could have carried more. */
   readonly isIdle: boolean;
+};
+
+type Round = {
+  /** Bytes per second that arrived. */
+  readonly rate: number;
+  /** The link had something to carry all the time: it takes no more. */
+  readonly isBusy: boolean;
 };
 
 /**
@@ -63,18 +76,21 @@ export class LinkRate {
   readonly #config: LinkRateConfig;
   #phase: "startup" | "drain" | "cycle" = "startup";
   #step = 0;
-  /** Bytes per second that got through, of the last rounds. */
-  #rates: number[] = [];
+  /** What got through in the last rounds. */
+  #rates: Round[] = [];
   #best = 0;
   /** A round has ended in which there was always something to send. */
   #isTried = false;
   #roundsWithoutGrowth = 0;
-  /** The round ends when the packet with this number has arrived. */
-  #roundEnd = 0;
-  #roundBegan: { readonly bytes: number; readonly at: number } | undefined;
+  /** By this end's clock: the round ends when something arrives that was sent later, be it new or sent again. */
+  #roundBeganAt = 0;
+  #roundBegan: { readonly bytes: number; readonly lostBytes: number; readonly at: number } | undefined;
   /** By the receiver's clock: until then the round may begin later. */
   #beginsBy = 0;
   #isRoundIdle = false;
+  /** What arrives in a round was sent in the one before. */
+  #wasRoundIdle = true;
+  #slowerRounds = 0;
   #roundTripOfRound = Number.POSITIVE_INFINITY;
   #shortestMs = Number.POSITIVE_INFINITY;
   #shortestSince = 0;
@@ -133,38 +149,36 @@ export class LinkRate {
     this.#isRoundIdle ||= sample.isIdle;
     const began = this.#roundBegan;
     if (began === undefined) {
-      this.#beginRound(sample);
+      this.#beginRound(sample, now);
       return;
     }
-    const ms = sample.receivedAt - began.at;
+    const { bytes, lostBytes, receivedAt } = sample;
+    const ms = receivedAt - began.at;
     // More has come than the link brings: the receiver had it waiting unread, and it has not arrived in this round.
-    if (sample.receivedAt <= this.#beginsBy && (sample.bytes - began.bytes) * 1000 > this.#best * ms) {
-      this.#roundBegan = { bytes: sample.bytes, at: sample.receivedAt };
+    if (receivedAt <= this.#beginsBy && (bytes - began.bytes) * 1000 > this.#best * ms) {
+      this.#roundBegan = { bytes, lostBytes, at: receivedAt };
       return;
     }
-    if (sample.highest < this.#roundEnd || ms < ROUND_MS_MIN) return;
-    this.#endRound(((sample.bytes - began.bytes) * 1000) / ms);
-    this.#beginRound(sample);
+    if (now - sample.roundTripMs < this.#roundBeganAt || ms < ROUND_MS_MIN) return;
+    const lost = lostBytes - began.lostBytes;
+    this.#endRound(((bytes - began.bytes) * 1000) / ms, lost / Math.max(1, lost + bytes - began.bytes));
+    this.#beginRound(sample, now);
   }
 
-  #beginRound({ bytes, receivedAt, nextSeq }: LinkSample): void {
-    this.#roundBegan = { bytes, at: receivedAt };
+  #beginRound({ bytes, lostBytes, receivedAt }: LinkSample, now: number): void {
+    this.#roundBegan = { bytes, lostBytes, at: receivedAt };
     this.#beginsBy = receivedAt + Math.min(BEHIND_MS, Math.max(this.#shortestMs, ROUND_MS_MIN) / 2);
-    this.#roundEnd = nextSeq;
+    this.#roundBeganAt = now;
+    this.#wasRoundIdle = this.#isRoundIdle;
     this.#isRoundIdle = false;
     this.#roundTripOfRound = Number.POSITIVE_INFINITY;
   }
 
-  #endRound(rate: number): void {
-    // A sender that had nothing to send learns at most that more gets through than it knew.
-    if (!this.#isRoundIdle || rate > this.#best) {
-      this.#rates.push(rate);
-      if (this.#rates.length > RATE_ROUNDS) this.#rates.shift();
-    }
-    this.#isTried ||= !this.#isRoundIdle;
-    const before = this.#best;
-    this.#best = Math.max(0, ...this.#rates);
+  #endRound(rate: number, lostShare: number): void {
     const isQueued = this.#roundTripOfRound > this.#shortestMs * QUEUE_FACTOR + QUEUE_MS;
+    const before = this.#best;
+    this.#isTried ||= !this.#isRoundIdle;
+    this.#estimate(rate, isQueued && lostShare > OVERFLOW_SHARE);
     if (this.#phase === "startup") {
       if (this.#isRoundIdle && !isQueued) return;
       const grows = this.#best >= before * STARTUP_GROWTH;
@@ -194,6 +208,19 @@ export class LinkRate {
       return;
     }
     this.#step = (this.#step + 1) % CYCLE.length;
+  }
+
+  #estimate(rate: number, isFull: boolean): void {
+    // Whatever the sender had to send, a full queue has kept the link busy.
+    const isBusy = isFull || !(this.#isRoundIdle || this.#wasRoundIdle);
+    this.#rates.push({ rate, isBusy });
+    this.#slowerRounds = isFull && rate < this.#best * SLOWER_SHARE ? this.#slowerRounds + 1 : 0;
+    const isSlower = this.#slowerRounds >= SLOWER_ROUNDS;
+    this.#rates = this.#rates.slice(isSlower ? -SLOWER_ROUNDS : -RATE_ROUNDS);
+    const most = Math.max(...this.#rates.map((round) => round.rate));
+    // A sender that had nothing to send learns at most that more gets through than it knew.
+    const isKnown = this.#rates.filter((round) => round.isBusy).length >= BUSY_ROUNDS;
+    this.#best = isKnown ? most : Math.max(this.#best, most);
   }
 
   #observeRoundTrip(ms: number, now: number): void {

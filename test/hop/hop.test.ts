@@ -175,6 +175,41 @@ describe("a hop", () => {
     expect(ends.end(EAST).receivedBytes - before).toBeGreaterThan(0.85 * 10 * 125 * 2_000);
   });
 
+  // Its queue overflows until the sender has seen that, and what it has lost takes seconds to repair at the new rate.
+  test.each([
+    [10, 1_500],
+    [5, 0],
+    [1, 0],
+  ])(
+    "outlives that its link falls from 100 to %d Mbit/s, %d ms after it has fallen quiet, and a flap then",
+    (megabits, quietMs) => {
+      for (const seed of [1, 2]) {
+        const ends = new TwoEnds(seed, { delayMs: 35, megabits: 100, loss: uniform(0.01) });
+        ends.run(500);
+        /** As much as daemons have under way: so many messages that not all sites are known to hold. */
+        const flood = (ms: number): void => {
+          for (let t = 0; t < ms; t += 4) {
+            ends.on(WEST, (end, now) => {
+              const room = 4_096 - (end.hop.sender?.unacknowledged ?? 0) - end.waiting;
+              end.send(Math.max(0, Math.min(64 - end.waiting, room)), 1_024, now);
+            });
+            ends.run(4);
+          }
+        };
+        flood(2_000);
+        ends.run(quietMs);
+        ends.setWay(WEST, EAST, { delayMs: 35, megabits });
+        flood(2_000);
+        ends.world.split([[WEST], [EAST]]);
+        ends.run(500);
+        ends.world.heal();
+        flood(6_000);
+        expect([ends.end(WEST).failure, ends.end(EAST).failure]).toEqual([undefined, undefined]);
+        expect(ends.end(WEST).hop.sender?.rate).toBeLessThan(1.1 * megabits * 125_000);
+      }
+    },
+  );
+
   test("fails when nothing is heard of the other end for the time that is set, at both ends", () => {
     const ends = new TwoEnds(5, { delayMs: 10 }, { silenceMs: 2_000 });
     ends.run(1_000);

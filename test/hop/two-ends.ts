@@ -64,6 +64,11 @@ export class End implements SimProcess {
     this.#feed = { pull: (itemsMax, bytesMax, out) => this.#pull(itemsMax, bytesMax, out) };
   }
 
+  /** Objects that have not left yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Sends so many objects now. */
   send(count: number, size: number, now: number): void {
     for (let i = 0; i < count; i++) this.#waiting.push({ size, at: this.#clock() });
