@@ -54,3 +54,22 @@ test("also in a queue so long that what was read is let go", async () => {
   }
   expect(queue.oldestDelivery).toBe(19_992);
 });
+
+test("the newest event that waits can be forgotten, and what comes after it is found", async () => {
+  const dropped: string[] = [];
+  const queue = new EventQueue<string>({ ...silent, dropped: (event) => dropped.push(event) });
+  queue.forgetLast(() => true);
+  queue.push("a", NO_DELIVERY);
+  queue.push("b", NO_DELIVERY);
+  expect(queue.oldestDelivery).toBeUndefined();
+  queue.forgetLast((event) => event === "a");
+  queue.forgetLast((event) => event === "b");
+  queue.push("c", 5);
+  expect(queue.oldestDelivery).toBe(5);
+  expect([await queue.next(), await queue.next()].map(({ value }) => value)).toEqual(["a", "c"]);
+  queue.push("d", 6);
+  queue.forgetLast(() => true);
+  queue.push("e", 7);
+  expect(queue.oldestDelivery).toBe(7);
+  expect(dropped).toEqual(["b", "d"]);
+});

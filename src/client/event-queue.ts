@@ -64,6 +64,17 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     this.#listener.queued(event);
   }
 
+  /** Forgets the newest event that waits, if it is such: something newer says all that it would. */
+  forgetLast(isSuch: (event: Event) => boolean): void {
+    const last = this.#events.at(-1);
+    if (this.#ended || last === undefined || !isSuch(last)) return;
+    this.#events.pop();
+    this.#deliveries.pop();
+    if (this.#head === this.#events.length) this.#clear();
+    this.#oldest = Math.min(this.#oldest, this.#events.length);
+    this.#listener.dropped(last);
+  }
+
   /** Forgets what waits and keeps nothing more until the program begins to read. */
   mute(): void {
     this.#muted = true;

@@ -80,9 +80,8 @@ export const send = defineCommand({
       outstanding.add(done);
     };
     const isOfNodes = qualityOf(args) !== "ordered";
-    if (isOfNodes) {
-      await Promise.all(args.positionals.map((group) => joinGroup(connection, group, args, { sendOnly: true })));
-    }
+    const joining = isOfNodes ? args.positionals : [];
+    const joined = await Promise.all(joining.map((group) => joinGroup(connection, group, args, { sendOnly: true })));
     for await (const payload of source) {
       // Members of such a group are not reached together with those of another.
       if (isOfNodes) for (const group of args.positionals) watch(await connection.send(group, payload));
@@ -90,6 +89,7 @@ export const send = defineCommand({
       if (outstanding.size >= OUTSTANDING_MAX) await Promise.race(outstanding);
     }
     await Promise.all(outstanding);
+    await Promise.all(joined.map((group) => group.leave()));
     return failed > 0 ? ExitCode.failed : ExitCode.ok;
   },
 });

@@ -368,7 +368,10 @@ export class ScalableGroups {
       if (membership.isLeaving && reason !== undefined) this.#endLeft(membership);
       if (membership.view === undefined) continue;
       membership.view = { ...membership.view, primary: reason === undefined };
-      if (!membership.isLeaving) membership.inbox.events.push(event, 0);
+      if (membership.isLeaving) continue;
+      // Of whole days without daemons a program that does not read is told the end.
+      membership.inbox.events.forgetLast(isOfSuspension);
+      membership.inbox.events.push(event, 0);
     }
     this.#host.event(event);
   }
@@ -580,4 +583,8 @@ export class ScalableGroups {
       for (const membership of this.#memberships.values()) this.#exclude(membership, error);
     }
   }
+}
+
+function isOfSuspension({ kind }: NodeGroupEvent): boolean {
+  return kind === "suspended" || kind === "resumed";
 }
