@@ -199,6 +199,45 @@ describe("a member of a totally ordered group", () => {
     expect(member.group.sequencer).toBe(2);
   });
 
+  test("gives a new member what was sent since it joined, though the view has opened only later, and passes over what was before", () => {
+    const member = new Member(2);
+    member.group.setView(5, [1, 2, 3, 4], 0);
+    // 4 never says what it brings.
+    member.group.setView(6, [1, 2, 3], 10);
+    const entry = { isHeld: true, isVoid: false };
+    const state = { kind: "state", view: 6, part: 0, parts: 1 } as const;
+    const entries = [
+      { ...entry, sender: 3, seq: 1, isOrdered: true },
+      { ...entry, sender: 2, seq: 9, isOrdered: true },
+      { ...entry, sender: 3, seq: 4, isOrdered: false },
+      { ...entry, sender: 3, seq: 2, isOrdered: false },
+    ];
+    member.group.receiveFrom(1, encodePlato({ ...state, opened: 4, base: 10, entries }), 11);
+    member.group.receiveFrom(3, encodePlato({ ...state, opened: 0, base: 0, entries: [] }), 11);
+    const asked = () => member.sent.flatMap(({ body }) => (body?.kind === "fetch" ? body.messages : []));
+    member.run(100);
+    expect(asked().map(({ sender, seq }) => `${sender}.${seq}`)).toEqual(
+      expect.arrayContaining(["3.1", "2.9", "3.4", "3.2"]),
+    );
+    const forward = (sender: number, seq: number, view: number) => {
+      const body = { kind: "forward", view, sender, seq, payload: Uint8Array.of(seq) } as const;
+      member.group.receiveFrom(1, encodePlato(body), 101);
+    };
+    forward(3, 4, 5);
+    forward(3, 1, 4);
+    expect(member.take()).toEqual([]);
+    // It was a member before, and has sent that.
+    forward(2, 9, 3);
+    expect(member.take()).toEqual(["deliver 3.4 at 13", "commit 13"]);
+    forward(3, 2, 4);
+    const order = { kind: "order", view: 6, first: 15, stable: 10, base: 0, entries: [] } as const;
+    member.group.receiveFrom(1, encodePlato(order), 102);
+    member.run(200);
+    expect(member.take()).toEqual([]);
+    expect(member.sent.at(-1)).toMatchObject({ to: 1, body: { kind: "ack", held: 14 } });
+    expect(member.group.canSend).toBe(true);
+  });
+
   test("orders as the sequencer each few milliseconds, and comes to rest when all have everything", () => {
     const member = new Member(1, { commit: "stable" }).open();
     member.message(1, 13);

@@ -91,6 +91,8 @@ export class PlatoGroup implements Machine {
   #now: number;
 
   #view: View | undefined;
+  /** The first one: messages that were sent before it are not for this member. */
+  #firstView = 0;
   /** The last view in which this member took part in the order; 0: none. */
   #opened = 0;
   /** Of the present view: what its members have brought. */
@@ -98,8 +100,6 @@ export class PlatoGroup implements Machine {
   readonly #early: EarlyPackets<Early>;
 
   #log = new OrderLog(0);
-  /** Up to this place messages were for members before this one. */
-  #start = 0;
   /** This member has all messages, and their order, up to here; all members have. */
   #held = 0;
   #stable = 0;
@@ -168,6 +168,7 @@ export class PlatoGroup implements Machine {
     assert(number > (this.#view?.number ?? 0), "views ascend");
     if (this.#view !== undefined && this.#opened < this.#view.number) cover("plato view superseded");
     const sorted = members.toSorted((a, b) => a - b);
+    if (this.#view === undefined) this.#firstView = number;
     this.#view = { number, members: sorted, sequencer: sorted[0] as NodeId };
     this.#done.clear();
     this.#stash.clear();
@@ -290,9 +291,11 @@ export class PlatoGroup implements Machine {
 
   #onMessage(id: MessageId, view: number, payload: Uint8Array, waitedMs: number | undefined): void {
     const key = messageKey(id);
-    if (this.#messages.has(key) || id.sender === this.#config.me) return;
+    if (this.#messages.has(key)) return;
     const present = (this.#view as View).number;
     const isPlaced = this.#log.positionOf(key) !== undefined;
+    // It needs what it has sent itself if it has been a member before.
+    if (id.sender === this.#config.me && !isPlaced) return;
     // What was sent in an earlier view has its place by now, or none.
     if (view < present && !isPlaced) return;
     if (view >= present && this.#doneOf(id.sender).has(id.seq) && !isPlaced) return;
@@ -364,7 +367,7 @@ export class PlatoGroup implements Machine {
 
   #isHere(position: number): boolean {
     const entry = this.#log.at(position);
-    return entry !== undefined && (position <= this.#start || entry.isVoid || this.#messages.has(entry.key));
+    return entry !== undefined && (entry.isVoid || this.#messages.has(entry.key));
   }
 
   #showOrdered(): void {
@@ -374,13 +377,16 @@ export class PlatoGroup implements Machine {
     let same = 0;
     for (let position = deliveries.committed + 1; position <= this.#log.end; position++) {
       const entry = this.#log.at(position);
-      if (entry === undefined || entry.isVoid || position <= this.#start) continue;
+      if (entry === undefined || entry.isVoid) continue;
+      const message = this.#messages.get(entry.key);
+      // What was sent before it joined it has, as all have to, and passes over.
+      if (message !== undefined && message.view < this.#firstView) continue;
       const shown = deliveries.shown[same];
       const isOther = shown !== undefined && (shown.position !== position || shown.message.key !== entry.key);
       if (isOther) deliveries.rollBack(same);
       if (same === deliveries.shown.length) {
         if (position > until) return;
-        deliveries.show(this.#messages.get(entry.key) as Message, position, true);
+        deliveries.show(message as Message, position, true);
       }
       same++;
     }
@@ -392,7 +398,10 @@ export class PlatoGroup implements Machine {
   #commit(): void {
     this.#deliveries.commit(Math.min(this.#config.commit === "ordered" ? this.#held : this.#stable, this.#held));
     for (const { key, sender } of this.#log.trim(Math.min(this.#stable, this.#deliveries.committed))) {
-      if (this.#messages.delete(key) && sender === this.#config.me) this.#own--;
+      const message = this.#messages.get(key);
+      if (message === undefined) continue;
+      this.#messages.delete(key);
+      if (sender === this.#config.me && message.view >= this.#firstView) this.#own--;
     }
   }
 
@@ -439,10 +448,10 @@ export class PlatoGroup implements Machine {
     this.#holders = holders;
     this.#opened = view.number;
     if (isNew) {
-      this.#start = this.#held = log.end;
-      this.#deliveries.startBehind(log.end);
+      this.#deliveries.startBehind(log.base);
       this.#stable = log.base;
-    } else this.#held = Math.max(log.base, this.#deliveries.committed);
+    }
+    this.#held = Math.max(log.base, this.#deliveries.committed);
     if (view.sequencer === this.#config.me) this.#sequencer = this.#newSequencer(view);
     // It had said that it has them; what came since of earlier views waited.
     const isPlaced = ({ view: sentIn, key }: Message): boolean =>

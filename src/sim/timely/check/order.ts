@@ -17,6 +17,8 @@ type Stream = {
   readonly sent: { readonly key: string; readonly at: number }[];
   readonly committedAt: Map<string, number>;
   committedTo: number;
+  /** Its first view. */
+  firstView: number;
   /** The view whose beginning it has told of last. */
   view: number;
 };
@@ -27,11 +29,13 @@ const CALM_MS = 500;
 /**
  * K50: members never disagree on what is committed, and nobody is taken back what is. Each message is delivered in ascending places, once, as it was
  * sent; a rollback takes back what was delivered behind its place, before its order was known, at least one message; in the end all that live have committed
- * the same, all of what they sent themselves, nothing waits to be committed, and everybody is silent.
+ * the same, from what was sent in their first view on, all of what they sent themselves, nothing waits to be committed, and everybody is silent.
  */
 export const order: TimelyCheckerFactory = (history, report) => {
   const streams = new Map<string, Stream>();
   const payloads = new Map<string, Uint8Array>();
+  /** In which view its sender was. */
+  const sentIn = new Map<string, number>();
   /** By group and view: what its sequencer has told. */
   const told = new Map<string, Map<number, string>>();
   const places = new Map<string, Map<string, number>>();
@@ -54,6 +58,7 @@ export const order: TimelyCheckerFactory = (history, report) => {
         sent: [],
         committedAt: new Map(),
         committedTo: 0,
+        firstView: 0,
         view: 0,
       };
       streams.set(key, stream);
@@ -65,16 +70,19 @@ export const order: TimelyCheckerFactory = (history, report) => {
     observe(event) {
       const { kind, at } = event;
       if (kind === "submit") {
-        streamOf(event.node, event.group).sent.push({ key: messageKey(event.id), at });
+        const stream = streamOf(event.node, event.group);
+        stream.sent.push({ key: messageKey(event.id), at });
+        sentIn.set(`${event.group} ${messageKey(event.id)}`, stream.view);
         payloads.set(`${event.group} ${messageKey(event.id)}`, event.payload.slice());
       } else if (kind === "said") {
-        if (event.body.kind === "state") streamOf(event.node, event.group).view = event.body.view;
+        if (event.body.kind === "state") onView(streamOf(event.node, event.group), event.body.view);
         else if (event.body.kind === "order") onTold(event.node, event.group, event.body, at);
       } else if (kind === "show") onShow(streamOf(event.node, event.group), event.message, at);
       else if (kind === "commit") onCommit(streamOf(event.node, event.group), event.position, at);
       else if (kind === "rollback") onRollback(streamOf(event.node, event.group), event.position, at);
       else if (kind === "over") {
         compareAll(at);
+        checkBeginnings(at);
         onEnd(at);
         for (const { node, isAtRest } of event.remains) {
           if (!isAtRest) report(`${nameOf(history, node)} does not come to rest`, at);
@@ -82,6 +90,12 @@ export const order: TimelyCheckerFactory = (history, report) => {
       }
     },
   };
+
+  /** A member that hears of a view says at once what it brings. */
+  function onView(stream: Stream, view: number): void {
+    if (stream.firstView === 0) stream.firstView = view;
+    stream.view = view;
+  }
 
   /** A sequencer gives each place of a view to one message, and each message one place. */
   function onTold(
@@ -180,7 +194,7 @@ export const order: TimelyCheckerFactory = (history, report) => {
     stream.shown = kept;
   }
 
-  /** Whatever two members have committed, from where both were members on. If commitment is not stable: two that stayed. */
+  /** Whatever two members have committed, of what was sent when both were members. If commitment is not stable: two that stayed. */
   function compareAll(at: number): void {
     const byGroup = new Map<GroupNumber, Stream[]>();
     for (const stream of streams.values()) {
@@ -193,7 +207,10 @@ export const order: TimelyCheckerFactory = (history, report) => {
   }
 
   function compare(one: Stream, other: Stream, at: number): void {
-    const [a, b] = [one.committed, other.committed];
+    const view = Math.max(one.firstView, other.firstView);
+    const ofBoth = (stream: Stream) =>
+      stream.committed.filter(({ key }) => (sentIn.get(`${stream.group} ${key}`) as number) >= view);
+    const [a, b] = [ofBoth(one), ofBoth(other)];
     const places = new Map(b.map(({ key }, i) => [key, i]));
     const common = a.findIndex(({ key }) => places.has(key));
     const first = a[common];
@@ -206,6 +223,22 @@ export const order: TimelyCheckerFactory = (history, report) => {
       if (mine === theirs) continue;
       report(`${what} have committed ${mine} and ${theirs} in one place`, at);
       return;
+    }
+  }
+
+  /** Who stays has what anybody who stays has, from the messages on that were sent in its first view; and none of those before. */
+  function checkBeginnings(at: number): void {
+    const present = [...streams.values()].filter(isPresent);
+    for (const { group, committed } of present) {
+      for (const { key } of committed) {
+        const view = sentIn.get(`${group} ${key}`) as number;
+        for (const stream of present) {
+          if (stream.group !== group || stream.committedKeys.has(key) === view >= stream.firstView) continue;
+          const what = `${key}, sent in view ${view}, is ${view >= stream.firstView ? "not " : ""}committed`;
+          report(`${what} ${whereOf(history, stream)}, which came in view ${stream.firstView}`, at);
+          return;
+        }
+      }
     }
   }
 
