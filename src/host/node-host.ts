@@ -80,8 +80,6 @@ export class NodeHost {
   #isFull = false;
   /** The network had no room when a packet was sent to a timely group, of which nothing waits here. */
   #isBlocked = false;
-  /** Too much of what was sent to an ordered group is under way. */
-  #isHeldBack = false;
   /** The application was told to wait. */
   #owesWritable = false;
   /** What was said of timely groups is still to have its effect. */
@@ -306,7 +304,7 @@ export class NodeHost {
       this.#clock.schedule();
     }
     this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable && !this.#isBlocked && !(one.number === undefined && this.#isHeldBack);
+    return !this.#owesWritable && !this.#isBlocked && !(one.number === undefined && this.ordered.isHeldBack);
   }
 
   #turn(): void {
@@ -350,7 +348,7 @@ export class NodeHost {
   #hand({ group, payload, number }: Outgoing, now: number): void {
     if (number !== undefined) this.#isFull = !this.node.send(group, payload, number, now);
     else {
-      if (this.ordered.has(group)) this.#isHeldBack = !this.ordered.send(group, payload, now);
+      if (this.ordered.has(group)) this.ordered.send(group, payload, now);
       // Not if the node is in it no more, or the group's repairs have changed while the message waited, and leave less room.
       else if (this.timely.takes(group, payload)) this.timely.send(group, payload, now);
       this.#isBlocked ||= this.#network.room === 0;
@@ -365,8 +363,7 @@ export class NodeHost {
       this.#lateness = this.#delay.take();
     }
     this.#takeWaiting(now, application);
-    const goesOn = this.ordered.pump(now) && this.#isHeldBack;
-    if (goesOn) this.#isHeldBack = false;
+    const goesOn = this.ordered.pump(now);
     if (goesOn || (this.#isBlocked && this.#network.room > 0)) {
       this.#isBlocked = false;
       application.writable();

@@ -37,6 +37,7 @@ export class OrderedGroups implements Machine {
   readonly #groups = new Map<GroupNumber, Ordered>();
   /** Counted in groups that the node has left. */
   readonly #past: Counted = { delivered: 0, optimistic: 0, rolledBack: 0 };
+  #isHeldBack = false;
 
   /** `config.bodyBytesMax` is not used: each group has its own. */
   constructor(config: PlatoConfig, outbox: OrderedGroupsOutbox) {
@@ -90,17 +91,25 @@ export class OrderedGroups implements Machine {
     }
   }
 
-  /** Sends a message; it is copied, or kept if it has to wait. False: it waits, `pump` follows. */
-  send(group: GroupNumber, payload: Uint8Array, now: number): boolean {
+  /** Whether messages wait in some group, as too many of this node's are under way there: it is to send no more until `pump` says so. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
+  }
+
+  /** Sends a message; it is copied, or kept if it has to wait. */
+  send(group: GroupNumber, payload: Uint8Array, now: number): void {
     const ordered = this.#groups.get(group);
     assert(ordered !== undefined, "a node sends to its groups");
     if (ordered.waiting.length === 0 && ordered.plato.canSend) ordered.plato.send(payload, now);
-    else ordered.waiting.push(payload);
-    return ordered.waiting.length === 0;
+    else {
+      ordered.waiting.push(payload);
+      this.#isHeldBack = true;
+    }
   }
 
-  /** The end of a turn: what may be sent now is sent. Returns whether nothing waits any more. */
+  /** The end of a turn: what may be sent now is sent. Returns whether messages waited, and none does any more. */
   pump(now: number): boolean {
+    if (!this.#isHeldBack) return false;
     let isIdle = true;
     for (const { plato, waiting } of this.#groups.values()) {
       if (waiting.length === 0) continue;
@@ -109,6 +118,7 @@ export class OrderedGroups implements Machine {
       waiting.splice(0, sent);
       isIdle &&= waiting.length === 0;
     }
+    this.#isHeldBack = !isIdle;
     return isIdle;
   }
 

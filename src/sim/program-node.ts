@@ -52,8 +52,6 @@ export class ProgramNode implements RunningNode {
   #isDue = false;
   /** The node has taken more than it wants to have waiting. */
   #isFull = false;
-  /** Too much of what was sent to an ordered group is under way. */
-  #isHeldBack = false;
   /** The application was told to wait. */
   #owesWritable = false;
   #owesTimely = false;
@@ -179,7 +177,7 @@ export class ProgramNode implements RunningNode {
       });
     }
     this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable && !(one.number === undefined && this.#isHeldBack);
+    return !this.#owesWritable && !(one.number === undefined && this.#ordered.isHeldBack);
   }
 
   #run(action: (now: number) => void): void {
@@ -196,7 +194,7 @@ export class ProgramNode implements RunningNode {
     this.#waiting = [];
     for (const { group, payload, number } of waiting) {
       if (number !== undefined) this.#isFull = !this.node.send(group, payload, number, now);
-      else if (this.#ordered.has(group)) this.#isHeldBack = !this.#ordered.send(group, payload, now);
+      else if (this.#ordered.has(group)) this.#ordered.send(group, payload, now);
       // Not if the node is in it no more, or the group's repairs have changed while the message waited, and leave less room.
       else if (this.#timely.takes(group, payload)) this.#timely.send(group, payload, now);
     }
@@ -204,10 +202,7 @@ export class ProgramNode implements RunningNode {
   }
 
   #endTurn(now: number): void {
-    if (this.#ordered.pump(now) && this.#isHeldBack) {
-      this.#isHeldBack = false;
-      this.#application.writable();
-    }
+    if (this.#ordered.pump(now)) this.#application.writable();
     this.node.relays = !this.#canMulticast;
     this.node.flush(now);
   }

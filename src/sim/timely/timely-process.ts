@@ -50,8 +50,6 @@ export class TimelyProcess implements NodeLife {
   /** What has come and is not processed while it is behind. */
   #waiting: { readonly socket: SimChannel; readonly bytes: Uint8Array }[] = [];
   #behindSince: number | undefined;
-  /** Too much of what was sent to an ordered group is under way: the application waits. */
-  #isHeldBack = false;
   #now: number;
   #counter = 0;
   #hasEnded = false;
@@ -141,7 +139,7 @@ export class TimelyProcess implements NodeLife {
     const bytesMax = this.#ordered.has(group) ? PlatoGroup.payloadBytesMax(bodyBytesMax) : bodyBytesMax;
     const payload = encodePayload(messageNumber(this.#number, ++this.#counter), Math.min(bytes, bytesMax));
     if (this.#ordered.has(group)) {
-      if (!this.#isHeldBack) this.#isHeldBack = !this.#ordered.send(group, payload, now);
+      if (!this.#ordered.isHeldBack) this.#ordered.send(group, payload, now);
     } else if (this.#timely.has(group)) this.#timely.send(group, payload, now);
     else if (this.#node.group(group) !== undefined) {
       this.#tell({ kind: "cast", node: id, group, payload });
@@ -249,7 +247,7 @@ export class TimelyProcess implements NodeLife {
   }
 
   #endTurn(): void {
-    if (this.#ordered.pump(this.#now)) this.#isHeldBack = false;
+    this.#ordered.pump(this.#now);
     this.#node.relays = !this.#network.canMulticast;
     this.#node.flush(this.#now);
   }
