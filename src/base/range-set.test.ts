@@ -52,6 +52,9 @@ test("intersection, union and difference agree with sets of numbers", () => {
       difference.removeAll(b.set);
       expect([...difference.numbers()]).toEqual(sorted([...a.model].filter((n) => !b.model.has(n))));
       expect(a.set.equals(a.set.clone())).toBe(true);
+      for (const count of [0, 3, 99]) {
+        expect([...a.set.lowest(count).numbers()]).toEqual(sorted(a.model).slice(0, count));
+      }
     }),
   );
 });

@@ -103,6 +103,18 @@ export class RangeSet {
     return result;
   }
 
+  /** So many of the numbers, the lowest ones; all if there are no more. */
+  lowest(count: number): RangeSet {
+    const result = new RangeSet();
+    for (const [low, high] of this.ranges()) {
+      if (count <= 0) break;
+      const last = Math.min(high, low + count - 1);
+      result.#bounds.push(low, last);
+      count -= last - low + 1;
+    }
+    return result;
+  }
+
   clone(): RangeSet {
     const copy = new RangeSet();
     copy.#bounds = this.#bounds.slice();

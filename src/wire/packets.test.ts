@@ -103,6 +103,15 @@ function roundTrip<T>(
   return decode(prefix, bytes);
 }
 
+test("what a request has above what daemons of any version take waits for the next rotation", () => {
+  const [some] = fc.sample(token, 1) as [Parameters<typeof encodeToken>[0]];
+  const request = { configuration: { leader: 1, time: 2 }, site: 3, missing: RangeSet.of([5, 6], [10, 60_000]) };
+  const body = encodeToken({ ...some, requests: [request], remotes: [] });
+  const bytes = packet(3, Kind.ringToken, 0, 1, body);
+  const [said] = decodeToken(readPrefix(bytes) as Prefix, bytes)?.requests ?? [];
+  expect(said?.missing.toString()).toBe(`5-6,10-${10 + 8_192 - 3}`);
+});
+
 test("what is encoded decodes to the same token", () => {
   fc.assert(
     fc.property(token, fc.oneof(ofOneSite, amongSites), (ofTheRing, ofOthers) => {

@@ -57,8 +57,8 @@ export const UNLIMITED_CREDIT = 0xffff_ffff;
 /** Requests beyond these limits wait for the next rotation. */
 export const REQUESTS_MAX = 32;
 export const REQUEST_RANGES_MAX = 128;
-/** Nobody can lack more of a stream than can be held of it: requests for more are malformed. */
-export const REQUEST_PACKETS_MAX = 65_536;
+/** Of one request. Daemons that speak version 2 take more for malformed, and may be on a ring that recovers what was sent in version 3. */
+export const REQUEST_PACKETS_MAX = 8_192;
 
 /*
  * The body begins with what every token has:
@@ -97,7 +97,7 @@ export function encodeToken(token: Token): Uint8Array {
 
   const out = new Writer().raw(head);
   for (const { configuration, site, missing } of token.requests.slice(0, REQUESTS_MAX)) {
-    out.u32(configuration.leader).u32(configuration.time).u16(site).rangeSet(missing);
+    out.u32(configuration.leader).u32(configuration.time).u16(site).rangeSet(missing.lowest(REQUEST_PACKETS_MAX));
   }
   // Only with several sites: rings of one site have always had the rest alone.
   if (token.remotes.length > 0) {
