@@ -1,7 +1,7 @@
 import { sameConfiguration } from "../base/ids.ts";
 import type { Configuration } from "../ring/configuration.ts";
 import type { Prefix } from "../wire/prefix.ts";
-import { configurationOf, type RingPacket, ringPacket } from "../wire/ring-data.ts";
+import { configurationOf, isMalformed, type RingPacket, ringPacket } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
 import type { Recovery } from "./recovery.ts";
 import type { WideArea } from "./wide-area.ts";
@@ -37,6 +37,7 @@ export class Forming {
   /** A packet of some old configuration has been seen on the ring. */
   take(prefix: Prefix, bytes: Uint8Array): void {
     const packet = ringPacket(prefix, bytes);
+    if (isMalformed(packet)) return;
     if (this.#isMine(bytes)) this.#hold(packet);
     this.#wideArea?.supply(configurationOf(bytes), packet);
   }
@@ -44,6 +45,7 @@ export class Forming {
   /** Such a packet has come from another site; the ring has been sent it already. */
   takeRemote(prefix: Prefix, bytes: Uint8Array): void {
     const packet = ringPacket(prefix, bytes);
+    if (isMalformed(packet)) return;
     if (this.#isMine(bytes)) this.#hold(packet);
     // For members of the ring that missed it: nobody else here can have it.
     else this.#wideArea?.keepRelayed(configurationOf(bytes), packet);

@@ -3,6 +3,7 @@ import { emptySlots } from "../base/empty-slots.ts";
 import { RangeSet } from "../base/range-set.ts";
 import type { SitePromise } from "../wire/form.ts";
 import { isLocal, type RingPacket } from "../wire/ring-data.ts";
+import type { NumbersItem } from "../wire/ring-digest.ts";
 
 /** More unstable packets than this cannot be held; flow control stays at half of it at most (`Ring.gapMax`). */
 export const STREAM_CAPACITY = 65_536;
@@ -116,7 +117,7 @@ export class Stream {
       while (n < seq && this.get(n + 1) === undefined) n++;
       const lts = n === seq ? digest.lts : Math.min(digest.lts, (this.get(n + 1) as RingPacket).lts - 1);
       const isWhole = from === first && n === seq;
-      const mine = isWhole ? numbers : numbers.filter((item) => item.seq >= from && item.seq <= n);
+      const mine = isWhole ? numbers : numbers.slice(itemsBefore(numbers, from), itemsBefore(numbers, n + 1));
       runs.push(isWhole ? digest : { ...digest, first: from, seq: n, lts, numbers: mine });
     }
     for (const run of runs) {
@@ -226,4 +227,16 @@ export class Stream {
     const announced = this.#announced;
     if (announced.seq <= this.#prefix && announced.lts > this.#known.lts) this.#known = announced;
   }
+}
+
+/** How many of the items, which are in the order of packets, are of those before this one. */
+function itemsBefore(items: readonly NumbersItem[], seq: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle] as NumbersItem).seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -107,6 +107,11 @@ export function announces(bytes: Uint8Array): boolean {
   return (getU16(bytes, 26) & PacketFlag.announces) !== 0;
 }
 
+/** Whether a packet is a digest that stands for nothing. */
+export function isMalformed({ first }: RingPacket): boolean {
+  return first === 0;
+}
+
 /** The packet in a datagram for which `isRingData` holds; `bytes` is kept. A digest that is malformed has `first` 0, which is no packet's. */
 export function ringPacket(prefix: Prefix, bytes: Uint8Array): RingPacket {
   const seq = getU32(bytes, 28);

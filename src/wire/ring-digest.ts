@@ -15,6 +15,8 @@ import { Reader, Writer } from "./bytes.ts";
 export const TOKEN_BYTES = 16;
 /** Of one digest. */
 export const DIGEST_ITEMS_MAX = 16_384;
+/** More packets than one digest ever stands for (`Digests`): loops over those of one from outside end. */
+export const DIGEST_PACKETS_MAX = 4_096;
 const SESSIONS_MAX = 4_096;
 const NUMBER_MAX = 2 ** 53 - 1;
 
@@ -93,6 +95,7 @@ export function decodeNumbers(
   first: number,
   last: { readonly seq: number; readonly lts: number },
 ): NumbersItem[] | undefined {
+  if (first === 0 || first > last.seq || last.seq - first >= DIGEST_PACKETS_MAX) return undefined;
   const input = new Reader(bytes, at, end);
   const sessions: { readonly origin: DaemonId; readonly token: Uint8Array; number: number }[] = [];
   for (let left = input.varint(SESSIONS_MAX); left > 0 && !input.failed; left--) {
