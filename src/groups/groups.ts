@@ -457,14 +457,15 @@ export class Groups implements Upcalls {
   // ---- clients ------------------------------------------------------------------------------------------------
 
   #onClientMessage(delivery: Delivery): void {
+    const { content, payload } = delivery;
+    if (content === Content.frame) this.#onFrame(delivery, payload, 0);
+    else this.#onNumbered(delivery);
+    const head = content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
+    if (delivery.sender === this.#config.me) this.#noteOwnJoin(payload.subarray(Math.min(head, payload.length)));
+  }
+
+  #onNumbered(delivery: Delivery): void {
     const { payload } = delivery;
-    const isMine = delivery.sender === this.#config.me;
-    if (delivery.content === Content.frame) {
-      if (isMine) this.#noteOwnJoin(payload);
-      this.#onFrame(delivery, payload, 0);
-      return;
-    }
-    if (isMine) this.#noteOwnJoin(payload.subarray(Math.min(payload.length, NUMBER_HEAD_BYTES)));
     const number = payload.length < NUMBER_HEAD_BYTES ? undefined : numberAt(payload, 0);
     if (number === undefined) {
       this.#malformed++;
@@ -496,9 +497,13 @@ export class Groups implements Upcalls {
     }
   }
 
+  /** A request of a client here to join is not under way any more, whatever has come of it. */
   #noteOwnJoin(frame: Uint8Array): void {
     if (frame.length < HEADER_BYTES + NAME_BYTES || (typeOf(frame, 0) & TypeBit.join) === 0) return;
-    if (groupCountOf(frame, 0) > 0) this.#interests.delivered(this.#groupName(frame, 0));
+    if (groupCountOf(frame, 0) <= 0) return;
+    const name = this.#groupName(frame, 0);
+    this.#interests.delivered(name);
+    this.#noteOwnMembers(this.#config.me, name);
   }
 
   /** What this daemon has announced of a group may have become superfluous. */

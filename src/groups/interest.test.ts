@@ -61,3 +61,19 @@ test("while daemons come together nothing may be stamped that asks to join", () 
   expect(ask(TypeBit.join, "town")).toBe(NOT_YET);
   expect(ask(TypeBit.agreed, "town")).toBe(EVERYBODY);
 });
+
+test("groups that were announced for requests that come to nothing are withdrawn as others are", () => {
+  const { t, ask } = asking();
+  const token = new Uint8Array(16).fill(7);
+  // Too weak for a request, and one that was ordered before.
+  const requests = [{ service: "fifo" as const }, { numbered: { token, number: 1 } }];
+  t.request("x", TypeBit.agreed, ["none"], { numbered: { token, number: 1 } });
+  for (let i = 0; i < 66; i++) {
+    expect(ask(TypeBit.join, `g${i}`)).toBe(NOT_YET);
+    t.seen();
+    expect(ask(TypeBit.join, `g${i}`)).toBe(EVERYBODY);
+    t.request("x", TypeBit.join, [`g${i}`], requests[i % 2]);
+    t.seen();
+  }
+  expect([2, 1, 0].map((i) => ask(TypeBit.join, `g${i}`))).toEqual([EVERYBODY, NOT_YET, NOT_YET]);
+});
