@@ -252,6 +252,25 @@ test("a long message for the own site goes to all when the window has become too
   expect(sitesOf(packer)).toBe("all");
 });
 
+test("a long message for the own site goes to all when others take its room again and again", () => {
+  const packer = pruning();
+  enqueue(packer, 1, 0, 2_500);
+  const room = { packets: 4, packetsMax: 5, isWide: true };
+  let packets = 0;
+  for (; packets < 20_000 && packer.queuedMessages > 0; packets++) {
+    packer.enqueue({ session: 2, priority: 3, service: 4, content: 0, pieces: [Uint8Array.of(0), new Uint8Array(500)] });
+    packer.fill(new Uint8Array(600), 40, stampOf(packets + 1), room);
+    if (sitesOf(packer) === "all") break;
+  }
+  expect(packets).toBeLessThan(20_000);
+  // While there is no room for anybody nothing is taken from it.
+  const other = pruning();
+  enqueue(other, 1, 0, 2_500);
+  for (let i = 1; i < 20_000; i++) other.fill(new Uint8Array(600), 40, stampOf(i), { ...room, packets: 0 });
+  expect(other.fill(new Uint8Array(600), 40, stampOf(1), { ...room, packets: 5 })).toBeGreaterThan(40);
+  expect(sitesOf(other)).toBe("own");
+});
+
 test("what may not be stamped yet holds up its session alone, and nothing is to be sent until it is released", () => {
   let knowledge = 0;
   let isReady = false;

@@ -15,6 +15,8 @@ const COUNTED_MAX = 64 * 1024;
 const FAIR_PACKETS = 8;
 /** A message that takes more packets goes to all sites, whoever is there. */
 const LOCAL_PACKETS_MAX = 128;
+/** A message that has had its turn so often, and not room enough as others had taken some of it, goes to all: it may then be stamped in parts. */
+const PASSED_OVER_MAX = 1_024;
 /** So many messages of a session are looked at while the first of them has to wait. */
 const LOOKAHEAD_MAX = 256;
 const FIFO = serviceRank("fifo");
@@ -75,6 +77,8 @@ type SessionQueue = {
   isParked: boolean;
   /** For the head message, once it was looked at. */
   decision: Decision | undefined;
+  /** How often the head message has had its turn for a packet, and there was room for others alone. */
+  passedOver: number;
 };
 
 /**
@@ -171,6 +175,7 @@ export class Packer {
         inTurn: false,
         isParked: false,
         decision: undefined,
+        passedOver: 0,
       };
       this.#sessions.set(message.session, queue);
     }
@@ -322,7 +327,9 @@ export class Packer {
     }
     if (like !== undefined && isLocal !== like) return false;
     if (!isLocal) return room.isWide;
-    return this.#packetsOf(queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets;
+    if (this.#packetsOf(queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets) return true;
+    if (like === undefined && room.packets > 0) queue.passedOver++;
+    return false;
   }
 
   /** What waits behind a message that has to wait may have to wait as well: then for the same time, not one after the other. */
@@ -338,8 +345,8 @@ export class Packer {
     const known = queue.decision;
     const interest = known?.knowledge === knowledge ? known.interest : this.#outlook.interest(message);
     // What the window admits may have become less since.
-    const isTooLong =
-      interest.isLocal && this.#packetsOf(message, this.#packetBytes) > Math.min(LOCAL_PACKETS_MAX, room.packetsMax);
+    const packetsMax = queue.passedOver > PASSED_OVER_MAX ? 1 : Math.min(LOCAL_PACKETS_MAX, room.packetsMax);
+    const isTooLong = interest.isLocal && this.#packetsOf(message, this.#packetBytes) > packetsMax;
     if (isTooLong) queue.decision = { interest: EVERYBODY, knowledge };
     else if (known?.interest !== interest || known.knowledge !== knowledge) queue.decision = { interest, knowledge };
     return (queue.decision as Decision).interest;
@@ -471,6 +478,7 @@ export class Packer {
     queue.pieceStart = 0;
     queue.long = 0;
     queue.decision = undefined;
+    queue.passedOver = 0;
   }
 
   #advance(queue: SessionQueue): void {
