@@ -32,7 +32,7 @@ const SITES: SitesStatus = {
   ],
   links: [link],
   trees: [{ source: "west", hops: [["west", "east"]] }],
-  pruning: { pruned: 3, passedOver: 4 },
+  pruning: { pruned: 3_000, passedOver: 4 },
 };
 
 test("one site has no sections of its own", () => {
@@ -41,11 +41,14 @@ test("one site has no sections of its own", () => {
 
 test("sites, links with their rates and losses, and ways are shown", () => {
   const earlier = { ...SITES, links: [{ ...link, sentBytes: 400_000 }] };
-  const now = [statusOf("w1", 3_000, SITES), statusOf("w2", 3_000, { ...SITES, links: [], trees: [] })];
+  const now = [
+    statusOf("w1", 3_000, SITES),
+    statusOf("w2", 3_000, { ...SITES, links: [], trees: [], pruning: undefined }),
+  ];
   const [sites = "", links = "", ways = "", ...more] = siteSections(now, [statusOf("w1", 1_000, earlier)], 100);
   expect(more).toEqual([]);
-  expect(sites).toMatch(/west +2 of 2 +w1 +w1 w2/);
-  expect(sites).toMatch(/east +0 of 1 +-/);
+  expect(sites).toMatch(/west +2 of 2 +w1 +3,000 +4 +w1 w2/);
+  expect(sites).toMatch(/east +0 of 1 +- +- +-/);
   expect(links.split("\n")).toHaveLength(3);
   expect(links).toMatch(/west > east +open +70.* ms .*1\.0 % +10/);
   expect(links).toMatch(/(500|488).*\/s/);

@@ -9,12 +9,18 @@ export function siteSections(
 ): string[] {
   const told = statuses.find(({ sites }) => sites !== undefined)?.sites;
   if (told === undefined) return [];
-  const sites = told.sites.map(({ name, configured, members, representative }) => [
-    name,
-    `${members.length} of ${configured}`,
-    representative ?? "-",
-    members.join(" "),
-  ]);
+  const sites = told.sites.map(({ name, configured, members, representative }) => {
+    const pruning = statuses.find(({ sites: here }) => here?.own === name && here.pruning !== undefined)?.sites
+      ?.pruning;
+    return [
+      name,
+      `${members.length} of ${configured}`,
+      representative ?? "-",
+      pruning === undefined ? "-" : shownNumber(pruning.pruned),
+      pruning === undefined ? "-" : shownNumber(pruning.passedOver),
+      members.join(" "),
+    ];
+  });
   const links = statuses.flatMap((status) => {
     const { sites: here } = status;
     const earlier = before.find((other) => other?.name === status.name);
@@ -41,10 +47,11 @@ export function siteSections(
     ({ source, hops }) => `  ${source}: ${hops.map(([from, to]) => `${from} > ${to}`).join(", ")}`,
   );
   return [
-    `Sites\n${fittedTable([["site", "daemons", "represented by", "members"], ...sites], width)}`,
+    `Sites\n${fittedTable([SITE_HEAD, ...sites], width)}`,
     ...(links.length > 0 ? [`Links\n${fittedTable([LINK_HEAD, ...links], width)}`] : []),
     ...(ways.length > 0 ? [`Ways of each site's messages\n${ways.join("\n")}`] : []),
   ];
 }
 
+const SITE_HEAD = ["site", "daemons", "represented by", "kept", "passed over", "members"];
 const LINK_HEAD = ["link", "state", "round trip", "takes", "sent", "again", "resent", "waiting"];

@@ -417,7 +417,7 @@ export class WideArea implements Machine {
       case Kind.ringData:
       case Kind.ringUnreliable:
         if (!isRingData(prefix)) return;
-        if (prefix.kind === Kind.ringData) this.pruning.passedOver += packetsOfDigest(bytes);
+        if (isOfConfiguration(bytes, this.#configuration.id)) this.pruning.passedOver += packetsOfDigest(bytes);
         this.#outbox.arrived(prefix, bytes, now);
         return;
       case Kind.siteUpdate: {
