@@ -258,7 +258,13 @@ test("a long message for the own site goes to all when others take its room agai
   const room = { packets: 4, packetsMax: 5, isWide: true };
   let packets = 0;
   for (; packets < 20_000 && packer.queuedMessages > 0; packets++) {
-    packer.enqueue({ session: 2, priority: 3, service: 4, content: 0, pieces: [Uint8Array.of(0), new Uint8Array(500)] });
+    packer.enqueue({
+      session: 2,
+      priority: 3,
+      service: 4,
+      content: 0,
+      pieces: [Uint8Array.of(0), new Uint8Array(500)],
+    });
     packer.fill(new Uint8Array(600), 40, stampOf(packets + 1), room);
     if (sitesOf(packer) === "all") break;
   }
@@ -322,12 +328,12 @@ test("what waits is looked at again in a new configuration, and packets tell of 
   expect(packer.filledFlags).toBe(PacketFlag.announces);
 });
 
-describe("a FIFO message for all, behind one that was for the own site", () => {
+describe("a FIFO message behind one that was for the own site", () => {
   /** Of the last message of a session that has sent others before it, one in each packet: its service and what it depends on. */
-  function lastOf(before: readonly [to: number, service: number][], stable: number, delivered = 0): string {
+  function lastOf(before: readonly [to: number, service: number][], stable: number, delivered = 0, to = 9): string {
     const packer = pruning({ stable: () => stable, dependency: () => ({ lts: delivered, site: 1 }) });
     const cursor = new FragmentCursor();
-    const all = [...before, [9, 2] as const];
+    const all = [...before, [to, 2] as const];
     all.forEach(([to, service], i) => {
       enqueue(packer, 1, to, 10, service);
       const bytes = new Uint8Array(600);
@@ -360,7 +366,19 @@ describe("a FIFO message for all, behind one that was for the own site", () => {
         7,
       ),
     ).toBe("causal, after 7 of 1");
-    expect(lastOf([[0, 4]], 0, 30)).toBe("causal, after 30 of 1");
+  });
+
+  test("waits for that alone, and one for the own site as well: others get it in recovery", () => {
+    expect(lastOf([[0, 4]], 0, 30)).toBe("causal, after 10 of 3");
+    expect(lastOf([[0, 4]], 0, 30, 0)).toBe("causal, after 10 of 3");
+    const packer = pruning();
+    enqueue(packer, 1, 0, 10);
+    packer.fill(new Uint8Array(300), 40, stampOf(1));
+    // With the head of a causal one it does not fit into a packet.
+    enqueue(packer, 1, 0, 300 - 40 - 12 - 1, 2);
+    const room = (packets: number) => ({ packets, packetsMax: 5, isWide: true });
+    expect(packer.fill(new Uint8Array(300), 40, stampOf(2), room(1))).toBe(40);
+    expect(packer.fill(new Uint8Array(300), 40, stampOf(2), room(2))).toBe(300);
   });
 
   test("need not, if all hold the other one, if nothing was agreed, or if it was for all as well", () => {

@@ -327,7 +327,7 @@ export class Packer {
     }
     if (like !== undefined && isLocal !== like) return false;
     if (!isLocal) return room.isWide;
-    if (this.#packetsOf(queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets) return true;
+    if (this.#packetsOf(queue, queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets) return true;
     if (like === undefined && room.packets > 0) queue.passedOver++;
     return false;
   }
@@ -346,17 +346,18 @@ export class Packer {
     const interest = known?.knowledge === knowledge ? known.interest : this.#outlook.interest(message);
     // What the window admits may have become less since.
     const packetsMax = queue.passedOver > PASSED_OVER_MAX ? 1 : Math.min(LOCAL_PACKETS_MAX, room.packetsMax);
-    const isTooLong = interest.isLocal && this.#packetsOf(message, this.#packetBytes) > packetsMax;
+    const isTooLong = interest.isLocal && this.#packetsOf(queue, message, this.#packetBytes) > packetsMax;
     if (isTooLong) queue.decision = { interest: EVERYBODY, knowledge };
     else if (known?.interest !== interest || known.knowledge !== knowledge) queue.decision = { interest, knowledge };
     return (queue.decision as Decision).interest;
   }
 
   /** How many packets a message for this site alone takes that begins with `bytes` left in one; ∞ if it cannot begin there. */
-  #packetsOf(message: OutgoingMessage, bytes: number): number {
+  #packetsOf(queue: SessionQueue, message: OutgoingMessage, bytes: number): number {
     const length = lengthOf(message);
-    if (fragmentHeadBytes(message.service | WHOLE) + length <= bytes) return 1;
-    const partHead = fragmentHeadBytes(message.service);
+    const service = this.#serviceOf(queue, message);
+    if (fragmentHeadBytes(service | WHOLE) + length <= bytes) return 1;
+    const partHead = fragmentHeadBytes(service);
     const here = bytes - partHead;
     if (here < Math.min(length, FRAGMENT_DATA_MIN)) return Number.POSITIVE_INFINITY;
     return 1 + Math.ceil((length - here) / (this.#packetBytes - partHead));
@@ -372,7 +373,7 @@ export class Packer {
       const message = queue.messages[queue.head] as OutgoingMessage;
       const { interest } = queue.decision as Decision;
       if (queue.offset === 0 && queue.piece === 0) queue.total = lengthOf(message);
-      const end = this.#fillMessage(queue, message, bytes, at, stamp.seq, interest.isLocal);
+      const end = this.#fillMessage(queue, message, bytes, at, stamp.seq);
       if (end === at) return at;
       at = end;
       this.#announces ||= interest.announces;
@@ -399,26 +400,29 @@ export class Packer {
   }
 
   /**
-   * Whether other sites cannot tell by themselves when a FIFO or causal message may be delivered: one before it in its session was not for them, and need not be known
-   * to all. Then it depends on all that the session has to wait for, like a causal one.
+   * The service with which a message is stamped. Where a message before it in its session was for this site alone, and need not be known to all, other sites cannot tell
+   * by themselves whether a FIFO one may be delivered: then it depends on all that the session has to wait for, as a causal one. That holds for those that are for this site
+   * alone as well: in recovery others get them too.
    */
-  #needsBarrier(queue: SessionQueue, service: number, isLocal: boolean): boolean {
-    if (!this.#prunes || isLocal || (service !== FIFO && service !== CAUSAL)) return false;
-    return queue.barrier.lts > 0 && queue.localLts > this.#outlook.stable();
+  #serviceOf(queue: SessionQueue, { service }: OutgoingMessage): number {
+    return service === FIFO && this.#hasBarrier(queue) ? CAUSAL : service;
   }
 
-  #fillMessage(
-    queue: SessionQueue,
-    message: OutgoingMessage,
-    bytes: Uint8Array,
-    at: number,
-    seq: number,
-    isLocal: boolean,
-  ): number {
+  #hasBarrier({ barrier, localLts }: SessionQueue): boolean {
+    return this.#prunes && barrier.lts > 0 && localLts > this.#outlook.stable();
+  }
+
+  /** What a message that is stamped as causal depends on. */
+  #dependencyOf(queue: SessionQueue, { service }: OutgoingMessage): Stamp {
+    if (service === FIFO) return queue.barrier;
+    const delivered = this.#outlook.dependency();
+    return this.#hasBarrier(queue) ? later(delivered, queue.barrier) : delivered;
+  }
+
+  #fillMessage(queue: SessionQueue, message: OutgoingMessage, bytes: Uint8Array, at: number, seq: number): number {
     const room = bytes.length - at;
     const left = queue.total - queue.offset;
-    const needsBarrier = this.#needsBarrier(queue, message.service, isLocal);
-    const service = needsBarrier ? CAUSAL : message.service;
+    const service = this.#serviceOf(queue, message);
     const wholeHead = fragmentHeadBytes(service | WHOLE);
     const partHead = fragmentHeadBytes(service);
     let flags = service;
@@ -435,8 +439,7 @@ export class Packer {
       }
       if (length === left) flags |= LAST;
     }
-    const delivered = this.#outlook.dependency();
-    const dependency = needsBarrier ? later(delivered, queue.barrier) : delivered;
+    const dependency = service === CAUSAL ? this.#dependencyOf(queue, message) : NOTHING;
     const dataAt = writeFragmentHead(bytes, at, {
       flags,
       content: message.content,

@@ -125,3 +125,40 @@ test("a message alone waits for one trip to every other site and from there, not
   // after 20 ms, site 3 that of 1 after 30.
   expect([14, 19, 24, 34].map(deliveredWithin)).toEqual([0, 3, 5, 7]);
 });
+
+test("a FIFO message for one site, which another gets in recovery, waits there as well for what its session had agreed", () => {
+  const send = (at: number, session: number, service: "safe" | "reliable" | "fifo") => ({
+    at,
+    daemon: 2,
+    session,
+    service,
+    bytes: 12,
+  });
+  const link = (from: number, to: number, baseMs: number, jitterMs: number) => {
+    return { from, to, latency: { baseMs, jitterMs }, weight: 1 };
+  };
+  const { violations } = replaySchedule({
+    ...CALM,
+    seed: 51000238,
+    site: [[1, 2], [3], [4, 5, 6, 7]],
+    sites: { of: [1, 1, 2], links: [link(1, 2, 2, 1), link(2, 1, 5, 0.2)], windowBytes: 1024 * 1024 },
+    startAt: [17.4, 18.3, 14.8, 9.8, 16.9, 3.2, 955],
+    // Nothing becomes agreed at site 2 from then on; every second one of these is for site 1 alone.
+    faults: [
+      { kind: "crash", at: 380, daemon: 6 },
+      { kind: "crash", at: 421.258, daemon: 2 },
+    ],
+    sends: [
+      send(351.18, 1, "safe"),
+      send(379.663, 2, "safe"),
+      send(380.029, 1, "safe"),
+      send(380.227, 1, "safe"),
+      send(420.52, 2, "reliable"),
+      send(420.891, 1, "fifo"),
+    ],
+    quietAt: 1_000,
+    boundMs: 2_000,
+    endAt: 3_500,
+  });
+  expect(violations).toEqual([]);
+});

@@ -711,7 +711,7 @@ const MUTATIONS = [
   {
     name: "a FIFO message does not wait for what its session has agreed at its own site",
     file: "ordering/packer.ts",
-    from: "return queue.barrier.lts > 0 && queue.localLts > this.#outlook.stable();",
+    from: "return this.#prunes && barrier.lts > 0 && localLts > this.#outlook.stable();",
     to: "return false;",
     sites: true,
   },
