@@ -109,7 +109,7 @@ export class GroupDaemon {
   act(session: number, service: Service, bytes: number): void {
     const client = session % GROUP_CLIENTS;
     if (this.#sent % 23 === 22) this.#replace(client);
-    const group = GROUPS[(this.#sent + bytes) % GROUPS.length] as string;
+    const group = this.#group(bytes);
     if (this.#sent++ % 4 !== 0) {
       // The message says its own number, which its process gives it next.
       const data = dataOf(this.#process.nextMessage, bytes);
@@ -127,6 +127,15 @@ export class GroupDaemon {
     const type = what === "join" ? TypeBit.join : TypeBit.leave;
     const frame = encodeFrame(type, this.#members[client] as string, [group], 0, new Uint8Array(0));
     this.#process.send("agreed", client + 1, frame, Content.frame);
+  }
+
+  /** With several sites half of what happens is in groups that are those of one, which clients of others seldom join. */
+  #group(bytes: number): string {
+    const turn = this.#sent + bytes;
+    const { local, streams, hasOneSite } = this.#process.evs.configuration;
+    if (hasOneSite || turn % 6 < 3) return GROUPS[turn % GROUPS.length] as string;
+    const site = turn % 6 === 5 ? (streams[bytes % streams.length]?.site ?? 0) : local.site;
+    return `of ${site}`;
   }
 
   /** A client disconnects, and another one comes. */

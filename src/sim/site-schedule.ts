@@ -1,7 +1,8 @@
 import type { DaemonId } from "../base/ids.ts";
 import { Random } from "../base/random.ts";
-import { byTime } from "./ambush.ts";
+import { type Ambush, byTime } from "./ambush.ts";
 import type { Fault } from "./faults.ts";
+import { siteAmbush } from "./site-ambush.ts";
 import { generateSchedule, lossModel, parts, type Schedule, type ScheduleOptions, type SitesPlan } from "./schedule.ts";
 import type { SiteLayout, World } from "./world.ts";
 
@@ -9,6 +10,8 @@ import type { SiteLayout, World } from "./world.ts";
 const BOUND_MS = 4_000;
 const DRAIN_MS = 1_000;
 const SITES = [2, 4] as const;
+/** The share of schedules with ambushes of their own. */
+const AMBUSHED = 0.5;
 
 /** Makes a schedule of a seed for daemons in several sites, two to four by default. */
 export function generateSiteSchedule(seed: number, options: ScheduleOptions = {}): Schedule {
@@ -29,13 +32,15 @@ export function overSites(base: Schedule, random: Random, options: ScheduleOptio
     .map((fault) => (fault.kind === "split" && random.chance(0.5) ? splitOf(random, bySite, fault.at) : fault));
   const own = random.chance(0.8) ? siteFaults(random, bySite, base.quietAt, options.lossMax ?? 0.2) : [];
   const isSplit = base.lastSplit.length > 0;
+  const ambushes = random.chance(AMBUSHED) ? siteAmbushes(random, bySite, base.quietAt) : [];
   const last = isSplit && random.chance(0.7) ? parts(random, bySite).map((part) => part.flat()) : base.lastSplit;
   const added = base.quietAt + BOUND_MS + DRAIN_MS - base.endAt;
   return {
     ...base,
     site,
     sites: { of: plan.of, links: plan.links, windowBytes: plan.windowBytes, lowLatency: random.chance(0.3) },
-    faults: [...faults, ...own].sort(byTime),
+    faults: [...faults, ...own, ...ambushes.flatMap((ambush) => ambush.faults)].sort(byTime),
+    sends: [...base.sends, ...ambushes.flatMap((ambush) => ambush.sends)].sort(byTime),
     lastSplit: last,
     boundMs: BOUND_MS,
     endAt: base.endAt + added,
@@ -79,6 +84,14 @@ function sitesOf(random: Random, ids: readonly DaemonId[], [least, most]: readon
       })),
   );
   return { site, plan: { sites, of, links, windowBytes: random.pick([16, 64, 1024]) * 1024 } };
+}
+
+function siteAmbushes(random: Random, bySite: readonly (readonly DaemonId[])[], until: number): Ambush[] {
+  const ambushes: Ambush[] = [];
+  for (let at = 400 + random.unit() * 400; at < until - 700; at += 700 + random.unit() * 700) {
+    ambushes.push(siteAmbush(random, bySite, at));
+  }
+  return ambushes;
 }
 
 function splitOf(random: Random, bySite: readonly (readonly DaemonId[])[], at: number): Fault {
