@@ -1,7 +1,7 @@
 /*
  * Daemons of several sites over emulated links (test/link): a client in the first site sends messages of 1 KB in agreed order as fast as it
  * may, and what share of a link's payload capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
- * links, as a file without sites has it. Then a cut of half a second under load, and at the slowest rate a bad route: the last site gets everything over
+ * links, as a file without sites has it, with the settings that such a ring needs: the timeouts of `wan`, datagrams that lines take in one piece, and each of several windows. Then a cut of half a second under load, and at the slowest rate a bad route: the last site gets everything over
  * the second one, which costs time but no capacity.
  *
  * With --two-rates=yes instead: two sites, the first --megabits on the way from the first to the second, the last one on the way back, the first --loss on both, and a client in each that sends:
@@ -11,7 +11,7 @@
  * messages to all sites that fill the slowest line, by turns.
  *
  * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
- * --throughput=yes --ring=yes --ring-window=94 --latency=yes --flap=yes --route=yes
+ * --throughput=yes --ring=yes --ring-window=94,562 --latency=yes --flap=yes --route=yes
  */
 import { type Connection, connect, type Group } from "../src/index.ts";
 import type { WayConditions, WayStatistics } from "../test/link/emulated-way.ts";
@@ -28,8 +28,10 @@ const ms = Number(option("ms", "8000"));
 const warmMs = Number(option("warm", "5000"));
 const queueMs = Number(option("queue", "50"));
 const withRing = option("ring", "yes") === "yes";
-/** Packets of a rotation: 128 KiB is what suits a ring over such links best (docs/evaluation/wan.md); what suits one site overflows their queues. */
-const ringWindow = Number(option("ring-window", "94"));
+/** Packets of a rotation: 94 are 128 KiB, which suits a ring over slow lines, and 562 are 768 KiB, what a ring within one site has. */
+const ringWindows = numbers(option("ring-window", "94,562"));
+/** What takes the usual lines in one piece; over the loopback a ring would take what no line does. */
+const RING_DATAGRAM_BYTES = 1_400;
 /** WideAreaOrder: demand or clock. */
 const order = option("order", "demand");
 const withThroughput = option("throughput", "yes") === "yes";
@@ -110,13 +112,18 @@ class Bed {
     groups.forEach((group, i) => void this.#listen(group, i));
   }
 
-  static async start(hasOneRing: boolean, links = ""): Promise<Bed> {
+  /** With `ringWindow` one ring of this window, otherwise sites. */
+  static async start({ ringWindow, links = "" }: { ringWindow?: number | undefined; links?: string }): Promise<Bed> {
+    const hasOneRing = ringWindow !== undefined;
     const wan = await Wan.start({
       sites: SITES,
       port: PORT,
       link: () => ways(rates[0] as number, 0),
       hasOneRing,
-      settings: hasOneRing ? `TimeoutProfile = sites\nWindow = ${ringWindow}\n` : `WideAreaOrder = ${order}\n${links}`,
+      // A token that was lost is sent again after three rotations, which is longer than a token may stay away within a site.
+      settings: hasOneRing
+        ? `TimeoutProfile = wan\nDatagramBytes = ${RING_DATAGRAM_BYTES}\nWindow = ${ringWindow}\n`
+        : `WideAreaOrder = ${order}\n${links}`,
     });
     while (!wan.daemons.every((daemon) => wan.change(daemon)?.members.length === wan.daemons.length)) await sleep(50);
     const connections = await Promise.all(wan.daemons.map((daemon) => connect(wan.address(daemon))));
@@ -418,20 +425,21 @@ if (option("local", "no") === "yes") {
 }
 
 const results: Record<string, unknown>[] = [];
-const shares = new Map<string, { readonly sites?: Measured; readonly ring?: Measured }>();
+/** By link, and by what is compared: sites, and rings by their windows. */
+const shares = new Map<string, Map<string, Measured>>();
 const latencyRows: string[][] = [];
 const flapRows: string[][] = [];
-for (const hasOneRing of withRing ? [false, true] : [false]) {
-  const bed = await Bed.start(hasOneRing);
-  const asked = withThroughput ? losses : [];
-  const how = hasOneRing ? "ring" : "sites";
+const ringOf = (window: number): string => `ring ${Math.round((window * RING_DATAGRAM_BYTES) / 1_024)} KiB`;
+for (const ringWindow of [undefined, ...(withRing ? ringWindows : [])]) {
+  const hasOneRing = ringWindow !== undefined;
+  const bed = await Bed.start({ ringWindow });
+  const how = hasOneRing ? ringOf(ringWindow) : "sites";
   try {
-    // One ring is slow enough that one point of it says what there is to say.
-    for (const megabits of hasOneRing ? rates.slice(0, 1) : rates) {
-      for (const loss of hasOneRing ? asked.slice(0, 1) : asked) {
+    for (const megabits of withThroughput ? rates : []) {
+      for (const loss of losses) {
         const measured = await bed.throughput(megabits, loss);
         const key = `${megabits} Mbit/s, ${loss} %`;
-        shares.set(key, { ...shares.get(key), [how]: measured });
+        shares.set(key, (shares.get(key) ?? new Map<string, Measured>()).set(how, measured));
         results.push({ how, megabits, loss, ...measured });
       }
     }
@@ -454,19 +462,21 @@ for (const hasOneRing of withRing ? [false, true] : [false]) {
 }
 if (withRoute) {
   const [first, , last] = Object.keys(SITES) as [string, string, string];
-  const bed = await Bed.start(false, `Link ${first} ${last} { Weight = none }\n`);
+  const bed = await Bed.start({ links: `Link ${first} ${last} { Weight = none }\n` });
   try {
     const [megabits, loss] = [rates[0] as number, losses[0] as number];
     const measured = await bed.throughput(megabits, loss);
-    shares.set(`${megabits} Mbit/s, ${loss} %, bad route`, { sites: measured });
+    shares.set(`${megabits} Mbit/s, ${loss} %, bad route`, new Map([["sites", measured]]));
     results.push({ how: "bad route", megabits, loss, ...measured });
   } finally {
     await bed.close();
   }
 }
 
-const rows = [...shares].map(([key, { sites, ring }]) => {
+const rings = withRing ? ringWindows.map(ringOf) : [];
+const rows = [...shares].map(([key, measured]) => {
   const target = TARGETS[Number(/, (\d+)/.exec(key)?.[1])];
+  const sites = measured.get("sites");
   return [
     key,
     sites?.share.toFixed(3) ?? "-",
@@ -475,14 +485,18 @@ const rows = [...shares].map(([key, { sites, ring }]) => {
     figure(sites?.messagesPerSecond ?? Number.NaN),
     `${(100 * (sites?.resentShare ?? 0)).toFixed(1)} %`,
     `${(100 * (sites?.overflowedShare ?? 0)).toFixed(1)} %`,
-    ring?.share.toFixed(3) ?? "-",
-    ring === undefined || sites === undefined ? "-" : (sites.share / ring.share).toFixed(1),
+    ...rings.flatMap((name) => {
+      const ring = measured.get(name);
+      if (ring === undefined || sites === undefined) return ["-", "-"];
+      return [figure(ring.messagesPerSecond), (sites.messagesPerSecond / ring.messagesPerSecond).toFixed(1)];
+    }),
   ];
 });
 console.log(
   `${siteCount} sites of one daemon, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
 );
-printTable(["link", "share", "carried", "asked", "messages/s", "resent", "overflowed", "one ring", "times"], rows);
+const columns = ["link", "share", "carried", "asked", "messages/s", "resent", "overflowed"];
+printTable(columns.concat(rings.flatMap((name) => [name, "times less"])), rows);
 if (latencyRows.length > 0) {
   console.log("");
   printTable(["latency, ms", "median", "99 %"], latencyRows);
