@@ -13,6 +13,7 @@
  * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
  * --throughput=yes --ring=yes --ring-window=94,562 --latency=yes --flap=yes --route=yes
  */
+import { describeCause } from "../src/daemon/status.ts";
 import { type Connection, connect, type Group } from "../src/index.ts";
 import type { WayConditions, WayStatistics } from "../test/link/emulated-way.ts";
 import { Wan } from "../test/link/wan-site.ts";
@@ -91,6 +92,12 @@ type Measured = {
   readonly overflowedShare: number;
   readonly messagesPerSecond: number;
   readonly resentShare: number;
+};
+type Flap = {
+  /** What each daemon says why, if the cut has ended the configuration. */
+  readonly tornDown: string | undefined;
+  readonly share: number;
+  readonly silentMs: number;
 };
 type Latency = { readonly median: number; readonly p99: number };
 
@@ -186,9 +193,7 @@ class Bed {
   }
 
   /** All links of the first site are cut for half a second under load: what of a link's payload capacity comes in the 5 s after. */
-  async flap(
-    megabits: number,
-  ): Promise<{ readonly isTornDown: boolean; readonly share: number; readonly silentMs: number }> {
+  async flap(megabits: number): Promise<Flap> {
     await this.set(megabits, 0);
     const end = this.#flood();
     await sleep(warmMs);
@@ -208,9 +213,13 @@ class Bed {
     }
     const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
     const seconds = (performance.now() - mendedAt) / 1_000;
-    const isTornDown = this.wan.change(first) !== configuration;
+    const changes = this.wan.daemons.map((daemon) => this.wan.change(daemon));
     await end();
-    return { isTornDown, silentMs, share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY) };
+    const tornDown =
+      changes[0] === configuration
+        ? undefined
+        : changes.map((seen) => (seen === undefined ? "unknown" : describeCause(seen.cause))).join("; ");
+    return { tornDown, silentMs, share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY) };
   }
 
   /** Of single messages, one after the other from the first site and the last, at all other sites. */
@@ -452,8 +461,13 @@ for (const ringWindow of [undefined, ...(withRing ? ringWindows : [])]) {
     }
     for (const megabits of withFlap && !hasOneRing ? rates : []) {
       const flap = await bed.flap(megabits);
-      const { isTornDown, silentMs, share } = flap;
-      flapRows.push([`${megabits} Mbit/s`, isTornDown ? "torn down" : "stays", figure(silentMs), share.toFixed(3)]);
+      const { tornDown, silentMs, share } = flap;
+      flapRows.push([
+        `${megabits} Mbit/s`,
+        tornDown === undefined ? "stays" : `torn down: ${tornDown}`,
+        figure(silentMs),
+        share.toFixed(3),
+      ]);
       results.push({ how, megabits, flapMs: FLAP_MS, ...flap });
     }
   } finally {

@@ -135,6 +135,8 @@ function rateOf(earlier: DaemonStatus | undefined, status: DaemonStatus) {
 const EVIDENCE: readonly ConfigurationChange["cause"]["kind"][] = [
   "reload",
   "tokenLoss",
+  "linkSilent",
+  "linkStuck",
   "leave",
   "join",
   "formFailed",

@@ -73,8 +73,11 @@ export class ChangeLog {
         return cause("formFailed", undefined, first.silentMs);
       case "reconfigured":
         return cause("reload");
-      case "siteLost":
-        return cause("tokenLoss");
+      case "siteLost": {
+        const { peer, why } = first;
+        if (why.kind === "restarted") return cause("memberLost", peer);
+        return cause(why.kind === "silence" ? "linkSilent" : "linkStuck", peer, why.ms);
+      }
       case "exhausted":
         return cause("request");
     }

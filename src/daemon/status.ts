@@ -234,6 +234,9 @@ export type ChangeCause = {
   readonly kind:
     | "start"
     | "tokenLoss"
+    /** Nothing was heard over the link to the daemon, another site's representative; or something stayed missing though other things came. */
+    | "linkSilent"
+    | "linkStuck"
     | "memberLost"
     | "join"
     | "foreign"
@@ -243,7 +246,7 @@ export type ChangeCause = {
     | "reload";
   /** The daemon that the evidence names, if any. */
   readonly daemon: string | undefined;
-  /** How long there had been no token or no progress, for `tokenLoss` and `formFailed`. */
+  /** How long there had been no token or no progress, for `tokenLoss`, `linkSilent`, `linkStuck` and `formFailed`. */
   readonly lateMs: number | undefined;
 };
 
@@ -267,6 +270,10 @@ export function describeCause({ kind, daemon, lateMs }: ChangeCause): string {
       return "this daemon started";
     case "tokenLoss":
       return `the token did not come${late}${daemon === undefined ? "" : `, last passed on to ${daemon}`}`;
+    case "linkSilent":
+      return `nothing came over the link from ${who}${late}`;
+    case "linkStuck":
+      return `what was missing did not come over the link from ${who}${late}, though other things did`;
     case "memberLost":
       return `${who} said that it has no ring any more`;
     case "join":

@@ -24,8 +24,8 @@ export type Evidence =
   | { readonly kind: "recoveryStall"; readonly silentMs: number }
   /** This daemon goes over to another configuration file, with the others. */
   | { readonly kind: "reconfigured" }
-  /** The hop to another site has failed. */
-  | { readonly kind: "siteLost"; readonly site: number; readonly why: HopFailure["kind"] }
+  /** The hop to another site has failed; `peer` is the other end. */
+  | { readonly kind: "siteLost"; readonly site: number; readonly peer: DaemonId; readonly why: HopFailure }
   /** The stamps of the configuration were used up. */
   | { readonly kind: "exhausted" };
 

@@ -589,7 +589,7 @@ export class Evs implements Machine {
         unicast: (to, bytes) => this.#outbox.unicast(to, "data", bytes),
         arrived: (prefix, bytes, now) => this.#dataPath.remote(prefix, bytes, now),
         siteLost: (site, why) => {
-          this.#giveUp = { kind: "siteLost", site, why: why.kind };
+          this.#giveUp = { kind: "siteLost", site, peer: configuration.representativeOf(site), why };
         },
         malformed: () => this.#intake.drops.malformed++,
       },
