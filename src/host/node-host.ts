@@ -215,6 +215,10 @@ export class NodeHost {
   }
 
   /** A group that this node is in is timely, and repaired like this. To be told from within `installed`, or later when it changes. */
+  isHeldBack(group: GroupNumber): boolean {
+    return this.ordered.isHeldBack(group);
+  }
+
   setTimely(group: GroupNumber, repairs: Repairs): void {
     this.timely.set(group, repairs);
     // Once for all groups that are told together: it looks at all that there are.
@@ -304,7 +308,7 @@ export class NodeHost {
       this.#clock.schedule();
     }
     this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable && !this.#isBlocked && !(one.number === undefined && this.ordered.isHeldBack);
+    return !this.#owesWritable && !this.#isBlocked && !(one.number === undefined && this.ordered.isHeldBack(one.group));
   }
 
   #turn(): void {

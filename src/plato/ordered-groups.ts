@@ -37,7 +37,8 @@ export class OrderedGroups implements Machine {
   readonly #groups = new Map<GroupNumber, Ordered>();
   /** Counted in groups that the node has left. */
   readonly #past: Counted = { delivered: 0, optimistic: 0, rolledBack: 0 };
-  #isHeldBack = false;
+  /** Those in which messages wait. */
+  readonly #held = new Set<Ordered>();
 
   /** `config.bodyBytesMax` is not used: each group has its own. */
   constructor(config: PlatoConfig, outbox: OrderedGroupsOutbox) {
@@ -83,6 +84,7 @@ export class OrderedGroups implements Machine {
       const members = membersOf(group);
       if (members === undefined) {
         this.#groups.delete(group);
+        ordered.waiting.length = 0;
         add(this.#past, ordered.plato.statistics);
       } else if (members.join() !== ordered.members.join()) {
         ordered.members = members;
@@ -91,9 +93,9 @@ export class OrderedGroups implements Machine {
     }
   }
 
-  /** Whether messages wait in some group, as too many of this node's are under way there: it is to send no more until `pump` says so. */
-  get isHeldBack(): boolean {
-    return this.#isHeldBack;
+  /** Whether messages to the group wait, as too many of this node's are under way there: it is to get no more until `pump` says so. */
+  isHeldBack(group: GroupNumber): boolean {
+    return (this.#groups.get(group)?.waiting.length ?? 0) > 0;
   }
 
   /** Sends a message; it is copied, or kept if it has to wait. */
@@ -103,23 +105,23 @@ export class OrderedGroups implements Machine {
     if (ordered.waiting.length === 0 && ordered.plato.canSend) ordered.plato.send(payload, now);
     else {
       ordered.waiting.push(payload);
-      this.#isHeldBack = true;
+      this.#held.add(ordered);
     }
   }
 
-  /** The end of a turn: what may be sent now is sent. Returns whether messages waited, and none does any more. */
+  /** The end of a turn: what may be sent now is sent. Returns whether a group holds nothing back any more. */
   pump(now: number): boolean {
-    if (!this.#isHeldBack) return false;
-    let isIdle = true;
-    for (const { plato, waiting } of this.#groups.values()) {
-      if (waiting.length === 0) continue;
+    let isAnyFree = false;
+    for (const ordered of this.#held) {
+      const { plato, waiting } = ordered;
       let sent = 0;
       for (; sent < waiting.length && plato.canSend; sent++) plato.send(waiting[sent] as Uint8Array, now);
       waiting.splice(0, sent);
-      isIdle &&= waiting.length === 0;
+      if (waiting.length > 0) continue;
+      this.#held.delete(ordered);
+      isAnyFree = true;
     }
-    this.#isHeldBack = !isIdle;
-    return isIdle;
+    return isAnyFree;
   }
 
   /** The payload of another member's timely packet; as `PlatoGroup.receive`. */

@@ -120,6 +120,10 @@ export class ProgramNode implements RunningNode {
     return this.#send({ group, payload, number: undefined });
   }
 
+  isHeldBack(group: GroupNumber): boolean {
+    return this.#ordered.isHeldBack(group);
+  }
+
   setTimely(group: GroupNumber, repairs: Repairs): void {
     this.#timely.set(group, repairs);
     // Once for all groups that are told together.
@@ -177,7 +181,7 @@ export class ProgramNode implements RunningNode {
       });
     }
     this.#owesWritable = this.#isFull || this.#waiting.length >= WAITING_MAX;
-    return !this.#owesWritable && !(one.number === undefined && this.#ordered.isHeldBack);
+    return !this.#owesWritable && !(one.number === undefined && this.#ordered.isHeldBack(one.group));
   }
 
   #run(action: (now: number) => void): void {

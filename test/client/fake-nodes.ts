@@ -68,6 +68,7 @@ export class FakeNode implements NodeSeat {
         this.sent.push({ group, text: new TextDecoder().decode(payload), number: 0 });
         return this.takes;
       },
+      isHeldBack: () => false,
       timelyStatistics: () => undefined,
       setTimely: (group, repairs) => this.timely.set(group, repairs),
       setOrdered: (group, repairs, optimistic) => {

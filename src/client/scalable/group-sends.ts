@@ -1,3 +1,4 @@
+import type { GroupNumber } from "../../base/ids.ts";
 import { PlatoGroup } from "../../plato/plato-group.ts";
 import { TimelyNode } from "../../ricochet/timely-node.ts";
 import { GroupError } from "../errors.ts";
@@ -31,7 +32,7 @@ export class GroupSends {
   readonly #scalable: SendWindow;
   /** To timely groups: for nothing but the network. */
   readonly #timely: SendWindow;
-  /** To totally ordered ones: until too many of this node's are under way there. */
+  /** To totally ordered ones: for the network, and each for what is under way there. */
   readonly #ordered: SendWindow;
   /** When the last message was sent to a timely group; milliseconds on the connection's clock. */
   #timelyAt = Number.NEGATIVE_INFINITY;
@@ -58,7 +59,8 @@ export class GroupSends {
   begin(running: RunningNode): void {
     this.#scalable.begin((group, payload, number) => running.send(group, payload, number));
     this.#timely.begin((group, payload) => running.sendTimely(group, payload));
-    this.#ordered.begin((group, payload) => running.sendTimely(group, payload));
+    const isHeldBack = (group: GroupNumber): boolean => running.isHeldBack(group);
+    this.#ordered.begin((group, payload) => running.sendTimely(group, payload) || isHeldBack(group), isHeldBack);
   }
 
   /** The node takes messages again. */

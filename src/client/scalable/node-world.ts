@@ -75,6 +75,8 @@ export interface RunningNode {
   send(group: GroupNumber, payload: Uint8Array, number: number): boolean;
   /** Takes a packet to a timely group; false: as for `send`. */
   sendTimely(group: GroupNumber, payload: Uint8Array): boolean;
+  /** Whether too much that was sent to a totally ordered group waits for that, and for nothing else; there will be a `writable`. */
+  isHeldBack(group: GroupNumber): boolean;
   /** The group is timely: to be told from within `installed` of the change that tells of it, and when its repairs change. */
   setTimely(group: GroupNumber, repairs: Repairs): void;
   /** It is timely, and totally ordered; `optimistic`: messages are delivered before their order is known, if that is likely. */

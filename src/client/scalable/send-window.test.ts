@@ -38,3 +38,34 @@ test("what is given up while nothing can be sent is not kept, and the rest goes 
   await Promise.all(kept);
   expect(taken).toEqual([1, 2, 3]);
 });
+
+test("a group that holds messages back holds up no other, and gets its own in their order once it takes them", async () => {
+  const window = new SendWindow(LIMITS);
+  const [slow, other] = [destination("slow", 1), destination("other", 2)];
+  const held = new Set<number>();
+  const taken: string[] = [];
+  window.begin(
+    (group, payload) => {
+      taken.push(`${group}: ${payload[0]}`);
+      if (group === 1) held.add(1);
+      return true;
+    },
+    (group) => held.has(group),
+  );
+  const send = (to: Destination, byte: number) => window.send(to, Uint8Array.of(byte), undefined);
+  const sending = [send(slow, 1), send(slow, 2), send(other, 3), send(slow, 4), send(other, 5)];
+  await settle();
+  expect(taken).toEqual(["1: 1", "2: 3", "2: 5"]);
+  // It takes some, and before that is told the program sends another one.
+  held.clear();
+  sending.push(send(slow, 6));
+  expect(taken).toHaveLength(3);
+  window.writable();
+  expect(taken.slice(3)).toEqual(["1: 2"]);
+  for (const _ of [4, 6]) {
+    held.clear();
+    window.writable();
+  }
+  await Promise.all(sending);
+  expect(taken.slice(3)).toEqual(["1: 2", "1: 4", "1: 6"]);
+});

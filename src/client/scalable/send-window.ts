@@ -46,15 +46,17 @@ const MESSAGE_BYTES = 64;
 
 /**
  * Messages to scalable groups, from `send` until all members have them. The node takes a window of them; the others wait here, in order,
- * each `send` with its promise. While there is no node, or it is not back in a group, what is for that waits too.
+ * each `send` with its promise. While there is no node, or it is not back in a group, what is for that waits too; and apart from the rest what is
+ * for a group that holds messages back.
  */
 export class SendWindow {
   readonly #limits: SendLimits;
   #take: Take | undefined;
+  #isHeldBack: (group: GroupNumber) => boolean = () => false;
   #isFull = false;
   #waiting: Waiting[] = [];
   #head = 0;
-  /** Of groups that the node is not in yet. */
+  /** To groups that the node is not in yet, or that take nothing for now. */
   readonly #parked = new Map<Destination, Waiting[]>();
   #waitingCount = 0;
   /** Given up, and still among those that wait. */
@@ -75,9 +77,10 @@ export class SendWindow {
   /** Resolves when the node has taken the message. */
   send(to: Destination, payload: Uint8Array, signal: AbortSignal | undefined): Promise<Receipt> {
     signal?.throwIfAborted();
-    if (this.#waitingCount === 0 && this.#admits(to, payload) && to.number !== undefined) {
+    const number = this.#numberOf(to);
+    if (this.#waitingCount === 0 && number !== undefined && this.#admits(to, payload)) {
       this.#open(to);
-      return Promise.resolve(this.#hand(to, to.number, payload));
+      return Promise.resolve(this.#hand(to, number, payload));
     }
     const { unacceptedMax, unacceptedBytesMax } = this.#limits;
     const bytes = this.#waitingBytes + payload.length;
@@ -119,16 +122,17 @@ export class SendWindow {
     });
   }
 
-  /** There is a node. */
-  begin(take: Take): void {
+  /** There is a node. `isHeldBack`: a group takes nothing for now, `writable` follows. */
+  begin(take: Take, isHeldBack: (group: GroupNumber) => boolean = () => false): void {
     this.#take = take;
-    this.#isFull = false;
-    this.pump();
+    this.#isHeldBack = isHeldBack;
+    this.writable();
   }
 
   /** The node takes messages again. */
   writable(): void {
     this.#isFull = false;
+    for (const to of this.#parked.keys()) if (this.#numberOf(to) !== undefined) this.#unpark(to);
     this.pump();
   }
 
@@ -145,11 +149,8 @@ export class SendWindow {
 
   /** The node is in this group now, or the group is over: what waits for that goes on. */
   changed(to: Destination): void {
-    const parked = this.#parked.get(to);
-    if (parked === undefined) return;
-    this.#parked.delete(to);
-    this.#waiting = [...parked, ...this.#waiting.slice(this.#head)];
-    this.#head = 0;
+    if (!this.#parked.has(to)) return;
+    this.#unpark(to);
     this.pump();
   }
 
@@ -206,16 +207,22 @@ export class SendWindow {
     while (this.#head < this.#waiting.length) {
       const one = this.#waiting[this.#head] as Waiting;
       const { to, payload } = one;
-      if (!one.isGivenUp && !to.isLeaving && to.number !== undefined && !this.#admits(to, payload)) return;
+      const number = this.#parked.has(to) ? undefined : this.#numberOf(to);
+      if (!one.isGivenUp && !to.isLeaving && number !== undefined && !this.#admits(to, payload)) return;
       this.#shift();
       if (one.isGivenUp) {
         this.#givenUp--;
         continue;
       }
       if (to.isLeaving) one.reject(leftError(to));
-      else if (to.number !== undefined) one.resolve(this.#hand(to, to.number, payload));
+      else if (number !== undefined) one.resolve(this.#hand(to, number, payload));
       else this.#park(one);
     }
+  }
+
+  /** The group's number, if the node is in it and it takes messages. */
+  #numberOf({ number }: Destination): GroupNumber | undefined {
+    return number === undefined || this.#isHeldBack(number) ? undefined : number;
   }
 
   #admits({ isConfirmed }: Destination, { length }: Uint8Array): boolean {
@@ -257,6 +264,14 @@ export class SendWindow {
     const parked = this.#parked.get(one.to);
     if (parked === undefined) this.#parked.set(one.to, [one]);
     else parked.push(one);
+  }
+
+  /** Before what has come later. */
+  #unpark(to: Destination): void {
+    const parked = this.#parked.get(to) ?? [];
+    this.#parked.delete(to);
+    this.#waiting = [...parked, ...this.#waiting.slice(this.#head)];
+    this.#head = 0;
   }
 
   #shift(): void {

@@ -48,6 +48,7 @@ class SocketSeat implements NodeSeat {
       node: host.node,
       send: host.send.bind(host),
       sendTimely: host.sendTimely.bind(host),
+      isHeldBack: host.isHeldBack.bind(host),
       setTimely: host.setTimely.bind(host),
       setOrdered: host.setOrdered.bind(host),
       timelyStatistics: host.timely.statisticsOf.bind(host.timely),

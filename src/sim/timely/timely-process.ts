@@ -139,7 +139,7 @@ export class TimelyProcess implements NodeLife {
     const bytesMax = this.#ordered.has(group) ? PlatoGroup.payloadBytesMax(bodyBytesMax) : bodyBytesMax;
     const payload = encodePayload(messageNumber(this.#number, ++this.#counter), Math.min(bytes, bytesMax));
     if (this.#ordered.has(group)) {
-      if (!this.#ordered.isHeldBack) this.#ordered.send(group, payload, now);
+      if (!this.#ordered.isHeldBack(group)) this.#ordered.send(group, payload, now);
     } else if (this.#timely.has(group)) this.#timely.send(group, payload, now);
     else if (this.#node.group(group) !== undefined) {
       this.#tell({ kind: "cast", node: id, group, payload });
