@@ -1,6 +1,7 @@
 import type { DaemonId } from "../base/ids.ts";
 import type { EpochRecord } from "../cms/continuity.ts";
-import { Groups, type SitesKnowledge } from "../groups/groups.ts";
+import type { SitesKnowledge } from "../groups/group-interests.ts";
+import { Groups } from "../groups/groups.ts";
 import type { SessionNumber } from "../groups/outbox.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Channel, Network } from "../machine/network.ts";
@@ -204,7 +205,7 @@ export class DaemonNode implements Machine {
       happened: (change) => outbox.report({ kind: "regions", change }),
       now: () => this.#now,
       timeOfDay: () => Math.round(options.clockOriginMs + this.#now),
-      groupsOf: (daemon, user) => this.#groups.scalableGroupsOf(daemon, user),
+      groupsOf: (daemon, user) => this.#groups.nodeGroups.ofClient(daemon, user),
     });
     this.#overview = new RegionOverview(this.#regions);
     this.#groupsOverview = new GroupsOverview(this.#groups, self.id);
@@ -563,8 +564,8 @@ export class DaemonNode implements Machine {
     return {
       isMember: (session, group) => this.#groups.localMembers(group).includes(session),
       policyOf: (group) => this.#groups.optionsOf(group)?.slow ?? "expel",
-      hasScalable: () => this.#groups.hasScalable,
-      nodeOptionsOf: (group) => this.#groups.nodeOptionsOf(group),
+      hasScalable: () => this.#groups.nodeGroups.areThere,
+      nodeOptionsOf: (group) => this.#groups.nodeGroups.optionsOf(group),
       lastOrdered: (token) => this.#groups.lastOrdered(token),
       randomBytes: (count) => this.#outbox.randomBytes(count),
       daemons: () => this.#options.site.daemons.map(({ port, address, host }) => `${port}@${host ?? address}`),

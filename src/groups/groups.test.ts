@@ -323,14 +323,14 @@ describe("scalable groups", () => {
     t.kill("y");
     t.seen();
     expect(t.ends.sort()).toEqual(told("y@2"));
-    expect(t.node(4).groups.scalableGroupsOf(2, "y")).toEqual([]);
+    expect(t.node(4).groups.nodeGroups.ofClient(2, "y")).toEqual([]);
   });
 
   test("groups that have ended are not counted among those that there may be, however they ended", () => {
     const t = town();
     const all = (): boolean[] => {
       t.seen();
-      return [1, 2, 3, 4].map((id) => t.node(id).groups.hasScalable);
+      return [1, 2, 3, 4].map((id) => t.node(id).groups.nodeGroups.areThere);
     };
     const join = (user: string, group: string, id: number, number: number) =>
       t.request(user, TypeBit.join, [group], { data: node(`h${user}`), numbered: numbered(id, number) });

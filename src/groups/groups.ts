@@ -2,26 +2,26 @@ import { assert } from "../base/assert.ts";
 import { coverIn } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
 import { Directory } from "../directory/directory.ts";
-import type { Group, Part } from "../directory/group.ts";
+import type { Group } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
 import { type JoinRequest, parseJoin } from "../directory/join-request.ts";
-import { DEFAULT_OPTIONS, type GroupOptions, optionsCode, shownOptions } from "../directory/options.ts";
-import { Content, NUMBER_HEAD_BYTES, NUMBERS_BYTES } from "../ordering/content.ts";
-import { EVERYBODY, type Interest, NOT_YET, OWN_SITE } from "../ordering/interest.ts";
+import { DEFAULT_OPTIONS, type GroupOptions } from "../directory/options.ts";
+import { Content, NUMBER_HEAD_BYTES } from "../ordering/content.ts";
+import type { Interest } from "../ordering/interest.ts";
 import { serviceRank } from "../ordering/service.ts";
 import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
-import { getU16, getU32 } from "../wire/bytes.ts";
-import { decodeAnnouncement, encodeAnnouncement } from "../wire/interest.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { dataBytesOf, groupCountOf, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
 import { isGroupName, NAME_BYTES, parsePrivateGroup } from "../wire/spread/names.ts";
 import type { GroupsEvent, GroupsStateName } from "./cells.ts";
 import { type CompleteSet, Exchange } from "./exchange.ts";
+import { GroupInterests, type SitesKnowledge } from "./group-interests.ts";
 import { LocalMembers } from "./local-members.ts";
 import { NameCache } from "./name-cache.ts";
 import { lightNotice, networkNotices, selfLeaveNotice, transitionalNotice } from "./notices.ts";
+import { Numbering } from "./numbering.ts";
+import { hasFacts, isOrdered, NodeGroups } from "./node-groups.ts";
 import type { GroupsOutbox, Notice, SessionNumber } from "./outbox.ts";
-import { OwnInterests } from "./own-interests.ts";
 import { encodeState } from "./state.ts";
 import { cutState } from "./state-piece.ts";
 
@@ -41,14 +41,6 @@ export type GroupsConfig = {
   readonly sessionsMax?: number;
   /** Told when work of another kind begins, for benchmarks. */
   readonly onPhase?: (phase: GroupsPhase) => void;
-};
-
-/** What is known in a configuration of several sites. */
-export type SitesKnowledge = {
-  /** Whether a daemon is of this one's site. */
-  isNear(daemon: DaemonId): boolean;
-  /** Whether a daemon of another site has announced that clients of it may join a group. */
-  isAwaited(group: string): boolean;
 };
 
 /** Kinds of work after a change of daemons, as the paper divides it (H.5). */
@@ -86,22 +78,20 @@ export class Groups implements Upcalls {
   #told: Uint8Array | undefined;
   /** Messages weaker than agreed of daemons that completed the exchange earlier than this one. */
   #held: Delivery[] = [];
-  /** Names of groups of nodes (quality scalable or timely), some of which may be ordered ones by now. */
-  readonly #scalable = new Set<string>();
-  /** Numbered sessions to forget when states have been merged. */
-  #forgotten: string[] = [];
+  readonly #nodeGroups: NodeGroups;
+  readonly #numbering: Numbering;
   #malformed = 0;
-  readonly #interests: OwnInterests;
+  readonly #interests: GroupInterests;
 
   constructor(config: GroupsConfig, outbox: GroupsOutbox) {
     this.#config = config;
     this.#outbox = outbox;
     this.#directory = new Directory(config, config.sessionsMax);
+    this.#numbering = new Numbering(this.#directory.sessions, this.#names);
+    this.#nodeGroups = new NodeGroups(config.me, this.#directory, this.#local, outbox);
     this.#state = { name: "GTRANS", members: new Set([config.me]) };
     this.#synchronised = [config.me];
-    this.#interests = new OwnInterests((announcement) =>
-      outbox.multicast("safe", Content.interest, encodeAnnouncement(announcement)),
-    );
+    this.#interests = new GroupInterests(config, this.#directory, this.#names, outbox);
   }
 
   /** To be read only: the groups, their members and options, and the table of numbered sessions. */
@@ -147,26 +137,9 @@ export class Groups implements Upcalls {
     return this.#local.of(group);
   }
 
-  /** The scalable groups that a client is in, by name. */
-  scalableGroupsOf(daemon: DaemonId, user: string): string[] {
-    const names: string[] = [];
-    for (const group of this.#directory.member(daemon, user)?.groups ?? [])
-      if (!isOrdered(group)) names.push(group.name);
-    return names.sort();
-  }
-
-  /** Whether there may be scalable groups at all. */
-  get hasScalable(): boolean {
-    return this.#scalable.size > 0;
-  }
-
-  /** The options with which a group whose members are nodes is joined, for people; `undefined` for any other group. */
-  nodeOptionsOf(group: string): string | undefined {
-    if (!this.#scalable.has(group)) return undefined;
-    const options = this.optionsOf(group);
-    if (options !== undefined && options.quality !== "ordered") return shownOptions(options);
-    this.#scalable.delete(group);
-    return undefined;
+  /** Those groups whose members are nodes; to be asked only. */
+  get nodeGroups(): NodeGroups {
+    return this.#nodeGroups;
   }
 
   optionsOf(group: string): GroupOptions | undefined {
@@ -175,7 +148,7 @@ export class Groups implements Upcalls {
 
   /** The number up to which all messages of a numbered session (16 bytes) have been ordered. */
   lastOrdered(token: Uint8Array): number {
-    return this.#directory.sessions.numberOf(this.#names.text(token, 0, token.length));
+    return this.#numbering.lastOrdered(token);
   }
 
   /**
@@ -183,37 +156,13 @@ export class Groups implements Upcalls {
    * which the session may just have been told to others, it is done when the states are merged.
    */
   forget(token: Uint8Array): void {
-    this.#forgotten.push(this.#names.text(token, 0, token.length));
-    if (this.#state.name === "GOP" || this.#state.name === "GTRANS") this.#forgetNow();
+    this.#numbering.forget(token);
+    if (this.#state.name === "GOP" || this.#state.name === "GTRANS") this.#numbering.forgetNow();
   }
 
-  /**
-   * Whether other sites may have somebody to deliver a client's message to (protocols.md G19), and whether it may be stamped: a request to join waits until all know that
-   * somebody may join here. `frame` begins with the message's frame, `message` is the same at each call for the same one.
-   */
+  /** `GroupInterests.of`. */
   interest(frame: Uint8Array, message: object, sites: SitesKnowledge): Interest {
-    const count = frame.length < HEADER_BYTES ? -1 : groupCountOf(frame, 0);
-    if (count < 0 || frame.length < HEADER_BYTES + count * NAME_BYTES) return EVERYBODY;
-    const type = typeOf(frame, 0);
-    if ((type & TypeBit.join) !== 0 && count > 0) {
-      const mayJoin = this.#state.name === "GOP" && this.#interests.mayJoin(this.#groupName(frame, 0), message);
-      return mayJoin ? EVERYBODY : NOT_YET;
-    }
-    if ((type & REQUESTS) !== 0 || this.#state.name !== "GOP") return EVERYBODY;
-    for (let i = 0; i < count; i++) if (this.#isWide(this.#groupName(frame, i), sites)) return EVERYBODY;
-    return OWN_SITE;
-  }
-
-  /** Whether somebody at another site may be meant by a name. */
-  #isWide(name: string, sites: SitesKnowledge): boolean {
-    if (name.charCodeAt(0) === HASH) {
-      const to = parsePrivateGroup(name);
-      const daemon = to && this.#config.daemonNamed(to.daemon);
-      return daemon !== undefined && !sites.isNear(daemon);
-    }
-    const parts = this.#directory.get(name)?.parts ?? [];
-    for (let i = 0; i < parts.length; i++) if (!sites.isNear((parts[i] as Part).roster.daemon)) return true;
-    return sites.isAwaited(name);
+    return this.#interests.of(frame, message, sites, this.#state.name === "GOP");
   }
 
   message(delivery: Delivery): void {
@@ -227,10 +176,10 @@ export class Groups implements Upcalls {
         this.#onState(delivery);
         break;
       case Content.numbers:
-        this.#onNumbers(delivery.payload);
+        this.#malformed += this.#numbering.pass(delivery.payload);
         break;
       case Content.interest:
-        this.#onInterest(delivery);
+        if (!this.#interests.announced(delivery, this.#state.name === "GOP")) this.#malformed++;
         break;
       default: // What else daemons tell each other is not for this layer.
     }
@@ -269,7 +218,7 @@ export class Groups implements Upcalls {
         );
         this.#phase("prune");
         this.#directory.prune(state.members);
-        this.#dropEnded(this.#scalable);
+        this.#nodeGroups.dropEnded();
         this.#phase("other");
         this.#primary = configuration.primary;
         if (configuration.members.length === state.members.size) this.#settle(configuration);
@@ -356,11 +305,10 @@ export class Groups implements Upcalls {
         unchanged = false;
       }
     }
-    if (this.#forgotten.length > 0) unchanged = false;
-    this.#forgetNow();
+    if (this.#numbering.forgetNow()) unchanged = false;
     const members = new Set(next.members);
     if (this.#directory.prune(members)) unchanged = false;
-    this.#dropEnded(this.#scalable);
+    this.#nodeGroups.dropEnded();
     this.#synchronised = this.#synchronised.filter((daemon) => members.has(daemon));
     this.#held = [];
     if (!unchanged) this.#told = undefined;
@@ -383,7 +331,7 @@ export class Groups implements Upcalls {
 
     const { configuration } = state.exchange;
     for (const other of state.exchange.others()) this.#merge(other);
-    this.#forgetNow();
+    this.#numbering.forgetNow();
     this.#synchronised = configuration.members;
     this.#told = undefined;
     this.#settle(configuration);
@@ -396,44 +344,10 @@ export class Groups implements Upcalls {
 
   #merge(other: CompleteSet): void {
     assert(other.state !== undefined, "another set's state is kept");
-    const scalable: Group[] = [];
-    const options = new Map<Group, GroupOptions>();
-    for (const { name, options: theirs } of other.state.groups) {
-      const group = this.#directory.get(name);
-      if (theirs.quality !== "ordered") this.#scalable.add(name);
-      if (group === undefined || isOrdered(group)) continue;
-      if (theirs.quality === "ordered") scalable.push(group);
-      else options.set(group, group.options);
-    }
-    this.#directory.merge(other.state);
-    for (const group of scalable) this.#follow(group);
-    for (const [group, before] of options) this.#tellOptions(group, before);
+    const { state } = other;
+    this.#nodeGroups.merge(state.groups, () => this.#directory.merge(state));
     const place = (daemon: DaemonId) => this.#config.positionOf(daemon);
     this.#synchronised = [...this.#synchronised, ...other.set].sort((a, b) => place(a) - place(b) || a - b);
-  }
-
-  /** The members here of a group of nodes are told what is fixed of it, if that is new. */
-  #tellOptions({ name, parts, options }: Group, before: GroupOptions | undefined): void {
-    if (!hasFacts(options) || (before !== undefined && optionsCode(before) === optionsCode(options))) return;
-    const part = parts.find(({ roster }) => roster.daemon === this.#config.me);
-    for (const { user } of part?.members ?? []) {
-      const session = this.#local.sessionOf(user);
-      if (session !== undefined) this.#outbox.optionsFixed(session, name, options);
-    }
-  }
-
-  /** A scalable group that another component has as an ordered one is that from now on: sessions here are told what happens in it. */
-  #follow(group: Group): void {
-    const part = group.parts.find(({ roster }) => roster.daemon === this.#config.me);
-    for (const { user } of part?.members ?? []) {
-      const session = this.#local.sessionOf(user);
-      if (session !== undefined) this.#local.join(group.name, session);
-    }
-  }
-
-  #forgetNow(): void {
-    for (const token of this.#forgotten) this.#directory.sessions.forget(token);
-    this.#forgotten = [];
   }
 
   /**
@@ -461,59 +375,20 @@ export class Groups implements Upcalls {
     if (content === Content.frame) this.#onFrame(delivery, payload, 0);
     else this.#onNumbered(delivery);
     const head = content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
-    if (delivery.sender === this.#config.me) this.#noteOwnJoin(payload.subarray(Math.min(head, payload.length)));
+    if (delivery.sender === this.#config.me)
+      this.#interests.delivered(payload.subarray(Math.min(head, payload.length)));
   }
 
   #onNumbered(delivery: Delivery): void {
-    const { payload } = delivery;
-    const number = payload.length < NUMBER_HEAD_BYTES ? undefined : numberAt(payload, 0);
-    if (number === undefined) {
+    const { payload, service } = delivery;
+    const accepted = this.#numbering.accept(payload, serviceRank(service) >= AGREED_RANK);
+    if (accepted === undefined) {
       this.#malformed++;
       return;
     }
-    const token = this.#names.text(payload, 0, TOKEN_BYTES);
-    const isOrdered = serviceRank(delivery.service) >= AGREED_RANK;
-    const fresh = this.#directory.sessions.accept(token, number, isOrdered);
+    const { number, fresh } = accepted;
     if (this.#isOwn(delivery)) this.#outbox.ordered(delivery.session, number, !fresh);
     if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), number);
-  }
-
-  /** Of messages that were not for this site. */
-  #onNumbers(payload: Uint8Array): void {
-    const { sessions } = this.#directory;
-    for (let at = 0; at + NUMBERS_BYTES <= payload.length; at += NUMBERS_BYTES) {
-      const number = numberAt(payload, at);
-      if (number === undefined) this.#malformed++;
-      else sessions.pass(this.#names.text(payload, at, TOKEN_BYTES), number, getU16(payload, at + NUMBER_HEAD_BYTES));
-    }
-  }
-
-  /** In a transitional configuration it is not said by that, that all have noted it. */
-  #onInterest({ sender, payload }: Delivery): void {
-    const announcement = decodeAnnouncement(payload);
-    if (announcement === undefined) this.#malformed++;
-    else if (sender === this.#config.me && this.#state.name === "GOP" && this.#interests.noted(announcement)) {
-      this.#outbox.mayJoin();
-    }
-  }
-
-  /** A request of a client here to join is not under way any more, whatever has come of it. */
-  #noteOwnJoin(frame: Uint8Array): void {
-    if (frame.length < HEADER_BYTES + NAME_BYTES || (typeOf(frame, 0) & TypeBit.join) === 0) return;
-    if (groupCountOf(frame, 0) <= 0) return;
-    const name = this.#groupName(frame, 0);
-    this.#interests.delivered(name);
-    this.#noteOwnMembers(this.#config.me, name);
-  }
-
-  /** What this daemon has announced of a group may have become superfluous. */
-  #noteOwnMembers(daemon: DaemonId, name: string): void {
-    if (daemon !== this.#config.me) return;
-    const parts = this.#directory.get(name)?.parts ?? [];
-    this.#interests.changed(
-      name,
-      parts.some(({ roster }) => roster.daemon === daemon),
-    );
   }
 
   #onFrame(delivery: Delivery, frame: Uint8Array, number: number): void {
@@ -544,7 +419,7 @@ export class Groups implements Upcalls {
     const name = this.#groupName(frame, 0);
     if (request === "leave") this.#onLeave(delivery, user, name);
     else this.#onJoin(delivery, user, name, frame.subarray(body), number);
-    this.#noteOwnMembers(delivery.sender, name);
+    this.#interests.membersChanged(delivery.sender, name);
   }
 
   #onJoin(delivery: Delivery, user: string, name: string, data: Uint8Array, number: number): void {
@@ -570,8 +445,7 @@ export class Groups implements Upcalls {
 
     const { group, member } = joined;
     if (!isOrdered(group)) {
-      this.#scalable.add(name);
-      this.#tellOptions(group, before);
+      this.#nodeGroups.joined(group, before);
       this.#outbox.scalableChanged(delivery.sender, user, name, true);
       return;
     }
@@ -592,7 +466,7 @@ export class Groups implements Upcalls {
     if (group === undefined || member === undefined || !group.has(member)) return;
     if (!isOrdered(group)) {
       this.#directory.leave(group, member);
-      this.#dropEnded([name]);
+      this.#nodeGroups.dropEnded([name]);
       this.#outbox.scalableChanged(delivery.sender, user, name, false);
       return;
     }
@@ -613,18 +487,13 @@ export class Groups implements Upcalls {
     if (member !== undefined) {
       const groups = member.groups.slice().sort((a, b) => (a.name < b.name ? -1 : 1));
       for (const group of groups) this.#remove("disconnect", group, member);
-      this.#dropEnded(groups.map(({ name }) => name));
-      for (const { name } of groups) this.#noteOwnMembers(delivery.sender, name);
+      this.#nodeGroups.dropEnded(groups.map(({ name }) => name));
+      for (const { name } of groups) this.#interests.membersChanged(delivery.sender, name);
     }
     this.#outbox.clientEnded(delivery.sender, user);
     if (!isLocal) return;
     if (session !== undefined) this.#outbox.ended(session);
     else if (this.#isOwn(delivery)) this.#outbox.ended(delivery.session);
-  }
-
-  /** Programs may use each name once: what has ended is not looked for among groups of nodes any more. */
-  #dropEnded(names: Iterable<string>): void {
-    for (const name of names) if (this.#directory.get(name) === undefined) this.#scalable.delete(name);
   }
 
   #remove(kind: "leave" | "disconnect", group: Group, member: Member): void {
@@ -712,29 +581,11 @@ export class Groups implements Upcalls {
 const STATE_PIECE_BYTES = 100_000;
 const HELD_MAX = 1 << 20;
 const AGREED_RANK = serviceRank("agreed");
-const TOKEN_BYTES = 16;
-/** Numbers are safe integers: at most 53 bits. */
-const HIGH_MAX = 0x20_0000;
 const SENDER = 4;
 const HASH = 0x23;
 const REQUESTS = TypeBit.join | TypeBit.leave | TypeBit.kill;
 const NOBODY: readonly SessionNumber[] = [];
 const SPREAD_JOIN: JoinRequest = { options: DEFAULT_OPTIONS, node: undefined };
-
-/** The number behind the token at `at`, if it is one. */
-function numberAt(bytes: Uint8Array, at: number): number | undefined {
-  const high = getU32(bytes, at + TOKEN_BYTES);
-  return high >= HIGH_MAX ? undefined : high * 0x1_0000_0000 + getU32(bytes, at + TOKEN_BYTES + 4);
-}
-
-function isOrdered({ options }: Group): boolean {
-  return options.quality === "ordered";
-}
-
-/** Whether there is something to tell members of a group of nodes. */
-function hasFacts({ slow, repairs }: GroupOptions): boolean {
-  return slow !== undefined || repairs !== undefined;
-}
 
 function requestOf(type: number): "join" | "leave" | "kill" {
   if ((type & TypeBit.join) !== 0) return "join";

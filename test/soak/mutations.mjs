@@ -675,7 +675,7 @@ const MUTATIONS = [
   },
   {
     name: "a message stays at its site if the first member of its groups is there",
-    file: "groups/groups.ts",
+    file: "groups/group-interests.ts",
     from: "for (let i = 0; i < parts.length; i++) if (!sites.isNear",
     to: "for (let i = 0; i < Math.min(1, parts.length); i++) if (!sites.isNear",
     sites: true,
@@ -689,7 +689,7 @@ const MUTATIONS = [
   },
   {
     name: "what others have announced is not asked for",
-    file: "groups/groups.ts",
+    file: "groups/group-interests.ts",
     from: "return sites.isAwaited(name);",
     to: "return false;",
     sites: true,

@@ -4,7 +4,7 @@ import { daemonName } from "../../test/groups/perfect-evs.ts";
 import { EVERYBODY, type Interest, NOT_YET, OWN_SITE } from "../ordering/interest.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { encodeFrame } from "../wire/spread/frame.ts";
-import type { SitesKnowledge } from "./groups.ts";
+import type { SitesKnowledge } from "./group-interests.ts";
 
 const NOTHING = new Uint8Array(0);
 
