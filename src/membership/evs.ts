@@ -1,57 +1,43 @@
 import { assert } from "../base/assert.ts";
-import { type ConfigurationId, type DaemonId, sameConfiguration } from "../base/ids.ts";
+import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 import { Slab } from "../base/slab.ts";
 import { type Machine, NEVER } from "../machine/machine.ts";
-import type { Channel, Network } from "../machine/network.ts";
+import type { Channel } from "../machine/network.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Orderer } from "../ordering/orderer.ts";
-import { EVERYBODY, type Interest } from "../ordering/interest.ts";
+import { EVERYBODY } from "../ordering/interest.ts";
 import { Outgoing } from "../ordering/outgoing.ts";
-import type { Upcalls } from "../ordering/upcall.ts";
 import { UnreliableReceiver } from "../ordering/unreliable.ts";
 import type { RingConfig } from "../ring/config.ts";
 import { Configuration } from "../ring/configuration.ts";
-import type { Interests } from "../ring/interests.ts";
 import { Ring, type RingOutbox } from "../ring/ring.ts";
 import { type RingStatistics, newRingStatistics } from "../ring/statistics.ts";
 import type { Stream } from "../ring/stream.ts";
 import type { Form1, Form2 } from "../wire/form.ts";
 import { Kind, PREFIX_BYTES, WIRE_VERSION_MIN, packet } from "../wire/prefix.ts";
 import { encodeRingControl } from "../wire/ring-control.ts";
-import { FragmentCursor } from "../wire/fragment.ts";
 import type { Announcement } from "../wire/interest.ts";
-import { announces, PRUNING_VERSION, RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
+import { announces, PRUNING_VERSION } from "../wire/ring-data.ts";
 import type { Request } from "../wire/ring-token.ts";
 import { ChangeRecord } from "./change-record.ts";
 import type { Agreement, EvsConfig } from "./config.ts";
 import { Dissemination } from "./dissemination.ts";
-import type { Evidence, EvsEvent, MembershipStateName } from "./events.ts";
+import type { Evidence, MembershipStateName } from "./events.ts";
 import { DataPath, type DataPathHost } from "./data-path.ts";
-import { DatagramIntake, type DropStatistics, type IntakeOutbox } from "./intake.ts";
+import type { EvsOutbox } from "./evs-outbox.ts";
+import { DatagramIntake, type DropStatistics } from "./intake.ts";
 import { Membership } from "./membership.ts";
 import type { MembershipOutbox } from "./membership-outbox.ts";
 import { beginTransition, emptyRecord, visitRecord } from "./obligation.ts";
 import { Forming } from "./forming.ts";
-import { areDistinct, isPlausibleForm1, isPlausibleForm2 } from "./plausible.ts";
+import { type DispatchHost, PacketDispatch } from "./packet-dispatch.ts";
+import { isPlausibleForm2 } from "./plausible.ts";
 import { isPrimary } from "./primary.ts";
 import { Recovery, recordOf } from "./recovery.ts";
 import { WideArea } from "./wide-area.ts";
 import { gapOf } from "./wide-area-config.ts";
 
-/** What a daemon's membership and ordering ask of their host. None of it may call back into `Evs` but `send`. */
-export interface EvsOutbox extends Network, Upcalls {
-  /** For logs and tools. */
-  event(event: EvsEvent, now: number): void;
-  /** The message's last fragment has been stamped: it is part of the total order of the current configuration. */
-  assigned?(message: OutgoingMessage, interest: Interest): void;
-  /** Who has to have a message in the current configuration, as far as what was delivered here tells. Without it all messages go to all sites. */
-  interest?(message: OutgoingMessage): Interest;
-  /** What a message of a packet that announces something says, if it is an announcement. Told before it is delivered. */
-  announcement?(content: number, payload: Uint8Array): Announcement | undefined;
-}
-
 const LEAVE_COPIES = 3;
-const NOBODY: readonly DaemonId[] = [];
 
 /**
  * Extended virtual synchrony on one daemon (protocols.md G, recovery.md): messages in, and messages with transitional and
@@ -103,7 +89,7 @@ export class Evs implements Machine {
     this.#me = config.me;
     this.#ringConfig = config.ring;
     this.#now = now;
-    this.#intake = new DatagramIntake(this.#config, this.#intakeOutbox());
+    this.#intake = new DatagramIntake(this.#config, new PacketDispatch(this.#config, this.#dispatchHost()));
     this.#dataPath = new DataPath(this.#config, this.#dataPathHost(), outbox, this.#intake.drops);
     this.#maxTime = Math.max(this.#clockSeconds(), config.incarnation);
     // Before the first form a daemon is a configuration of its own that nobody has seen.
@@ -112,10 +98,6 @@ export class Evs implements Machine {
     this.#orderer.freeze();
     this.#obligation = new Set([this.#me]);
     this.#unreliable = new UnreliableReceiver((delivery) => this.#outbox.message(delivery));
-    const assigned =
-      outbox.assigned === undefined
-        ? undefined
-        : (message: OutgoingMessage, interest: Interest) => outbox.assigned?.(message, interest);
     this.#outgoing = new Outgoing(
       {
         dependency: () => this.#orderer.delivered,
@@ -124,7 +106,7 @@ export class Evs implements Machine {
         knowledge: () => this.#configuration.interests.version,
         interest: (message) => outbox.interest?.(message) ?? EVERYBODY,
       },
-      assigned,
+      outbox.assigned?.bind(outbox),
       (delivery) => this.#outbox.message({ sender: this.#me, ...delivery }),
     );
     this.#membership = new Membership(this.#config, this.#membershipOutbox(), now);
@@ -278,55 +260,14 @@ export class Evs implements Machine {
     this.#endStep(now);
   }
 
-  #intakeOutbox(): IntakeOutbox {
+  #dispatchHost(): DispatchHost {
     return {
-      own: (prefix, bytes) => this.#dataPath.own(prefix, bytes),
-      data: (prefix, bytes, now) => this.#dataPath.data(prefix, bytes, now),
-      earlierData: (prefix, bytes) => this.#dataPath.earlier(prefix, bytes),
-      token: (from, token, now) => {
-        const ring = this.#ringOf(token.configuration);
-        if (ring === undefined) return true;
-        // For another member, and here because of the data it came with.
-        if (from !== ring.predecessor) return true;
-        if (!ring.admits(token)) return false;
-        if (token.hop > ring.hop) this.#membership.onFirstToken();
-        ring.receiveToken(token, now);
-        return true;
-      },
-      control: (kind, from, control, now) => {
-        const ring = this.#ringOf(control.configuration);
-        if (ring === undefined) return true;
-        if (!ring.configuration.isMember(from)) return false;
-        if (kind === Kind.ringHurry) ring.receiveHurry(now);
-        else if (kind === Kind.ringHeld) ring.receiveHeld(control.hop);
-        else this.#membership.onLeave(from, now);
-        return true;
-      },
-      rest: (from, rest, now) => {
-        const ring = this.#ringOf(rest.configuration);
-        // What was on its way while the token left again is no fault of anybody's.
-        if (ring === undefined || ring.hop > rest.hop || ring.configuration.local.high > rest.seq) return true;
-        return ring.receiveRest(from, rest, now);
-      },
-      hop: (prefix, bytes, now) => {
-        this.#wideArea?.receive(prefix, bytes, now);
-        return true;
-      },
-      alive: (from, alive, now) => this.#membership.onAlive(from, alive, now),
-      join: (from, join, now) => this.#membership.onJoin(from, join, now),
-      refer: (refer, now) => this.#membership.onRefer(refer, now),
-      form1: (from, form, now) => {
-        if (!isPlausibleForm1(form, this.#me, this.#configuration, this.#config.layout)) return false;
-        this.#membership.onForm1(from, form, now);
-        return true;
-      },
-      form2: (from, form, now) => {
-        if (!areDistinct(form.members) || !form.members.every((daemon) => this.#config.layout.has(daemon)))
-          return false;
-        this.#membership.onForm2(from, form, now);
-        return true;
-      },
-      formHeld: (from, held) => this.#membership.onFormHeld(from, held),
+      ring: () => this.#ring,
+      configuration: () => this.#configuration,
+      wideArea: () => this.#wideArea,
+      membership: () => this.#membership,
+      dataPath: () => this.#dataPath,
+      stale: () => this.#intake.drops.stale++,
       event: (event, now) => this.#outbox.event(event, now),
     };
   }
@@ -342,13 +283,6 @@ export class Evs implements Machine {
       unreliable: (data, now) => this.#unreliable.receive(data, now),
       foreignTraffic: (from, now) => this.#membership.foreignTraffic(from, now),
     };
-  }
-
-  #ringOf(id: ConfigurationId): Ring | undefined {
-    const ring = this.#ring;
-    if (ring !== undefined && sameConfiguration(ring.configuration.id, id)) return ring;
-    this.#intake.drops.stale++;
-    return undefined;
   }
 
   /** What a step has asked for but may not be done inside a machine's own call. */
@@ -413,6 +347,8 @@ export class Evs implements Machine {
     const isInstalled = (): boolean => this.#configuration === configuration;
     const outgoing = this.#outgoing;
     const stamp = { seq: 0, lts: 0, site: configuration.local.site };
+    const announcement = (content: number, payload: Uint8Array): Announcement | undefined =>
+      this.#outbox.announcement?.(content, payload);
     return {
       multicast: (bytes) => dissemination.multicast(bytes),
       multicastUnreliable: (bytes) => {
@@ -432,7 +368,8 @@ export class Evs implements Machine {
       unreliableFlags: () => outgoing.unreliableFlags,
       hasData: () => isInstalled() && !outgoing.isEmpty,
       held: (data) => {
-        if (announces(data.bytes)) this.#noteInterests(configuration.interests, data);
+        // Before it is acknowledged: what is stable was noted everywhere.
+        if (announces(data.bytes)) configuration.interests.noteAll(data, announcement);
         if (data.site === configuration.local.site) this.#wideArea?.forward(data);
         if (isInstalled()) this.#orderer.held(data);
       },
@@ -452,16 +389,6 @@ export class Evs implements Machine {
       },
       retired: () => this.#sendLeave(dissemination),
     };
-  }
-
-  /** Before it is acknowledged: what is stable was noted everywhere. */
-  #noteInterests(interests: Interests, { origin, bytes, end }: RingPacket): void {
-    const fragment = new FragmentCursor();
-    fragment.open(bytes, RING_DATA_HEAD_BYTES, end);
-    while (fragment.advance()) {
-      const said = fragment.isWhole ? this.#outbox.announcement?.(fragment.content, fragment.data()) : undefined;
-      if (said !== undefined) interests.note(origin, said);
-    }
   }
 
   /** Milliseconds since the configuration was made, by this daemon's clock and the one of who named it. */
@@ -497,7 +424,7 @@ export class Evs implements Machine {
         this.#outbox.multicast(this.#config.layout.segmentOf(this.#me), "token", bytes);
       },
       send: (to, kind, body) => this.#unicast(to, "token", kind, body, WIRE_VERSION_MIN),
-      ringMembers: () => this.#ring?.configuration.members ?? NOBODY,
+      ringMembers: () => this.#ring?.configuration.members ?? [],
       configurationId: () => this.#configuration.id,
       freeze: () => this.#freeze(),
       visit: (form) => this.#visit(form),

@@ -1,5 +1,7 @@
 import type { DaemonId } from "../base/ids.ts";
+import { FragmentCursor } from "../wire/fragment.ts";
 import type { Announcement } from "../wire/interest.ts";
+import { RING_DATA_HEAD_BYTES, type RingPacket } from "../wire/ring-data.ts";
 
 /**
  * What the daemons of a configuration have announced (wire/interest.ts), noted as soon as the packet is held: which of them want the messages of a group, beside
@@ -12,6 +14,19 @@ export class Interests {
   /** Changes whenever somebody wants more than before. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Notes what a packet announces, as far as `decode` takes a whole message for an announcement. */
+  noteAll(
+    { origin, bytes, end }: RingPacket,
+    decode: (content: number, payload: Uint8Array) => Announcement | undefined,
+  ): void {
+    const fragment = new FragmentCursor();
+    fragment.open(bytes, RING_DATA_HEAD_BYTES, end);
+    while (fragment.advance()) {
+      const said = fragment.isWhole ? decode(fragment.content, fragment.data()) : undefined;
+      if (said !== undefined) this.note(origin, said);
+    }
   }
 
   note(daemon: DaemonId, { number, wants, group }: Announcement): void {
