@@ -243,6 +243,19 @@ test("a long message for the own site is stamped at one visit, and one that is t
   expect(sitesOf(other)).toBe("all");
 });
 
+test("behind a safe message that ends in a packet for the own site no long one begins: what stands for them blocks where the safe one does", () => {
+  const room = { packets: 9, packetsMax: 9, isWide: true };
+  const endsOf = (to: number): number[] => {
+    const packer = pruning();
+    enqueue(packer, 1, to, 50, 5);
+    enqueue(packer, 1, to, 1_000);
+    enqueue(packer, 2, to, 20);
+    return [1, 2].map((seq) => packer.fill(new Uint8Array(600), 40, stampOf(seq), room));
+  };
+  expect(endsOf(0)).toEqual([40 + 63 + 33, 600]);
+  expect(endsOf(9)).toEqual([600, 600]);
+});
+
 test("a long message for the own site goes to all when the window has become too small for it", () => {
   const packer = pruning();
   enqueue(packer, 1, 0, 2_000);

@@ -22,6 +22,7 @@ const LOOKAHEAD_MAX = 256;
 const FIFO = serviceRank("fifo");
 const CAUSAL = serviceRank("causal");
 const AGREED = serviceRank("agreed");
+const SAFE = serviceRank("safe");
 /** The daemon itself. */
 const OWN_SESSION = 0;
 
@@ -104,6 +105,7 @@ export class Packer {
   #filledFlags = 0;
   /** Of what the packet that is filled has in it. */
   #announces = false;
+  #endsSafe = false;
   readonly #parked = new Set<SessionQueue>();
   /** A message that is for this site alone has begun: the next packet goes on with it, so that it is stamped at one visit. */
   #unfinished: SessionQueue | undefined;
@@ -214,6 +216,7 @@ export class Packer {
   fill(bytes: Uint8Array, at: number, stamp: PacketStamp, room: Room = ANY_ROOM): number {
     const start = at;
     this.#filledFlags = 0;
+    this.#endsSafe = false;
     this.#packetBytes = bytes.length - at;
     this.#prunes = this.#outlook.prunes();
     const fair = ++this.#packets % FAIR_PACKETS === 0;
@@ -327,7 +330,10 @@ export class Packer {
     }
     if (like !== undefined && isLocal !== like) return false;
     if (!isLocal) return room.isWide;
-    if (this.#packetsOf(queue, queue.messages[queue.head] as OutgoingMessage, bytes) <= room.packets) return true;
+    const packets = this.#packetsOf(queue, queue.messages[queue.head] as OutgoingMessage, bytes);
+    // A digest stands for whole messages, and ends where a safe one does.
+    if (this.#endsSafe && packets > 1) return false;
+    if (packets <= room.packets) return true;
     if (like === undefined && room.packets > 0) queue.passedOver++;
     return false;
   }
@@ -378,6 +384,7 @@ export class Packer {
       at = end;
       this.#announces ||= interest.announces;
       if (queue.offset < queue.total) return at;
+      this.#endsSafe ||= message.service === SAFE;
       if (message.service >= FIFO) this.#follow(queue, message.service, stamp, interest);
       this.#advance(queue);
       queue.bytes -= queue.total;
