@@ -34,6 +34,10 @@ export function siteAmbush(random: Random, bySite: readonly (readonly DaemonId[]
     const delayMs = rounded(random.unit() * random.pick([1, 5, 20]));
     const fault: Fault = { kind: "crash", at, daemon: representative };
     faults.push({ kind: "trap", at, daemon: representative, state: "recovery", delayMs, fault });
+    // Nor does it bring back at its own site what it has told others.
+    if (to.length > 0 && random.chance(0.5)) {
+      faults.push({ kind: "dataLoss", at, from: representative, to, probability: 1, forMs: 400 });
+    }
   }
   const backAt = rounded(at + 250 + 400 * random.unit());
   for (const daemon of [victim, representative, early]) {

@@ -162,3 +162,32 @@ test("a FIFO message for one site, which another gets in recovery, waits there a
   });
   expect(violations).toEqual([]);
 });
+
+test("packets of a site that one of its daemons lacks go to others as they are, so that who lacks them gets them from there", () => {
+  const link = (from: number, to: number) => ({ from, to, latency: { baseMs: 0.5, jitterMs: 0 }, weight: 1 });
+  const { violations } = replaySchedule({
+    ...CALM,
+    site: [[1, 2, 3], [4]],
+    sites: { of: [1, 2], links: [link(1, 2), link(2, 1)], windowBytes: 1024 * 1024 },
+    startAt: [0, 0, 0, 0],
+    sends: [1_499, 1_500, 1_500.1].map((at) => ({ at, daemon: 2, session: 1, service: "agreed" as const, bytes: 100 })),
+    // The second one is for site 1 alone. 3 lacks it, 2 is gone, and 1 brings it to 4 alone before it is gone as well.
+    faults: [
+      {
+        kind: "trap",
+        at: 1_499,
+        daemon: 1,
+        state: "recovery",
+        delayMs: 20,
+        fault: { kind: "crash", at: 0, daemon: 1 },
+      },
+      { kind: "dataLoss", at: 1_499.5, from: 2, to: [3], probability: 1, forMs: 60 },
+      { kind: "dataLoss", at: 1_499.5, from: 1, to: [3], probability: 1, forMs: 1_000 },
+      { kind: "crash", at: 1_501, daemon: 2 },
+    ],
+    quietAt: 2_600,
+    boundMs: 2_000,
+    endAt: 5_000,
+  });
+  expect(violations).toEqual([]);
+});

@@ -695,20 +695,6 @@ const MUTATIONS = [
     sites: true,
   },
   {
-    name: "what a daemon says that it holds does not carry the clock",
-    file: "ring/remote-sites.ts",
-    from: "Math.max(token.siteLts, ltsHeld, clock, clockHeard)",
-    to: "Math.max(token.siteLts, ltsHeld, clock)",
-    sites: true,
-  },
-  {
-    name: "packets are sent to other sites before all hold what is local before them",
-    file: "membership/wide-area.ts",
-    from: "        if (this.#localSeq > local.heldHere) return;\n",
-    to: "",
-    sites: true,
-  },
-  {
     name: "a FIFO message does not wait for what its session has agreed at its own site",
     file: "ordering/packer.ts",
     from: "return this.#prunes && barrier.lts > 0 && localLts > this.#outlook.stable();",
