@@ -1,5 +1,5 @@
 /*
- * Daemons of several sites over emulated links (test/link): a client in the first site sends messages of 1 KB in agreed order as fast as it
+ * Daemons of several sites over emulated links (test/link): a client in the first site (or in each of the first --senders) sends messages of 1 KB in agreed order as fast as it
  * may, and what share of a link's payload capacity arrives as messages at clients of the other sites. Beside it one ring over the same daemons and
  * links, as a file without sites has it, with the settings that such a ring needs: the timeouts of `wan`, datagrams that lines take in one piece, and each of several windows. Then a cut of half a second under load, and at the slowest rate a bad route: the last site gets everything over
  * the second one, which costs time but no capacity.
@@ -10,7 +10,7 @@
  * With --local=yes instead: messages of a group whose members are all in the first site, from one of its daemons to another, as fast as they may, alone and beside
  * messages to all sites that fill the slowest line, by turns.
  *
- * Options: --sites=3 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
+ * Options: --sites=3 --senders=1 --rtt=70 --megabits=10,100 --loss=1,3 --ms=8000 --warm=5000 --queue=50 --order=demand
  * --throughput=yes --ring=yes --ring-window=94,562 --latency=yes --flap=yes --route=yes
  */
 import { describeCause } from "../src/daemon/status.ts";
@@ -22,6 +22,7 @@ import { figure, percentile, printTable, saveResults } from "./report.ts";
 
 const numbers = (text: string): number[] => text.split(",").map(Number);
 const siteCount = Number(option("sites", "3"));
+const senderCount = Number(option("senders", "1"));
 const rttMs = Number(option("rtt", "70"));
 const rates = numbers(option("megabits", "10,100"));
 const losses = numbers(option("loss", "1,3"));
@@ -84,12 +85,13 @@ function differenceOf(after: WayStatistics, before: WayStatistics): WayStatistic
 }
 
 type Measured = {
-  /** Of one link's payload capacity, what arrives as messages at the slowest of the other sites. */
+  /** Of one link's payload capacity, what arrives of a sender's messages at the slowest of the sites. */
   readonly share: number;
   /** Of one link's capacity, what came out of it, with all heads and what was sent again. */
   readonly carried: number;
   /** Of the datagrams that came to one link, those for which its queue had no room. */
   readonly overflowedShare: number;
+  /** Of all senders. */
   readonly messagesPerSecond: number;
   readonly resentShare: number;
 };
@@ -152,10 +154,12 @@ class Bed {
     }
   }
 
-  /** Sends from the first site until what is returned is called: that waits until everything sent has come. */
+  /** Sends from the first sites until what is returned is called: that waits until everything sent has come. */
   #flood(): () => Promise<void> {
     this.#isSending = true;
-    const senders = Array.from({ length: SENDERS }, () => this.#send());
+    const senders = this.#groups
+      .slice(0, senderCount)
+      .flatMap((group) => Array.from({ length: SENDERS }, () => this.#send(group)));
     return async () => {
       this.#isSending = false;
       await Promise.all(senders);
@@ -176,15 +180,14 @@ class Bed {
     const begin = performance.now();
     await sleep(ms);
     const seconds = (performance.now() - begin) / 1_000;
-    // The slowest of the other sites.
-    const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)).slice(1));
+    const count = Math.min(...this.#received.map((total, i) => total - (before[i] as number)));
     const linksAfter = await links();
     const ways = (await this.#ways()).map((way, i) => differenceOf(way, waysBefore[i] as WayStatistics));
     await end();
     const sum = (pick: "sentDatagrams" | "resentDatagrams"): number =>
       linksAfter.reduce((total, link, i) => total + link[pick] - (linksBefore[i]?.[pick] ?? 0), 0);
     return {
-      share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY),
+      share: ((count / senderCount) * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY),
       carried: leastCarried(ways) / seconds / (megabits * 125_000),
       overflowedShare: Math.max(...ways.map(({ overflowed, offered }) => overflowed / Math.max(1, offered))),
       messagesPerSecond: count / seconds,
@@ -219,7 +222,8 @@ class Bed {
       changes[0] === configuration
         ? undefined
         : changes.map((seen) => (seen === undefined ? "unknown" : describeCause(seen.cause))).join("; ");
-    return { tornDown, silentMs, share: (count * MESSAGE_BYTES) / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY) };
+    const bytes = (count / senderCount) * MESSAGE_BYTES;
+    return { tornDown, silentMs, share: bytes / seconds / (megabits * 125_000 * PAYLOAD_CAPACITY) };
   }
 
   /** Of single messages, one after the other from the first site and the last, at all other sites. */
@@ -243,12 +247,12 @@ class Bed {
     return Promise.all(others.map((other) => this.wan.link(first, other).statistics(first < other ? "there" : "back")));
   }
 
-  async #send(): Promise<void> {
+  async #send(group: Group): Promise<void> {
     // Hops leave out zeros.
     const bytes = crypto.getRandomValues(new Uint8Array(MESSAGE_BYTES));
     // No time of sending.
     bytes.fill(0, 0, 8);
-    while (this.#isSending) await (this.#groups[0] as Group).send(bytes, { service: "agreed" });
+    while (this.#isSending) await group.send(bytes, { service: "agreed" });
   }
 
   async #listen(group: Group, i: number): Promise<void> {
@@ -507,7 +511,7 @@ const rows = [...shares].map(([key, measured]) => {
   ];
 });
 console.log(
-  `${siteCount} sites of one daemon, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
+  `${siteCount} sites of one daemon, ${senderCount} sending, round trip ${rttMs} ms, queue ${queueMs} ms, messages of ${MESSAGE_BYTES} B\n`,
 );
 const columns = ["link", "share", "carried", "asked", "messages/s", "resent", "overflowed"];
 printTable(columns.concat(rings.flatMap((name) => [name, "times less"])), rows);
@@ -519,4 +523,13 @@ if (flapRows.length > 0) {
   console.log("");
   printTable([`cut for ${FLAP_MS} ms`, "configuration", "ms until messages come", "share of next 5 s"], flapRows);
 }
-saveResults(`wan-${siteCount}`, { siteCount, order, rttMs, queueMs, messageBytes: MESSAGE_BYTES, ms, results });
+saveResults(`wan-${siteCount}`, {
+  siteCount,
+  senderCount,
+  order,
+  rttMs,
+  queueMs,
+  messageBytes: MESSAGE_BYTES,
+  ms,
+  results,
+});
