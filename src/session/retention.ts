@@ -92,7 +92,7 @@ export class Retention {
   /** The client has consumed everything up to this number. What was not yet written is not affected. */
   acknowledge(number: number): void {
     // What it has had the kernel has had: the memory can be used again.
-    this.#drop(!this.isLent, (first) => first < this.#unsent && (this.#numbers[first] as number) <= number);
+    this.#drop(number, this.#unsent, !this.isLent);
   }
 
   /** Lets the oldest go until no more than `bytesMax` are kept; what still waits only if `unsentToo`. */
@@ -130,14 +130,14 @@ export class Retention {
   /** The client is back and has had everything up to `number`. Returns what it has missed for good, if anything. */
   resume(number: number): { readonly first: number; readonly last: number } | undefined {
     this.rewind();
-    this.#drop(false, (first) => first < this.#numbers.length && (this.#numbers[first] as number) <= number);
+    this.#drop(number, this.#numbers.length, false);
     return this.#lostTo > number ? { first: number + 1, last: this.#lostTo } : undefined;
   }
 
-  /** Takes the first entries away, wherever they stood, while `goes` says so of their position. */
-  #drop(reuse: boolean, goes: (first: number) => boolean): void {
+  /** Takes the first entries away, wherever they stood: those before the position `end` with numbers up to this one. */
+  #drop(number: number, end: number, reuse: boolean): void {
     let released = 0;
-    while (goes(this.#start)) {
+    while (this.#start < end && (this.#numbers[this.#start] as number) <= number) {
       const bytes = Math.abs(this.#sizes[this.#start] as number);
       const isLogged = this.#start < this.#logged;
       if (this.#start === this.#unsent) {
