@@ -5,6 +5,7 @@
  */
 import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
 import { growHeap } from "../dist/host/heap-growth.js";
+import { scavengeAlone } from "../dist/host/scavenges.js";
 import { profile } from "./cpu-profile.mjs";
 import { flood } from "./flood.mjs";
 import { takePauses } from "./gc-watch.mjs";
@@ -12,6 +13,7 @@ import { takePauses } from "./gc-watch.mjs";
 const [file, name] = process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
 growHeap();
+scavengeAlone();
 const { site } = await loadSiteConfig(file);
 const daemon = await startDaemon({
   config: site,

@@ -13,6 +13,7 @@ import {
 import { describedLengths } from "../../daemon/datagram-size.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
 import { growHeap } from "../../host/heap-growth.ts";
+import { scavengeAlone } from "../../host/scavenges.ts";
 import type { Arguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { DaemonLog, LOG_LEVELS, type LogLevel, logEntryOf } from "../daemon-log.ts";
@@ -103,6 +104,7 @@ export const daemon = defineCommand({
     const stateDirectory = args.text("state-dir");
     if (typeof identity === "object" && stateDirectory !== undefined) makeDirectoryFor(identity, stateDirectory);
     growHeap();
+    scavengeAlone();
     let inForce = site;
     const running = await startDaemon({
       config: site,
