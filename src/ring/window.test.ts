@@ -11,12 +11,24 @@ describe("the ring's window", () => {
     expect(window.allowance(0, 0)).toBe(40_000);
     expect(window.allowance(20_000, 1)).toBe(20_000);
     expect(window.allowance(30_000, 3)).toBe(10_000);
-    expect(window.allowance(60_000, 1)).toBe(0);
+    expect(window.allowance(60_000, 1)).toBe(2_500);
   });
 
   test("lets a member in that begins while another fills the window", () => {
     const window = new FlowWindow(ringConfig(bounds));
     expect(window.allowance(40_000, 1)).toBe(20_000);
+  });
+
+  test("does not shut out a member that has seen losses which another, who fills the window, has not", () => {
+    const members = [new FlowWindow(ringConfig(bounds)), new FlowWindow(ringConfig(bounds))];
+    const sent = [0, 0];
+    for (let visit = 0; visit < 400; visit++) {
+      const [i, other] = visit % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
+      const window = members[i] as FlowWindow;
+      sent[i] = window.allowance(sent[other] as number, 1);
+      window.adapt(i === 0 && visit < 100, (sent[i] as number) > 0);
+    }
+    expect(sent[0]).toBeGreaterThan((sent[1] as number) / 2);
   });
 
   test("is shared fairly by members that all have more to send than they may", () => {
@@ -70,7 +82,8 @@ describe("the ring's window", () => {
         expect(window.bytes).toBeLessThanOrEqual(100_000);
         const allowed = window.allowance(others, 2);
         expect(allowed).toBeGreaterThanOrEqual(0);
-        expect(allowed + others).toBeLessThanOrEqual(Math.max(others, window.bytes + window.share(2)));
+        const share = window.share(2);
+        expect(allowed + others).toBeLessThanOrEqual(Math.max(others + share / 8, window.bytes + share));
       }),
     );
   });

@@ -1,5 +1,8 @@
 import type { RingConfig } from "./config.ts";
 
+/** This part of its share a member may always send. */
+const LEAST = 8;
+
 /**
  * How many bytes a member may multicast at a visit of the token (protocols.md G31, G37; architecture.md decision 11). The
  * window counts bytes of one rotation, of all members together. It grows while nothing is lost and shrinks when
@@ -38,7 +41,8 @@ export class FlowWindow {
    */
   allowance(othersBytes: number, othersWaiting: number): number {
     const share = this.share(othersWaiting);
-    return Math.max(0, Math.min(this.#bytes + share - othersBytes, share));
+    // Windows differ, as not all see each request: who has a small one must not starve beside who fills a large one. All who begin at once are still within twice the window.
+    return Math.min(share, Math.max(share / LEAST, this.#bytes + share - othersBytes));
   }
 
   /** After each visit: whether somebody asked for packets, and whether the allowance was used up. */
