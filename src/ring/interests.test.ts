@@ -24,6 +24,15 @@ test("a withdrawal of an earlier configuration that is stamped late withdraws no
   expect(interests.has("town", anybody)).toBe(true);
 });
 
+test("the groups that daemons want, and no others, are kept", () => {
+  const interests = new Interests();
+  for (let i = 1; i < 1_000; i++) {
+    interests.note(3, { number: i, wants: i % 3 !== 0, group: `g${i}` });
+    if (i % 3 === 1) interests.note(3, { number: i, wants: false, group: `g${i}` });
+  }
+  expect(interests.groups).toBe(333);
+});
+
 test("its version tells when somebody wants more", () => {
   const interests = new Interests();
   const versions = [interests.version];

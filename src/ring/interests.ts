@@ -16,6 +16,11 @@ export class Interests {
     return this.#version;
   }
 
+  /** How many groups anybody wants: no more than the daemons have members in, ask to join, and have left last (`OwnInterests`). */
+  get groups(): number {
+    return this.#groups.size;
+  }
+
   /** Notes what a packet announces, as far as `decode` takes a whole message for an announcement. */
   noteAll(
     { origin, bytes, end }: RingPacket,
@@ -32,6 +37,8 @@ export class Interests {
   note(daemon: DaemonId, { number, wants, group }: Announcement): void {
     let daemons = this.#groups.get(group);
     if (daemons === undefined) {
+      // What it withdraws it had announced in an earlier configuration.
+      if (!wants) return;
       daemons = new Map();
       this.#groups.set(group, daemons);
     }
