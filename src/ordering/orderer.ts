@@ -350,22 +350,30 @@ export class Orderer {
     if (stream.prefix < previous) return false;
     for (let n = holder.first - 1; n >= seq; n--) {
       const before = stream.get(n) as RingPacket;
-      const isOfSession = before.origin === packet.origin && before.numbers === undefined;
-      if (isOfSession && !this.#isSessionDelivered(before, session, progress, before.end)) return false;
+      const isOfOrigin = before.origin === packet.origin && before.numbers === undefined;
+      const isDelivered = isOfOrigin ? this.#ofSession(before, session, progress, before.end) : undefined;
+      // With the last one that was for this site, all before it were delivered.
+      if (isDelivered !== undefined) return isDelivered;
       n = before.first;
     }
     return true;
   }
 
-  /** Whether what a packet has of a session (FIFO or stronger) was delivered, up to this place in it. */
   #isSessionDelivered(packet: RingPacket, session: number, progress: Progress, end: number): boolean {
+    return this.#ofSession(packet, session, progress, end) ?? true;
+  }
+
+  /** Whether what a packet has of a session (FIFO or stronger) was delivered, up to this place in it; undefined if it has nothing. */
+  #ofSession(packet: RingPacket, session: number, progress: Progress, end: number): boolean | undefined {
     const look = this.#look;
+    let isDelivered: boolean | undefined;
     look.open(packet.bytes, fromOf(packet, progress), packet.end);
     while (look.advance() && look.start < end) {
       if (look.session !== session || look.service < FIFO || !look.isLast) continue;
       if (!packet.early?.includes(look.start)) return false;
+      isDelivered = true;
     }
-    return true;
+    return isDelivered;
   }
 
   /** What is held behind the last packet that could be delivered in order, by stamp. */
