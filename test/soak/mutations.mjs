@@ -702,13 +702,6 @@ const MUTATIONS = [
     sites: true,
   },
   {
-    name: "in recovery other sites get digests of what some daemon of the site may lack",
-    file: "membership/wide-area.ts",
-    from: "new Digests(this.#me, this.#old, this.#datagramBytes).take()",
-    to: "new Digests(this.#me, this.#old, this.#datagramBytes).take(this.#old.local.high)",
-    sites: true,
-  },
-  {
     name: "a site tells others of packets that only its representative holds",
     file: "ring/ring.ts",
     from: "local.heldHere = this.#linkAru.reached;",
