@@ -157,7 +157,7 @@ const LOCAL = {
   seed: 1,
   seeds: SEEDS,
   warmMs: 2_000,
-  measureMs: 500,
+  measureMs: 2_000,
   sites: [3, 2, 2],
   lines: lines({ mbit: 10, loss: 0.01 }),
 } as const;
