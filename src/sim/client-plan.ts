@@ -62,7 +62,19 @@ export function generateStackSchedule(seed: number, options: ScheduleOptions = {
   const random = new Random(seed).fork();
   const clients = generateClients(random, ids, local.quietAt, sendsPerSecond);
   const schedule = hasSites ? overSites(local, random, options) : local;
-  return { ...schedule, startAt: ids.map(() => 0), sends: [], clients };
+  const plan = { ...schedule, startAt: ids.map(() => 0), sends: [], clients };
+  return hasSites ? { ...plan, clients: clients.map((client) => inOwnGroups(random, client, plan)) } : plan;
+}
+
+/** Of several sites each has a group of its own, in which half of what its clients do happens: what is sent to it seldom has to leave the site. */
+function inOwnGroups(random: Random, client: PlannedClient, { site, sites }: Schedule): PlannedClient {
+  const place = sites?.of[site.findIndex((daemons) => daemons.includes(client.beside))];
+  const own = `of ${place}`;
+  const acts = client.acts.map((act): PlannedAct => {
+    if (act.kind === "close" || random.chance(0.5)) return act;
+    return act.kind === "send" ? { ...act, groups: [own, ...act.groups.slice(1)] } : { ...act, group: own };
+  });
+  return { ...client, acts };
 }
 
 function generateClients(
