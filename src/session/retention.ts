@@ -136,23 +136,26 @@ export class Retention {
 
   /** Takes the first entries away, wherever they stood: those before the position `end` with numbers up to this one. */
   #drop(number: number, end: number, reuse: boolean): void {
+    const numbers = this.#numbers;
+    const sizes = this.#sizes;
     let released = 0;
-    while (this.#start < end && (this.#numbers[this.#start] as number) <= number) {
-      const bytes = Math.abs(this.#sizes[this.#start] as number);
-      const isLogged = this.#start < this.#logged;
-      if (this.#start === this.#unsent) {
+    let first = this.#start;
+    for (; first < end && (numbers[first] as number) <= number; first++) {
+      const bytes = Math.abs(sizes[first] as number);
+      const isLogged = first < this.#logged;
+      if (first === this.#unsent) {
         if (isLogged) this.#log.skip(bytes);
         else this.#forget();
         this.#unsent++;
         this.#unsentBytes -= bytes;
       } else this.#inFlightBytes -= bytes;
-      if (this.#start === this.#kept) {
+      if (first === this.#kept) {
         this.#kept++;
         this.#bytes -= bytes;
         if (isLogged) released += bytes;
       }
-      this.#start++;
     }
+    this.#start = first;
     if (released > 0) this.#log.release(released, reuse);
     this.#compact();
   }
