@@ -90,11 +90,14 @@ export class GroupInterests {
     return true;
   }
 
-  /** A client's frame of this daemon has been delivered. If it asks to join, it is not under way any more, whatever has come of it. */
-  delivered(frame: Uint8Array): void {
-    if (frame.length < HEADER_BYTES + NAME_BYTES || (typeOf(frame, 0) & TypeBit.join) === 0) return;
-    if (groupCountOf(frame, 0) <= 0) return;
-    const name = this.#groupName(frame, 0);
+  /**
+   * A client's frame of this daemon has been delivered, which begins at `at` in `payload`. If it asks to join, it is not under way any more, whatever has
+   * come of it.
+   */
+  delivered(payload: Uint8Array, at: number): void {
+    if (payload.length < at + HEADER_BYTES + NAME_BYTES || (typeOf(payload, at) & TypeBit.join) === 0) return;
+    if (groupCountOf(payload, at) <= 0) return;
+    const name = this.#names.name(payload, at + HEADER_BYTES, NAME_BYTES - 1);
     this.#own.delivered(name);
     this.membersChanged(this.#daemons.me, name);
   }

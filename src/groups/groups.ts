@@ -374,19 +374,18 @@ export class Groups implements Upcalls {
     const { content, payload } = delivery;
     if (content === Content.frame) this.#onFrame(delivery, payload, 0);
     else this.#onNumbered(delivery);
-    const head = content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
-    if (delivery.sender === this.#config.me)
-      this.#interests.delivered(payload.subarray(Math.min(head, payload.length)));
+    if (delivery.sender !== this.#config.me) return;
+    this.#interests.delivered(payload, content === Content.frame ? 0 : NUMBER_HEAD_BYTES);
   }
 
   #onNumbered(delivery: Delivery): void {
     const { payload, service } = delivery;
-    const accepted = this.#numbering.accept(payload, serviceRank(service) >= AGREED_RANK);
-    if (accepted === undefined) {
+    const number = this.#numbering.numberOf(payload);
+    if (number === undefined) {
       this.#malformed++;
       return;
     }
-    const { number, fresh } = accepted;
+    const fresh = this.#numbering.accept(payload, number, serviceRank(service) >= AGREED_RANK);
     if (this.#isOwn(delivery)) this.#outbox.ordered(delivery.session, number, !fresh);
     if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), number);
   }

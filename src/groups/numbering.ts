@@ -24,12 +24,14 @@ export class Numbering {
     return this.#sessions.numberOf(this.#names.text(token, 0, token.length));
   }
 
-  /** A message has been delivered, `payload` begins with its head: its number, and whether it comes for the first time. Undefined if it is malformed. */
-  accept(payload: Uint8Array, isOrdered: boolean): { readonly number: number; readonly fresh: boolean } | undefined {
-    const number = payload.length < NUMBER_HEAD_BYTES ? undefined : numberAt(payload, 0);
-    if (number === undefined) return undefined;
-    const fresh = this.#sessions.accept(this.#names.text(payload, 0, TOKEN_BYTES), number, isOrdered);
-    return { number, fresh };
+  /** The number in the head with which `payload` begins; undefined if it is malformed. */
+  numberOf(payload: Uint8Array): number | undefined {
+    return payload.length < NUMBER_HEAD_BYTES ? undefined : numberAt(payload, 0);
+  }
+
+  /** The message of this head and number has been delivered: whether it comes for the first time. */
+  accept(head: Uint8Array, number: number, isOrdered: boolean): boolean {
+    return this.#sessions.accept(this.#names.text(head, 0, TOKEN_BYTES), number, isOrdered);
   }
 
   /** Messages have been ordered that were not for this site (content `numbers`). Returns how many of the heads are malformed. */
