@@ -1,5 +1,5 @@
 /*
- * One daemon of a benchmark, in a process of its own. Arguments: configuration file, name. Tells its parent when it has
+ * One daemon of a benchmark, in a process of its own, or (third argument "embedded") in that of a program. Arguments: configuration file, name. Tells its parent when it has
  * started and each configuration; answers { kind: "status" } and { kind: "usage" }, and with { kind: "flood" } has clients within (flood.mjs). With AMALGAM_PROFILE=folder it writes a
  * CPU profile of the time between two requests for its usage there.
  */
@@ -10,10 +10,10 @@ import { profile } from "./cpu-profile.mjs";
 import { flood } from "./flood.mjs";
 import { takePauses } from "./gc-watch.mjs";
 
-const [file, name] = process.argv.slice(2);
+const [file, name, home] = process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
 growHeap();
-scavengeAlone();
+if (home !== "embedded") scavengeAlone();
 const { site } = await loadSiteConfig(file);
 const daemon = await startDaemon({
   config: site,

@@ -104,8 +104,9 @@ async function warmUp(site: BenchSite, times: number): Promise<void> {
   }
 }
 
-function network({ settings, dissemination, mtuBytes }: Flow) {
+function network({ settings, dissemination, mtuBytes, embedded }: Flow) {
   return {
+    ...(embedded === undefined ? {} : { embedded }),
     ...(settings === undefined ? {} : { settings }),
     ...(dissemination === undefined ? {} : { dissemination }),
     ...(mtuBytes === undefined ? {} : { mtuBytes }),

@@ -28,6 +28,8 @@ type SiteOptions = {
   readonly settings?: string;
   /** By default multicast in namespaces, and unicast without. */
   readonly dissemination?: string;
+  /** The daemons are within programs, which leave V8's flags as they are. */
+  readonly embedded?: boolean;
 };
 
 type DaemonMessage = { readonly kind: string; readonly members?: readonly string[] };
@@ -108,8 +110,9 @@ export class BenchSite {
       writeFileSync(file, this.#config(options));
       return file;
     });
+    const home = options.embedded === true ? ["embedded"] : [];
     const started = this.names.map((name, i) => {
-      const child = this.spawn(i, DAEMON, [files[i] as string, name]);
+      const child = this.spawn(i, DAEMON, [files[i] as string, name, ...home]);
       this.#children.push(child);
       this.#members.push([]);
       child.on("message", (message: DaemonMessage) => {
