@@ -345,9 +345,10 @@ class Flood {
   #isSending = false;
   received = 0;
 
-  constructor(from: Group, at: Group) {
+  /** Messages from one member of a group, counted at another; `others`, which are members too, read them. */
+  constructor(from: Group, at: Group, others: readonly Group[] = []) {
     this.#from = from;
-    for (const group of new Set([from, at])) void this.#listen(group, group === at);
+    for (const group of new Set([from, at, ...others])) void this.#listen(group, group === at);
   }
 
   start(): void {
@@ -411,8 +412,9 @@ async function localBeside(): Promise<void> {
     const member = async (daemon: string, group: string): Promise<Group> =>
       (await connect(wan.address(daemon))).join(group, { slow: "wait" });
     const flood = async (group: string, from: string, to: readonly string[]): Promise<Flood> => {
-      const [sender, ...receivers] = await Promise.all([from, ...to].map((daemon) => member(daemon, group)));
-      return new Flood(sender as Group, receivers[0] as Group);
+      const members = await Promise.all([from, ...to].map((daemon) => member(daemon, group)));
+      const [sender, receiver, ...others] = members as [Group, Group, ...Group[]];
+      return new Flood(sender, receiver, others);
     };
     const near = await flood("near", `${first}2`, [`${first}1`]);
     const town = await flood(
