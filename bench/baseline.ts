@@ -19,26 +19,28 @@ export type Baseline = {
 const PEER = fileURLToPath(new URL("./baseline-peer.mjs", import.meta.url));
 const RECEIVERS = 3;
 const PACKET_BYTES = 1400;
+const MS = 2_000;
 
 type PeerMessage = { readonly kind: string; readonly packets: number; readonly seconds: number; readonly lost: number };
 
-export async function measureBaseline(repetitions = 3, ms = 2_000): Promise<Baseline> {
-  const runs: number[] = [];
-  let lost = 0;
-  for (let i = 0; i < repetitions; i++) {
-    const result = await once(ms);
-    runs.push(result.packets / result.seconds);
-    lost = Math.max(lost, result.lost);
-  }
+type Run = { readonly packetsPerSecond: number; readonly lost: number };
+
+export function summary(all: readonly Run[]): Baseline {
+  const runs = all.map(({ packetsPerSecond }) => packetsPerSecond);
   const packetsPerSecond = median(runs);
+  const lost = Math.max(...all.map((run) => run.lost));
   return { packetsPerSecond, megabytesPerSecond: (packetsPerSecond * PACKET_BYTES) / 1e6, runs, lost };
 }
 
 export function printBaseline(baseline: Baseline): void {
   const { packetsPerSecond, megabytesPerSecond, runs, lost } = baseline;
+  const all =
+    runs.length > 5
+      ? `${runs.length} runs, ${figure(Math.min(...runs))} to ${figure(Math.max(...runs))}`
+      : runs.map(figure).join(", ");
   console.log(
     `baseline: ${figure(packetsPerSecond)} packets/s of ${PACKET_BYTES} B at each of ${RECEIVERS} receivers = ` +
-      `${figure(megabytesPerSecond)} MB/s (${runs.map(figure).join(", ")}; ${lost} lost)`,
+      `${figure(megabytesPerSecond)} MB/s (${all}; ${lost} lost)`,
   );
 }
 
@@ -50,7 +52,7 @@ export function needNamespaces(programs?: Parameters<typeof whyNoNamespaces>[0])
   process.exit(1);
 }
 
-async function once(ms: number): Promise<PeerMessage> {
+export async function measureOnce(): Promise<Run> {
   const lab = Lab.create(RECEIVERS + 1);
   try {
     const sender = lab.address(RECEIVERS);
@@ -58,7 +60,9 @@ async function once(ms: number): Promise<PeerMessage> {
       start(lab, host, ["receiver", lab.address(host), sender]),
     );
     await Promise.all(receivers.map((child) => message(child, "ready")));
-    return await message(start(lab, RECEIVERS, ["sender", sender, `${RECEIVERS}`, `${ms}`]), "result");
+    const args = ["sender", sender, `${RECEIVERS}`, `${MS}`];
+    const { packets, seconds, lost } = await message(start(lab, RECEIVERS, args), "result");
+    return { packetsPerSecond: packets / seconds, lost };
   } finally {
     lab.close();
   }
@@ -79,7 +83,9 @@ function message(child: ChildProcess, kind: string): Promise<PeerMessage> {
 
 if (isMain(import.meta.url)) {
   needNamespaces();
-  const baseline = await measureBaseline(5);
+  const all: Run[] = [];
+  for (let i = 0; i < 5; i++) all.push(await measureOnce());
+  const baseline = summary(all);
   const rows = baseline.runs.map((run, i) => [`${i + 1}`, figure(run), figure((run * PACKET_BYTES) / 1e6)]);
   printTable(["run", "packets/s", "MB/s"], rows);
   printBaseline(baseline);

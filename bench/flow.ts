@@ -7,16 +7,10 @@ const FLOOD = fileURLToPath(new URL("./flood-process.mjs", import.meta.url));
 const WINDOW: Readonly<Record<number, number>> = { 100: 2_000, 1000: 500, 10_000: 100, 100_000: 20 };
 /**
  * V8 compiles what is hot in the first seconds of its work, which the daemons of a machine do by turns; what counts is a system that runs.
- * With sixteen daemons on two cores a delivery costs three times as much in the first five seconds as later. So every daemon has to have delivered
- * this many messages, unless that takes too long.
+ * With sixteen daemons on two cores a delivery costs three times as much in the first five seconds as later, and becomes cheaper for forty; in the first seven
+ * of three daemons V8's compiling threads take a third of the processor, which is all that a 99th percentile would show.
  */
-const WARM_UP_MESSAGES = 150_000;
-const WARM_UP_MS_PER_DAEMON = { min: 1_000, max: 2_500 };
-/**
- * Where latency is measured, so many times as long: in the first seven seconds of three daemons V8's compiling threads take a third of the processor, which costs
- * a mean a few percent, and is all that the 99th percentile would show.
- */
-const LATENCY_WARM_UP = 3;
+const WARM_UP_MS_PER_DAEMON = 3_000;
 
 /** Messages through daemons in network namespaces of their own, each with a receiving client. */
 export type Flow = {
@@ -83,24 +77,11 @@ export async function measureFlow(flow: Flow): Promise<FlowResult> {
     }
     if (flow.loss !== undefined && flow.loss > 0) site.lab?.setLoss(1, flow.loss);
     for (const child of clients) child.send({ kind: "start" });
-    await warmUp(site, flow.rate === undefined ? 1 : LATENCY_WARM_UP);
+    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS_PER_DAEMON * flow.daemons));
     return await measure(site, clients, flow);
   } finally {
     for (const child of clients) child.kill("SIGKILL");
     site.close();
-  }
-}
-
-async function warmUp(site: BenchSite, times: number): Promise<void> {
-  const { min, max } = WARM_UP_MS_PER_DAEMON;
-  const messages = times * WARM_UP_MESSAGES;
-  const daemons = site.names.map((_, i) => i);
-  const begin = performance.now();
-  for (let isWarm = false; !isWarm; ) {
-    await new Promise((resolve) => setTimeout(resolve, min));
-    const perDaemonMs = (performance.now() - begin) / daemons.length;
-    const delivered = await Promise.all(daemons.map(async (i) => (await site.status(i)).sessions.messagesOut));
-    isWarm = perDaemonMs >= times * max || (perDaemonMs >= times * min && Math.min(...delivered) >= messages);
   }
 }
 

@@ -6,11 +6,12 @@
  * Options: --repetitions=3 --ms=3000 --only=one,all (names of scenarios) --compare=OLD.json (a reference.json of another time)
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { measureBaseline, needNamespaces, printBaseline } from "./baseline.ts";
-import { type Flow, type FlowResult, measureFlow, slowest } from "./flow.ts";
+import { needNamespaces, printBaseline } from "./baseline.ts";
+import { type Flow, type FlowResult, slowest } from "./flow.ts";
 import { type Curve, logPlot } from "./log-plot.ts";
 import { option } from "./options.ts";
 import { figure, median, printTable, saveResults } from "./report.ts";
+import { type Measured, ratioOf, Turns } from "./turns.ts";
 
 type Scenario = {
   readonly name: string;
@@ -31,7 +32,7 @@ type Row = {
   readonly latencyMs: FlowResult["latencyMs"];
   readonly target: Target | undefined;
   readonly reached: number | undefined;
-  readonly runs: readonly FlowResult[];
+  readonly runs: readonly Measured[];
 };
 
 const SIZES = [100, 1_000, 10_000, 100_000];
@@ -73,20 +74,21 @@ if (unknown !== undefined) {
 const compareWith = option("compare", "");
 const before = compareWith === "" ? undefined : readBefore(compareWith);
 
-const baseline = await measureBaseline();
-printBaseline(baseline);
+const turns = new Turns();
 const wanted = SCENARIOS.filter(({ name }) => only.length === 0 || only.includes(kindOf(name)));
-const runs = new Map<string, FlowResult[]>(wanted.map(({ name }) => [name, []]));
+const runs = new Map<string, Measured[]>(wanted.map(({ name }) => [name, []]));
 // By turns, so that a minute in which the machine is busy does not fall on one scenario alone.
 for (let i = 0; i < repetitions; i++) {
   for (const { name, flow } of wanted) {
     process.stdout.write(`\r${i + 1}/${repetitions} ${name.padEnd(20)}`);
-    runs.get(name)?.push(await measureFlow({ ...flow, ms }));
+    runs.get(name)?.push(await turns.measure({ ...flow, ms }));
   }
 }
-const rows: Row[] = wanted.map((scenario) => rowOf(scenario, runs.get(scenario.name) as FlowResult[]));
+const rows: Row[] = wanted.map((scenario) => rowOf(scenario, runs.get(scenario.name) as Measured[]));
 for (const row of rows.filter(({ name }) => UNDER_LOAD.includes(name))) rows.push(await underLoad(row));
 process.stdout.write("\r");
+const { baseline } = turns;
+printBaseline(baseline);
 print();
 saveResults("reference", { baseline, datagrams: rows[0]?.runs[0]?.datagrams, rows });
 plot();
@@ -95,16 +97,16 @@ function kindOf(name: string): string {
   return name.slice(0, name.lastIndexOf(" "));
 }
 
-function rowOf({ name, flow, target }: Scenario, results: readonly FlowResult[]): Row {
+function rowOf({ name, flow, target }: Scenario, results: readonly Measured[]): Row {
   const messagesPerSecond = median(results.map(slowest));
-  const ratio = messagesPerSecond / baseline.packetsPerSecond;
+  const ratio = ratioOf(results);
   const cpuMicros = median(results.map(({ daemonCpu, clientCpu }) => daemonCpu + clientCpu));
   const gcLongestMs = Math.max(
     ...results.map(({ daemonPauses, clientPauses }) => Math.max(daemonPauses.longestMs, clientPauses.longestMs)),
   );
   const [first] = results;
-  const lossless = runs.get(`one ${flow.payloadBytes}`)?.map(slowest);
-  const share = lossless === undefined || lossless.length === 0 ? undefined : messagesPerSecond / median(lossless);
+  const lossless = runs.get(`one ${flow.payloadBytes}`) ?? [];
+  const share = lossless.length === 0 ? undefined : ratio / ratioOf(lossless);
   const reached = { ratio, share, cpuMicros, p99Ms: first?.latencyMs?.p99 }[target?.of ?? "ratio"];
   const latencyMs = first?.latencyMs;
   return { name, messagesPerSecond, ratio, cpuMicros, gcLongestMs, latencyMs, target, reached, runs: results };
@@ -114,7 +116,7 @@ function rowOf({ name, flow, target }: Scenario, results: readonly FlowResult[])
 async function underLoad(full: Row): Promise<Row> {
   const scenario = SCENARIOS.find(({ name }) => name === full.name) as Scenario;
   const rate = Math.round(full.messagesPerSecond / 2);
-  const result = await measureFlow({ ...scenario.flow, ms, rate });
+  const result = await turns.measure({ ...scenario.flow, ms, rate });
   const name = `half of ${full.name}`;
   return rowOf({ ...scenario, name, target: { of: "p99Ms", value: 5 } }, [result]);
 }

@@ -7,10 +7,11 @@
  * --loss=0.01 (of what reaches the second daemon) --mtu=9000 (of the links) --settings=NAME=VALUE;… (of the site)
  * --dissemination=multicast,unicast,tcp (each of them, by turns) --embedded (the clients are in their daemons' processes)
  */
-import { measureBaseline, needNamespaces, printBaseline } from "./baseline.ts";
-import { type FlowResult, measureFlow, slowest } from "./flow.ts";
+import { needNamespaces, printBaseline } from "./baseline.ts";
+import { type FlowResult, slowest } from "./flow.ts";
 import { option } from "./options.ts";
 import { figure, median, printTable, saveResults } from "./report.ts";
+import { type Measured, ratioOf, Turns } from "./turns.ts";
 
 /** With one sender and three daemons. */
 const TARGETS: Readonly<Record<number, number>> = { 100: 2.2, 1000: 1.55, 10_000: 0.29 };
@@ -30,14 +31,13 @@ const disseminations = option("dissemination", "multicast").split(",");
 const embedded = process.argv.includes("--embedded");
 const mtuBytes = mtu === "" ? {} : { mtuBytes: Number(mtu) };
 
-const baseline = await measureBaseline();
-printBaseline(baseline);
+const turns = new Turns();
 const cases = disseminations.flatMap((dissemination) => sizes.map((payloadBytes) => ({ dissemination, payloadBytes })));
-const runs: { one: (typeof cases)[number]; result: FlowResult }[] = [];
+const runs: { one: (typeof cases)[number]; result: Measured }[] = [];
 // By turns, so that a minute in which the machine is busy does not fall on one case alone.
 for (let i = 0; i < repetitions; i++) {
   for (const one of cases) {
-    const result = await measureFlow({
+    const result = await turns.measure({
       daemons,
       senders,
       ...one,
@@ -57,7 +57,7 @@ const results = cases.map((one) => {
   const own = runs.filter((run) => run.one === one).map(({ result }) => result);
   const of = (value: (result: FlowResult) => number): string => figure(median(own.map(value)));
   const rate = median(own.map(slowest));
-  const ratio = rate / baseline.packetsPerSecond;
+  const ratio = ratioOf(own);
   const isTarget = daemons === 3 && senders === 1 && loss === 0 && mtu === "" && dissemination === "multicast";
   const target = isTarget ? (embedded ? EMBEDDED_TARGETS : TARGETS)[payloadBytes] : undefined;
   const longest = (pauses: "daemonPauses" | "clientPauses"): string =>
@@ -80,6 +80,8 @@ const results = cases.map((one) => {
   ]);
   return { dissemination, payloadBytes, service, messagesPerSecond: rate, ratio, target, runs: own };
 });
+const { baseline } = turns;
+printBaseline(baseline);
 console.log(`datagrams: ${runs[0]?.result.datagrams ?? ""}; packets of ${runs[0]?.result.packetBytes} bytes`);
 printTable(
   [
