@@ -43,7 +43,8 @@ class Daemon {
         onPhase: (phase) => this.#enter(phase),
       },
       {
-        multicast: (service, content, payload) => this.out.push({ sender: id, session: 0, service, content, payload }),
+        multicast: (service, content, payload) =>
+          this.out.push({ sender: id, session: 0, service, content, head: payload, tail: undefined }),
         deliver: () => {},
         notify: (_, notice) => {
           this.notices += 1;
@@ -114,7 +115,8 @@ class Site {
             session: c + 1,
             service: "agreed",
             content: Content.frame,
-            payload,
+            head: payload,
+            tail: undefined,
           });
         }
       }

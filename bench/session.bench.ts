@@ -86,7 +86,7 @@ class Loopback implements SessionsOutbox, SessionsKnowledge, OrderedTransport {
     this.pending = [];
     for (const { session, pieces } of pending) {
       if (pieces.length === 2) this.sessions.ordered(session, getU64(pieces[0] as Uint8Array, 16), false);
-      this.sessions.deliver(this.members, pieces[pieces.length - 1] as Uint8Array);
+      this.sessions.deliver(this.members, pieces[pieces.length - 1] as Uint8Array, undefined);
     }
     this.sessions.endTurn(0);
   }

@@ -11,7 +11,7 @@ import { Content, NUMBER_HEAD_BYTES } from "../ordering/content.ts";
 import { ANNOUNCEMENT, EVERYBODY, type Interest } from "../ordering/interest.ts";
 import { type OutgoingMessage, wholePayload } from "../ordering/message.ts";
 import { serviceRank } from "../ordering/service.ts";
-import type { Delivery, Upcalls } from "../ordering/upcall.ts";
+import { type Delivery, payloadOf, type Upcalls } from "../ordering/upcall.ts";
 import type { OrderedTransport } from "../session/ordered.ts";
 import type {
   AttachedSession,
@@ -171,9 +171,9 @@ export class DaemonNode implements Machine {
       },
       {
         multicast: (service, content, payload) => this.#multicast(serviceRank(service), content, payload),
-        deliver: (sessions, frame) => {
+        deliver: (sessions, frame, tail) => {
           this.#counters.messagesOut += sessions.length;
-          this.#sessions.deliver(sessions, frame);
+          this.#sessions.deliver(sessions, frame, tail);
         },
         notify: (session, notice) => this.#sessions.notify(session, notice),
         ordered: (session, number, duplicate) => this.#sessions.ordered(session, number, duplicate),
@@ -459,7 +459,7 @@ export class DaemonNode implements Machine {
     if (delivery.content !== Content.numbers) this.#counters.delivered += 1;
     if (delivery.content === Content.notice) this.#onNotice(delivery);
     else if (delivery.content === Content.membership) {
-      this.#regions.service.command(delivery.sender, delivery.payload, this.#now);
+      this.#regions.service.command(delivery.sender, payloadOf(delivery), this.#now);
     } else this.#groups.message(delivery);
   }
 
@@ -474,8 +474,9 @@ export class DaemonNode implements Machine {
     return this.#groups.interest(frame ?? wholePayload(message).subarray(skipped), message, this.#sites);
   }
 
-  #onNotice({ sender, payload }: Delivery): void {
-    const notice = decodeNotice(payload);
+  #onNotice(delivery: Delivery): void {
+    const { sender } = delivery;
+    const notice = decodeNotice(payloadOf(delivery));
     if (notice === undefined) {
       this.#counters.malformedNotices += 1;
     } else if (notice.kind === "forget") {

@@ -55,7 +55,14 @@ function happen(t: Town, event: GroupsEvent): void {
       const empty = encodeState(new Directory({ positionOf: (id) => id, nameOf: (id) => `d${id}` }).export());
       const id = configuration?.id ?? { leader: 0, time: 0 };
       for (const payload of cutState(empty, id, [3], 1000)) {
-        groups.message({ sender: 3, session: 0, service: "agreed", content: Content.groupState, payload });
+        groups.message({
+          sender: 3,
+          session: 0,
+          service: "agreed",
+          content: Content.groupState,
+          head: payload,
+          tail: undefined,
+        });
       }
     }
   }
@@ -159,8 +166,8 @@ describe("an exchange", () => {
     t.node(1).step(undefined);
     const second = t.node(1).configuration?.log.find((delivery) => delivery.sender === 1);
     const body = (payload: Uint8Array | undefined) => [...(payload ?? [])].slice(14);
-    expect(second?.payload).not.toEqual(first?.payload);
-    expect(body(second?.payload)).toEqual(body(first?.payload));
+    expect(second?.head).not.toEqual(first?.head);
+    expect(body(second?.head)).toEqual(body(first?.head));
     t.seen();
     expect([1, 2, 4].map((id) => t.node(id).groups.state)).toEqual(["GOP", "GOP", "GOP"]);
   });
@@ -192,7 +199,14 @@ describe("an exchange", () => {
     const t = daemonIn("GGATHER");
     const { groups } = t.node(1);
     const tell = (payload: Uint8Array) =>
-      groups.message({ sender: 3, session: 0, service: "agreed", content: Content.groupState, payload });
+      groups.message({
+        sender: 3,
+        session: 0,
+        service: "agreed",
+        content: Content.groupState,
+        head: payload,
+        tail: undefined,
+      });
     tell(new Uint8Array(5));
     for (const piece of cutState(new Uint8Array(9), { leader: 9, time: 9 }, [3], 100)) tell(piece);
     expect(groups.malformed).toBe(1);

@@ -3,7 +3,7 @@ import type { Directory } from "../directory/directory.ts";
 import type { Part } from "../directory/group.ts";
 import { Content } from "../ordering/content.ts";
 import { EVERYBODY, type Interest, NOT_YET, OWN_SITE } from "../ordering/interest.ts";
-import type { Delivery } from "../ordering/upcall.ts";
+import { type Delivery, payloadOf } from "../ordering/upcall.ts";
 import { decodeAnnouncement, encodeAnnouncement } from "../wire/interest.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { groupCountOf, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
@@ -83,10 +83,10 @@ export class GroupInterests {
    * An announcement has been delivered; false if it is malformed. In a transitional configuration it is not said by that, that all have noted
    * it.
    */
-  announced({ sender, payload }: Delivery, isOperational: boolean): boolean {
-    const announcement = decodeAnnouncement(payload);
+  announced(delivery: Delivery, isOperational: boolean): boolean {
+    const announcement = decodeAnnouncement(payloadOf(delivery));
     if (announcement === undefined) return false;
-    if (sender === this.#daemons.me && isOperational && this.#own.noted(announcement)) this.#outbox.mayJoin();
+    if (delivery.sender === this.#daemons.me && isOperational && this.#own.noted(announcement)) this.#outbox.mayJoin();
     return true;
   }
 

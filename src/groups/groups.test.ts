@@ -156,7 +156,7 @@ describe("delivery", () => {
     const t = town();
     const { groups } = t.node(1);
     const deliver = (content: number, payload: Uint8Array) =>
-      groups.message({ sender: 2, session: 1, service: "agreed", content, payload });
+      groups.message({ sender: 2, session: 1, service: "agreed", content, head: payload, tail: undefined });
     deliver(0, new Uint8Array(47));
     deliver(0, new Uint8Array(48).fill(255));
     deliver(1, new Uint8Array(20));

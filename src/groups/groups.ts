@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { coverIn } from "../base/coverage.ts";
 import type { DaemonId } from "../base/ids.ts";
+import { joined } from "../base/joined.ts";
 import { Directory } from "../directory/directory.ts";
 import type { Group } from "../directory/group.ts";
 import type { Member } from "../directory/member.ts";
@@ -9,7 +10,13 @@ import { DEFAULT_OPTIONS, type GroupOptions } from "../directory/options.ts";
 import { Content, NUMBER_HEAD_BYTES } from "../ordering/content.ts";
 import type { Interest } from "../ordering/interest.ts";
 import { serviceRank } from "../ordering/service.ts";
-import type { Delivery, RegularConfiguration, TransitionalConfiguration, Upcalls } from "../ordering/upcall.ts";
+import {
+  type Delivery,
+  payloadOf,
+  type RegularConfiguration,
+  type TransitionalConfiguration,
+  type Upcalls,
+} from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { dataBytesOf, groupCountOf, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
 import { isGroupName, NAME_BYTES, parsePrivateGroup } from "../wire/spread/names.ts";
@@ -176,7 +183,7 @@ export class Groups implements Upcalls {
         this.#onState(delivery);
         break;
       case Content.numbers:
-        this.#malformed += this.#numbering.pass(delivery.payload);
+        this.#malformed += this.#numbering.pass(payloadOf(delivery));
         break;
       case Content.interest:
         if (!this.#interests.announced(delivery, this.#state.name === "GOP")) this.#malformed++;
@@ -314,7 +321,7 @@ export class Groups implements Upcalls {
     if (!unchanged) this.#told = undefined;
   }
 
-  #onState({ sender, payload }: Delivery): void {
+  #onState(delivery: Delivery): void {
     const state = this.#state;
     this.#cover("state");
     if (state.name !== "GGATHER" && state.name !== "GGT") {
@@ -323,7 +330,7 @@ export class Groups implements Upcalls {
       return;
     }
     this.#phase("process");
-    if (state.exchange.receive(sender, payload) === "malformed") this.#malformed++;
+    if (state.exchange.receive(delivery.sender, payloadOf(delivery)) === "malformed") this.#malformed++;
     if (!state.exchange.isComplete) {
       this.#phase("other");
       return;
@@ -358,7 +365,7 @@ export class Groups implements Upcalls {
   #hold(delivery: Delivery): void {
     if (serviceRank(delivery.service) >= AGREED_RANK) {
       const head = delivery.content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
-      const type = delivery.payload.length < head + HEADER_BYTES ? 0 : typeOf(delivery.payload, head);
+      const type = delivery.head.length < head + HEADER_BYTES ? 0 : typeOf(delivery.head, head);
       if ((type & REQUESTS) !== 0) this.#cover(requestOf(type));
       // No correct daemon stamps such a message now.
       this.#malformed++;
@@ -371,15 +378,18 @@ export class Groups implements Upcalls {
   // ---- clients ------------------------------------------------------------------------------------------------
 
   #onClientMessage(delivery: Delivery): void {
-    const { content, payload } = delivery;
-    if (content === Content.frame) this.#onFrame(delivery, payload, 0);
-    else this.#onNumbered(delivery);
+    const frameAt = delivery.content === Content.frame ? 0 : NUMBER_HEAD_BYTES;
+    const isApart = delivery.tail !== undefined && isHeadWhole(delivery.head, frameAt);
+    const payload = isApart ? delivery.head : payloadOf(delivery);
+    const tail = isApart ? delivery.tail : undefined;
+    if (frameAt === 0) this.#onFrame(delivery, payload, tail, 0);
+    else this.#onNumbered(delivery, payload, tail);
     if (delivery.sender !== this.#config.me) return;
-    this.#interests.delivered(payload, content === Content.frame ? 0 : NUMBER_HEAD_BYTES);
+    this.#interests.delivered(payload, frameAt);
   }
 
-  #onNumbered(delivery: Delivery): void {
-    const { payload, service } = delivery;
+  #onNumbered(delivery: Delivery, payload: Uint8Array, tail: Uint8Array | undefined): void {
+    const { service } = delivery;
     const number = this.#numbering.numberOf(payload);
     if (number === undefined) {
       this.#malformed++;
@@ -387,19 +397,20 @@ export class Groups implements Upcalls {
     }
     const fresh = this.#numbering.accept(payload, number, serviceRank(service) >= AGREED_RANK);
     if (this.#isOwn(delivery)) this.#outbox.ordered(delivery.session, number, !fresh);
-    if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), number);
+    if (fresh) this.#onFrame(delivery, payload.subarray(NUMBER_HEAD_BYTES), tail, number);
   }
 
-  #onFrame(delivery: Delivery, frame: Uint8Array, number: number): void {
+  /** `tail`: the last part of the frame's data, if that is apart. */
+  #onFrame(delivery: Delivery, frame: Uint8Array, tail: Uint8Array | undefined, number: number): void {
     const groups = frame.length < HEADER_BYTES ? -1 : groupCountOf(frame, 0);
     const body = HEADER_BYTES + groups * NAME_BYTES;
-    if (groups < 0 || body + dataBytesOf(frame, 0) !== frame.length) {
+    if (groups < 0 || body + dataBytesOf(frame, 0) !== frame.length + (tail?.length ?? 0)) {
       this.#malformed++;
       return;
     }
     const type = typeOf(frame, 0);
     if ((type & REQUESTS) === 0) {
-      this.#deliver(delivery, frame, type, groups);
+      this.#deliver(delivery, frame, tail, type, groups);
       return;
     }
     const user = parsePrivateGroup(this.#names.name(frame, SENDER, NAME_BYTES - 1))?.user;
@@ -417,7 +428,7 @@ export class Groups implements Upcalls {
     }
     const name = this.#groupName(frame, 0);
     if (request === "leave") this.#onLeave(delivery, user, name);
-    else this.#onJoin(delivery, user, name, frame.subarray(body), number);
+    else this.#onJoin(delivery, user, name, joined(frame.subarray(body), tail), number);
     this.#interests.membersChanged(delivery.sender, name);
   }
 
@@ -426,12 +437,12 @@ export class Groups implements Upcalls {
     // Only native sessions, which number their messages, know of options.
     const request = number === 0 ? SPREAD_JOIN : parseJoin(data);
     const before = this.#directory.get(name)?.options;
-    const joined =
+    const outcome =
       typeof request === "string"
         ? ({ kind: "refused", why: request } as const)
         : this.#directory.join(name, delivery.sender, user, request.options);
-    if (joined.kind === "refused") {
-      if (this.#isOwn(delivery)) this.#refuse(delivery.session, number, name, joined.why);
+    if (outcome.kind === "refused") {
+      if (this.#isOwn(delivery)) this.#refuse(delivery.session, number, name, outcome.why);
       return;
     }
     const session = delivery.sender === this.#config.me ? this.#local.sessionOf(user) : undefined;
@@ -440,9 +451,9 @@ export class Groups implements Upcalls {
       this.#outbox.nodeJoins(session, node);
       if (before !== undefined && hasFacts(before)) this.#outbox.optionsFixed(session, name, before);
     }
-    if (joined.kind !== "joined") return;
+    if (outcome.kind !== "joined") return;
 
-    const { group, member } = joined;
+    const { group, member } = outcome;
     if (!isOrdered(group)) {
       this.#nodeGroups.joined(group, before);
       this.#outbox.scalableChanged(delivery.sender, user, name, true);
@@ -522,10 +533,10 @@ export class Groups implements Upcalls {
 
   // ---- delivery -----------------------------------------------------------------------------------------------
 
-  #deliver(delivery: Delivery, frame: Uint8Array, type: number, groups: number): void {
+  #deliver(delivery: Delivery, frame: Uint8Array, tail: Uint8Array | undefined, type: number, groups: number): void {
     let to: readonly SessionNumber[];
     if (groups === 0) {
-      if (this.#isOwn(delivery)) this.#outbox.toldDaemon(delivery.session, frame);
+      if (this.#isOwn(delivery)) this.#outbox.toldDaemon(delivery.session, joined(frame, tail));
       return;
     }
     if (groups === 1) to = this.#destination(this.#groupName(frame, 0));
@@ -538,7 +549,7 @@ export class Groups implements Upcalls {
     if ((type & TypeBit.selfDiscard) !== 0 && delivery.sender === this.#config.me && to.includes(delivery.session)) {
       to = to.filter((session) => session !== delivery.session);
     }
-    if (to.length > 0) this.#outbox.deliver(to, frame);
+    if (to.length > 0) this.#outbox.deliver(to, frame, tail);
   }
 
   /** The local sessions behind a name: a group's members, or the one of a private name. */
@@ -595,4 +606,10 @@ function isSubset(some: ReadonlySet<DaemonId>, all: readonly DaemonId[]): boolea
   const set = new Set(all);
   for (const one of some) if (!set.has(one)) return false;
   return true;
+}
+
+/** Whether what stands before a frame's data is all there. */
+function isHeadWhole(bytes: Uint8Array, frameAt: number): boolean {
+  if (bytes.length < frameAt + HEADER_BYTES) return false;
+  return bytes.length >= frameAt + HEADER_BYTES + groupCountOf(bytes, frameAt) * NAME_BYTES;
 }

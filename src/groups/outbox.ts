@@ -13,8 +13,8 @@ export type SessionNumber = number;
 export interface GroupsOutbox {
   /** Multicasts to the groups layers of all daemons of the configuration. */
   multicast(service: Service, content: number, payload: Uint8Array): void;
-  /** Hands a data message over to local sessions; each is named once. `frame` is a little-endian Spread frame. */
-  deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void;
+  /** Hands a data message over to local sessions; each is named once. `frame` is a little-endian Spread frame, `tail` the last part of its data if that is apart. */
+  deliver(sessions: readonly SessionNumber[], frame: Uint8Array, tail: Uint8Array | undefined): void;
   /** Hands over a membership message: a join, leave, disconnect or network view, a transitional signal or a self leave. */
   notify(session: SessionNumber, notice: Notice): void;
   /**

@@ -127,7 +127,7 @@ describe("at another site a digest", () => {
   } {
     const configuration = configurationAt(1);
     const log: string[] = [];
-    const orderer = new Orderer(configuration, ({ content, payload, service }: Delivery) => {
+    const orderer = new Orderer(configuration, ({ content, head: payload, service }: Delivery) => {
       if (content !== Content.numbers) log.push(service);
       else for (let at = 0; at < payload.length; at += 26) log.push(`number ${payload[at + 23]}`);
     });

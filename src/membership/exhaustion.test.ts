@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { TestNetwork } from "../../test/transcripts/network.ts";
 import { serviceRank } from "../ordering/service.ts";
+import { payloadOf } from "../ordering/upcall.ts";
 import { ringConfig } from "../ring/config.ts";
 import { Evs } from "./evs.ts";
 import { Layout } from "./layout.ts";
@@ -30,7 +31,7 @@ test("when the stamps of a configuration are used up, a new one goes on without 
       config,
       {
         ...network.of(me),
-        message: ({ payload }) => delivered.get(me)?.push(new TextDecoder().decode(payload).trim()),
+        message: (delivery) => delivered.get(me)?.push(new TextDecoder().decode(payloadOf(delivery)).trim()),
         transitional: () => {},
         regular: () => {
           if (me === 1) configurations++;

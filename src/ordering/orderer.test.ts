@@ -5,6 +5,7 @@ import { Orderer } from "./orderer.ts";
 import { EVERYBODY } from "./interest.ts";
 import { type Outlook, Packer } from "./packer.ts";
 import { type Service, serviceRank } from "./service.ts";
+import { payloadOf } from "./upcall.ts";
 
 const text = new TextDecoder();
 const bytesOf = (name: string) => new TextEncoder().encode(name);
@@ -37,7 +38,7 @@ function packetOf(
 
 function observed(configuration: Configuration) {
   const log: string[] = [];
-  const orderer = new Orderer(configuration, ({ payload }) => log.push(text.decode(payload)));
+  const orderer = new Orderer(configuration, (delivery) => log.push(text.decode(payloadOf(delivery))));
   const hold = (packet: RingPacket): void => {
     configuration.stream(packet.site)?.hold(packet);
     orderer.held(packet);

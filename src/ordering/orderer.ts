@@ -206,7 +206,7 @@ export class Orderer {
       setU32(payload, at + TOKEN_BYTES + 4, number % 2 ** 32);
       setU16(payload, at + NUMBER_HEAD_BYTES, Math.min(ordered, 0xffff));
     });
-    this.#deliver({ sender, session: 0, service: "agreed", content: Content.numbers, payload });
+    this.#deliver({ sender, session: 0, service: "agreed", content: Content.numbers, head: payload, tail: undefined });
   }
 
   /** Delivers the rest of the packet at the front; false when a safe message has to wait in it. */
@@ -228,14 +228,16 @@ export class Orderer {
   }
 
   #deliverFragment(packet: RingPacket, fragment: FragmentCursor): boolean {
-    const payload = fragment.isWhole ? fragment.data() : this.#assemblies.take(packet.origin, fragment.message);
-    if (payload === undefined) return false;
+    const isWhole = fragment.isWhole;
+    const assembly = isWhole ? undefined : this.#assemblies.take(packet.origin, fragment.message);
+    if (!isWhole && assembly === undefined) return false;
     if (isBefore(this.#delivered.lts, this.#delivered.site, packet.lts, packet.site)) {
       this.#delivered = { lts: packet.lts, site: packet.site };
     }
     const { session, content } = fragment;
     const service = SERVICES[fragment.service] as Delivery["service"];
-    this.#deliver({ sender: packet.origin, session, service, content, payload });
+    const head = assembly === undefined ? fragment.data() : assembly.head;
+    this.#deliver({ sender: packet.origin, session, service, content, head, tail: assembly?.tail });
     return true;
   }
 

@@ -25,7 +25,7 @@ export class Outgoing {
     this.#ordered = new Packer(outlook, assigned);
     this.#unreliable = new Packer(outlook, (message) => {
       const { session, content } = message;
-      deliver({ session, service: "unreliable", content, payload: wholePayload(message) });
+      deliver({ session, service: "unreliable", content, head: wholePayload(message), tail: undefined });
     });
   }
 

@@ -32,9 +32,11 @@ function drain(packer: Packer, packetBytes: number, packetsMax = 10_000) {
     while (cursor.advance()) {
       if (!cursor.isWhole) assemblies.add(1, cursor);
       if (!cursor.isLast) continue;
-      const payload = cursor.isWhole ? cursor.data() : assemblies.take(1, cursor.message);
+      const assembled = cursor.isWhole ? undefined : assemblies.take(1, cursor.message);
+      const payload =
+        assembled === undefined ? cursor.data() : joined([assembled.head, assembled.tail ?? new Uint8Array(0)]);
       const { session, previous } = cursor;
-      received.push({ session, bytes: payload as Uint8Array, packet, previous });
+      received.push({ session, bytes: payload, packet, previous });
     }
     expect(cursor.next).toBe(end);
   }

@@ -40,7 +40,7 @@ export class UnreliableReceiver {
       const payload = fragment.isWhole ? fragment.data() : origin.add(fragment, now);
       if (payload === undefined) continue;
       const { session, content } = fragment;
-      this.#deliver({ sender: packet.origin, session, service: "unreliable", content, payload });
+      this.#deliver({ sender: packet.origin, session, service: "unreliable", content, head: payload, tail: undefined });
     }
   }
 }

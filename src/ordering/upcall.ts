@@ -1,3 +1,4 @@
+import { joined } from "../base/joined.ts";
 import type { ConfigurationId, DaemonId } from "../base/ids.ts";
 import type { Service } from "./service.ts";
 
@@ -11,7 +12,10 @@ export interface Upcalls {
   regular(configuration: RegularConfiguration): void;
 }
 
-/** A delivered message. The payload is a view of memory that is never changed; whoever keeps it keeps that memory. */
+/**
+ * A delivered message. The payload is a view of memory that is never changed; whoever keeps it keeps that memory. One that lay in the ends of two packets
+ * comes as it lay there, in two views: most are only passed on, and to put them together first would copy them once more.
+ */
 export type Delivery = {
   /** The daemon that multicast it. */
   readonly sender: DaemonId;
@@ -20,8 +24,16 @@ export type Delivery = {
   readonly service: Service;
   /** What the payload is, for the layers above (`Content`). */
   readonly content: number;
-  readonly payload: Uint8Array;
+  /** The payload, or its first part. */
+  readonly head: Uint8Array;
+  /** The rest of it. */
+  readonly tail: Uint8Array | undefined;
 };
+
+/** The payload in one piece. */
+export function payloadOf({ head, tail }: Delivery): Uint8Array {
+  return joined(head, tail);
+}
 
 /** A membership of daemons in which new messages are ordered. */
 export type RegularConfiguration = {

@@ -64,18 +64,18 @@ export class Outflow {
     }
   }
 
-  /** A data message for an open session. */
-  deliver(session: Session, frame: Uint8Array): void {
+  /** A data message for an open session; `tail` is the last part of its data, if that is apart. */
+  deliver(session: Session, frame: Uint8Array, tail: Uint8Array | undefined): void {
     if (session.connection?.gone) return;
     const admission = this.#admission(session, frame, undefined);
     const { native } = session;
     if (admission === "expel") this.#expel(session, "it does not read what is delivered to it");
-    else if (native === undefined) this.#enqueue(session, frame, admission);
+    else if (native === undefined) this.#enqueue(session, frame, tail, admission);
     else if (admission === "drop") this.#drop(session, native, frame);
     else {
       const own = isSentBy(frame, 0, session.field) ? native.ownNumber : 0;
       if (native.gaps.size > 0) for (const group of this.#groupsOf(session, frame)) this.#tellGap(native, group);
-      this.#enqueueNative(session, native, frame, { admission, own, primary: false });
+      this.#enqueueNative(session, native, frame, tail, { admission, own, primary: false });
     }
   }
 
@@ -85,17 +85,17 @@ export class Outflow {
     const admission = this.#admission(session, notice.frame, notice.group);
     const { native } = session;
     if (admission === "expel") this.#expel(session, "it does not read membership messages");
-    else if (native === undefined) this.#enqueue(session, notice.frame, admission);
+    else if (native === undefined) this.#enqueue(session, notice.frame, undefined, admission);
     else {
       this.#tellGap(native, notice.group);
-      this.#enqueueNative(session, native, notice.frame, { admission, own: 0, primary: notice.primary });
+      this.#enqueueNative(session, native, notice.frame, undefined, { admission, own: 0, primary: notice.primary });
     }
   }
 
   /** A message of the daemon itself to an open native session. Never dropped: no group's policy concerns it. */
   tell(session: Session, native: NativeState, frame: Uint8Array): void {
     if (session.connection?.gone || this.#expelIfFull(session)) return;
-    this.#enqueueNative(session, native, frame, { admission: "queue", own: 0, primary: false });
+    this.#enqueueNative(session, native, frame, undefined, { admission: "queue", own: 0, primary: false });
   }
 
   /** Tells an open native session of its daemon's new configuration, in order with the deliveries. */
@@ -245,19 +245,21 @@ export class Outflow {
     return true;
   }
 
-  #enqueue(session: Session, frame: Uint8Array, admission: Admission): void {
+  #enqueue(session: Session, frame: Uint8Array, tail: Uint8Array | undefined, admission: Admission): void {
     session.chunks.push(frame);
-    this.#count(session, frame.length, admission);
+    if (tail !== undefined) session.chunks.push(tail);
+    this.#count(session, frame.length + (tail?.length ?? 0), admission);
   }
 
   #enqueueNative(
     session: Session,
     native: NativeState,
     frame: Uint8Array,
+    tail: Uint8Array | undefined,
     about: { admission: Admission; own: number; primary: boolean },
   ): void {
     const number = ++native.lastDelivery;
-    const bytes = native.retention.append(number, frame, about.own, about.primary);
+    const bytes = native.retention.append(number, frame, tail, about.own, about.primary);
     this.#kept(session, native, bytes, about.admission);
   }
 

@@ -10,7 +10,7 @@ const FRAME = new Uint8Array(4);
 const BYTES = 20;
 
 function add(retention: Retention, number: number): void {
-  expect(retention.append(number, FRAME, 0, false)).toBe(BYTES);
+  expect(retention.append(number, FRAME, undefined, 0, false)).toBe(BYTES);
 }
 
 /** The delivery numbers, or what notices are, of all that is written. */
@@ -88,7 +88,7 @@ test("no more is written than the window, and what was let go counts until it is
 
 test("a message longer than the window is written, and a gap notice is never held back", () => {
   const retention = new Retention();
-  retention.append(1, new Uint8Array(100), 0, false);
+  retention.append(1, new Uint8Array(100), undefined, 0, false);
   retention.notice(2, notice(2));
   add(retention, 3);
   expect(unsent(retention, BYTES)).toEqual([1, -2]);
@@ -98,11 +98,27 @@ test("a message longer than the window is written, and a gap notice is never hel
 test("members of a group share what waits for them", () => {
   const frame = new Uint8Array(10_000);
   const retention = new Retention();
-  retention.append(1, frame, 5, true);
+  retention.append(1, frame, undefined, 5, true);
   const chunks: Uint8Array[] = [];
   retention.takeUnsent(chunks, 1);
   expect(chunks.map(({ length }) => length)).toEqual([24, 10_000]);
   expect(chunks[1]?.buffer).toBe(frame.buffer);
+});
+
+test("a frame in two parts is written as one in one piece is, short or long", () => {
+  for (const length of [40, 20_000]) {
+    const frame = Uint8Array.from({ length }, (_, i) => i);
+    const written = [15, length].map((end) => {
+      const retention = new Retention();
+      const tail = end === length ? undefined : frame.subarray(end);
+      expect(retention.append(1, frame.subarray(0, end), tail, 5, true)).toBe(24 + length);
+      const chunks: Uint8Array[] = [];
+      retention.takeUnsent(chunks, 1);
+      return join(chunks);
+    });
+    expect(written[0]).toEqual(written[1]);
+    expect(written[0]?.subarray(24)).toEqual(frame);
+  }
 });
 
 test("whatever happens, the client gets every number once and in order, or is told the range", () => {
@@ -126,7 +142,7 @@ test("whatever happens, the client gets every number once and in order, or is to
       };
       for (const one of steps) {
         if (one.kind === "append") {
-          for (let i = 0; i < one.count; i++) retention.append(++last, FRAME, i % 7 === 0 ? last : 0, false);
+          for (let i = 0; i < one.count; i++) retention.append(++last, FRAME, undefined, i % 7 === 0 ? last : 0, false);
         } else if (one.kind === "write") read();
         else if (one.kind === "ack") retention.acknowledge(Math.floor(seen * one.share));
         else if (one.kind === "trim") {

@@ -4,6 +4,7 @@ import { ByteLog } from "./byte-log.ts";
 /** A delivery that has never been written, or a notice. Its frame may wait for other sessions too. */
 type Waiting = {
   readonly frame: Uint8Array;
+  readonly tail: Uint8Array | undefined;
   readonly own: number;
   readonly primary: boolean;
   readonly isNotice: boolean;
@@ -59,16 +60,25 @@ export class Retention {
     return this.#inFlightBytes;
   }
 
-  /** Adds a delivery; `own` is the client's number for the message if it sent it itself, or 0. The frame never changes. */
-  append(number: number, frame: Uint8Array, own: number, primary: boolean): number {
-    const bytes = DELIVER_HEAD_BYTES + (own > 0 ? 8 : 0) + frame.length;
-    this.#add(number, bytes, bytes, { frame, own, primary, isNotice: false });
+  /**
+   * Adds a delivery; `tail` is the last part of its frame, if that is apart, and `own` the client's number for the message if it sent it itself, or 0.
+   * The frame never changes.
+   */
+  append(number: number, frame: Uint8Array, tail: Uint8Array | undefined, own: number, primary: boolean): number {
+    const bytes = DELIVER_HEAD_BYTES + (own > 0 ? 8 : 0) + frame.length + (tail?.length ?? 0);
+    this.#add(number, bytes, bytes, { frame, tail, own, primary, isNotice: false });
     return bytes;
   }
 
   /** Adds a whole envelope that has a delivery number of its own, such as the notice of a gap. */
   notice(number: number, envelope: Uint8Array): void {
-    this.#add(number, envelope.length, -envelope.length, { frame: envelope, own: 0, primary: false, isNotice: true });
+    this.#add(number, envelope.length, -envelope.length, {
+      frame: envelope,
+      tail: undefined,
+      own: 0,
+      primary: false,
+      isNotice: true,
+    });
   }
 
   /**
@@ -175,15 +185,22 @@ export class Retention {
 
   /** Puts the first that waits, which has this number, into the log. */
   #write(number: number): void {
-    const { frame, own, primary, isNotice } = this.#waiting[this.#waitingHead] as Waiting;
+    const { frame, tail, own, primary, isNotice } = this.#waiting[this.#waitingHead] as Waiting;
     this.#forget();
     if (isNotice) return this.#log.add(frame);
     const head = DELIVER_HEAD_BYTES + (own > 0 ? 8 : 0);
-    const together = this.#log.copies(frame.length);
-    const at = this.#log.reserve(together ? head + frame.length : head);
-    writeDeliverHead(this.#log.memory, at, number, own, primary, frame.length);
-    if (together) this.#log.memory.set(frame, at + head);
-    else this.#log.add(frame);
+    const length = frame.length + (tail?.length ?? 0);
+    const together = this.#log.copies(length);
+    const at = this.#log.reserve(together ? head + length : head);
+    const { memory } = this.#log;
+    writeDeliverHead(memory, at, number, own, primary, length);
+    if (together) {
+      memory.set(frame, at + head);
+      if (tail !== undefined) memory.set(tail, at + head + frame.length);
+    } else {
+      this.#log.add(frame);
+      if (tail !== undefined) this.#log.add(tail);
+    }
   }
 
   /** The first that waits does not any more. */
@@ -212,4 +229,4 @@ export class Retention {
   }
 }
 
-const NOTHING: Waiting = { frame: new Uint8Array(0), own: 0, primary: false, isNotice: true };
+const NOTHING: Waiting = { frame: new Uint8Array(0), tail: undefined, own: 0, primary: false, isNotice: true };

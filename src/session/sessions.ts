@@ -217,10 +217,10 @@ export class Sessions implements Machine {
 
   // What the groups layer delivers (GroupsOutbox).
 
-  deliver(sessions: readonly SessionNumber[], frame: Uint8Array): void {
+  deliver(sessions: readonly SessionNumber[], frame: Uint8Array, tail: Uint8Array | undefined): void {
     for (let i = 0; i < sessions.length; i++) {
       const session = this.#sessions.get(sessions[i] as number);
-      if (session?.state === "open") this.#outflow.deliver(session, frame);
+      if (session?.state === "open") this.#outflow.deliver(session, frame, tail);
     }
   }
 

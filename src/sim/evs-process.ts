@@ -12,7 +12,7 @@ import { EVERYBODY, type Interest, OWN_SITE } from "../ordering/interest.ts";
 import type { OutgoingMessage } from "../ordering/message.ts";
 import { Content } from "../ordering/content.ts";
 import { type Service, serviceOfRank, serviceRank } from "../ordering/service.ts";
-import type { Delivery, Upcalls } from "../ordering/upcall.ts";
+import { type Delivery, payloadOf, type Upcalls } from "../ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../ring/config.ts";
 import { decodeForm2 } from "../wire/form.ts";
 import { Kind, readPrefix, WIRE_VERSION_MAX } from "../wire/prefix.ts";
@@ -320,7 +320,8 @@ export class EvsProcess implements SimProcess {
   #deliver(delivery: Delivery): void {
     if (delivery.content === Content.numbers) return;
     const isApplication = (delivery.content & APPLICATION_CONTENT) !== 0;
-    const message = isApplication ? wrappedMessage(delivery.payload) : decodePayload(delivery.payload);
+    const payload = payloadOf(delivery);
+    const message = isApplication ? wrappedMessage(payload) : decodePayload(payload);
     if (message === undefined) throw new AssertionError(`what daemon ${delivery.sender} sent arrives damaged`);
     const seen = this.#unreliable.size === 0 ? undefined : this.#unreliable.get(message);
     if (seen !== undefined) {
@@ -337,7 +338,9 @@ export class EvsProcess implements SimProcess {
     if (!isApplication) return;
     const { sender, session, service } = delivery;
     const content = delivery.content & ~APPLICATION_CONTENT;
-    const payload = delivery.payload.subarray(PAYLOAD_BYTES_MIN);
-    this.application?.message({ sender, session, service, content, payload });
+    // What came in two parts is passed on in two, as without the simulator's own head.
+    const isApart = delivery.head.length >= PAYLOAD_BYTES_MIN;
+    const head = (isApart ? delivery.head : payload).subarray(PAYLOAD_BYTES_MIN);
+    this.application?.message({ sender, session, service, content, head, tail: isApart ? delivery.tail : undefined });
   }
 }

@@ -1,4 +1,5 @@
 import { configurationKey, type DaemonId } from "../base/ids.ts";
+import { joined } from "../base/joined.ts";
 import { Slab } from "../base/slab.ts";
 import { Groups } from "../groups/groups.ts";
 import { NameCache } from "../groups/name-cache.ts";
@@ -6,7 +7,7 @@ import type { Notice, SessionNumber } from "../groups/outbox.ts";
 import { Content } from "../ordering/content.ts";
 import { ANNOUNCEMENT, EVERYBODY } from "../ordering/interest.ts";
 import { type Service, serviceRank } from "../ordering/service.ts";
-import type { Delivery } from "../ordering/upcall.ts";
+import { type Delivery, payloadOf } from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { dataBytesOf, encodeFrame, HEADER_BYTES, typeOf } from "../wire/spread/frame.ts";
 import { decodeMembership, type MembershipMessage, type ViewId } from "../wire/spread/membership.ts";
@@ -61,7 +62,7 @@ export class GroupDaemon {
       { me: self, daemonName: this.#name, positionOf, nameOf: (daemon) => `d${daemon}`, daemonNamed },
       {
         multicast: (service, content, payload) => process.send(service, 0, payload, content),
-        deliver: (sessions, frame) => this.#deliver(sessions, frame),
+        deliver: (sessions, frame, tail) => this.#deliver(sessions, joined(frame, tail)),
         notify: (session, notice) => this.#notify(session, notice),
         ordered: () => undefined,
         refused: () => undefined,
@@ -152,7 +153,7 @@ export class GroupDaemon {
   #message(delivery: Delivery): void {
     this.#groups.message(delivery);
     // Only what all daemons get is counted: what clients send may not be for this site.
-    const isSend = delivery.content === Content.frame && (typeOf(delivery.payload, 0) & REQUESTS) === 0;
+    const isSend = delivery.content === Content.frame && (typeOf(payloadOf(delivery), 0) & REQUESTS) === 0;
     if (isSend || serviceRank(delivery.service) < AGREED) return;
     this.#position++;
     this.#compare();

@@ -1,6 +1,12 @@
 export { NO_LOSS, type LossModel } from "./loss.ts";
 export { LAN, NODE_PROCESSOR, type Latency, type NetworkModel, type ProcessorModel } from "./network-model.ts";
-export { Simulation, type Replica, type ReplicaEnvironment, type SimulationOptions } from "./simulation.ts";
+export {
+  Simulation,
+  type Replica,
+  type ReplicaDelivery,
+  type ReplicaEnvironment,
+  type SimulationOptions,
+} from "./simulation.ts";
 export { Cluster, type ClusterOptions, type Program, type ProgramEnvironment } from "./cluster.ts";
 export { replaySchedule, runSchedule, type RunOptions, type RunResult, type RunStats } from "./run-schedule.ts";
 export { replayStack, runStack, type StackResult, type StackStats } from "./run-stack.ts";

@@ -1,8 +1,9 @@
 import type { DaemonId } from "../base/ids.ts";
+import { joined } from "../base/joined.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
 import { wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { Service } from "../ordering/service.ts";
-import type { Delivery, RegularConfiguration, TransitionalConfiguration } from "../ordering/upcall.ts";
+import { type Delivery, type RegularConfiguration, type TransitionalConfiguration } from "../ordering/upcall.ts";
 import { ringConfig } from "../ring/config.ts";
 import type { Random } from "../base/random.ts";
 import type { Violation } from "./check/checker.ts";
@@ -16,9 +17,12 @@ import { Timeline, type TimelineEntry } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 import { type SiteLayout, World } from "./world.ts";
 
+/** A message as a replica has it. */
+export type ReplicaDelivery = Omit<Delivery, "head" | "tail"> & { readonly payload: Uint8Array };
+
 /** Your code on one daemon, from a start to the next crash. It is told everything in the order that all share. */
 export interface Replica {
-  message(delivery: Delivery): void;
+  message(delivery: ReplicaDelivery): void;
   /** Those members of the configuration that go on together: what comes after this may be missing elsewhere. */
   transitional?(configuration: TransitionalConfiguration): void;
   /** A new membership. */
@@ -249,7 +253,8 @@ export class Simulation<R extends Replica> {
       });
       this.#replicas.set(daemon, replica);
       process.application = {
-        message: (delivery) => replica.message(delivery),
+        message: ({ sender, session, service, content, head, tail }) =>
+          replica.message({ sender, session, service, content, payload: joined(head, tail) }),
         transitional: (configuration) => replica.transitional?.(configuration),
         regular: (configuration) => replica.regular?.(configuration),
       };

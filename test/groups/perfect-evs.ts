@@ -57,6 +57,7 @@ export class Node {
   #inTransition = false;
   /** Waits for a configuration in which it can be ordered: clients' messages also for the end of an exchange. */
   #waiting: Delivery[] = [];
+  #cuts = 0;
 
   constructor(id: DaemonId, incarnation: number, evs: PerfectEvs, observer: Observer, pieceBytes: number) {
     this.id = id;
@@ -67,7 +68,8 @@ export class Node {
       { me: id, daemonName: daemonName(id), ...names, statePieceBytes: pieceBytes },
       {
         ...observer.outbox(this),
-        multicast: (service, content, payload) => this.submit({ sender: id, session: 0, service, content, payload }),
+        multicast: (service, content, payload) =>
+          this.submit({ sender: id, session: 0, service, content, head: payload, tail: undefined }),
         block: () => {
           this.blocked = true;
         },
@@ -136,8 +138,15 @@ export class Node {
   }
 
   #deliver(delivery: Delivery): boolean {
-    this.groups.message(delivery);
+    this.groups.message(this.#cut(delivery));
     return this.#done();
+  }
+
+  /** As if it lay in two packets, with the end of the first at all places by turns. */
+  #cut(delivery: Delivery): Delivery {
+    const { head } = delivery;
+    const at = (this.#cuts += 7) % head.length;
+    return at === 0 ? delivery : { ...delivery, head: head.slice(0, at), tail: head.slice(at) };
   }
 
   #install(next: Configuration): boolean {
@@ -278,11 +287,11 @@ export function clientDelivery(
   frame: Uint8Array,
   numbered?: { readonly token: Uint8Array; readonly number: number },
 ): Delivery {
-  if (numbered === undefined) return { sender, session, service, content: Content.frame, payload: frame };
+  if (numbered === undefined) return { sender, session, service, content: Content.frame, head: frame, tail: undefined };
   const payload = new Uint8Array(24 + frame.length);
   payload.set(numbered.token);
   const view = new DataView(payload.buffer);
   view.setBigUint64(16, BigInt(numbered.number));
   payload.set(frame, 24);
-  return { sender, session, service, content: Content.numberedFrame, payload };
+  return { sender, session, service, content: Content.numberedFrame, head: payload, tail: undefined };
 }

@@ -1,3 +1,4 @@
+import { joined } from "../../src/base/joined.ts";
 import type { DaemonId } from "../../src/base/ids.ts";
 import type { Service } from "../../src/ordering/service.ts";
 import { shownRepairs } from "../../src/wire/timely/repairs.ts";
@@ -19,7 +20,8 @@ export class Town {
   constructor(...daemons: DaemonId[]) {
     this.evs = new PerfectEvs({
       outbox: (node) => ({
-        deliver: (sessions, frame) => {
+        deliver: (sessions, head, tail) => {
+          const frame = joined(head, tail);
           const text = new TextDecoder().decode(frame.subarray(frame.length - 1));
           this.lines.push(`${sessions.map((session) => this.#user(node.id, session)).join(" ")} < ${text}`);
         },

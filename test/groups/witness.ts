@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { joined } from "../../src/base/joined.ts";
 import type { DaemonId } from "../../src/base/ids.ts";
 import type { Notice, SessionNumber } from "../../src/groups/outbox.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
@@ -36,7 +37,8 @@ export class Witness implements Observer {
 
   outbox(node: Node): ReturnType<Observer["outbox"]> {
     return {
-      deliver: (sessions, frame) => {
+      deliver: (sessions, head, tail) => {
+        const frame = joined(head, tail);
         expect(new Set(sessions).size).toBe(sessions.length);
         for (const session of sessions) this.#delivery(this.client(node, session), frame);
       },

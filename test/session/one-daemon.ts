@@ -14,7 +14,7 @@ import type { OrderedTransport, Submission } from "../../src/session/ordered.ts"
 import { Sessions } from "../../src/session/sessions.ts";
 import { getU64 } from "../../src/wire/bytes.ts";
 import { TypeBit } from "../../src/wire/spread/codes.ts";
-import { groupCountOf, groupOf, senderOf, typeOf } from "../../src/wire/spread/frame.ts";
+import { dataBytesOf, groupCountOf, groupOf, senderOf, typeOf } from "../../src/wire/spread/frame.ts";
 import { encodeLightView, encodeSelfLeave } from "../../src/wire/spread/membership.ts";
 import { asciiText } from "../../src/wire/spread/names.ts";
 
@@ -237,7 +237,10 @@ export class OneDaemon implements TestDaemon, SessionsOutbox, SessionsKnowledge,
         if (session.privateGroup === senderOf(frame, 0)) targets.delete(session.number);
       }
     }
-    this.sessions.deliver([...targets], frame);
+    // As if the last half of its data lay in another packet.
+    const end = frame.length - (dataBytesOf(frame, 0) >> 1);
+    if (end === frame.length) this.sessions.deliver([...targets], frame, undefined);
+    else this.sessions.deliver([...targets], frame.subarray(0, end), frame.subarray(end));
   }
 
   #join(group: string, who: AttachedSession): void {

@@ -7,6 +7,7 @@ import { membershipTimeouts } from "../../src/membership/timeouts.ts";
 import { wideAreaConfig } from "../../src/membership/wide-area-config.ts";
 import { Content } from "../../src/ordering/content.ts";
 import { type Service, serviceRank } from "../../src/ordering/service.ts";
+import { payloadOf } from "../../src/ordering/upcall.ts";
 import { type RingConfig, ringConfig } from "../../src/ring/config.ts";
 import { WIRE_VERSION_MAX } from "../../src/wire/prefix.ts";
 import { describe, kindOf } from "./describe.ts";
@@ -169,8 +170,8 @@ export class Stage {
   #outbox(me: DaemonId): ConstructorParameters<typeof Evs>[1] {
     return {
       ...this.network.of(me),
-      message: ({ sender, payload }) =>
-        this.#note(`${me} delivers "${text.decoder.decode(payload).trimEnd()}" of ${sender}`),
+      message: (delivery) =>
+        this.#note(`${me} delivers "${text.decoder.decode(payloadOf(delivery)).trimEnd()}" of ${delivery.sender}`),
       transitional: ({ id, members }) =>
         this.#note(`${me} transitional ${id.leader}.${id.time} [${members.join(",")}]`),
       regular: ({ id, members, primary }) =>

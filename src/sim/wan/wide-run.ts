@@ -10,6 +10,7 @@ import { wideAreaConfig } from "../../membership/wide-area-config.ts";
 import { Content } from "../../ordering/content.ts";
 import { EVERYBODY, type Interest, OWN_SITE } from "../../ordering/interest.ts";
 import { serviceRank } from "../../ordering/service.ts";
+import { payloadOf } from "../../ordering/upcall.ts";
 import { ringConfig } from "../../ring/config.ts";
 import { KNOWN_HEAD_BYTES } from "../../wire/fragment-heads.ts";
 import { WIRE_VERSION_MAX } from "../../wire/prefix.ts";
@@ -288,8 +289,8 @@ class Station implements SimProcess {
           this.handled++;
           network.multicast(segment, channel, bytes);
         },
-        message: ({ content, payload }) => {
-          if (content !== Content.numbers) delivered(payload);
+        message: (delivery) => {
+          if (delivery.content !== Content.numbers) delivered(payloadOf(delivery));
         },
         interest: ({ session }) => interest(session),
         transitional: () => undefined,
