@@ -220,6 +220,7 @@ export class DaemonNode implements Machine {
       {
         unicast: (to, channel, bytes) => outbox.unicast(to, channel, bytes),
         multicast: (segment, channel, bytes) => outbox.multicast(segment, channel, bytes),
+        flush: () => outbox.flush?.(),
         event: (event, at) => this.#onEvent(event, at),
         interest: (message) => this.#interest(message),
         announcement: (content, payload) => (content === Content.interest ? decodeAnnouncement(payload) : undefined),

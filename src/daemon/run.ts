@@ -189,6 +189,7 @@ export class RunningDaemon {
       {
         unicast: (to, channel, bytes) => network.unicast(to, channel, bytes),
         multicast: (segment, channel, bytes) => network.multicast(segment, channel, bytes),
+        flush: () => network.flush(),
         write: (connection, chunks) => {
           let more = true;
           for (let i = 0; i < chunks.length; i++) more = this.#streams.write(connection, chunks[i] as Uint8Array);

@@ -14,4 +14,6 @@ export interface Network {
   unicast(to: DaemonId, channel: Channel, bytes: Uint8Array): void;
   /** To every other daemon that is configured in the segment, alive or not. */
   multicast(segment: number, channel: Channel, bytes: Uint8Array): void;
+  /** What was sent leaves now: there is work to do before the step ends, when it leaves at the latest. */
+  flush?(): void;
 }

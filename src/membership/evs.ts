@@ -351,6 +351,7 @@ export class Evs implements Machine {
       this.#outbox.announcement?.(content, payload);
     return {
       multicast: (bytes) => dissemination.multicast(bytes),
+      flush: () => this.#outbox.flush?.(),
       multicastUnreliable: (bytes) => {
         dissemination.multicast(bytes);
         this.#wideArea?.forwardUnreliable(bytes);

@@ -33,6 +33,8 @@ import { FlowWindow } from "./window.ts";
 export interface RingOutbox extends RepairsOutbox {
   /** An own unreliable packet, to all other members of the configuration. */
   multicastUnreliable(bytes: Uint8Array): void;
+  /** `Network.flush`. */
+  flush(): void;
   /** Wraps the body of a control packet and sends it to one member. */
   control(to: DaemonId, channel: Channel, kind: number, body: Uint8Array): void;
   /** The same, to all other members, by the way of data. */
@@ -439,7 +441,7 @@ export class Ring implements Machine {
     const others = wasResting ? 0 : Math.max(0, token.rotationBytes - this.#rotationBytesMine);
     const othersWaiting = Math.max(0, token.waiting - (this.#waitingMine ? 1 : 0));
     const allowance = this.#allowance(token, others, othersWaiting);
-    const { stampedBytes, unsent } = this.#stampPackets(token, allowance);
+    const { stampedBytes, stamped, unsent } = this.#stampPackets(token, allowance);
     let sentBytes = retransmitted + this.#relayedBytes + stampedBytes;
     this.#relayedBytes = 0;
     sentBytes += this.#sendUnreliable(token, allowance - sentBytes);
@@ -467,16 +469,25 @@ export class Ring implements Machine {
     this.#wantsToken = false;
     this.#prefersToken = false;
     const isAwaited = this.#outbox.awaitsStable();
+    if (stamped.length > 0) {
+      // Who has stamped passes the token on in any case: first, so that the others work while this member delivers.
+      this.#pass(token, unsent, now);
+      this.#outbox.flush();
+      for (const packet of stamped) this.#outbox.held(packet);
+    }
     this.#useArus();
     this.#hurryAt = this.#rest.waitsToBeTold ? now + 2 * this.#resendMs : NEVER;
+    if (stamped.length === 0) this.#passOrKeep(token, wasResting, isAwaited, now);
+  }
 
+  #passOrKeep(token: Token, wasResting: boolean, isAwaited: boolean, now: number): void {
     if (this.#retiring && this.#isSettled) {
       this.#state = { name: "waiting" };
       this.#outbox.retired();
       return;
     }
     const keeps = wasResting || this.#outbox.hasData() ? "no" : this.#rest.keeps(token);
-    if (keeps === "no") this.#pass(token, unsent, now);
+    if (keeps === "no") this.#pass(token, [], now);
     else this.#keep(token, keeps === "yes" ? NEVER : isAwaited ? now : now + this.#config.tokenResendMs / 2, now);
   }
 
@@ -576,10 +587,14 @@ export class Ring implements Machine {
 
   /**
    * Stamps new packets, as many as the allowance and the gap to the stable ones admit, and holds them. Each leaves as soon as it is known not to be
-   * among those that follow the token, so that the others work on the first while this member makes the last. Returns what is left to send, and
-   * the bytes of all.
+   * among those that follow the token, so that the others work on the first while this member makes the last. Returns them all, their bytes, and what is
+   * left to send.
    */
-  #stampPackets(token: Token, allowance: number): { readonly stampedBytes: number; readonly unsent: Uint8Array[] } {
+  #stampPackets(
+    token: Token,
+    allowance: number,
+  ): { readonly stampedBytes: number; readonly stamped: RingPacket[]; readonly unsent: Uint8Array[] } {
+    const stamped: RingPacket[] = [];
     const unsent: Uint8Array[] = [];
     let count = 0;
     let stampedBytes = 0;
@@ -626,14 +641,14 @@ export class Ring implements Machine {
       if (this.#remote !== undefined && !isLocal(bytes)) token.credit = Math.max(0, token.credit - bytes.length);
       this.statistics.packetsSent++;
       this.statistics.bytesSent += bytes.length;
-      this.#outbox.held(packet);
+      stamped.push(packet);
       count++;
       unsent.push(bytes);
       if (unsent.length > acceleratedPackets) this.#outbox.multicast(unsent.shift() as Uint8Array);
     }
     // Few go first: they then arrive before the token and are acknowledged in the same rotation.
     if (count <= FEW_PACKETS) for (const bytes of unsent.splice(0)) this.#outbox.multicast(bytes);
-    return { stampedBytes, unsent };
+    return { stampedBytes, stamped, unsent };
   }
 
   /** Unreliable messages need the token only for their share of the window (protocols.md G25). */
