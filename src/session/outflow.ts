@@ -1,3 +1,4 @@
+import { joined } from "../base/joined.ts";
 import { Slab } from "../base/slab.ts";
 import type { Notice } from "../groups/outbox.ts";
 import { NEVER } from "../machine/machine.ts";
@@ -35,6 +36,9 @@ export class Outflow {
   /** Sessions that are behind by the policy `expel`, and when they are ended for it: earliest first. */
   readonly #behind = new Map<Session, number>();
   readonly #fallenBehind = new Set<Session>();
+  /** The frame that was copied last, and its copy. */
+  #copied: Uint8Array | undefined;
+  #copy: Uint8Array = NOTHING;
 
   constructor(
     outbox: SessionsOutbox,
@@ -69,14 +73,35 @@ export class Outflow {
     if (session.connection?.gone) return;
     const admission = this.#admission(session, frame, undefined);
     const { native } = session;
-    if (admission === "expel") this.#expel(session, "it does not read what is delivered to it");
-    else if (native === undefined) this.#enqueue(session, frame, tail, admission);
-    else if (admission === "drop") this.#drop(session, native, frame);
+    if (admission === "expel") return this.#expel(session, "it does not read what is delivered to it");
+    if (admission === "drop" && native !== undefined) return this.#drop(session, native, frame);
+    if (session.pins.add(frame, tail, native?.retention.unsentBytes ?? session.queuedBytes)) {
+      this.#deliver(session, native, this.#copyOf(frame, tail), undefined, admission);
+    } else this.#deliver(session, native, frame, tail, admission);
+  }
+
+  #deliver(
+    session: Session,
+    native: NativeState | undefined,
+    frame: Uint8Array,
+    tail: Uint8Array | undefined,
+    admission: Admission,
+  ): void {
+    if (native === undefined) this.#enqueue(session, frame, tail, admission);
     else {
       const own = isSentBy(frame, 0, session.field) ? native.ownNumber : 0;
       if (native.gaps.size > 0) for (const group of this.#groupsOf(session, frame)) this.#tellGap(native, group);
       this.#enqueueNative(session, native, frame, tail, { admission, own, primary: false });
     }
+  }
+
+  /** A copy of a frame with nothing beside it, which all share for whom it waits. */
+  #copyOf(frame: Uint8Array, tail: Uint8Array | undefined): Uint8Array {
+    if (this.#copied !== frame) {
+      this.#copied = frame;
+      this.#copy = tail === undefined ? frame.slice() : joined(frame, tail);
+    }
+    return this.#copy;
   }
 
   /** A membership message for an open session that wants them. Never dropped. */
@@ -178,9 +203,12 @@ export class Outflow {
     if (connection === undefined || !connection.writable || connection.gone) return;
     if (session.state !== "open") return this.answer(session, connection);
     const { chunks, queuedMessages } = session;
-    session.discard();
-    if (native !== undefined) {
+    if (native === undefined) session.discard();
+    else {
+      const waited = native.retention.unsentBytes;
+      session.written();
       this.#takeDeliveries(native, chunks);
+      session.pins.left(waited === 0 ? 0 : native.retention.unsentBytes / waited);
       // Messages that wait by their group's policy still do not count.
       session.queuedMessages = Math.min(queuedMessages, native.retention.unsentCount);
       session.queuedBytes = native.retention.unsentBytes;
@@ -355,3 +383,5 @@ export class Outflow {
 }
 
 type Admission = "queue" | "wait" | "drop" | "expel";
+
+const NOTHING = new Uint8Array(0);

@@ -4,6 +4,7 @@ import { nameField } from "../wire/spread/names.ts";
 import type { Connection } from "./connection.ts";
 import type { Peer } from "./outbox.ts";
 import { OrderedNumbers } from "./ordered-numbers.ts";
+import { Pins } from "./pins.ts";
 import { Refusals } from "./refusals.ts";
 import { Retention } from "./retention.ts";
 
@@ -29,6 +30,7 @@ export class Session {
   chunks: Uint8Array[] = [];
   queuedMessages = 0;
   queuedBytes = 0;
+  readonly pins = new Pins();
   /** Of a native client: what of `chunks` are envelopes besides deliveries. */
   controlBytes = 0;
   /** Messages that the policies of their groups have dropped. */
@@ -55,6 +57,12 @@ export class Session {
 
   /** Forgets what waits to be written. */
   discard(): void {
+    this.written();
+    this.pins.left(0);
+  }
+
+  /** What was to be written is being written: deliveries to a native client may wait still. */
+  written(): void {
     this.chunks = [];
     this.queuedMessages = 0;
     this.queuedBytes = 0;

@@ -210,6 +210,31 @@ describe("messages", () => {
     expect(daemon.events.at(-1)).toMatchObject({ kind: "ending", reason: "slow" });
   });
 
+  test("what waits long keeps nothing alive that lay beside it", () => {
+    const daemon = new OneDaemon();
+    const slow = connect(daemon, "slow");
+    slow.send(joinOf("slow", "g"));
+    slow.taking = false;
+    slow.send(dataOf("slow", "g", "x"));
+    slow.take();
+    slow.writes.length = 0;
+    const [number] = daemon.attached.keys();
+    const frame = dataOf("slow", "g", "some data");
+    const inRead = (bytes: Uint8Array): Uint8Array => {
+      const read = new Uint8Array(60_000);
+      read.set(bytes, 1_000);
+      return read.subarray(1_000, 1_000 + bytes.length);
+    };
+    for (let n = 0; n < 500; n++) {
+      daemon.sessions.deliver([number as number], inRead(frame.subarray(0, 85)), inRead(frame.subarray(85)));
+    }
+    slow.drain();
+    const chunks = slow.writes.flat();
+    const memory = new Set(chunks.map(({ buffer }) => buffer));
+    expect([...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(2_000_000);
+    expect(framesOf(join(chunks))).toEqual(Array.from({ length: 500 }, () => framesOf(frame)[0]));
+  });
+
   test("who does not read is ended at the limit in bytes", () => {
     const daemon = new OneDaemon({ queueBytesMax: 10_000 });
     const slow = connect(daemon, "slow");
