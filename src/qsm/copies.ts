@@ -7,22 +7,24 @@ export type Copy = { readonly to: NodeInfo; readonly channel: NodeChannel; reado
 /** Copies that may wait. */
 const COPIES_MAX = 65_536;
 
-/** Copies for other members that wait to be sent, in order. */
+/** Copies for other members that wait to be sent: repairs before data (A54), and each of the two in order. */
 export class Copies {
-  readonly #waiting: Copy[] = [];
+  readonly #repairs: Copy[] = [];
+  readonly #data: Copy[] = [];
 
   get size(): number {
-    return this.#waiting.length;
+    return this.#repairs.length + this.#data.length;
   }
 
   /** False: too many wait, and it was dropped. */
   add(copy: Copy): boolean {
-    if (this.#waiting.length >= COPIES_MAX) return false;
-    this.#waiting.push(copy);
+    if (this.size >= COPIES_MAX) return false;
+    (copy.channel === "repair" ? this.#repairs : this.#data).push(copy);
     return true;
   }
 
   take(count: number): readonly Copy[] {
-    return this.#waiting.splice(0, count);
+    const repairs = this.#repairs.splice(0, count);
+    return repairs.length === count ? repairs : [...repairs, ...this.#data.splice(0, count - repairs.length)];
   }
 }

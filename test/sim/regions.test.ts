@@ -17,10 +17,10 @@ import { explain } from "./explain.ts";
 /**
  * Those from 9 on failed once: 9, 26 and 42 by who leaves and comes back, 23 and 1298 by the order over views, 1, 88, 1145, 2207 and 2220 by
  * views that did not end, 1156 by too many views named in a packet, 2029 and 2041 by packets that nobody alive kept, 3033, 3041 and 3341
- * by tokens that were late or listed too little.
+ * by tokens that were late or listed too little, 819199078 by data that were passed on before repairs.
  */
 const FIXED_SEEDS = [
-  1, 2, 3, 9, 23, 26, 42, 88, 1145, 1156, 1298, 2029, 2041, 2207, 2220, 3033, 3041, 3341, 5041, 5352,
+  1, 2, 3, 9, 23, 26, 42, 88, 1145, 1156, 1298, 2029, 2041, 2207, 2220, 3033, 3041, 3341, 5041, 5352, 819199078,
 ];
 /** Rounds as trees of two to five levels. */
 const TREE_SEEDS = [7, 12, 23, 100, 2041];
