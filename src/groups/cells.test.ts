@@ -6,6 +6,7 @@ import { AssertionError } from "../base/assert.ts";
 import { coverageReport, watchCoverage } from "../base/coverage.ts";
 import { Directory } from "../directory/directory.ts";
 import { Content } from "../ordering/content.ts";
+import type { Delivery } from "../ordering/upcall.ts";
 import { TypeBit } from "../wire/spread/codes.ts";
 import { encodeFrame } from "../wire/spread/frame.ts";
 import { type GroupsEvent, groupsCells, type GroupsStateName } from "./cells.ts";
@@ -55,14 +56,7 @@ function happen(t: Town, event: GroupsEvent): void {
       const empty = encodeState(new Directory({ positionOf: (id) => id, nameOf: (id) => `d${id}` }).export());
       const id = configuration?.id ?? { leader: 0, time: 0 };
       for (const payload of cutState(empty, id, [3], 1000)) {
-        groups.message({
-          sender: 3,
-          session: 0,
-          service: "agreed",
-          content: Content.groupState,
-          head: payload,
-          tail: undefined,
-        });
+        groups.message(stateOf3(payload));
       }
     }
   }
@@ -198,18 +192,15 @@ describe("an exchange", () => {
   test("drops malformed and stale state and goes on waiting", () => {
     const t = daemonIn("GGATHER");
     const { groups } = t.node(1);
-    const tell = (payload: Uint8Array) =>
-      groups.message({
-        sender: 3,
-        session: 0,
-        service: "agreed",
-        content: Content.groupState,
-        head: payload,
-        tail: undefined,
-      });
+    const tell = (payload: Uint8Array) => groups.message(stateOf3(payload));
     tell(new Uint8Array(5));
     for (const piece of cutState(new Uint8Array(9), { leader: 9, time: 9 }, [3], 100)) tell(piece);
     expect(groups.malformed).toBe(1);
     expect(groups.state).toBe("GGATHER");
   });
 });
+
+/** A piece of daemon 3's state, as it is delivered. */
+function stateOf3(head: Uint8Array): Delivery {
+  return { sender: 3, session: 0, service: "agreed", content: Content.groupState, head, tail: undefined };
+}

@@ -75,7 +75,9 @@ export class Outflow {
     const { native } = session;
     if (admission === "expel") return this.#expel(session, "it does not read what is delivered to it");
     if (admission === "drop" && native !== undefined) return this.#drop(session, native, frame);
-    if (session.pins.add(frame, tail, native?.retention.unsentBytes ?? session.queuedBytes)) {
+    // What a connection takes at the end of the turn keeps nothing alive.
+    const waits = !this.#takesMore(session);
+    if (waits && session.pins.add(frame, tail, native?.retention.unsentBytes ?? session.queuedBytes)) {
       this.#deliver(session, native, this.#copyOf(frame, tail), undefined, admission);
     } else this.#deliver(session, native, frame, tail, admission);
   }
@@ -240,6 +242,11 @@ export class Outflow {
     }
   }
 
+  /** Whether what is delivered now is written when the turn ends. */
+  #takesMore(session: Session): boolean {
+    return session.connection?.writable === true && this.#hasWindow(session);
+  }
+
   #hasWindow({ native }: Session): boolean {
     return native === undefined || native.retention.inFlightBytes < this.#options.deliveryWindowBytes;
   }
@@ -333,7 +340,7 @@ export class Outflow {
     const { connection, native } = session;
     const messagesMax = native === undefined ? this.#options.queueMessagesMax : this.#options.nativeQueueMessagesMax;
     if (connection === undefined) return "queue";
-    if (connection.writable && messagesMax > 0 && this.#hasWindow(session)) return "queue";
+    if (messagesMax > 0 && this.#takesMore(session)) return "queue";
     const { queuedMessages, queuedBytes } = session;
     const { queueBytesMax } = this.#options;
     if (queuedMessages < messagesMax / 2 && queuedBytes < queueBytesMax / 2) return "queue";

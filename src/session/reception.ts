@@ -1,3 +1,4 @@
+import { joined } from "../base/joined.ts";
 import { NEVER } from "../machine/machine.ts";
 import { NATIVE_VERSION, PREFACE_FIRST, TICKET_BYTES, TOKEN_BYTES } from "../wire/native/envelope.ts";
 import { encodeNative, type NativeHello, type NativeWelcome } from "../wire/native/messages.ts";
@@ -314,12 +315,3 @@ export class Reception {
 
 const NOTHING = new Uint8Array(0);
 const NONE: Resumption = { kind: "none" };
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b;
-  if (b.length === 0) return a;
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
-}

@@ -3,7 +3,7 @@ import { joined } from "../base/joined.ts";
 import { type MembershipTimeouts, membershipTimeouts } from "../membership/timeouts.ts";
 import { wideAreaConfig } from "../membership/wide-area-config.ts";
 import type { Service } from "../ordering/service.ts";
-import { type Delivery, type RegularConfiguration, type TransitionalConfiguration } from "../ordering/upcall.ts";
+import type { Delivery, RegularConfiguration, TransitionalConfiguration } from "../ordering/upcall.ts";
 import { ringConfig } from "../ring/config.ts";
 import type { Random } from "../base/random.ts";
 import type { Violation } from "./check/checker.ts";
