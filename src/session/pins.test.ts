@@ -37,3 +37,19 @@ test("the parts of a frame count both, and what was written does not any more", 
   pins.left(0.5);
   expect(pins.add(new Uint8Array(500_000).subarray(0, 100), undefined, 0)).toBe(false);
 });
+
+test("frames out of one slab count it once, also where others between them have memory of their own", () => {
+  const pins = new Pins();
+  const slab = new Uint8Array(600_000);
+  for (let i = 0; i < 100; i++) {
+    expect(pins.add(slab.subarray(i * 100, i * 100 + 60), slab.subarray(i * 100 + 60, i * 100 + 100), 0)).toBe(false);
+    expect(pins.add(new Uint8Array(100), undefined, 0)).toBe(false);
+  }
+});
+
+test("memory of three takes turns and counts each time", () => {
+  const pins = new Pins();
+  const reads = [0, 1, 2].map(() => new Uint8Array(200_000));
+  const copied = [0, 1, 2, 0, 1, 2].map((i) => pins.add((reads[i] as Uint8Array).subarray(0, 10), undefined, 0));
+  expect(copied).toEqual([false, false, false, false, false, true]);
+});
