@@ -4,6 +4,7 @@
  * CPU profile of the time between two requests for its usage there.
  */
 import { loadSiteConfig, startDaemon } from "../dist/daemon/index.js";
+import { keepFreedMemory } from "../dist/host/freed-memory.js";
 import { growHeap } from "../dist/host/heap-growth.js";
 import { scavengeAlone } from "../dist/host/scavenges.js";
 import { profile } from "./cpu-profile.mjs";
@@ -13,7 +14,10 @@ import { takePauses } from "./gc-watch.mjs";
 const [file, name, home] = process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
 growHeap();
-if (home !== "embedded") scavengeAlone();
+if (home !== "embedded") {
+  scavengeAlone();
+  keepFreedMemory();
+}
 const { site } = await loadSiteConfig(file);
 const daemon = await startDaemon({
   config: site,

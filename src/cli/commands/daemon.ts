@@ -12,6 +12,7 @@ import {
 } from "../../daemon/config/site.ts";
 import { describedLengths } from "../../daemon/datagram-size.ts";
 import { type Daemon, startDaemon } from "../../daemon/index.ts";
+import { keepFreedMemory } from "../../host/freed-memory.ts";
 import { growHeap } from "../../host/heap-growth.ts";
 import { scavengeAlone } from "../../host/scavenges.ts";
 import type { Arguments } from "../arguments.ts";
@@ -105,6 +106,7 @@ export const daemon = defineCommand({
     if (typeof identity === "object" && stateDirectory !== undefined) makeDirectoryFor(identity, stateDirectory);
     growHeap();
     scavengeAlone();
+    keepFreedMemory();
     let inForce = site;
     const running = await startDaemon({
       config: site,
