@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import type { Address } from "./address.ts";
 import type { ByteStream, StreamListener, Transport } from "./byte-stream.ts";
+import { ReadMemory } from "./read-memory.ts";
 import { socketWorld } from "./scalable/socket-world.ts";
 
 /** Enough to keep a socket busy; more waits in the client, where it can still be sent elsewhere. */
@@ -29,24 +30,25 @@ class SocketStream implements ByteStream {
   #corkedBytes = 0;
 
   constructor(address: Address, listener: StreamListener) {
-    const options =
+    const memory = new ReadMemory();
+    const common = {
+      writableHighWaterMark: WRITE_BUFFER_BYTES,
+      onread: {
+        buffer: () => memory.next(),
+        callback: (count: number) => {
+          listener.data(memory.take(count));
+          return true;
+        },
+      },
+    };
+    const socket = connect(
       address.kind === "unix"
-        ? { path: address.path, writableHighWaterMark: WRITE_BUFFER_BYTES }
-        : {
-            host: address.host,
-            port: address.port,
-            noDelay: true,
-            keepAlive: true,
-            writableHighWaterMark: WRITE_BUFFER_BYTES,
-          };
-    const socket = connect(options);
+        ? { path: address.path, ...common }
+        : { host: address.host, port: address.port, noDelay: true, keepAlive: true, ...common },
+    );
     this.#socket = socket;
     let reason: string | undefined;
     socket.on("connect", () => listener.opened());
-    // Not as the `Buffer` that it is: views of one, such as each payload, take twice the time.
-    socket.on("data", ({ buffer, byteOffset, length }: Buffer) =>
-      listener.data(new Uint8Array(buffer, byteOffset, length)),
-    );
     socket.on("drain", () => listener.drained());
     socket.on("error", (error) => {
       reason = error.message;
