@@ -13,7 +13,7 @@ const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 
 /**
- * Has the C library keep what this process frees, {@link KEPT_BYTES} of it at most, from now on: for a process that is a daemon and nothing else. Programs are
+ * Has the C library keep what this process frees, {@link KEPT_BYTES} of it at most, from now on: for a process that is a daemon, or a simulator, and nothing else. Programs are
  * started with `MALLOC_TRIM_THRESHOLD_` and `MALLOC_MMAP_THRESHOLD_` for the same.
  *
  * What comes from the kernel comes page by page, at the first touch of each: 0.25 us for 4 KB on bare hardware, 10 on some virtual machines, and every datagram

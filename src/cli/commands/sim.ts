@@ -2,6 +2,7 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { coverageReport } from "../../base/coverage.ts";
 import { groupsCells } from "../../groups/cells.ts";
+import { keepFreedMemory } from "../../host/freed-memory.ts";
 import { EVS_CELLS } from "../../sim/evs-cells.ts";
 import { REGION_CELLS } from "../../sim/regions/cells.ts";
 import {
@@ -172,6 +173,7 @@ export const sim = defineCommand({
   ],
   failure: "a guarantee was broken, or a claim missed, or (with --coverage) a cell was entered that must never be",
   async run(args, terminal) {
+    keepFreedMemory();
     const [what, ...names] = args.positionals;
     if (what !== undefined) {
       const suite = suiteNamed(what);
