@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { cLibrary } from "./c-library.ts";
 
 /**
  * The C library gives memory back to the kernel once so much of it is free at the end of its heap, bytes; by default 128 KB, or twice the largest
@@ -24,16 +24,9 @@ const M_MMAP_THRESHOLD = -3;
 export function keepFreedMemory(): boolean {
   if (process.platform !== "linux") return false;
   try {
-    const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-    const mallopt = koffi.load(null).func("int mallopt(int, int)");
+    const mallopt = cLibrary().func("int mallopt(int, int)");
     return mallopt(M_TRIM_THRESHOLD, KEPT_BYTES) === 1 && mallopt(M_MMAP_THRESHOLD, APART_FROM_BYTES) === 1;
   } catch {
     return false;
   }
 }
-
-/** What is used of the package: its own types are not there where it is not installed. */
-type Koffi = {
-  /** The C library, as it is loaded in this process already. */
-  load(path: null): { func(definition: string): (...args: number[]) => number };
-};

@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { getSystemErrorName } from "node:util";
+import { cLibrary } from "./c-library.ts";
 
 /** The calls of the C library that Node has none of its own for. */
 export type NativeUdp = {
@@ -31,14 +31,13 @@ const UDP_GRO = 104;
  */
 export function nativeUdp(): NativeUdp {
   if (process.platform !== "linux") throw new Error(`${process.platform} has no segmentation offload for UDP`);
-  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-  const library = koffi.load(null);
+  const library = cLibrary();
   const socket = library.func("int socket(int, int, int)");
   const closeFd = library.func("int close(int)");
   const bind = library.func("int bind(int, const uint8_t *, uint32_t)");
   const setsockopt = library.func("int setsockopt(int, int, int, const uint8_t *, uint32_t)");
   const failure = (call: string, where = ""): NodeJS.ErrnoException => {
-    const errno = -koffi.errno();
+    const errno = -library.errno();
     const code = getSystemErrorName(errno);
     return Object.assign(new Error(`${call} ${code}${where}`), { code, errno, syscall: call });
   };
@@ -65,14 +64,6 @@ export function nativeUdp(): NativeUdp {
     close: (fd) => void closeFd(fd),
   };
 }
-
-/** What is used of the package: its own types are not there where it is not installed. */
-type Koffi = {
-  /** The C library, as it is loaded in this process already. */
-  load(path: null): { func(definition: string): (...args: (number | Uint8Array)[]) => number };
-  /** Of the last call. */
-  errno(): number;
-};
 
 /** A `sockaddr_in` or `sockaddr_in6`. */
 function socketName(family: "ipv4" | "ipv6", address: string, port: number): Uint8Array {
