@@ -169,6 +169,23 @@ describe("commands against two daemons", () => {
     }
   });
 
+  test("flood ends at once, and says why, when its daemon was started again without what it had", async () => {
+    using own = await takePorts();
+    const alone = loopbackConfig(["alone"], { port: own.base });
+    const start = () => startDaemon({ config: alone, name: "alone", thread: false, unixSocket: false });
+    const first = await start();
+    const flooded = amalgam(["flood", "--count", "99999999", "-a", `${own.base}@127.0.0.1`]);
+    while ((await first.status()).sessions.messagesOut < 100) await new Promise((resolve) => setTimeout(resolve, 20));
+    await first.abort();
+    const second = await start();
+    expect(await flooded).toEqual({
+      code: ExitCode.failed,
+      output: "",
+      notes: "amalgam: some messages were missed: the daemon was started again, or away for too long",
+    });
+    await second.stop();
+  });
+
   test("what send sends, receive receives at the other daemon", async () => {
     const receiving = amalgam(["receive", "pipe", "--count", "3", "--address", `${PORT + 10}@127.0.0.1`]);
     await using watcher = await connect(address, {});

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { commonOptions, defineCommand } from "../command.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { CliError, ExitCode } from "../exit-codes.ts";
 import { shownBytes, shownNumber, table } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { joinGroup, openConnection, qualityOf } from "../session.ts";
@@ -116,8 +116,12 @@ export const flood = defineCommand({
     })();
 
     for await (const event of group) {
-      if (event.kind === "gap") failure ??= new Error(`${event.count ?? "some"} messages were missed`);
-      if (event.kind === "expelled") failure ??= new Error("the daemons have declared this node failed");
+      const fault = faultOf(event);
+      if (fault !== undefined) {
+        // What is missing never comes: there is nothing to wait for.
+        failure ??= new CliError(ExitCode.failed, fault);
+        break;
+      }
       if (event.kind !== "message") continue;
       if (!event.own) {
         others++;
@@ -178,3 +182,15 @@ export const flood = defineCommand({
     return service !== "unreliable" && (outOfOrder > 0 || result.missing > 0) ? ExitCode.failed : ExitCode.ok;
   },
 });
+
+/** Why nothing can be measured any more, for people. */
+function faultOf(event: {
+  readonly kind: string;
+  readonly reason?: unknown;
+  readonly count?: unknown;
+}): string | undefined {
+  if (event.kind === "expelled") return "the daemons have declared this node failed";
+  if (event.kind !== "gap") return undefined;
+  const missed = `${typeof event.count === "number" ? event.count : "some"} messages were missed`;
+  return event.reason === "reconnected" ? `${missed}: the daemon was started again, or away for too long` : missed;
+}
